@@ -1,0 +1,1 @@
+"""The formats on disk; nothing else writes HDF5, PNG, JSON or checkpoints."""

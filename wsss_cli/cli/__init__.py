@@ -1,0 +1,1 @@
+"""The command line: parse, print, exit codes. Nothing here imports torch at module level."""

@@ -1,0 +1,1 @@
+"""Settings of each stage; the command line reads its defaults here."""

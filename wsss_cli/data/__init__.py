@@ -1,0 +1,1 @@
+"""Data sets, image-level labels, decoding and augmentation."""

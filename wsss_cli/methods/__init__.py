@@ -1,0 +1,1 @@
+"""Attention systems, one paper a file; siblings never import each other."""

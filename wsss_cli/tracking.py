@@ -1,0 +1,40 @@
+"""What a stage may say while it works; the command line decides how it looks."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Track(Protocol):
+    """Receives progress and remarks from a stage, which itself never prints."""
+
+    def steps(
+        self, items: Iterable[T], *, total: int, label: str, done: int = 0, unit: str = "images"
+    ) -> Iterator[T]:
+        """Yield ``items`` and count them, of ``total`` of which ``done`` were there before."""
+        ...
+
+    def detail(self, text: str) -> None:
+        """Show a short changing text beside the progress, such as the current loss."""
+        ...
+
+    def note(self, message: str) -> None:
+        """Tell the user something once."""
+        ...
+
+
+class Silent:
+    """A track that says nothing, for library use and tests."""
+
+    def steps(
+        self, items: Iterable[T], *, total: int, label: str, done: int = 0, unit: str = "images"
+    ) -> Iterator[T]:
+        """Yield ``items`` unchanged."""
+        yield from items
+
+    def detail(self, text: str) -> None:
+        """Ignore the detail."""
+
+    def note(self, message: str) -> None:
+        """Ignore the remark."""
