@@ -1,1 +1,1 @@
-"""The five stages: one ``run(config, *, track) -> Report`` each; they talk only through artifacts."""
+"""The five stages: ``run(config, *, track) -> Report`` each; they talk only through artifacts."""

@@ -1,0 +1,73 @@
+"""Files appear whole or not at all."""
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from wsss_cli.errors import WsssError
+
+PARTIAL_SUFFIX = ".partial"
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """Write to a temporary name in the same folder, flush, fsync and rename.
+
+    Args:
+        path: The final name; its folder is made when missing.
+        write: Receives the open binary file.
+
+    Raises:
+        WsssError: The disk is full or the folder cannot be written to; nothing is left behind.
+    """
+    partial = partial_name(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            write(file)
+        publish(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Give a finished temporary file its final name once its bytes are on the disk."""
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def partial_name(path: Path) -> Path:
+    """The temporary name of ``path``, different for each process."""
+    return path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
+
+
+def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - JSON is what it is
+    """Write indented JSON with a final newline, atomically."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(path, lambda file: _write_all(file, text.encode()))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes atomically."""
+    write_atomically(path, lambda file: _write_all(file, content))
+
+
+def unwritable(path: Path, error: OSError) -> WsssError:
+    """Explain why a file could not be written and what to do about it."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return WsssError(
+            f"the disk is full: {path} could not be written; what was finished is kept, free some "
+            "space and run the same command again to continue"
+        )
+    return WsssError(f"{path} cannot be written ({error.strerror}); choose another --run")
+
+
+def _write_all(file: IO[bytes], content: bytes) -> None:
+    file.write(content)

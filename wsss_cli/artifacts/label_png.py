@@ -1,0 +1,79 @@
+"""Label maps as 8-bit palette PNG, as PASCAL VOC's own tools write and expect them."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from wsss_cli.artifacts.atomic import write_bytes
+from wsss_cli.errors import WsssError
+
+IGNORE = 255
+
+
+def voc_palette() -> npt.NDArray[np.uint8]:
+    """(256, 3) RGB colours of PASCAL VOC: each label's bits spread over the three channels."""
+    labels = np.arange(256)
+    palette = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= (((labels >> (3 * bit + channel)) & 1) << (7 - bit)).astype(
+                np.uint8
+            )
+    return palette
+
+
+_PALETTE = voc_palette().tobytes()
+
+
+def write_label_map(path: Path, label_map: npt.NDArray[np.uint8]) -> None:
+    """Write an (H, W) uint8 label map: 0 background, 1..C classes, 255 ignore; atomically."""
+    image = Image.fromarray(label_map, mode="P")
+    image.putpalette(_PALETTE)
+    buffer = io.BytesIO()
+    # Label maps are flat areas: the fastest compression level costs a few bytes, not many.
+    image.save(buffer, format="PNG", compress_level=1)
+    write_bytes(path, buffer.getvalue())
+
+
+def read_label_map(path: Path, *, num_labels: int | None = None) -> npt.NDArray[np.uint8]:
+    """Read an (H, W) uint8 label map from a palette or 8-bit grey PNG.
+
+    Args:
+        path: The file.
+        num_labels: Labels including background; other values than these and 255 are refused.
+
+    Raises:
+        WsssError: The file is missing, broken, holds colours instead of labels, or a value that
+            is no label.
+    """
+    image = _open(path)
+    if image.mode not in ("P", "L"):
+        raise WsssError(
+            f"{path} holds {image.mode} pixels, not labels: a palette PNG was probably decoded "
+            "to colours and saved again; give the original palette or 8-bit grey PNG"
+        )
+    label_map: npt.NDArray[np.uint8] = np.array(image)
+    if num_labels is not None:
+        wrong = label_map[(label_map >= num_labels) & (label_map != IGNORE)]
+        if wrong.size:
+            raise WsssError(
+                f"{path} has the value {wrong[0]}, which is neither a label 0..{num_labels - 1} "
+                "nor 255: check that it is a label map with the classes of this data set (a "
+                "palette PNG read as grey brightness looks like this)"
+            )
+    return label_map
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        image: Any = Image.open(path)
+        image.load()
+    except FileNotFoundError:
+        raise WsssError(f"{path} does not exist") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise WsssError(f"{path} is not a readable PNG ({error}); restore the file") from error
+    return image  # type: ignore[no-any-return]

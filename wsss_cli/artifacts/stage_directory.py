@@ -1,0 +1,221 @@
+"""One stage's artifact: a directory with a manifest, complete only when the manifest says so."""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from wsss_cli.artifacts.atomic import PARTIAL_SUFFIX, write_json
+from wsss_cli.artifacts.fingerprint import fingerprint
+from wsss_cli.errors import UsageError, WsssError
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+_PACKAGES = ("wsss-cli", "torch", "torchvision", "numpy", "opencv-python", "h5py", "pillow")
+
+
+@dataclass(frozen=True)
+class Input:
+    """Something a stage reads: where it lies and what it is."""
+
+    path: Path
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class StageDirectory:
+    """What a stage is about to make, and what of it is there already.
+
+    Attributes:
+        path: The directory, ``RUN/STAGE``.
+        stage: Name of the stage.
+        stage_version: Raised when the stage's code changes its results.
+        settings: The fields that change the result, JSON values.
+        inputs: The stage's inputs by role.
+        owned: Glob patterns, relative to ``path``, of the files the stage writes.
+        details: Further facts for the manifest: class names, seed, device and the like.
+    """
+
+    path: Path
+    stage: str
+    stage_version: int
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, Input]
+    owned: Sequence[str]
+    details: Mapping[str, Any]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over stage, version, settings and input fingerprints."""
+        return fingerprint(self._identity())
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "stage": self.stage,
+            "stage_version": self.stage_version,
+            "settings": dict(self.settings),
+            "inputs": {role: given.fingerprint for role, given in self.inputs.items()},
+        }
+
+    def state(self, *, overwrite: bool = False) -> str:
+        """Compare with what is on the disk: ``new``, ``resumable`` or ``complete``.
+
+        Raises:
+            UsageError: Another result lies there; the message names what differs.
+        """
+        if overwrite:
+            return "new"
+        try:
+            manifest = read_manifest(self.path)
+        except FileNotFoundError:
+            strangers = [path.name for pattern in self.owned for path in self.path.glob(pattern)]
+            if strangers:
+                raise UsageError(
+                    f"{self.path} has {strangers[0]} but no {MANIFEST}, so it is not known whose "
+                    "it is; move it away or choose another --run"
+                ) from None
+            return "new"
+        if manifest["fingerprint"] != self.fingerprint:
+            raise UsageError(
+                f"{self.path} holds another result ({self._differences(manifest)}); pass "
+                "--overwrite to replace it, or --run DIR to keep both"
+            )
+        return "complete" if manifest["status"] == "complete" else "resumable"
+
+    def _differences(self, manifest: Mapping[str, Any]) -> str:
+        settings, inputs = manifest.get("settings", {}), manifest.get("inputs", {})
+        changed = [
+            f"{name} {settings.get(name)} there, {self.settings.get(name)} now"
+            for name in sorted({*settings, *self.settings})
+            if settings.get(name) != _as_json(self.settings.get(name))
+        ]
+        for role in sorted({*inputs, *self.inputs}):
+            now = self.inputs.get(role)
+            if now is None or inputs.get(role, {}).get("fingerprint") != now.fingerprint:
+                changed.append(f"its input {role} has changed")
+        if manifest.get("stage_version") != self.stage_version:
+            changed.append("it was made by another version of this stage")
+        return "; ".join(changed) or "its manifest is from another stage"
+
+    def begin(self, *, overwrite: bool = False) -> None:
+        """Make the directory ready to write to, and say in its manifest that it is unfinished.
+
+        What an earlier kill left under a temporary name is removed; with ``overwrite`` also what
+        the earlier manifest declares the stage's own, and nothing else.
+        """
+        if overwrite:
+            self._remove_owned()
+        if self.path.is_dir():
+            for leftover in self.path.rglob(f".*{PARTIAL_SUFFIX}"):
+                leftover.unlink(missing_ok=True)
+        try:
+            previous = read_manifest(self.path)
+        except FileNotFoundError:
+            previous = {}
+        self._write("running", {"started": previous.get("started", _now())})
+
+    def complete(self, counts: Mapping[str, Any]) -> None:
+        """Declare the artifact whole; the manifest is the last file written."""
+        started = read_manifest(self.path)["started"]
+        self._write("complete", {"started": started, "finished": _now(), "counts": dict(counts)})
+
+    def _write(self, status: str, facts: Mapping[str, Any]) -> None:
+        manifest = {
+            "schema": SCHEMA,
+            "status": status,
+            "fingerprint": self.fingerprint,
+            **{key: value for key, value in self._identity().items() if key != "inputs"},
+            "inputs": {
+                role: {"path": str(given.path), "fingerprint": given.fingerprint}
+                for role, given in self.inputs.items()
+            },
+            **self.details,
+            "owned": list(self.owned),
+            "versions": _versions(),
+            **facts,
+        }
+        write_json(self.path / MANIFEST, manifest)
+
+    def _remove_owned(self) -> None:
+        try:
+            declared = read_manifest(self.path).get("owned", [])
+        except (FileNotFoundError, WsssError):
+            declared = []
+        # The manifest goes first: a kill in between must not leave it vouching for lost files.
+        (self.path / MANIFEST).unlink(missing_ok=True)
+        for pattern in {*declared, *self.owned}:
+            if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+                continue
+            for path in self.path.glob(pattern):
+                path.unlink(missing_ok=True)
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """Read a stage directory's manifest.
+
+    Raises:
+        FileNotFoundError: There is none.
+        WsssError: It is not one of ours.
+    """
+    path = directory / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise WsssError(f"{path} cannot be read as JSON ({error}); restore or remove it") from error
+    if not isinstance(content, dict) or not {"status", "fingerprint", "stage"} <= content.keys():
+        raise WsssError(f"{path} is not a manifest of wsss; move it away or choose another --run")
+    if content.get("schema") != SCHEMA:
+        raise WsssError(
+            f"{path} has schema {content.get('schema')}, this version of wsss reads {SCHEMA}; use "
+            "the version that wrote it or start a new --run"
+        )
+    return content
+
+
+def require_complete(directory: Path, stage: str, *, instead: str) -> dict[str, Any]:
+    """Read the manifest of a finished earlier stage.
+
+    Args:
+        directory: ``RUN/STAGE``.
+        stage: The stage that should have been run.
+        instead: The option that gives the input explicitly.
+
+    Raises:
+        UsageError: The stage has not been run or is not finished.
+    """
+    try:
+        manifest = read_manifest(directory)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{directory} does not exist yet; run `wsss {stage}` first or pass {instead}"
+        ) from None
+    if manifest["status"] != "complete":
+        raise UsageError(
+            f"{directory} is unfinished; run `wsss {stage}` again to finish it or pass {instead}"
+        )
+    return manifest
+
+
+def _as_json(value: Any) -> Any:  # noqa: ANN401 - tuples become lists on disk
+    return json.loads(json.dumps(value))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,49 @@
+"""From raw class score maps at network stride to attention maps at image size."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Keeps an all-zero map zero; the value of the authors' released test script.
+EPSILON = 1e-8
+
+
+def fuse_branches(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize, clip and normalise the maps of several branches, then keep the strongest.
+
+    This is the test phase of SeeNet (section 3.4): each map is normalised on its own, so a weak
+    second branch counts as much as the first one where both are sure.
+
+    Args:
+        maps: (P, N, h, w) raw score maps: P image-class pairs, N branches and orientations.
+        size: (H, W) to resize to.
+
+    Returns:
+        (P, H, W) float32 in [0, 1].
+    """
+    resized = resize_bicubic(maps.float(), size).relu_()  # (P, N, H, W)
+    resized /= resized.amax(dim=(-2, -1), keepdim=True) + EPSILON
+    return resized.amax(dim=1)
+
+
+def resize_bicubic(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (..., h, w) float32 maps to (..., H, W) as OpenCV's ``INTER_CUBIC`` does.
+
+    Bicubic interpolation is linear and separable, so it is two small matrix products: far cheaper
+    than gathering 16 neighbours of every pixel when a 14 x 14 map becomes a whole photograph.
+    """
+    rows = _bicubic_matrix(maps.shape[-2], size[0]).to(maps.device)  # (H, h)
+    columns = _bicubic_matrix(maps.shape[-1], size[1]).to(maps.device)  # (W, w)
+    return rows @ (maps @ columns.T)
+
+
+@lru_cache(maxsize=256)
+def _bicubic_matrix(source: int, target: int) -> Tensor:
+    """(target, source) float32: what each source sample adds to each target sample."""
+    samples = torch.eye(source)[None, :, None, :]  # (1, channel = sample, 1, source)
+    stretched = functional.interpolate(
+        samples.expand(1, source, 1, source), (1, target), mode="bicubic", align_corners=False
+    )
+    return stretched[0, :, 0, :].T.contiguous()

@@ -1,0 +1,26 @@
+"""Losses shared by the attention systems."""
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def multilabel_loss(logits: Tensor, targets: Tensor, image_weights: Tensor | None = None) -> Tensor:
+    """Sigmoid cross entropy summed over classes and averaged over images.
+
+    Caffe's normalisation, which the learning rates of the literature belong to: a mean over the
+    classes as well would make each step C times smaller.
+
+    Args:
+        logits: (B, C) image-level class logits.
+        targets: (B, C) in {0, 1}.
+        image_weights: (B,) factor of each image's loss; the mean is still over B.
+
+    Returns:
+        Scalar float32.
+    """
+    losses = functional.binary_cross_entropy_with_logits(
+        logits.float(), targets.float(), reduction="none"
+    ).sum(dim=1)  # (B,)
+    if image_weights is not None:
+        losses = losses * image_weights
+    return losses.mean()
