@@ -2,6 +2,8 @@
 
 import math
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -60,32 +62,91 @@ def test_without_resizing_each_map_is_clipped_and_divided_by_its_own_maximum() -
     _close(attention.fuse_branches(maps, (2, 2)), expected, 1e-6)
 
 
-def test_a_step_overshoots_by_the_cubic_weights_and_is_clipped_after_the_resize() -> None:
-    # Doubling [-1, -1, 1, 1]: the taps at distance .25 and .75 weigh -27, 225, 67, -9 of 256.
-    line = [-238 / 256, -1, -274 / 256, -148 / 256, 148 / 256, 274 / 256, 1, 238 / 256]
-    line = [-1, -1 - 0 / 256] + [0.0] * 4 + [1, 1]
-    weights = (-27 / 256, 225 / 256, 67 / 256, -9 / 256)
-    line = [
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        -weights[0] - weights[1] + weights[2] + weights[3],
-        0.0,
-        0.0,
-        0.0,
-    ]
-    assert line
+def test_maps_are_clipped_after_the_resize_not_before() -> None:
+    # Taps at distances 1.25, .25, .75, 1.75 weigh -27, 225, 67, -9 of 256, edge values repeated:
+    # [-4, 4] becomes 4 / 256 * [-310, -140, 140, 310]. Clipped first it would light pixel 1.
+    fused = attention.fuse_branches(torch.tensor([[[[-4.0, 4.0]]]]), (1, 4))
+    _close(fused, torch.tensor([[[0.0, 0.0, 140 / 310, 1.0]]]), 1e-6)
 
 
 @pytest.mark.parametrize(
     ("shape", "size"),
     [((2, 2, 3, 4), (7, 9)), ((1, 3, 5, 4), (3, 8)), ((2, 1, 6, 7), (4, 3))],
 )
-def test_fused_maps_equal_the_bicubic_loops(
-    shape: tuple[int, ...], size: tuple[int, int]
-) -> None:
+def test_fused_maps_equal_the_bicubic_loops(shape: tuple[int, ...], size: tuple[int, int]) -> None:
     maps = _random_maps(0, *shape)
     fused = attention.fuse_branches(maps, size)
     assert fused.shape == (shape[0], *size)
     _close(fused, _fuse_by_loops(maps, size))
+
+
+@pytest.mark.parametrize("size", [(21, 33), (6, 20), (224, 300)])
+def test_fused_maps_equal_a_cv2_resize_per_map(size: tuple[int, int]) -> None:
+    maps = _random_maps(1, 2, 4, 14, 13)
+    expected = torch.zeros(2, *size)
+    for p, branches in enumerate(maps.numpy()):
+        for branch in branches:
+            resized = cv2.resize(branch, size[::-1], interpolation=cv2.INTER_CUBIC)
+            resized = np.maximum(resized, 0)
+            scaled = torch.from_numpy(resized / (resized.max() + 1e-8))
+            expected[p] = torch.maximum(expected[p], scaled)
+    _close(attention.fuse_branches(maps, size), expected)
+
+
+def test_maps_without_positive_score_fuse_to_zero_and_add_nothing() -> None:
+    positive = torch.tensor([[1.0, 2.0], [4.0, 0.0]])
+    negative = torch.tensor([[-1.0, -2.0], [-4.0, -3.0]])
+    pairs = [[negative, torch.zeros(2, 2)], [negative, positive], [positive, torch.zeros(2, 2)]]
+    maps = torch.stack([torch.stack(pair) for pair in pairs])
+    expected = torch.stack([torch.zeros(2, 2), positive / 4, positive / 4])
+    _close(attention.fuse_branches(maps, (2, 2)), expected, 1e-6)
+
+
+def test_fused_values_lie_in_the_unit_interval_and_reach_one_per_pair() -> None:
+    fused = attention.fuse_branches(_random_maps(2, 6, 2, 5, 5), (16, 11))
+    assert float(fused.min()) >= 0
+    assert float(fused.max()) <= 1
+    _close(fused.flatten(1).max(dim=1).values, torch.ones(6), 1e-6)
+
+
+def test_scaling_one_branch_by_a_positive_number_changes_nothing() -> None:
+    maps = _random_maps(3, 2, 3, 4, 4)
+    scale = torch.tensor([0.5, 20.0, 300.0]).reshape(1, 3, 1, 1)
+    expected = attention.fuse_branches(maps, (9, 10))
+    _close(attention.fuse_branches(maps * scale, (9, 10)), expected, 1e-5)
+
+
+def test_each_pair_is_fused_on_its_own() -> None:
+    maps = _random_maps(4, 3, 2, 4, 5) * torch.tensor([1.0, 10.0, 100.0]).reshape(3, 1, 1, 1)
+    together = attention.fuse_branches(maps, (8, 7))
+    for p in range(3):
+        _close(together[p : p + 1], attention.fuse_branches(maps[p : p + 1], (8, 7)), 1e-6)
+
+
+def test_order_of_branches_does_not_matter_and_a_repeated_branch_adds_nothing() -> None:
+    maps = _random_maps(5, 2, 3, 4, 5)
+    expected = attention.fuse_branches(maps, (8, 7))
+    _close(attention.fuse_branches(maps.flip(1), (8, 7)), expected, 0)
+    _close(attention.fuse_branches(torch.cat([maps, maps[:, :1]], 1), (8, 7)), expected, 0)
+
+
+def test_one_more_branch_never_lowers_a_pixel() -> None:
+    maps = _random_maps(6, 2, 3, 4, 5)
+    fewer = attention.fuse_branches(maps[:, :2], (8, 7))
+    more = attention.fuse_branches(maps, (8, 7))
+    assert bool((more >= fewer - 1e-6).all())
+    assert bool((more > fewer + 1e-3).any())
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_flipped_maps_fuse_to_the_flipped_result(axis: int) -> None:
+    maps = _random_maps(7, 2, 2, 5, 4)
+    flipped = attention.fuse_branches(maps.flip(axis), (9, 12))
+    _close(flipped, attention.fuse_branches(maps, (9, 12)).flip(axis - 1), 1e-5)
+
+
+def test_maps_are_left_unchanged() -> None:
+    maps = _random_maps(8, 2, 2, 5, 4)
+    before = maps.clone()
+    attention.fuse_branches(maps, (5, 4))
+    assert torch.equal(maps, before)

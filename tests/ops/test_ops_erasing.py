@@ -53,8 +53,7 @@ def _close(actual: torch.Tensor, expected: torch.Tensor, atol: float = 1e-6) -> 
 
 
 def test_prior_uses_one_minimum_and_one_maximum_over_present_classes_only() -> None:
-    scores = torch.tensor([[[[2.0, 4.0]], [[6.0, 3.0]], [[-5.0, 100.0]]], [[[-1.0, 2.0]]] * 3])
-    scores[0, 1, 0, 0] = 10.0
+    scores = torch.tensor([[[[2.0, 4.0]], [[10.0, 3.0]], [[-5.0, 100.0]]], [[[-1.0, 2.0]]] * 3])
     labels = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
     # Image 0: present values 2, 4, 10, 3, so 2 -> 0 and 10 -> 1; image 1: 0, 2 after the relu.
     expected = torch.tensor([[[1.0, 0.25]], [[0.0, 1.0]]])

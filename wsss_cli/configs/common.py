@@ -1,0 +1,71 @@
+"""Settings that every stage has, and how settings are checked and named."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from wsss_cli.errors import UsageError
+
+AMP_CHOICES = ("auto", "off")
+
+# Where and how fast, not what: these never change a result, so no fingerprint holds them.
+OPERATIONAL = frozenset(
+    {"run", "data", "device", "workers", "amp", "overwrite", "checkpoint_every", "heatmaps"}
+)
+# Places of inputs: the fingerprint of what lies there counts, not the name.
+INPUT_PATHS = frozenset({"checkpoint", "attention", "saliency", "proxy", "weights", "pred", "gt"})
+
+
+@dataclass(frozen=True)
+class CommonConfig:
+    """Settings of every stage.
+
+    Attributes:
+        run: Directory of the run; each stage writes one folder in it.
+        data: Data set in VOC layout; None takes the training's.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
+        workers: Threads that decode images; None is one per core, up to eight.
+        seed: Seed of everything random.
+        amp: ``auto`` computes in bfloat16 where the device does so natively, ``off`` in float32.
+        overwrite: Replace another result of this stage in the run.
+    """
+
+    run: Path = Path("runs/default")
+    data: Path | None = None
+    device: str = "auto"
+    workers: int | None = None
+    seed: int = 0
+    amp: str = "auto"
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        check(self.workers is None or self.workers >= 0, "workers", "must be 0 or more")
+        check(0 <= self.seed < 2**63, "seed", "must be between 0 and 2**63 - 1")
+        choice("amp", self.amp, AMP_CHOICES)
+
+
+def settings(config: CommonConfig) -> dict[str, Any]:
+    """The fields that change a result, as JSON values, for the fingerprint."""
+    names = [field.name for field in fields(config)]
+    return {name: getattr(config, name) for name in names if name not in OPERATIONAL | INPUT_PATHS}
+
+
+def record(config: CommonConfig) -> dict[str, Any]:
+    """Every field as a JSON value, for the manifest."""
+    plain = {field.name: getattr(config, field.name) for field in fields(config)}
+    return {name: str(v) if isinstance(v, Path) else v for name, v in plain.items()}
+
+
+def check(condition: bool, field: str, rule: str) -> None:
+    """Refuse a setting.
+
+    Raises:
+        UsageError: The condition does not hold; the message names the option.
+    """
+    if not condition:
+        raise UsageError(f"--{field.replace('_', '-')} {rule}")
+
+
+def choice(field: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse a value that is not among the choices."""
+    check(value in choices, field, f"must be one of {', '.join(choices)}, not {value!r}")

@@ -1,0 +1,75 @@
+"""Settings of ``wsss train``: the attention network."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from wsss_cli.configs.common import CommonConfig, check, choice
+from wsss_cli.methods.table import METHODS
+
+BACKBONES = ("vgg16", "tiny")
+
+
+@dataclass(frozen=True)
+class TrainConfig(CommonConfig):
+    """Settings of the attention network's training.
+
+    The numbers are those of the SeeNet paper (section 4.1) where it gives them.
+
+    Attributes:
+        method: Attention system, a name of the table of methods.
+        backbone: Trunk of the network.
+        weights: Initial weights of the trunk: ``imagenet``, ``none`` or a file; None is
+            ``imagenet`` for vgg16 and ``none`` for tiny.
+        split: List of training images; None is ``train_aug`` where it exists, else ``train``.
+        iterations: Steps of the optimiser.
+        batch_size: Images a step.
+        lr: Learning rate of weights; biases learn twice as fast.
+        lr_steps: Iterations at which the learning rate is divided by ten.
+        weight_decay: Of weights; biases do not decay.
+        momentum: Of stochastic gradient descent.
+        crop: Side of the random square crops, in pixels.
+        frozen_blocks: Leading blocks of the trunk that keep their initial weights.
+        delta_high: Prior above which a position is erased.
+        delta_low: Prior below which a position is background.
+        sign_flip: Reverse the background's sign; otherwise set it to zero.
+        background_branch: Train S_C, which must find nothing on the background.
+        share_background_head: Let S_C use S_B's weights, as the released model suggests.
+        checkpoint_every: Iterations between checkpoints.
+    """
+
+    method: str = "seenet"
+    backbone: str = "vgg16"
+    weights: str | None = None
+    split: str | None = None
+    iterations: int = 25000
+    batch_size: int = 16
+    lr: float = 0.001
+    lr_steps: tuple[int, ...] = (15000,)
+    weight_decay: float = 0.0002
+    momentum: float = 0.9
+    crop: int = 224
+    frozen_blocks: int = 0
+    delta_high: float = 0.7
+    delta_low: float = 0.05
+    sign_flip: bool = True
+    background_branch: bool = True
+    share_background_head: bool = True
+    checkpoint_every: int = 200
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice("method", self.method, tuple(METHODS))
+        choice("backbone", self.backbone, BACKBONES)
+        for field in ("iterations", "batch_size", "crop", "checkpoint_every"):
+            check(getattr(self, field) > 0, field, "must be above 0")
+        check(self.lr > 0, "lr", "must be above 0")
+        check(self.weight_decay >= 0, "weight_decay", "must be 0 or more")
+        check(0 <= self.momentum < 1, "momentum", "must be in [0, 1)")
+        check(0 <= self.frozen_blocks <= 4, "frozen_blocks", "must be 0 to 4")
+        check(all(a < b for a, b in pairwise((0, *self.lr_steps))), "lr_steps", "must be ascending")
+        check(
+            0 <= self.delta_low < self.delta_high <= 1,
+            "delta_low",
+            f"must be below --delta-high, both in [0, 1]; they are {self.delta_low} and "
+            f"{self.delta_high}",
+        )

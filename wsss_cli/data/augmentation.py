@@ -1,0 +1,99 @@
+"""Random views of training images, and of images together with their label maps.
+
+Arrays in, arrays out, one image at a time, with the random generator given: a view depends on
+nothing but the seed and the position in training, so an interrupted training can go on exactly.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from wsss_cli.data.images import Pixels
+
+IGNORE = 255
+# The classic ratio of ImageNet training: short side 256 for a crop of 224.
+RESIZE_TO_CROP = 256 / 224
+
+
+def random_view(image: Pixels, crop: int, rng: np.random.Generator) -> Pixels:
+    """Resize so that the short side is 8/7 of the crop, cut a random square, mirror half of them.
+
+    Args:
+        image: (H, W, 3) uint8.
+        crop: Side of the square.
+        rng: Source of all randomness.
+
+    Returns:
+        (crop, crop, 3) uint8.
+    """
+    height, width = image.shape[:2]
+    scale = round(crop * RESIZE_TO_CROP) / min(height, width)
+    size = (max(crop, round(height * scale)), max(crop, round(width * scale)))
+    image = resize_image(image, size)
+    top = int(rng.integers(size[0] - crop + 1))
+    left = int(rng.integers(size[1] - crop + 1))
+    view = image[top : top + crop, left : left + crop]
+    return view[:, ::-1] if rng.random() < 0.5 else view
+
+
+def random_joint_view(
+    image: Pixels,
+    label_map: Pixels,
+    crop: int,
+    scales: tuple[float, float],
+    fill: npt.NDArray[np.uint8],
+    rng: np.random.Generator,
+) -> tuple[Pixels, Pixels]:
+    """Scale, pad, crop and mirror an image and its label map alike.
+
+    Args:
+        image: (H, W, 3) uint8.
+        label_map: (H, W) uint8.
+        crop: Side of the square.
+        scales: Range of the random scale.
+        fill: (3,) uint8 colour beyond the image's edges.
+        rng: Source of all randomness.
+
+    Returns:
+        (crop, crop, 3) and (crop, crop); labels are resized by nearest neighbour and padded with
+        255.
+    """
+    scale = rng.uniform(*scales)
+    size = (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale)))
+    image = resize_image(image, size)
+    label_map = resize_labels(label_map, size)
+
+    # A crop larger than the image holds all of it, at a random place on the padding.
+    top, left = (int(rng.integers(abs(crop - side) + 1)) for side in size)
+    view = np.empty((crop, crop, 3), np.uint8)
+    view[:] = fill
+    labels = np.full((crop, crop), IGNORE, np.uint8)
+    rows, to_rows = _overlap(size[0], crop, top)
+    columns, to_columns = _overlap(size[1], crop, left)
+    view[to_rows, to_columns] = image[rows, columns]
+    labels[to_rows, to_columns] = label_map[rows, columns]
+    if rng.random() < 0.5:
+        view, labels = view[:, ::-1], labels[:, ::-1]
+    return view, labels
+
+
+def resize_image(image: Pixels, size: tuple[int, int]) -> Pixels:
+    """Resize (H, W, 3) to ``size`` (H, W): areas averaged when shrinking, linear when growing."""
+    if image.shape[:2] == size:
+        return image
+    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
+    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, size[::-1], interpolation=way).astype(np.uint8, copy=False)
+
+
+def resize_labels(label_map: Pixels, size: tuple[int, int]) -> Pixels:
+    """Resize an (H, W) label map to ``size`` (H, W) by nearest neighbour."""
+    resized = cv2.resize(label_map, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return resized.astype(np.uint8, copy=False)
+
+
+def _overlap(side: int, crop: int, offset: int) -> tuple[slice, slice]:
+    """Slices of the source and of the crop that hold the same pixels."""
+    if side >= crop:
+        return slice(offset, offset + crop), slice(0, crop)
+    return slice(0, side), slice(offset, offset + side)

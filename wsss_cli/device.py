@@ -1,0 +1,61 @@
+"""Which device computes, and in which precision."""
+
+import os
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from wsss_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def resolve_device(name: str) -> "torch.device":
+    """``auto`` picks CUDA when there is a card; anything else is torch's name of a device.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"--device {name} cannot be used ({reason}); try --device cpu") from error
+    return device
+
+
+def resolve_precision(amp: str, device: "torch.device") -> str:
+    """``bfloat16`` where the device multiplies it natively and amp is ``auto``, else ``float32``.
+
+    Emulated bfloat16 is slower than float32, so an old CPU or card stays with float32.
+    """
+    import torch
+
+    if amp == "off":
+        return "float32"
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # torch names the instruction sets only from 2.7 on; without names, float32 is the answer.
+        known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+        native = bool(known.get("avx512_bf16") or known.get("amx_bf16") or known.get("amx_tile"))
+    return "bfloat16" if native else "float32"
+
+
+def autocast(device: "torch.device", precision: str) -> AbstractContextManager[Any]:
+    """Context in which convolutions and matrix products use the precision."""
+    import torch
+
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def resolve_workers(workers: int | None) -> int:
+    """Threads that decode: as given, else one per core up to eight."""
+    if workers is not None:
+        return workers
+    return min(8, os.cpu_count() or 1)

@@ -1,0 +1,45 @@
+"""What the stages expect of an attention system."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class BranchMaps:
+    """Raw score maps of the classes present in a batch.
+
+    Attributes:
+        logits: (B, C) image-level class logits of the first branch.
+        pairs: (P, 2) int64, image index and class column of each present class, in that order.
+        maps: (P, N, h, w) raw score maps, one per branch.
+    """
+
+    logits: Tensor
+    pairs: Tensor
+    maps: Tensor
+
+
+class AttentionNetwork(Protocol):
+    """A network that learns from image-level labels where their objects are."""
+
+    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Scalar loss of every branch; training minimises their sum.
+
+        Args:
+            images: (B, 3, H, W) RGB in 0..255.
+            labels: (B, C) multi-hot float.
+        """
+        ...
+
+    def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
+        """Raw maps of the present classes."""
+        ...
+
+    # What every torch module has, as far as the stages need it.
+    def train(self, mode: bool = True) -> nn.Module: ...  # noqa: D102
+    def eval(self) -> nn.Module: ...  # noqa: D102
+    def state_dict(self) -> dict[str, Tensor]: ...  # noqa: D102
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...  # noqa: D102

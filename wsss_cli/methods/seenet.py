@@ -1,0 +1,93 @@
+"""SeeNet: Hou et al., "Self-Erasing Network for Integral Object Attention", NeurIPS 2018.
+
+Three classifiers share a trunk. S_A sees the features F; its scores divide each image into an
+attention, a potential and a background zone. S_B sees F with the attention zone erased and the
+background's sign reversed (C-ReLU), so it must find the rest of the object without leaning on the
+background. S_C sees the background alone and must find nothing there.
+
+Different here: the two 3x3 and one 1x1 convolution of the released model make a head, where the
+text speaks of three added convolutions. S_C shares S_B's weights, as the released model's naming
+suggests; ``share_background_head`` separates them. An image in which S_A has not found anything
+yet has no zones: S_B sees F as it is and S_C is left out (see ``ops/erasing``).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.methods.protocol import BranchMaps
+from wsss_cli.models.heads import ClassHead
+from wsss_cli.models.trunks import Trunk
+from wsss_cli.ops.erasing import attention_prior, background_mask, conditional_relu, ternary_mask
+from wsss_cli.ops.losses import multilabel_loss
+
+# Image-class pairs that pass S_B together at test time: bounds memory, not the result.
+PAIRS_AT_ONCE = 64
+
+
+class SeeNetNetwork(nn.Module):
+    """A trunk with the heads of S_A, S_B and, unless shared or left out, S_C."""
+
+    def __init__(self, trunk: Trunk, num_classes: int, config: TrainConfig) -> None:
+        """Put the heads on the trunk.
+
+        Args:
+            trunk: Gives the features F.
+            num_classes: Foreground classes C.
+            config: ``delta_high``, ``delta_low`` and the three switches of the branches.
+        """
+        super().__init__()
+        self.trunk = trunk
+        self.config = config
+        self.head_a = ClassHead(trunk.channels, num_classes, trunk.head_std)
+        self.head_b = ClassHead(trunk.channels, num_classes, trunk.head_std)
+        own_head = config.background_branch and not config.share_background_head
+        self.head_c = ClassHead(trunk.channels, num_classes, trunk.head_std) if own_head else None
+
+    def erasing_mask(self, prior: Tensor) -> Tensor:
+        """(B, h, w) factors of C-ReLU; without ``sign_flip`` the background is 0 instead of -1."""
+        mask = ternary_mask(prior, self.config.delta_high, self.config.delta_low)
+        return mask if self.config.sign_flip else mask.relu()
+
+    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Losses of S_A, S_B and, with the background branch, S_C."""
+        features = self.trunk(images)  # (B, K, h, w)
+        scores_a = self.head_a(features)  # (B, C, h, w)
+        prior = attention_prior(scores_a, labels)  # (B, h, w)
+        scores_b = self.head_b(conditional_relu(features, self.erasing_mask(prior)))
+        losses = {
+            "a": multilabel_loss(scores_a.mean(dim=(2, 3)), labels),
+            "b": multilabel_loss(scores_b.mean(dim=(2, 3)), labels),
+        }
+        if self.config.background_branch:
+            background = background_mask(prior, self.config.delta_high, self.config.delta_low)
+            head = self.head_c or self.head_b
+            scores_c = head(features * background.to(features.dtype)[:, None])
+            has_zones = (prior > 0).flatten(1).any(dim=1).float()  # (B,)
+            losses["c"] = multilabel_loss(
+                scores_c.mean(dim=(2, 3)), torch.zeros_like(labels), has_zones
+            )
+        return losses
+
+    def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
+        """Maps of S_A and S_B, as if each present class were the image's only label.
+
+        The trunk and S_A do not depend on the label and run once; only S_B runs per class.
+        """
+        features = self.trunk(images)  # (B, K, h, w)
+        scores_a = self.head_a(features)  # (B, C, h, w)
+        pairs = labels.nonzero()  # (P, 2)
+        maps = []
+        for chunk in torch.split(pairs, PAIRS_AT_ONCE):
+            image, column = chunk.unbind(dim=1)
+            map_a = scores_a[image, column]  # (p, h, w)
+            prior = attention_prior(map_a[:, None], map_a.new_ones(len(chunk), 1))
+            erased = conditional_relu(features[image], self.erasing_mask(prior))
+            map_b = self.head_b.class_map(erased, column)  # (p, h, w)
+            maps.append(torch.stack((map_a, map_b), dim=1))
+        return BranchMaps(scores_a.mean(dim=(2, 3)), pairs, torch.cat(maps))
+
+
+def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> SeeNetNetwork:
+    """Build the network with the branches and thresholds of the config."""
+    return SeeNetNetwork(trunk, num_classes, config)

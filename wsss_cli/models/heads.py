@@ -1,0 +1,56 @@
+"""The classification head that every branch has."""
+
+import torch
+from torch import Tensor, nn
+
+
+class ClassHead(nn.Module):
+    """Two 3x3 convolutions, dropout and a 1x1 convolution to class score maps.
+
+    The head of SeeNet's released model; global average pooling of its maps gives the logits.
+    """
+
+    def __init__(self, channels: int, num_classes: int, std: float | None) -> None:
+        """Make the layers.
+
+        Args:
+            channels: Channels of the features and of the hidden layers.
+            num_classes: Foreground classes C.
+            std: Deviation of the initial normal weights; None scales it to each layer's inputs
+                (He et al. 2015), which a trunk without pretrained activations needs.
+        """
+        super().__init__()
+        self.hidden = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.5),
+        )
+        self.score = nn.Conv2d(channels, num_classes, 1)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                if std is None:
+                    nn.init.kaiming_normal_(layer.weight)
+                else:
+                    nn.init.normal_(layer.weight, std=std)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, K, h, w) features to (B, C, h, w) class score maps."""
+        return self.score(self.hidden(features))  # type: ignore[no-any-return]
+
+    def class_map(self, features: Tensor, columns: Tensor) -> Tensor:
+        """The score map of one class per image.
+
+        Args:
+            features: (P, K, h, w).
+            columns: (P,) int64, the class column wanted of each.
+
+        Returns:
+            (P, h, w).
+        """
+        hidden = self.hidden(features)  # (P, K, h, w)
+        weight = self.score.weight[columns, :, 0, 0].to(hidden.dtype)  # (P, K)
+        maps = torch.einsum("pkhw,pk->phw", hidden, weight)
+        return maps + self.score.bias[columns].to(hidden.dtype)[:, None, None]  # type: ignore[index]

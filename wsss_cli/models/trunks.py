@@ -1,0 +1,130 @@
+"""Trunks: the shared layers that turn photographs into features."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import vgg
+
+# RGB means of ImageNet in 0..255, as subtracted by the Oxford VGG models (no division).
+OXFORD_MEAN = (123.68, 116.779, 103.939)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How RGB in 0..255 becomes a network's input: ``(pixel - mean) / std``."""
+
+    mean: tuple[float, float, float] = OXFORD_MEAN
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+class Trunk(nn.Module):
+    """Preprocessing and feature layers.
+
+    The preprocessing lives in buffers, so a checkpoint carries its own and loaders hand over
+    plain 8-bit images.
+
+    Attributes:
+        channels: Channels of the features.
+        stride: Pixels of the image per position of the features.
+        head_std: What :class:`~wsss_cli.models.heads.ClassHead` on top starts from.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        features: nn.Sequential,
+        blocks: tuple[int, ...],
+        *,
+        channels: int,
+        stride: int,
+        head_std: float | None = None,
+    ) -> None:
+        """Wrap feature layers.
+
+        Args:
+            features: Layers; the last one rectifies.
+            blocks: Index one past the last layer of each block.
+            channels: Channels of the last layer.
+            stride: Total stride.
+            head_std: Deviation of new layers on top; None scales it to the layer.
+        """
+        super().__init__()
+        self.features = features
+        self.blocks = blocks
+        self.channels = channels
+        self.stride = stride
+        self.head_std = head_std
+        self._frozen_layers = 0
+        self.register_buffer("mean", torch.empty(3, 1, 1))
+        self.register_buffer("std", torch.empty(3, 1, 1))
+        self.set_preprocessing(Preprocessing())
+
+    def set_preprocessing(self, preprocessing: Preprocessing) -> None:
+        """Set what the weights expect as input."""
+        self.mean.copy_(torch.tensor(preprocessing.mean)[:, None, None])
+        self.std.copy_(torch.tensor(preprocessing.std)[:, None, None])
+
+    def freeze(self, num_blocks: int) -> None:
+        """Keep the first blocks as they are: no gradient is computed for or through them."""
+        self._frozen_layers = self.blocks[num_blocks - 1] if num_blocks else 0
+        self.features[: self._frozen_layers].requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in 0..255, uint8 or float, to (B, channels, h, w) features."""
+        x = (images.to(self.mean.dtype) - self.mean) / self.std
+        x = x.contiguous(memory_format=torch.channels_last)
+        if self._frozen_layers:
+            with torch.no_grad():
+                x = self.features[: self._frozen_layers](x)
+        return self.features[self._frozen_layers :](x)  # type: ignore[no-any-return]
+
+
+def vgg16_layers() -> Iterator[nn.Module]:
+    """The layers conv1_1 .. relu5_3 of VGG16, numbered as in torchvision's ``features``.
+
+    pool5 is left out, so the output stride is 16.
+    """
+    layers = list(vgg.make_layers(vgg.cfgs["D"]))
+    return iter(layers[:-1])
+
+
+def vgg16() -> Trunk:
+    """VGG16 without pool5 and fully connected layers, as SeeNet has it."""
+    return Trunk(
+        nn.Sequential(*vgg16_layers()),
+        blocks=(5, 10, 17, 24, 30),
+        channels=512,
+        stride=16,
+        head_std=0.01,
+    )
+
+
+def tiny_layers() -> Iterator[nn.Module]:
+    """Four convolutions with batch normalisation and three poolings: output stride 8."""
+    widths = (3, 24, 48, 96, 96)
+    for block, (before, after) in enumerate(pairwise(widths)):
+        yield nn.Conv2d(before, after, 3, padding=1, bias=False)
+        yield nn.BatchNorm2d(after)
+        yield nn.ReLU(inplace=True)
+        if block < 3:
+            yield nn.MaxPool2d(2)
+
+
+def tiny() -> Trunk:
+    """A trunk that learns from scratch in a minute on a CPU, for demos and tests."""
+    trunk = Trunk(nn.Sequential(*tiny_layers()), blocks=(4, 8, 12, 15), channels=96, stride=8)
+    trunk.set_preprocessing(Preprocessing(mean=(127.5, 127.5, 127.5), std=(64.0, 64.0, 64.0)))
+    return trunk
+
+
+_TRUNKS: dict[str, Callable[[], Trunk]] = {"vgg16": vgg16, "tiny": tiny}
+
+
+def build_trunk(name: str) -> Trunk:
+    """Build a trunk with fresh weights, by the name of a backbone."""
+    return _TRUNKS[name]()

@@ -1,0 +1,194 @@
+"""What both trainings share: parameter groups, seeding by iteration, and resumable state."""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wsss_cli.artifacts.atomic import write_bytes
+from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsss_cli.errors import WsssError
+from wsss_cli.tracking import Track
+
+RESUME_FILE = "resume.pt"
+LOSSES_FILE = "losses.csv"
+# Iterations over which logged losses are averaged.
+LOG_EVERY = 10
+
+Batch = tuple[Tensor, Tensor]
+
+
+def parameter_groups(
+    named_parameters: Iterable[tuple[str, nn.Parameter]],
+    weight_decay: float,
+    lr_factor: Callable[[str], float] = lambda _: 1.0,
+) -> list[dict[str, Any]]:
+    """Group parameters as Caffe's solvers do: biases learn twice as fast and do not decay.
+
+    Args:
+        named_parameters: Of the network; frozen ones are left out.
+        weight_decay: Of weights.
+        lr_factor: Further factor of the learning rate, by parameter name.
+
+    Returns:
+        Groups for ``torch.optim.SGD``, each with its ``lr_factor``.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in named_parameters:
+        if not parameter.requires_grad:
+            continue
+        is_bias = name.endswith("bias")
+        key = (lr_factor(name) * (2.0 if is_bias else 1.0), 0.0 if is_bias else weight_decay)
+        groups.setdefault(key, []).append(parameter)
+    return [
+        {"params": parameters, "lr_factor": factor, "weight_decay": decay}
+        for (factor, decay), parameters in groups.items()
+    ]
+
+
+@dataclass
+class Trainer:
+    """Runs the steps of one training, each a function of its iteration number alone.
+
+    Attributes:
+        network: Already on its device.
+        optimiser: Groups as :func:`parameter_groups` makes them.
+        learning_rate: Of an iteration.
+        directory: Where the resumable state and the losses go.
+        seed: Random numbers inside the network are seeded by it and the iteration.
+        checkpoint_every: Iterations between resumable states.
+    """
+
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    learning_rate: Callable[[int], float]
+    directory: Path
+    seed: int
+    checkpoint_every: int
+    iteration: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    _window: dict[str, float] = field(default_factory=dict)
+
+    def resume(self) -> bool:
+        """Continue from the last resumable state, if there is one."""
+        path = self.directory / RESUME_FILE
+        if not path.exists():
+            return False
+        state = read_checkpoint(path, "resume")
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.iteration, self.history = state["iteration"], state["history"]
+        self._window = state["window"]
+        return True
+
+    def train(
+        self,
+        batches: Callable[[int], Iterable[Batch]],
+        losses_of: Callable[[Tensor, Tensor], Mapping[str, Tensor]],
+        iterations: int,
+        track: Track,
+        accumulate: int = 1,
+    ) -> None:
+        """Train until ``iterations``, checkpointing on the way.
+
+        Args:
+            batches: Given the first iteration, yields images and targets on the device,
+                ``accumulate`` of them for each iteration.
+            losses_of: Named scalar losses of a batch; their sum is minimised.
+            iterations: Total, those before a resumption included.
+            track: Shown the progress and the loss.
+            accumulate: Batches whose gradients make up one step.
+
+        Raises:
+            WsssError: The loss is no longer a finite number.
+        """
+        source = iter(batches(self.iteration))
+        steps = range(self.iteration, iterations)
+        self.network.train()
+        for iteration in track.steps(
+            steps, total=iterations, label="training", done=self.iteration, unit="iterations"
+        ):
+            # Dropout draws the same numbers whether or not the training was interrupted.
+            torch.manual_seed(_mixed(self.seed, iteration))
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.learning_rate(iteration) * group["lr_factor"]
+            self.optimiser.zero_grad(set_to_none=True)
+            for _ in range(accumulate):
+                losses = losses_of(*next(source))
+                total = torch.stack(tuple(losses.values())).sum() / accumulate
+                self._require_finite(float(total.detach()), iteration)
+                total.backward()  # type: ignore[no-untyped-call]
+                self._log(losses, accumulate)
+            self.optimiser.step()
+            self.iteration = iteration + 1
+            if self.iteration % LOG_EVERY == 0:
+                self._close_window()
+                track.detail("loss " + _shown(self.history[-1]))
+            if self.iteration % self.checkpoint_every == 0 and self.iteration < iterations:
+                self.save()
+        self._write_losses()
+
+    def save(self) -> None:
+        """Write the resumable state and the losses so far."""
+        state = {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "iteration": self.iteration,
+            "history": self.history,
+            "window": self._window,
+        }
+        write_checkpoint(self.directory / RESUME_FILE, "resume", state)
+        self._write_losses()
+
+    def finish(self) -> None:
+        """Drop the resumable state, once the final checkpoint is on disk."""
+        (self.directory / RESUME_FILE).unlink(missing_ok=True)
+
+    def final_losses(self) -> dict[str, float]:
+        """Mean losses of the last iterations logged."""
+        return (
+            {k: v for k, v in self.history[-1].items() if k != "iteration"} if self.history else {}
+        )
+
+    def _require_finite(self, loss: float, iteration: int) -> None:
+        if math.isfinite(loss):
+            return
+        path = self.directory / RESUME_FILE
+        kept = f"the last good state is kept in {path}" if path.exists() else "nothing was kept yet"
+        raise WsssError(
+            f"the loss became {loss} at iteration {iteration}, so training stopped; {kept}; train "
+            "again with a lower --lr (and --overwrite)"
+        )
+
+    def _log(self, losses: Mapping[str, Tensor], accumulate: int) -> None:
+        for name, loss in losses.items():
+            share = float(loss.detach()) / (LOG_EVERY * accumulate)
+            self._window[name] = self._window.get(name, 0.0) + share
+
+    def _close_window(self) -> None:
+        self.history.append({"iteration": self.iteration, **self._window})
+        self._window = {}
+
+    def _write_losses(self) -> None:
+        if not self.history:
+            return
+        text = io.StringIO()
+        table = csv.DictWriter(text, self.history[-1], lineterminator="\n")
+        table.writeheader()
+        table.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in self.history)
+        write_bytes(self.directory / LOSSES_FILE, text.getvalue().encode())
+
+
+def _mixed(seed: int, iteration: int) -> int:
+    """A seed of its own for every iteration (the golden ratio spreads neighbouring numbers)."""
+    return (seed * 0x9E3779B97F4A7C15 + iteration) % 2**63
+
+
+def _shown(losses: Mapping[str, float]) -> str:
+    return " ".join(f"{name} {loss:.3f}" for name, loss in losses.items() if name != "iteration")

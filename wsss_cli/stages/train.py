@@ -1,0 +1,220 @@
+"""``wsss train``: learn from image-level labels where objects are."""
+
+import time
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory, read_manifest
+from wsss_cli.configs.common import record, settings
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.data.augmentation import random_view
+from wsss_cli.data.images import check_images, read_image
+from wsss_cli.data.loading import prefetch, training_positions
+from wsss_cli.data.voc import VocTree
+from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
+from wsss_cli.errors import WsssError
+from wsss_cli.methods import table
+from wsss_cli.methods.protocol import AttentionNetwork
+from wsss_cli.models.pretrained import InitialWeights, initial_weights
+from wsss_cli.models.trunks import build_trunk
+from wsss_cli.stages.inputs import find_data
+from wsss_cli.stages.optimisation import LOSSES_FILE, RESUME_FILE, Trainer, parameter_groups
+from wsss_cli.stages.report import Report
+from wsss_cli.tracking import Track
+
+STAGE_VERSION = 1
+CHECKPOINT_FILE = "checkpoint.pt"
+CHECKPOINT_KIND = "attention"
+OWNED = (CHECKPOINT_FILE, RESUME_FILE, LOSSES_FILE)
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """Everything checked and read before the first step."""
+
+    config: TrainConfig
+    tree: VocTree
+    split: str
+    image_ids: list[str]
+    labels: npt.NDArray[np.bool_]
+    weights: InitialWeights
+    device: torch.device
+    precision: str
+    directory: StageDirectory
+
+    def describe(self) -> dict[str, Any]:
+        """What would be done, for ``--dry-run`` and the manifest."""
+        return {
+            **record(self.config),
+            "data": str(self.tree.root),
+            "split": self.split,
+            "images": len(self.image_ids),
+            "weights": self.weights.name,
+            "device": str(self.device),
+            "precision": self.precision,
+        }
+
+
+def prepare(config: TrainConfig, track: Track) -> TrainPlan:
+    """Check data, weights, device and the run before any work.
+
+    Raises:
+        WsssError: Something is missing or broken.
+    """
+    tree = find_data(config)
+    split = config.split or tree.training_split()
+    if config.split is None and split != "train_aug":
+        track.note("the tree has no train_aug list, so the train list is used")
+    image_ids = tree.image_ids(split)
+    labels = tree.labels(image_ids)
+    check_images(map(tree.image_path, image_ids))
+    device = resolve_device(config.device)
+    precision = resolve_precision(config.amp, device)
+    weights = initial_weights(config.weights, config.backbone, track)
+    directory = StageDirectory(
+        path=config.run / "train",
+        stage="train",
+        stage_version=STAGE_VERSION,
+        settings={**settings(config), "split": split, "precision": precision},
+        inputs={
+            "data": Input(tree.root, tree.fingerprint(image_ids, labels)),
+            "weights": Input(Path(weights.name), weights.fingerprint),
+        },
+        owned=OWNED,
+        details={
+            "config": {**record(config), "weights": weights.name},
+            "data": str(tree.root),
+            "class_names": list(tree.class_names),
+            "seed": config.seed,
+            "device": str(device),
+        },
+    )
+    return TrainPlan(config, tree, split, image_ids, labels, weights, device, precision, directory)
+
+
+def run(config: TrainConfig, *, track: Track) -> Report:
+    """Train, resuming an unfinished training of the same settings.
+
+    Raises:
+        WsssError: The inputs are wrong, the loss diverges or the disk is full.
+    """
+    plan = prepare(config, track)
+    directory = plan.directory
+    if directory.state(overwrite=config.overwrite) == "complete":
+        return Report("train", directory.path, True, read_manifest(directory.path)["counts"])
+    directory.begin(overwrite=config.overwrite)
+    started = time.monotonic()
+    torch.manual_seed(config.seed)
+    network = build_network(config, len(plan.tree.class_names), plan.weights).to(plan.device)
+    network = network.to(memory_format=torch.channels_last)
+    trainer = Trainer(
+        network,
+        torch.optim.SGD(
+            parameter_groups(network.named_parameters(), config.weight_decay),
+            lr=config.lr,
+            momentum=config.momentum,
+        ),
+        learning_rate=lambda i: config.lr * 0.1 ** bisect_right(config.lr_steps, i),
+        directory=directory.path,
+        seed=config.seed,
+        checkpoint_every=config.checkpoint_every,
+    )
+    if trainer.resume():
+        track.note(f"resuming at iteration {trainer.iteration}")
+    track.note(f"{len(plan.image_ids)} images of {plan.split}, {plan.device} in {plan.precision}")
+    first = trainer.iteration
+
+    def losses_of(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        with autocast(plan.device, plan.precision):
+            losses: dict[str, Tensor] = network.losses(images, labels)
+            return losses
+
+    trainer.train(lambda start: _batches(plan, start), losses_of, config.iterations, track)
+    _write_network(directory.path / CHECKPOINT_FILE, plan, network)
+    trainer.finish()
+    seconds = time.monotonic() - started
+    counts = {
+        "images": len(plan.image_ids),
+        "iterations": config.iterations,
+        "losses": trainer.final_losses(),
+        "seconds": round(seconds, 1),
+        "rate": round((config.iterations - first) / seconds, 3),
+    }
+    directory.complete(counts)
+    return Report("train", directory.path, False, counts)
+
+
+def build_network(config: TrainConfig, num_classes: int, weights: InitialWeights) -> Any:  # noqa: ANN401
+    """Build trunk and heads of the config's method: a module that is an AttentionNetwork."""
+    trunk = build_trunk(config.backbone)
+    weights.load_into(trunk)
+    trunk.freeze(config.frozen_blocks)
+    return table.load(config.method).build(trunk, num_classes, config)
+
+
+def _batches(plan: TrainPlan, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Augmented batches from iteration ``start`` on, on the device."""
+    config = plan.config
+
+    def load(batch: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        views = [
+            random_view(
+                read_image(plan.tree.image_path(plan.image_ids[index])),
+                config.crop,
+                np.random.default_rng((config.seed, sample)),
+            )
+            for sample, index in batch
+        ]
+        labels = plan.labels[[index for _, index in batch]]
+        images = torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
+        return images, torch.from_numpy(labels).float()
+
+    positions = training_positions(
+        len(plan.image_ids), config.batch_size, config.seed, start, config.iterations
+    )
+    for images, labels in prefetch(load, positions, resolve_workers(config.workers)):
+        yield images.to(plan.device), labels.to(plan.device)
+
+
+def _write_network(path: Path, plan: TrainPlan, network: nn.Module) -> None:
+    write_checkpoint(
+        path,
+        CHECKPOINT_KIND,
+        {
+            "class_names": list(plan.tree.class_names),
+            "config": {**settings(plan.config), "lr_steps": list(plan.config.lr_steps)},
+            "network": network.state_dict(),
+        },
+    )
+
+
+def load_network(path: Path) -> tuple[AttentionNetwork, TrainConfig, tuple[str, ...]]:
+    """Rebuild a trained attention network from its checkpoint.
+
+    Returns:
+        The network on the CPU, in evaluation mode; the settings it was built with; class names.
+
+    Raises:
+        WsssError: The file is no such checkpoint.
+    """
+    content = read_checkpoint(path, CHECKPOINT_KIND)
+    try:
+        known = {field.name for field in fields(TrainConfig)}
+        stored = {name: value for name, value in content["config"].items() if name in known}
+        config = TrainConfig(**{**stored, "lr_steps": tuple(stored["lr_steps"])})
+        names = tuple(content["class_names"])
+        network = build_network(config, len(names), InitialWeights("none", "none", {}))
+        network.load_state_dict(content["network"])
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise WsssError(f"{path} does not hold a whole attention network ({reason})") from error
+    return network.eval(), config, names
