@@ -81,6 +81,16 @@ def test_a_small_w_follows_the_saliency_alone() -> None:
     assert _labels_of_pixels(pixels, [3], 1) == [0]
 
 
+@pytest.mark.parametrize("w", [0.2, 1, 5, 200])
+def test_label_flips_where_the_mean_crosses_the_missing_saliency(w: float) -> None:
+    # Q_c = 1 - D solved for A: A = w / ((w + 1) / (1 - D) - 1 / D).
+    for d in (0.375, 0.5, 0.625, 0.75):
+        border = w / ((w + 1) / (1 - d) - 1 / d)
+        if 0 < border < 0.99:
+            pixels = [([border * (1 - 1e-4)], d), ([border * (1 + 1e-4)], d)]
+            assert _labels_of_pixels(pixels, [8], w) == [0, 8]
+
+
 def test_zero_attention_or_zero_saliency_means_no_foreground() -> None:
     pixels = [([0.0, 0.0], 1.0), ([1.0, 1.0], 0.0), ([0.0, 0.0], 0.0), ([0.0, 0.001], 1.0)]
     assert _labels_of_pixels(pixels, [4, 6], 1) == [0, 0, 0, 6]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from wsss_cli.metrics.segmentation import IGNORE
+from wsss_cli.metrics.segmentation import IGNORE, require_labels
 
 
 class ThresholdCurve:
@@ -31,14 +31,22 @@ class ThresholdCurve:
         """Count one image.
 
         Args:
-            maps: (K, H, W) attention of the present classes, in [0, 1].
+            maps: (K, H, W) attention of the present classes, in [0, 1]; K may be 0.
             class_ids: (K,) integers 1..C.
             target: (H, W) integer labels; 255 is not counted.
+
+        Raises:
+            ValueError: A class id or a target value is no label.
         """
         maps, target = torch.as_tensor(maps), torch.as_tensor(target)
+        class_ids = torch.as_tensor(class_ids).long()
+        require_labels("target", target, self.num_labels)
+        require_labels("class_ids", class_ids, self.num_labels)
         valid = target != IGNORE
-        score, index = maps[:, valid].float().max(dim=0)  # (pixels,)
-        winner = torch.as_tensor(class_ids).long()[index]
+        # Background that no threshold passes: the answer where no class is present.
+        nothing = maps.new_full((1, *maps.shape[1:]), -torch.inf)
+        score, index = torch.cat((maps, nothing))[:, valid].float().max(dim=0)  # (pixels,)
+        winner = torch.cat((class_ids, class_ids.new_zeros(1)))[index]
         passed = torch.searchsorted(self.thresholds, score, right=True)
         cells = (passed * self.num_labels + target[valid].long()) * self.num_labels + winner
         self._counts += torch.bincount(cells, minlength=self._counts.numel()).view_as(self._counts)

@@ -18,7 +18,7 @@ def average_precision(scores: Tensor, targets: Tensor) -> float:
     hits = torch.as_tensor(targets)[order].double()
     if not hits.any():
         return float("nan")
-    precision = hits.cumsum(0) / torch.arange(1, len(hits) + 1)
+    precision = hits.cumsum(0) / torch.arange(1, len(hits) + 1, device=hits.device)
     envelope = precision.flip(0).cummax(0).values.flip(0)  # best precision at this recall or more
     return float((envelope * hits).sum() / hits.sum())
 
@@ -31,4 +31,5 @@ def mean_average_precision(scores: Tensor, labels: Tensor) -> float:
         labels: (N, C) multi-hot.
     """
     columns = zip(scores.unbind(dim=1), labels.bool().unbind(dim=1), strict=True)
-    return float(torch.tensor([average_precision(s, y) for s, y in columns]).nanmean())
+    precisions = [average_precision(s, y) for s, y in columns]
+    return float(torch.tensor(precisions, dtype=torch.float64).nanmean())

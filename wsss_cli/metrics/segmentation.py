@@ -75,11 +75,20 @@ def _checked(prediction: Tensor, target: Tensor, num_labels: int) -> tuple[Tenso
         raise ValueError(
             f"prediction has shape {tuple(prediction.shape)}, target {tuple(target.shape)}"
         )
-    for role, labels in (("prediction", prediction), ("target", target)):
-        wrong = labels[(labels != IGNORE) & ((labels >= num_labels) | (labels < 0))]
-        if wrong.numel():
-            raise ValueError(
-                f"{role} has the value {int(wrong[0])}, which is neither a label below "
-                f"{num_labels} nor 255"
-            )
+    require_labels("prediction", prediction, num_labels)
+    require_labels("target", target, num_labels)
     return prediction, target
+
+
+def require_labels(role: str, labels: Tensor, num_labels: int) -> None:
+    """Refuse values that are neither a label nor 255.
+
+    Raises:
+        ValueError: Names the role and the first such value.
+    """
+    wrong = labels[(labels != IGNORE) & ((labels >= num_labels) | (labels < 0))]
+    if wrong.numel():
+        raise ValueError(
+            f"{role} has the value {int(wrong[0])}, which is neither a label below "
+            f"{num_labels} nor 255"
+        )

@@ -23,7 +23,8 @@ def fuse_branches(maps: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         (P, H, W) float32 in [0, 1].
     """
-    resized = resize_bicubic(maps.float(), size).relu_()  # (P, N, H, W)
+    with torch.autocast(maps.device.type, enabled=False):
+        resized = resize_bicubic(maps.float(), size).relu()  # (P, N, H, W)
     resized /= resized.amax(dim=(-2, -1), keepdim=True) + EPSILON
     return resized.amax(dim=1)
 
@@ -42,8 +43,9 @@ def resize_bicubic(maps: Tensor, size: tuple[int, int]) -> Tensor:
 @lru_cache(maxsize=256)
 def _bicubic_matrix(source: int, target: int) -> Tensor:
     """(target, source) float32: what each source sample adds to each target sample."""
-    samples = torch.eye(source)[None, :, None, :]  # (1, channel = sample, 1, source)
-    stretched = functional.interpolate(
-        samples.expand(1, source, 1, source), (1, target), mode="bicubic", align_corners=False
-    )
-    return stretched[0, :, 0, :].T.contiguous()
+    with torch.inference_mode(False):  # what the cache keeps must serve every later caller
+        samples = torch.eye(source)[None, :, None, :]  # (1, channel = sample, 1, source)
+        stretched = functional.interpolate(
+            samples, (1, target), mode="bicubic", align_corners=False
+        )
+        return stretched[0, :, 0, :].T.contiguous()

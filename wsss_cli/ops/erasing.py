@@ -33,7 +33,6 @@ def attention_prior(scores: Tensor, labels: Tensor) -> Tensor:
     present = labels.to(torch.bool)[:, :, None, None].expand_as(positive)
     highest = positive.where(present, positive.new_tensor(0.0)).amax(dim=1)  # (B, h, w)
     lowest = positive.where(present, positive.new_tensor(torch.inf)).flatten(1).amin(dim=1)  # (B,)
-    lowest = lowest.where(lowest.isfinite(), lowest.new_tensor(0.0))  # no class present
     span = highest.flatten(1).amax(dim=1) - lowest  # (B,)
     shifted = (highest - lowest[:, None, None]).relu()
     prior = shifted / span.where(span > 0, span.new_tensor(1.0))[:, None, None]

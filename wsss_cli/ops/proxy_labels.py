@@ -15,7 +15,7 @@ def seenet_proxy(
     ``Q_c = (w + 1) / (w / A_c + 1 / D)``, the largest wins; ``w = 1`` is the plain harmonic mean.
 
     Args:
-        attention: (K, H, W) maps of the present classes in [0, 1].
+        attention: (K, H, W) maps of the present classes in [0, 1]; K may be 0.
         class_ids: (K,) integers 1..C.
         saliency: (H, W) in [0, 1].
         w: Weight of the attention against the saliency, above 0.
@@ -24,6 +24,8 @@ def seenet_proxy(
         (H, W) uint8: 0 or one of ``class_ids``; a tie goes to background, then to the first class.
     """
     attention, saliency = attention.float(), saliency.float()
+    if not len(attention):
+        return torch.zeros_like(saliency, dtype=torch.uint8)
     # Multiplied out, the mean needs no division by a zero attention or saliency.
     scores = (w + 1) * attention * saliency  # (K, H, W)
     scores /= (w * saliency + attention).clamp_min_(torch.finfo(torch.float32).tiny)

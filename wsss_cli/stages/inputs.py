@@ -38,3 +38,13 @@ def training_settings(run: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     return config
+
+
+def recorded_data(config: CommonConfig) -> str | None:
+    """Where the data set lies, if it is known, to hand on to later stages."""
+    try:
+        return str(find_data(config).root)
+    except UsageError:
+        if config.data is not None:
+            raise
+        return None

@@ -1,0 +1,236 @@
+"""Attention maps in HDF5: shards of images and an index that links to them.
+
+Layout, the same for maps from any other tool::
+
+    attention.h5                 attributes: schema, class_names
+      ID/                        one group per image (in our index: a link into a shard)
+        maps        (K, h, w)    float16 in [0, 1], one map per class present in the image
+        class_ids   (K,)         uint8, 1..C
+        logits      (C,)         float32 class logits of the whole image (optional)
+        attributes: height, width of the image (optional; else those of the maps)
+
+So ``h5py.File("attention.h5")["2007_000039/maps"]`` is all a reader needs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from wsss_cli.artifacts.atomic import partial_name, publish, unwritable
+from wsss_cli.artifacts.fingerprint import file_fingerprint
+from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest
+from wsss_cli.errors import WsssError, listing
+
+SCHEMA = 1
+INDEX = "attention.h5"
+SHARDS = "shards"
+# A kill loses at most one shard; an index of ten thousand images still links to few files.
+SHARD_IMAGES = 128
+
+
+@dataclass(frozen=True)
+class ImageAttention:
+    """The attention of one image.
+
+    Attributes:
+        maps: (K, h, w) float16 or float32 in [0, 1].
+        class_ids: (K,) uint8, 1..C.
+        size: (H, W) of the image; the maps may be smaller.
+        logits: (C,) float32, or None where the file has none.
+    """
+
+    maps: npt.NDArray[np.floating]
+    class_ids: npt.NDArray[np.uint8]
+    size: tuple[int, int]
+    logits: npt.NDArray[np.float32] | None = None
+
+
+class ShardWriter:
+    """Writes one shard under a temporary name; it gets its final name when whole."""
+
+    def __init__(self, path: Path) -> None:
+        """Prepare to write ``path``; nothing is created before entering the context."""
+        self.path = path
+        self._partial = partial_name(path)
+
+    def __enter__(self) -> "ShardWriter":
+        """Create the temporary file."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = h5py.File(self._partial, "w")
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+        return self
+
+    def write(self, image_id: str, attention: ImageAttention) -> None:
+        """Add one image.
+
+        Raises:
+            WsssError: The disk is full.
+        """
+        try:
+            group = self._file.create_group(image_id)
+            group.attrs["schema"] = SCHEMA
+            group.attrs["height"], group.attrs["width"] = attention.size
+            group.create_dataset(
+                "maps",
+                data=attention.maps.astype(np.float16, copy=False),
+                chunks=(1, *attention.maps.shape[1:]),
+                compression="gzip",
+                compression_opts=1,
+                shuffle=True,
+            )
+            group.create_dataset("class_ids", data=attention.class_ids)
+            if attention.logits is not None:
+                group.create_dataset("logits", data=attention.logits)
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Publish the shard, or remove it after an error."""
+        try:
+            self._file.close()
+            if error is None:
+                publish(self._partial, self.path)
+        except (OSError, RuntimeError) as failure:  # HDF5 raises RuntimeError when closing fails
+            if error is None:
+                cause = failure if isinstance(failure, OSError) else OSError(str(failure))
+                raise unwritable(self.path, cause) from failure
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+
+def shard_path(directory: Path, number: int) -> Path:
+    """Where a shard lies."""
+    return directory / SHARDS / f"{number:05d}.h5"
+
+
+def write_index(
+    directory: Path, shards: Sequence[Sequence[str]], class_names: Sequence[str]
+) -> None:
+    """Link every image id to its group in its shard, by relative paths."""
+    path = directory / INDEX
+    partial = partial_name(path)
+    try:
+        with h5py.File(partial, "w") as file:
+            file.attrs["schema"] = SCHEMA
+            file.attrs["class_names"] = list(class_names)
+            for number, image_ids in enumerate(shards):
+                target = shard_path(directory, number).relative_to(directory).as_posix()
+                for image_id in image_ids:
+                    file[image_id] = h5py.ExternalLink(target, f"/{image_id}")
+        publish(partial, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class AttentionFile:
+    """Read access to an attention file, ours or another tool's."""
+
+    def __init__(self, path: Path) -> None:
+        """Open and check the file's outline.
+
+        Raises:
+            WsssError: It is missing, no HDF5 file, or not in the layout.
+        """
+        self.path = path
+        if not path.exists():
+            raise WsssError(f"{path} does not exist; run `wsss attend` or pass --attention FILE")
+        try:
+            self._file = h5py.File(path, "r")
+        except OSError as error:
+            raise WsssError(f"{path} is not a readable HDF5 file ({error})") from error
+        schema = self._file.attrs.get("schema", SCHEMA)
+        if schema != SCHEMA:
+            raise WsssError(f"{path} has attention schema {schema}, this wsss reads {SCHEMA}")
+        self.image_ids: list[str] = list(self._file)
+        if not self.image_ids:
+            raise WsssError(f"{path} holds no image; it should have one group per image id")
+        self._check_links()
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Class names 1..C as stored, None where the file has none."""
+        names = self._file.attrs.get("class_names")
+        return None if names is None else tuple(str(name) for name in names)
+
+    def fingerprint(self) -> str:
+        """The attend stage's fingerprint for its own index, else the file's SHA-256."""
+        if (self.path.parent / MANIFEST).exists() and self.path.name == INDEX:
+            return str(read_manifest(self.path.parent)["fingerprint"])
+        return file_fingerprint(self.path)
+
+    def read(self, image_id: str) -> ImageAttention:
+        """Read one image.
+
+        Raises:
+            WsssError: The image is not in the file, or its group is not in the layout.
+        """
+        try:
+            group = self._file[image_id]
+            maps, class_ids = group["maps"][()], group["class_ids"][()]
+            logits = group["logits"][()] if "logits" in group else None
+            height = int(group.attrs.get("height", maps.shape[-1 - 1]))
+            width = int(group.attrs.get("width", maps.shape[-1]))
+        except (KeyError, OSError, AttributeError, IndexError, TypeError, ValueError) as error:
+            raise self._odd(image_id, f"cannot be read ({error})") from error
+        if maps.ndim != 3 or class_ids.shape != maps.shape[:1] or not len(maps):
+            raise self._odd(
+                image_id,
+                f"has maps {maps.shape} and class_ids {class_ids.shape}; they should be (K, h, w) "
+                "and (K,) with K of 1 or more",
+            )
+        if not np.issubdtype(maps.dtype, np.floating):
+            raise self._odd(image_id, f"has maps of type {maps.dtype}; they should be floats")
+        low, high = float(maps.min()), float(maps.max())
+        if not (low >= 0 and high <= 1.001):  # also refuses nan
+            raise self._odd(image_id, f"has maps from {low:g} to {high:g}; they should be in 0..1")
+        most = len(self.class_names) if self.class_names is not None else 254
+        if class_ids.min() < 1 or class_ids.max() > most:
+            raise self._odd(image_id, f"has class ids {class_ids.tolist()}; they are 1..{most}")
+        return ImageAttention(maps, class_ids.astype(np.uint8), (height, width), logits)
+
+    def _odd(self, image_id: str, what: str) -> WsssError:
+        return WsssError(f"{self.path}: image {image_id} {what}; see the README for the layout")
+
+    def _check_links(self) -> None:
+        """Every link must lead to a file below the index's folder, and that file must exist."""
+        targets = set()
+        for image_id in self.image_ids:
+            link = self._file.get(image_id, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                targets.add(str(link.filename))
+        for target in targets:
+            inside = PurePosixPath(target)
+            if inside.is_absolute() or ".." in inside.parts:
+                raise WsssError(f"{self.path} links to {target}, outside its own folder")
+        lost = sorted(target for target in targets if not (self.path.parent / target).exists())
+        if lost:
+            raise WsssError(f"{self.path} links to files that are missing: {listing(lost)}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> "AttentionFile":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,68 @@
+"""Settings of ``wsss segment``: a segmentation network trained on proxies."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsss_cli.configs.common import CommonConfig, check, choice
+
+SEGMENTATION_MODELS = ("deeplab-largefov-vgg16", "tiny")
+SUPERVISIONS = ("proxy", "full")
+
+
+@dataclass(frozen=True)
+class SegmentConfig(CommonConfig):
+    """Settings of the segmentation network.
+
+    The solver is the one of the SeeNet authors' group.
+
+    Attributes:
+        proxy: Folder of label maps to learn from; None takes the run's.
+        model: Network; None is the one that belongs to the training's backbone.
+        weights: Initial weights of the trunk: ``imagenet``, ``none`` or a file; None is what
+            the training used.
+        supervision: ``proxy``, or ``full`` for the true masks: the ceiling to compare with.
+        iterations: Steps of the optimiser.
+        batch_size: Images that pass the network together.
+        accumulate: Batches whose gradients make one step.
+        lr: Learning rate at the start; it falls polynomially (power 0.9) to 0.
+        momentum: Of stochastic gradient descent.
+        weight_decay: Of weights; biases do not decay.
+        crop: Side of the random square crops, in pixels.
+        scale_low: Least random scale.
+        scale_high: Largest random scale.
+        frozen_blocks: Leading blocks of the trunk that keep their initial weights.
+        checkpoint: Trained network to predict with; nothing is trained then.
+        split: List of images to predict.
+        checkpoint_every: Iterations between checkpoints.
+    """
+
+    proxy: Path | None = None
+    model: str | None = None
+    weights: str | None = None
+    supervision: str = "proxy"
+    iterations: int = 16000
+    batch_size: int = 10
+    accumulate: int = 1
+    lr: float = 0.001
+    momentum: float = 0.9
+    weight_decay: float = 0.0005
+    crop: int = 321
+    scale_low: float = 0.7
+    scale_high: float = 1.3
+    frozen_blocks: int = 0
+    checkpoint: Path | None = None
+    split: str = "val"
+    checkpoint_every: int = 200
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.model is not None:
+            choice("model", self.model, SEGMENTATION_MODELS)
+        choice("supervision", self.supervision, SUPERVISIONS)
+        for field in ("iterations", "batch_size", "accumulate", "crop", "checkpoint_every"):
+            check(getattr(self, field) > 0, field, "must be above 0")
+        check(self.lr > 0, "lr", "must be above 0")
+        check(0 <= self.momentum < 1, "momentum", "must be in [0, 1)")
+        check(self.weight_decay >= 0, "weight_decay", "must be 0 or more")
+        check(0 < self.scale_low <= self.scale_high, "scale_low", "must be at most --scale-high")
+        check(0 <= self.frozen_blocks <= 4, "frozen_blocks", "must be 0 to 4")

@@ -1,0 +1,150 @@
+"""DeepLab-LargeFOV, in the form that the SeeNet authors' group trains it.
+
+Chen et al., "Semantic Image Segmentation with Deep Convolutional Nets and Fully Connected CRFs",
+ICLR 2015.
+VGG16 keeps its resolution from pool4 on (stride 1), conv5 is dilated by 2 instead, and fc6
+becomes a 3x3 convolution dilated by 12 that sees a large field at output stride 8.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wsss_cli.models.trunks import Preprocessing, Trunk, tiny, vgg16_layers
+
+MODELS = {"vgg16": "deeplab-largefov-vgg16", "tiny": "tiny"}
+"""The segmentation model that belongs to each backbone of the attention network."""
+
+# Layers of torchvision's numbering: the poolings, and the convolutions of conv5.
+_VGG_POOLS = (4, 9, 16, 23)
+_VGG_CONV5 = (24, 26, 28)
+_OUTPUT_STRIDE = 8
+
+
+class DeepLabLargeFOV(nn.Module):
+    """A trunk of output stride 8, a convolution with a large field of view, and scores.
+
+    Attributes:
+        trunk: Preprocessing and feature layers.
+        classifier: fc6, fc7 and the score layer.
+    """
+
+    def __init__(
+        self,
+        trunk: Trunk,
+        num_labels: int,
+        *,
+        hidden: int,
+        dilation: int,
+        smoothing: nn.Module,
+        corner_aligned: bool,
+    ) -> None:
+        """Put the classifier on the trunk.
+
+        Args:
+            trunk: Output stride 8.
+            num_labels: Labels including background.
+            hidden: Channels of fc6 and fc7.
+            dilation: Of fc6.
+            smoothing: Pooling between trunk and fc6.
+            corner_aligned: Whether the first and last features sit on the first and last pixel
+                (poolings of 3 with padding) or inside (poolings of 2).
+        """
+        super().__init__()
+        self.trunk = trunk
+        self.smoothing = smoothing
+        self.corner_aligned = corner_aligned
+        self.classifier = nn.Sequential()
+        self.classifier.add_module(
+            "fc6", nn.Conv2d(trunk.channels, hidden, 3, padding=dilation, dilation=dilation)
+        )
+        self.classifier.add_module("relu6", nn.ReLU(inplace=True))
+        self.classifier.add_module("drop6", nn.Dropout(0.5))
+        self.classifier.add_module("fc7", nn.Conv2d(hidden, hidden, 1))
+        self.classifier.add_module("relu7", nn.ReLU(inplace=True))
+        self.classifier.add_module("drop7", nn.Dropout(0.5))
+        self.classifier.add_module("score", nn.Conv2d(hidden, num_labels, 1))
+        for name, parameter in self.classifier.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            elif name.startswith("score"):
+                nn.init.normal_(parameter, std=0.01)
+            else:
+                nn.init.xavier_uniform_(parameter)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in 0..255 to (B, L, H, W) float32 logits."""
+        height, width = images.shape[-2:]
+        extra = 1 if self.corner_aligned else 0
+        padded = tuple(_round_up(side - extra, _OUTPUT_STRIDE) + extra for side in (height, width))
+        images = self._pad(images, padded)
+        logits = self.classifier(self.smoothing(self.trunk(images)))  # (B, L, h, w)
+        logits = functional.interpolate(
+            logits.float(), padded, mode="bilinear", align_corners=self.corner_aligned
+        )
+        return logits[:, :, :height, :width]
+
+    def _pad(self, images: Tensor, size: tuple[int, ...]) -> Tensor:
+        """Extend at the right and the bottom by the mean colour."""
+        height, width = images.shape[-2:]
+        if (height, width) == size:
+            return images
+        canvas = self.trunk.mean.expand(len(images), 3, *size).clone()
+        canvas[:, :, :height, :width] = images
+        return canvas
+
+
+def lr_factor(name: str) -> float:
+    """The score layer, which starts from nothing, learns ten times as fast (biases twice that)."""
+    return 10.0 if name.startswith("classifier.score") else 1.0
+
+
+def segmentation_loss(logits: Tensor, label_maps: Tensor) -> Tensor:
+    """Cross entropy averaged over the pixels that are not 255; 0 where all are.
+
+    Args:
+        logits: (B, L, H, W).
+        label_maps: (B, H, W) int64.
+    """
+    total = functional.cross_entropy(logits, label_maps, ignore_index=255, reduction="sum")
+    return total / (label_maps != 255).sum().clamp_min(1)
+
+
+def build(model: str, num_labels: int) -> DeepLabLargeFOV:
+    """Build a segmentation network with fresh weights, by name."""
+    if model == "tiny":
+        return DeepLabLargeFOV(
+            tiny(),
+            num_labels,
+            hidden=96,
+            dilation=3,
+            smoothing=nn.Identity(),
+            corner_aligned=False,
+        )
+    return DeepLabLargeFOV(
+        _vgg16_stride8(),
+        num_labels,
+        hidden=1024,
+        dilation=12,
+        smoothing=nn.Sequential(
+            nn.MaxPool2d(3, stride=1, padding=1), nn.AvgPool2d(3, stride=1, padding=1)
+        ),
+        corner_aligned=True,
+    )
+
+
+def _vgg16_stride8() -> Trunk:
+    """VGG16 whose poolings overlap, with pool4 at stride 1 and conv5 dilated by 2."""
+    layers = list(vgg16_layers())
+    for index in _VGG_POOLS:
+        layers[index] = nn.MaxPool2d(3, stride=1 if index == _VGG_POOLS[-1] else 2, padding=1)
+    for index in _VGG_CONV5:
+        conv = layers[index]
+        assert isinstance(conv, nn.Conv2d)
+        conv.dilation = conv.padding = (2, 2)
+    trunk = Trunk(nn.Sequential(*layers), blocks=(5, 10, 17, 24, 30), channels=512, stride=8)
+    trunk.set_preprocessing(Preprocessing())
+    return trunk
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple

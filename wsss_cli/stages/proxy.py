@@ -1,0 +1,202 @@
+"""``wsss proxy``: turn attention and saliency into proxy ground truth."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from wsss_cli.artifacts.attention_file import INDEX, AttentionFile, ImageAttention
+from wsss_cli.artifacts.fingerprint import listing_fingerprint
+from wsss_cli.artifacts.label_png import IGNORE, read_label_map, write_label_map
+from wsss_cli.artifacts.stage_directory import (
+    Input,
+    StageDirectory,
+    read_manifest,
+    require_complete,
+)
+from wsss_cli.configs.common import record, settings
+from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.data.images import Pixels, read_saliency
+from wsss_cli.data.label_folder import png_files
+from wsss_cli.data.loading import prefetch
+from wsss_cli.device import resolve_workers
+from wsss_cli.errors import UsageError
+from wsss_cli.ops.proxy_labels import ignore_conflicts, ignore_salient_background, seenet_proxy
+from wsss_cli.stages.inputs import recorded_data
+from wsss_cli.stages.report import Report
+from wsss_cli.tracking import Track
+
+STAGE_VERSION = 1
+LABELS = "labels"
+OWNED = (f"{LABELS}/*.png",)
+
+
+@dataclass(frozen=True)
+class ProxyPlan:
+    """Everything checked before the first label map."""
+
+    config: ProxyConfig
+    attention: Path
+    saliency: dict[str, Path]
+    num_labels: int
+    directory: StageDirectory
+
+    def describe(self) -> dict[str, Any]:
+        """What would be done, for ``--dry-run``."""
+        return {
+            **record(self.config),
+            "attention": str(self.attention),
+            "images": len(self.saliency),
+        }
+
+
+@dataclass(frozen=True)
+class LabelCount:
+    """What became of one image."""
+
+    written: bool
+    resized: bool
+    ignored: int
+    pixels: int
+
+
+def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
+    """Check attention, saliency and the run before any work.
+
+    Raises:
+        WsssError: Something is missing or broken.
+    """
+    del track
+    attention = config.attention
+    if attention is None:
+        require_complete(config.run / "attend", "attend", instead="--attention FILE")
+        attention = config.run / "attend" / INDEX
+    if config.saliency is None:
+        raise UsageError(
+            f"the rule {config.rule} needs saliency maps; pass --saliency DIR (grey PNG by image "
+            "id)"
+        )
+    with AttentionFile(attention) as file:
+        saliency = dict(
+            zip(
+                file.image_ids,
+                png_files(config.saliency, file.image_ids, "--saliency"),
+                strict=True,
+            )
+        )
+        class_names = file.class_names
+        directory = StageDirectory(
+            path=config.run / "proxy",
+            stage="proxy",
+            stage_version=STAGE_VERSION,
+            settings=settings(config),
+            inputs={
+                "attention": Input(attention, file.fingerprint()),
+                "saliency": Input(config.saliency, listing_fingerprint(saliency.values())),
+            },
+            owned=OWNED,
+            details={
+                "config": record(config),
+                "data": recorded_data(config),
+                "class_names": list(class_names or ()),
+                "seed": config.seed,
+                "device": "cpu",
+            },
+        )
+    num_labels = len(class_names) + 1 if class_names else IGNORE
+    return ProxyPlan(config, attention, saliency, num_labels, directory)
+
+
+def run(config: ProxyConfig, *, track: Track) -> Report:
+    """Write a label map per image, leaving out those that are there.
+
+    Raises:
+        WsssError: The inputs are wrong or the disk is full.
+    """
+    plan = prepare(config, track)
+    directory = plan.directory
+    if directory.state(overwrite=config.overwrite) == "complete":
+        return Report("proxy", directory.path, True, read_manifest(directory.path)["counts"])
+    directory.begin(overwrite=config.overwrite)
+    started = time.monotonic()
+    written = skipped = resized = ignored = pixels = 0
+    with AttentionFile(plan.attention) as file:
+
+        def label(image_id: str) -> LabelCount:
+            return _label(plan, file, image_id)
+
+        done = prefetch(label, plan.saliency, resolve_workers(config.workers))
+        for count in track.steps(done, total=len(plan.saliency), label="labelling"):
+            written += count.written
+            skipped += not count.written
+            ignored += count.ignored
+            pixels += count.pixels
+            if count.resized and not resized:
+                track.note("some saliency maps differ in size from their image and are resized")
+            resized += count.resized
+    seconds = time.monotonic() - started
+    counts = {
+        "images": len(plan.saliency),
+        "written": written,
+        "skipped": skipped,
+        "seconds": round(seconds, 2),
+        "rate": round(written / seconds, 1),
+        "ignored": ignored / pixels,
+        "saliency_resized": resized,
+    }
+    directory.complete(counts)
+    return Report("proxy", directory.path, False, counts)
+
+
+def _label(plan: ProxyPlan, file: AttentionFile, image_id: str) -> LabelCount:
+    path = plan.directory.path / LABELS / f"{image_id}.png"
+    if path.exists():
+        there = read_label_map(path, num_labels=plan.num_labels)
+        return LabelCount(False, False, int((there == IGNORE).sum()), there.size)
+    attention = file.read(image_id)
+    saliency = read_saliency(plan.saliency[image_id])
+    resized = saliency.shape != attention.size
+    if resized:
+        saliency = resize_grey(saliency, attention.size)
+    label_map = label_image(plan.config, attention, saliency)
+    write_label_map(path, label_map)
+    return LabelCount(True, resized, int((label_map == IGNORE).sum()), label_map.size)
+
+
+def label_image(config: ProxyConfig, attention: ImageAttention, saliency: Pixels) -> Pixels:
+    """Apply the config's rule to one image.
+
+    Args:
+        config: Rule and thresholds.
+        attention: Maps of the present classes, of any size.
+        saliency: (H, W) uint8 at image size.
+
+    Returns:
+        (H, W) uint8 label map.
+    """
+    maps = torch.from_numpy(attention_at_image_size(attention))  # (K, H, W)
+    class_ids = torch.from_numpy(attention.class_ids)
+    salient = torch.from_numpy(saliency).float() / 255
+    label_map = seenet_proxy(maps.clamp_min(config.attention_floor), class_ids, salient, config.w)
+    if config.ignore_conflicts is not None:
+        label_map = ignore_conflicts(label_map, maps, config.ignore_conflicts)
+    if config.ignore_salient is not None:
+        label_map = ignore_salient_background(label_map, salient, config.ignore_salient)
+    return label_map.numpy()
+
+
+def attention_at_image_size(attention: ImageAttention) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """(K, H, W) float32 maps; smaller ones of other tools are enlarged linearly."""
+    maps = attention.maps.astype(np.float32)
+    if maps.shape[1:] == attention.size:
+        return maps
+    return np.stack([resize_grey(one, attention.size) for one in maps])
+
+
+def resize_grey(grey: Any, size: tuple[int, int]) -> Any:  # noqa: ANN401 - keeps its dtype
+    """Resize an (H, W) map linearly."""
+    return cv2.resize(grey, size[::-1], interpolation=cv2.INTER_LINEAR)

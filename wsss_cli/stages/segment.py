@@ -1,0 +1,359 @@
+"""``wsss segment``: train a segmentation network on proxies and predict with it."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsss_cli.artifacts.fingerprint import file_fingerprint, fingerprint, listing_fingerprint
+from wsss_cli.artifacts.label_png import read_label_map, write_label_map
+from wsss_cli.artifacts.stage_directory import (
+    Input,
+    StageDirectory,
+    read_manifest,
+    require_complete,
+)
+from wsss_cli.configs.common import record, settings
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.data.augmentation import random_joint_view
+from wsss_cli.data.images import check_images, read_image
+from wsss_cli.data.label_folder import png_files, png_ids
+from wsss_cli.data.loading import prefetch, training_positions
+from wsss_cli.data.voc import VocTree
+from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
+from wsss_cli.errors import UsageError, WsssError, listing
+from wsss_cli.models import deeplab_largefov
+from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
+from wsss_cli.models.pretrained import InitialWeights, initial_weights
+from wsss_cli.models.trunks import OXFORD_MEAN
+from wsss_cli.stages.inputs import find_data, training_settings
+from wsss_cli.stages.optimisation import LOSSES_FILE, RESUME_FILE, Trainer, parameter_groups
+from wsss_cli.stages.proxy import LABELS
+from wsss_cli.stages.report import Report
+from wsss_cli.tracking import Track
+
+STAGE_VERSION = 1
+CHECKPOINT_FILE = "checkpoint.pt"
+CHECKPOINT_KIND = "segmentation"
+PREDICTIONS = "predictions"
+OWNED = (CHECKPOINT_FILE, RESUME_FILE, LOSSES_FILE, f"{PREDICTIONS}/*.png")
+POLY_POWER = 0.9  # of the learning rate's fall, as in DeepLab
+
+
+@dataclass(frozen=True)
+class SegmentPlan:
+    """Everything checked before the first step.
+
+    Attributes:
+        supervision: Label map of every training image; empty when a checkpoint is given.
+        predicted_ids: Images to predict.
+    """
+
+    config: SegmentConfig
+    tree: VocTree
+    model: str
+    weights: InitialWeights
+    supervision: dict[str, Path]
+    predicted_ids: list[str]
+    device: torch.device
+    precision: str
+    directory: StageDirectory
+
+    @property
+    def num_labels(self) -> int:
+        """Labels including background."""
+        return len(self.tree.class_names) + 1
+
+    def describe(self) -> dict[str, Any]:
+        """What would be done, for ``--dry-run``."""
+        return {
+            **record(self.config),
+            "data": str(self.tree.root),
+            "model": self.model,
+            "weights": self.weights.name,
+            "training_images": len(self.supervision),
+            "predicted_images": len(self.predicted_ids),
+            "device": str(self.device),
+            "precision": self.precision,
+        }
+
+
+def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
+    """Check data, labels, weights, device and the run before any work.
+
+    Raises:
+        WsssError: Something is missing or broken.
+    """
+    tree = find_data(config)
+    predicted_ids = tree.image_ids(config.split)
+    check_images(map(tree.image_path, predicted_ids))
+    device = resolve_device(config.device)
+    precision = resolve_precision(config.amp, device)
+    trained = training_settings(config.run) or {}
+    model = config.model or deeplab_largefov.MODELS[trained.get("backbone", "vgg16")]
+    inputs = {"images": Input(tree.root, tree.fingerprint(predicted_ids, None))}
+    supervision: dict[str, Path] = {}
+    weights = InitialWeights("none", "none", {})
+    if config.checkpoint is not None:
+        model = _checked_model(config.checkpoint, tree, config.model)
+        inputs["checkpoint"] = Input(config.checkpoint, file_fingerprint(config.checkpoint))
+    else:
+        backbone = next(b for b, name in deeplab_largefov.MODELS.items() if name == model)
+        inherited = trained.get("weights") if trained.get("backbone") == backbone else None
+        weights = initial_weights(config.weights or inherited, backbone, track)
+        inputs["weights"] = Input(Path(weights.name), weights.fingerprint)
+        supervision, inputs["supervision"] = _supervision(config, tree)
+        _check_label_maps(tree, supervision, config, track)
+    directory = StageDirectory(
+        path=config.run / "segment",
+        stage="segment",
+        stage_version=STAGE_VERSION,
+        settings={**settings(config), "model": model, "precision": precision},
+        inputs=inputs,
+        owned=OWNED,
+        details={
+            "config": {**record(config), "model": model, "weights": weights.name},
+            "data": str(tree.root),
+            "class_names": list(tree.class_names),
+            "seed": config.seed,
+            "device": str(device),
+        },
+    )
+    return SegmentPlan(
+        config, tree, model, weights, supervision, predicted_ids, device, precision, directory
+    )
+
+
+def run(config: SegmentConfig, *, track: Track) -> Report:
+    """Train unless a checkpoint is given, then predict; both go on where they were stopped.
+
+    Raises:
+        WsssError: The inputs are wrong, the loss diverges or the disk is full.
+    """
+    plan = prepare(config, track)
+    directory = plan.directory
+    if directory.state(overwrite=config.overwrite) == "complete":
+        return Report("segment", directory.path, True, read_manifest(directory.path)["counts"])
+    directory.begin(overwrite=config.overwrite)
+    started = time.monotonic()
+    checkpoint = config.checkpoint or directory.path / CHECKPOINT_FILE
+    losses = {}
+    if config.checkpoint is None and not checkpoint.exists():
+        losses = _train(plan, track)
+    trained = time.monotonic()
+    network, _, _ = load_network(checkpoint)
+    written = _predict(plan, network, track)
+    counts = {
+        "training_images": len(plan.supervision),
+        "losses": losses,
+        "images": len(plan.predicted_ids),
+        "written": written,
+        "skipped": len(plan.predicted_ids) - written,
+        "training_seconds": round(trained - started, 1),
+        "seconds": round(time.monotonic() - started, 1),
+        "rate": round(written / (time.monotonic() - trained), 2),
+    }
+    directory.complete(counts)
+    return Report("segment", directory.path, False, counts)
+
+
+def _supervision(config: SegmentConfig, tree: VocTree) -> tuple[dict[str, Path], Input]:
+    """The label map of every training image, and what they are."""
+    if config.supervision == "full":
+        image_ids = tree.image_ids(tree.training_split())
+        paths = [tree.training_mask_path(image_id) for image_id in image_ids]
+        missing = [path.stem for path in paths if not path.exists()]
+        if missing:
+            raise WsssError(
+                f"{tree.root}: {len(missing)} training images have no mask for --supervision "
+                f"full: {listing(missing)}"
+            )
+        place = tree.root
+    else:
+        folder = config.proxy
+        if folder is None:
+            require_complete(config.run / "proxy", "proxy", instead="--proxy DIR")
+            folder = config.run / "proxy" / LABELS
+        image_ids = png_ids(folder, "--proxy")
+        paths, place = png_files(folder, image_ids, "--proxy"), folder
+    check_images(map(tree.image_path, image_ids))
+    identity = fingerprint([listing_fingerprint(paths), tree.fingerprint(image_ids, None)])
+    return dict(zip(image_ids, paths, strict=True)), Input(place, identity)
+
+
+def _check_label_maps(
+    tree: VocTree, supervision: dict[str, Path], config: SegmentConfig, track: Track
+) -> None:
+    """Read every label map once: a bad one must not stop a training after hours.
+
+    Raises:
+        WsssError: A label map is broken, holds other values, or differs in size from its image.
+    """
+    num_labels = len(tree.class_names) + 1
+
+    def problem(item: tuple[str, Path]) -> None:
+        image_id, path = item
+        shape = read_label_map(path, num_labels=num_labels).shape
+        with Image.open(tree.image_path(image_id)) as image:
+            if shape != (image.height, image.width):
+                raise WsssError(
+                    f"{path} is {shape[1]} x {shape[0]} pixels, its image {image.width} x "
+                    f"{image.height}; label maps must have the size of their image"
+                )
+
+    checked = prefetch(problem, supervision.items(), resolve_workers(config.workers))
+    for _ in track.steps(checked, total=len(supervision), label="checking label maps"):
+        pass
+
+
+def _train(plan: SegmentPlan, track: Track) -> dict[str, float]:
+    """Train to the end and write the checkpoint; returns the last losses."""
+    config = plan.config
+    torch.manual_seed(config.seed)
+    network = deeplab_largefov.build(plan.model, plan.num_labels)
+    plan.weights.load_into(network.trunk)
+    network.trunk.freeze(config.frozen_blocks)
+    network = network.to(plan.device)
+    network.to(memory_format=torch.channels_last)
+    trainer = Trainer(
+        network,
+        torch.optim.SGD(
+            parameter_groups(
+                network.named_parameters(), config.weight_decay, deeplab_largefov.lr_factor
+            ),
+            lr=config.lr,
+            momentum=config.momentum,
+        ),
+        learning_rate=lambda i: config.lr * (1 - i / config.iterations) ** POLY_POWER,
+        directory=plan.directory.path,
+        seed=config.seed,
+        checkpoint_every=config.checkpoint_every,
+    )
+    if trainer.resume():
+        track.note(f"resuming at iteration {trainer.iteration}")
+    track.note(
+        f"{plan.model} from {plan.weights.name}, {len(plan.supervision)} images with "
+        f"{config.supervision} labels, {plan.device} in {plan.precision}"
+    )
+
+    def losses_of(images: Tensor, label_maps: Tensor) -> dict[str, Tensor]:
+        with autocast(plan.device, plan.precision):
+            logits = network(images)
+        return {"segmentation": deeplab_largefov.segmentation_loss(logits, label_maps)}
+
+    trainer.train(_batches(plan), losses_of, config.iterations, track, config.accumulate)
+    write_checkpoint(
+        plan.directory.path / CHECKPOINT_FILE,
+        CHECKPOINT_KIND,
+        {
+            "class_names": list(plan.tree.class_names),
+            "model": plan.model,
+            "weights": plan.weights.name,
+            "network": network.state_dict(),
+        },
+    )
+    trainer.finish()
+    return trainer.final_losses()
+
+
+def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[tuple[Tensor, Tensor]]]:
+    """Augmented batches from an iteration on, on the device."""
+    config = plan.config
+    image_ids = list(plan.supervision)
+    fill = np.round(OXFORD_MEAN).astype(np.uint8)
+
+    def load(batch: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        views = [
+            random_joint_view(
+                read_image(plan.tree.image_path(image_ids[index])),
+                read_label_map(plan.supervision[image_ids[index]]),
+                config.crop,
+                (config.scale_low, config.scale_high),
+                fill,
+                np.random.default_rng((config.seed, sample)),
+            )
+            for sample, index in batch
+        ]
+        images = torch.from_numpy(np.stack([image for image, _ in views]))
+        labels = torch.from_numpy(np.stack([label_map for _, label_map in views]))
+        return images.permute(0, 3, 1, 2), labels.long()  # (B, 3, crop, crop), (B, crop, crop)
+
+    def batches(start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        positions = training_positions(
+            len(image_ids),
+            config.batch_size,
+            config.seed,
+            start * config.accumulate,
+            config.iterations * config.accumulate,
+        )
+        for images, labels in prefetch(load, positions, resolve_workers(config.workers)):
+            yield images.to(plan.device), labels.to(plan.device)
+
+    return batches
+
+
+def _predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
+    """Write the label map of each image that has none yet; returns how many."""
+    folder = plan.directory.path / PREDICTIONS
+    missing = [i for i in plan.predicted_ids if not (folder / f"{i}.png").exists()]
+    network.eval().to(plan.device)
+    network.to(memory_format=torch.channels_last)
+
+    def load(image_id: str) -> tuple[str, Tensor]:
+        pixels = read_image(plan.tree.image_path(image_id))
+        return image_id, torch.from_numpy(pixels).permute(2, 0, 1)[None]  # (1, 3, H, W)
+
+    def compute() -> Iterator[tuple[str, Tensor]]:
+        for image_id, image in prefetch(load, missing, resolve_workers(plan.config.workers)):
+            with torch.inference_mode(), autocast(plan.device, plan.precision):
+                logits = network(image.to(plan.device))  # (1, L, H, W)
+            yield image_id, logits[0].argmax(dim=0).to(torch.uint8).cpu()
+
+    def write(predicted: tuple[str, Tensor]) -> None:
+        image_id, label_map = predicted
+        write_label_map(folder / f"{image_id}.png", label_map.numpy())
+
+    written = prefetch(write, compute(), workers=1)
+    total = len(plan.predicted_ids)
+    for _ in track.steps(written, total=total, label="predicting", done=total - len(missing)):
+        pass
+    return len(missing)
+
+
+def _checked_model(checkpoint: Path, tree: VocTree, wanted: str | None) -> str:
+    _, model, class_names = load_network(checkpoint)
+    if class_names != tree.class_names:
+        raise WsssError(
+            f"{checkpoint} was trained on {len(class_names)} classes ({', '.join(class_names)}), "
+            f"but {tree.root} has {len(tree.class_names)} ({', '.join(tree.class_names)})"
+        )
+    if wanted not in (None, model):
+        raise UsageError(f"--model {wanted}: {checkpoint} holds {model}; leave --model out")
+    return model
+
+
+def load_network(path: Path) -> tuple[DeepLabLargeFOV, str, tuple[str, ...]]:
+    """Rebuild a trained segmentation network from its checkpoint.
+
+    Returns:
+        The network on the CPU, the name of its model, and its class names.
+
+    Raises:
+        WsssError: The file is no such checkpoint.
+    """
+    content = read_checkpoint(path, CHECKPOINT_KIND)
+    try:
+        names = tuple(content["class_names"])
+        network = deeplab_largefov.build(content["model"], len(names) + 1)
+        network.load_state_dict(content["network"])
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise WsssError(f"{path} does not hold a whole segmentation network ({reason})") from error
+    return network, str(content["model"]), names
