@@ -1,0 +1,1 @@
+"""Chains of stages: what would otherwise be a shell script."""

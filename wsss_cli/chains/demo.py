@@ -1,0 +1,94 @@
+"""The embedded default: draw a data set, run the five stages on it, compare with CAM.
+
+Every object drawn has one striking part and a plain body. CAM needs no more than the part to name
+the class; SeeNet erases it and has to find the body.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.demo import DemoConfig
+from wsss_cli.configs.evaluate import EvaluateConfig
+from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.data.synthetic import draw_voc_tree
+from wsss_cli.stages import attend, evaluate, proxy, segment, train
+from wsss_cli.stages.report import Report
+from wsss_cli.tracking import Track
+
+TRAIN_IMAGES = 300
+VAL_IMAGES = 80
+# Sized for two cores: the whole demonstration takes under four minutes there.
+ATTENTION_ITERATIONS = 400
+SEGMENTATION_ITERATIONS = 300
+CROP = 112
+TEST_SIZE = 128
+
+
+def run(config: DemoConfig, *, track: Track) -> Report:
+    """Draw, train CAM and SeeNet, and take SeeNet's attention to a scored segmentation.
+
+    Stages that are complete are not repeated, so a stopped demonstration continues.
+    """
+    started = time.monotonic()
+    data, saliency = _draw(config, track)
+    scores: dict[str, Any] = {}
+    for method in ("cam", "seenet"):
+        common = _common(config, method, data)
+        track.note(f"{method}: training the attention network")
+        train.run(
+            TrainConfig(
+                **common,
+                method=method,
+                backbone="tiny",
+                iterations=ATTENTION_ITERATIONS,
+                lr=0.02,
+                lr_steps=(ATTENTION_ITERATIONS * 3 // 4,),
+                crop=CROP,
+            ),
+            track=track,
+        )
+        attend.run(AttendConfig(**common, size=TEST_SIZE), track=track)
+        found = evaluate.run(EvaluateConfig(**common, what="attention"), track=track).values
+        scores[f"attention_{method}"] = found["miou"]
+    common = _common(config, "seenet", data)
+    proxy.run(ProxyConfig(**common, saliency=saliency), track=track)
+    of_proxies = evaluate.run(EvaluateConfig(**common, what="proxy", baselines=True), track=track)
+    track.note("seenet: training the segmentation network")
+    segment.run(
+        SegmentConfig(**common, iterations=SEGMENTATION_ITERATIONS, lr=0.05, crop=CROP), track=track
+    )
+    of_predictions = evaluate.run(EvaluateConfig(**common, baselines=True), track=track)
+    values = {
+        **scores,
+        "proxy": of_proxies.values["miou"],
+        "proxy_baselines": of_proxies.values["baselines"],
+        "prediction": of_predictions.values["miou"],
+        "prediction_baselines": of_predictions.values["baselines"],
+        "per_class": of_predictions.values["per_class"],
+        "data": str(data),
+        "run": str(common["run"]),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    return Report("demo", config.directory, False, values)
+
+
+def _draw(config: DemoConfig, track: Track) -> tuple[Path, Path]:
+    """Draw the data set unless it is there; returns the tree and its saliency maps."""
+    root = config.directory
+    last_written = root / "VOC2012" / "classes.txt"
+    if not last_written.exists():
+        track.note(f"drawing {TRAIN_IMAGES + VAL_IMAGES} images to {root / 'VOC2012'}")
+        draw_voc_tree(root, train_images=TRAIN_IMAGES, val_images=VAL_IMAGES, seed=config.seed)
+    return root / "VOC2012", root / "saliency_maps"
+
+
+def _common(config: DemoConfig, method: str, data: Path) -> dict[str, Any]:
+    values: CommonConfig = CommonConfig(
+        run=config.directory / "runs" / method, data=data, device=config.device, seed=config.seed
+    )
+    return {name: getattr(values, name) for name in ("run", "data", "device", "seed")}

@@ -1,0 +1,61 @@
+"""The ``wsss`` command."""
+
+from typing import Annotated
+
+import typer
+
+from wsss_cli import __version__
+from wsss_cli.cli.attend import attend
+from wsss_cli.cli.demo import demo
+from wsss_cli.cli.evaluate import evaluate
+from wsss_cli.cli.proxy import proxy
+from wsss_cli.cli.segment import segment
+from wsss_cli.cli.show import show
+from wsss_cli.cli.train import train
+
+app = typer.Typer(
+    name="wsss",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"wsss {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def wsss(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Pixel masks from image-level labels: weakly supervised semantic segmentation.
+
+    \b
+    Examples:
+      wsss demo                              draw a small data set and run everything on it
+      wsss train --data VOC2012              learn where objects are, from labels alone
+      wsss attend --flip                     attention maps of the training images
+      wsss proxy --saliency saliency_maps    proxy ground truth
+      wsss segment                           train a segmentation network on it, predict
+      wsss evaluate                          the scores
+
+    Every stage keeps what it makes in the run (--run, by default runs/default) and finds there
+    what it needs; run again, it continues where it was stopped.
+    """  # noqa: D301 - \b keeps the lines apart in the help
+    del version
+
+
+for _command in (train, attend, proxy, segment, evaluate, show, demo):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

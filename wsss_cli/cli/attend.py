@@ -1,0 +1,59 @@
+"""``wsss attend``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from wsss_cli.cli import options, render
+from wsss_cli.cli.conversation import run_stage
+from wsss_cli.configs.attend import AttendConfig
+
+
+def attend(
+    data: options.Data = AttendConfig.data,
+    run: options.Run = AttendConfig.run,
+    checkpoint: Annotated[
+        Path | None,
+        Option(help="Trained attention network.", show_default="RUN/train/checkpoint.pt"),
+    ] = AttendConfig.checkpoint,
+    split: Annotated[
+        str | None, Option(help="List of images.", show_default="the one trained on")
+    ] = AttendConfig.split,
+    size: Annotated[
+        int, Option(help="Side of the square that images are resized to, in pixels.")
+    ] = AttendConfig.size,
+    flip: Annotated[
+        bool, Option(help="Also look at the mirrored image and keep the larger value.")
+    ] = AttendConfig.flip,
+    heatmaps: Annotated[
+        bool, Option("--heatmaps", help="Also draw each map over its image, as PNG.")
+    ] = AttendConfig.heatmaps,
+    batch_size: Annotated[
+        int, Option(help="Images that pass the network together.")
+    ] = AttendConfig.batch_size,
+    device: options.Device = AttendConfig.device,
+    workers: options.Workers = AttendConfig.workers,
+    seed: options.Seed = AttendConfig.seed,
+    amp: options.Amp = AttendConfig.amp,
+    overwrite: options.Overwrite = AttendConfig.overwrite,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
+) -> None:
+    """Make an attention map for each image and each of its classes.
+
+    \b
+    Examples:
+      wsss attend --flip
+      wsss attend --heatmaps
+      wsss attend --run runs/val --checkpoint runs/default/train/checkpoint.pt \\
+                  --data VOC2012 --split val
+
+    Writes RUN/attend: attention.h5, with "ID/maps" (K, H, W) in [0, 1] and "ID/class_ids" (K,)
+    for every image ID, stored in shards; with --heatmaps also pictures.
+    """  # noqa: D301
+    run_stage("attend", AttendConfig, locals(), render.attend)

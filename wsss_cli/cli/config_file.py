@@ -1,0 +1,33 @@
+"""Defaults from a TOML file: a table per command, the fields as the options are called."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def read_defaults(context: typer.Context, path: Path | None) -> Path | None:
+    """Callback of ``--config``: make the file's values the command's defaults.
+
+    Raises:
+        typer.BadParameter: The file cannot be read or names an option that does not exist.
+    """
+    if path is None:
+        return None
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{path} cannot be read as TOML: {error}") from error
+    command = str(context.info_name)
+    table = tables.get(command, {})
+    known = {parameter.name for parameter in context.command.params}
+    loose = [name for name, value in tables.items() if not isinstance(value, dict)]
+    if loose:
+        raise typer.BadParameter(f"{path}: {loose[0]} must stand in a table such as [{command}]")
+    values: dict[str, Any] = {name.replace("-", "_"): value for name, value in table.items()}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise typer.BadParameter(f"{path}: [{command}] has no option {', '.join(unknown)}")
+    context.default_map = {**(context.default_map or {}), **values}
+    return path

@@ -1,0 +1,114 @@
+"""Runs a command's work: chooses the track, prints the result, turns errors into sentences."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from wsss_cli.cli.progress import Bars, Lines, say
+from wsss_cli.configs.common import CommonConfig
+from wsss_cli.errors import WsssError
+from wsss_cli.tracking import Silent, Track
+
+INTERRUPTED = 130
+
+
+def run_stage(
+    stage: str,
+    config_type: type[CommonConfig],
+    options: Mapping[str, Any],
+    render: Callable[[Any], str],
+) -> None:
+    """Run one stage from the values of its command's options.
+
+    Args:
+        stage: Name of the stage and of its module in ``wsss_cli.stages``.
+        config_type: Its config; the options of the same names fill it.
+        options: The command's parameters.
+        render: Turns the stage's report into text for people.
+    """
+    with errors_as_sentences(debug=options["debug"]):
+        config = config_from(config_type, options)
+        track = choose_track(quiet=options["quiet"])
+        module = import_module(f"wsss_cli.stages.{stage}")
+        if options["dry_run"] or options["verbose"]:
+            plan = module.prepare(config, Silent()).describe()
+            if options["dry_run"]:
+                show(plan, lambda p: _listed(p) + "\nnothing was done", as_json=options["json"])
+                return
+            say(_listed(plan))
+        report = module.run(config, track=track)
+        values = {
+            "stage": report.stage,
+            "status": "up to date" if report.up_to_date else "complete",
+            "directory": None if report.directory is None else str(report.directory),
+            **report.values,
+        }
+        show(values, render, as_json=options["json"])
+
+
+def config_from(config_type: type[CommonConfig], options: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Fill a config with the options of the same names."""
+    values: dict[str, Any] = {field.name: options[field.name] for field in fields(config_type)}
+    return config_type(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def choose_track(*, quiet: bool) -> Track:
+    """Silence, bars on a terminal, or plain lines."""
+    if quiet:
+        return Silent()
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+def show(values: Any, render: Callable[[Any], str], *, as_json: bool) -> None:  # noqa: ANN401
+    """Print the result on stdout: one JSON object, or text."""
+    print(json.dumps(_finite(values), indent=2) if as_json else render(values), flush=True)
+
+
+@contextmanager
+def errors_as_sentences(*, debug: bool) -> Iterator[None]:
+    """Say what went wrong in one sentence and exit with the code that belongs to it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("interrupted: nothing finished is lost, run the same command again to continue")
+        raise typer.Exit(INTERRUPTED) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        message, code = _sentence(error)
+        say(f"error: {message}")
+        raise typer.Exit(code) from None
+
+
+def _sentence(error: Exception) -> tuple[str, int]:
+    if isinstance(error, WsssError):
+        return str(error), error.exit_code
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text:
+        return "out of memory; lower --batch-size or the image size", 1
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}; check the path and its permissions", 1
+    return f"{type(error).__name__}: {text}; run again with --debug and report what it shows", 1
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    width = max(map(len, values))
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in values.items())
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON values
+    """JSON has no nan: an undefined number is null."""
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,72 @@
+"""``wsss demo``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument
+
+from wsss_cli.cli import options
+from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
+from wsss_cli.configs.demo import DemoConfig
+
+
+def demo(
+    directory: Annotated[
+        Path, Argument(help="Where the data set and the runs go.")
+    ] = DemoConfig.directory,
+    device: options.Device = DemoConfig.device,
+    seed: options.Seed = DemoConfig.seed,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Draw a small data set and run everything on it; needs no data and no download.
+
+    \b
+    Examples:
+      wsss demo
+      wsss demo /tmp/demo --json
+
+    Draws objects with one striking part and a plain body, in VOC's layout, with imperfect
+    saliency maps; trains CAM and SeeNet, makes proxies and a segmentation network from SeeNet's
+    attention, and prints the scores. Takes some minutes on two cores.
+    """  # noqa: D301
+    with errors_as_sentences(debug=debug):
+        config = DemoConfig(directory, seed, device)
+        from wsss_cli.chains import demo as chain
+
+        report = chain.run(config, track=choose_track(quiet=quiet))
+        values = {"stage": "demo", "status": "complete", **report.values}
+        show(values, lambda v: _table(v, directory), as_json=json)
+
+
+def _table(values: Mapping[str, Any], directory: Path) -> str:
+    rows = [
+        "mIoU, in per cent",
+        "  attention of the training images, at its best threshold",
+        _row("CAM", values["attention_cam"]),
+        _row("SeeNet", values["attention_seenet"]),
+        "  proxy ground truth of the training images",
+        *_baselines(values["proxy_baselines"]),
+        _row("SeeNet's proxies", values["proxy"]),
+        "  segmentation of the validation images",
+        *_baselines(values["prediction_baselines"]),
+        _row("network trained on the proxies", values["prediction"]),
+        "",
+        f"{values['seconds']} s; the data set is in {values['data']}, the runs are in "
+        f"{directory / 'runs'}",
+        "look around:",
+        f"  wsss show {values['run']}",
+        f"  wsss evaluate --run {values['run']}",
+        f"  wsss attend --run {values['run']} --data {values['data']} --size 128 --heatmaps",
+    ]
+    return "\n".join(rows)
+
+
+def _baselines(scores: Mapping[str, float]) -> list[str]:
+    return [_row(name.replace("_", " "), score) for name, score in scores.items()]
+
+
+def _row(name: str, score: float) -> str:
+    return f"    {name:<32} {100 * score:5.1f}"

@@ -1,0 +1,66 @@
+"""``wsss evaluate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from wsss_cli.cli import options, render
+from wsss_cli.cli.conversation import run_stage
+from wsss_cli.configs.evaluate import PREDICTED_IGNORE, SUBJECTS, EvaluateConfig
+
+
+def evaluate(
+    run: options.Run = EvaluateConfig.run,
+    what: Annotated[
+        str, Option(help=f"What is scored: {', '.join(SUBJECTS)}.")
+    ] = EvaluateConfig.what,
+    pred: Annotated[
+        Path | None, Option(help="Folder of label maps, PNG by image id.", show_default="the run's")
+    ] = EvaluateConfig.pred,
+    gt: Annotated[
+        Path | None,
+        Option(help="Folder of true label maps.", show_default="DATA/SegmentationClass"),
+    ] = EvaluateConfig.gt,
+    attention: Annotated[
+        Path | None,
+        Option(
+            help="Attention file, ours or another tool's.", show_default="RUN/attend/attention.h5"
+        ),
+    ] = EvaluateConfig.attention,
+    predicted_ignore: Annotated[
+        str, Option(help=f"What a predicted 255 counts as: {', '.join(PREDICTED_IGNORE)}.")
+    ] = EvaluateConfig.predicted_ignore,
+    baselines: Annotated[
+        bool, Option("--baselines", help="Also score label maps that need no learning.")
+    ] = EvaluateConfig.baselines,
+    saliency: Annotated[
+        Path | None,
+        Option(help="Saliency maps for the baselines.", show_default="those of RUN/proxy"),
+    ] = EvaluateConfig.saliency,
+    data: options.Data = EvaluateConfig.data,
+    device: options.Device = EvaluateConfig.device,
+    workers: options.Workers = EvaluateConfig.workers,
+    seed: options.Seed = EvaluateConfig.seed,
+    amp: options.Amp = EvaluateConfig.amp,
+    overwrite: options.Overwrite = EvaluateConfig.overwrite,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
+) -> None:
+    """Score predictions, proxies or attention against true masks.
+
+    \b
+    Examples:
+      wsss evaluate
+      wsss evaluate --what proxy --baselines
+      wsss evaluate --what attention --json
+      wsss evaluate --pred predictions --gt VOC2012/SegmentationClass
+
+    The mIoU is the data set's: the mean over classes of TP / (TP + FP + FN), counted over all
+    pixels of all images whose truth is not 255. Writes RUN/evaluate/WHAT.json.
+    """  # noqa: D301
+    run_stage("evaluate", EvaluateConfig, locals(), render.evaluate)

@@ -1,0 +1,53 @@
+"""Options that several commands share, declared once."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from wsss_cli.cli.config_file import read_defaults
+
+Run = Annotated[
+    Path, Option("--run", envvar="WSSS_RUN", help="Directory of the run; a folder per stage.")
+]
+Data = Annotated[
+    Path | None,
+    Option(help="Data set in VOC's layout.", show_default="that of the run's training"),
+]
+Device = Annotated[str, Option(help="auto, cpu, cuda or cuda:N.")]
+Workers = Annotated[
+    int | None, Option(help="Threads that decode images.", show_default="one per core, at most 8")
+]
+Seed = Annotated[int, Option(help="Seed of everything random.")]
+Amp = Annotated[str, Option(help="auto: bfloat16 where the device is built for it; off: float32.")]
+Overwrite = Annotated[
+    bool, Option("--overwrite", help="Replace another result of this stage in the run.")
+]
+DryRun = Annotated[
+    bool, Option("--dry-run", "-n", help="Check everything, print the plan, change nothing.")
+]
+Json = Annotated[bool, Option("--json", help="Print one JSON object instead of text.")]
+Config = Annotated[
+    Path | None,
+    Option(
+        "--config",
+        is_eager=True,
+        callback=read_defaults,
+        help="TOML file with a table per command; flags and the environment win over it.",
+    ),
+]
+Quiet = Annotated[bool, Option("--quiet", "-q", help="No progress and no remarks.")]
+Verbose = Annotated[bool, Option("--verbose", "-v", help="Every setting before the start.")]
+Debug = Annotated[bool, Option("--debug", help="Show the traceback of an error.")]
+
+Weights = Annotated[
+    str | None,
+    Option(
+        envvar="WSSS_WEIGHTS",
+        help="Initial weights of the trunk: imagenet, none or a file of tensors.",
+    ),
+]
+CheckpointEvery = Annotated[int, Option(help="Iterations between checkpoints.")]
+FrozenBlocks = Annotated[
+    int, Option(help="Leading blocks of the trunk kept at their initial weights (2 saves a third).")
+]

@@ -1,0 +1,83 @@
+"""Reports as text for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Values = Mapping[str, Any]
+
+
+def train(values: Values) -> str:
+    """The outcome of ``wsss train``."""
+    losses = ", ".join(f"{name} {loss:.3f}" for name, loss in values["losses"].items())
+    return _lines(
+        values,
+        f"{values['images']} images, {values['iterations']} iterations in {values['seconds']} s",
+        f"last losses: {losses or 'none logged'}",
+    )
+
+
+def attend(values: Values) -> str:
+    """The outcome of ``wsss attend``."""
+    drawn = f", {values['heatmaps']} heatmaps drawn" if "heatmaps" in values else ""
+    return _lines(
+        values, f"{values['maps']} maps of {values['images']} images{drawn}", _work(values)
+    )
+
+
+def proxy(values: Values) -> str:
+    """The outcome of ``wsss proxy``."""
+    return _lines(
+        values,
+        f"{values['images']} label maps, {values['ignored']:.1%} of the pixels ignored",
+        _work(values),
+    )
+
+
+def segment(values: Values) -> str:
+    """The outcome of ``wsss segment``."""
+    loss = values["losses"].get("segmentation")
+    trained = (
+        f"trained on {values['training_images']} images in {values['training_seconds']} s, "
+        f"last loss {loss:.3f}"
+        if loss is not None
+        else "predicted with a trained network"
+    )
+    return _lines(values, trained, f"{values['images']} predictions", _work(values))
+
+
+def evaluate(values: Values) -> str:
+    """The scores: a table of classes, then the summary."""
+    width = max(len(name) for name in values["per_class"])
+    rows = [f"{'class':<{width}}    IoU"]
+    for name, score in values["per_class"].items():
+        rows.append(f"{name:<{width}}  {'absent' if score is None else f'{100 * score:5.1f}'}")
+    rows.append("-" * (width + 7))
+    rows.append(f"{'mIoU':<{width}}  {100 * values['miou']:5.1f}")
+    facts = [
+        "",
+        f"{values['what']} of {values['images']} images against {values['ground_truth']}",
+        f"pixel accuracy {values['pixel_accuracy']:.1%}, coverage {values['coverage']:.1%}",
+    ]
+    if values["what"] == "attention":
+        facts.append(f"at the threshold {values['best_threshold']}, the best for these very images")
+        if values["classification_map"] is not None:
+            facts.append(f"classification mAP {100 * values['classification_map']:.1f}")
+    else:
+        facts.append(f"a predicted 255 counts as {values['predicted_ignore']}")
+    if values.get("baselines"):
+        facts.append("mIoU without learning a shape:")
+        for name, score in values["baselines"].items():
+            facts.append(f"  {name.replace('_', ' '):<22} {100 * score:5.1f}")
+    return "\n".join(rows + facts)
+
+
+def _work(values: Values) -> str:
+    return (
+        f"{values['written']} written, {values['skipped']} skipped, {values['seconds']} s, "
+        f"{values['rate']} a second"
+    )
+
+
+def _lines(values: Values, *lines: str) -> str:
+    head = f"{values['stage']} {values['status']}: {values['directory']}"
+    return "\n".join((head, *(f"  {line}" for line in lines)))

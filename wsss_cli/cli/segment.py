@@ -1,0 +1,77 @@
+"""``wsss segment``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from wsss_cli.cli import options, render
+from wsss_cli.cli.conversation import run_stage
+from wsss_cli.configs.segment import SEGMENTATION_MODELS, SUPERVISIONS, SegmentConfig
+
+
+def segment(
+    data: options.Data = SegmentConfig.data,
+    run: options.Run = SegmentConfig.run,
+    proxy: Annotated[
+        Path | None,
+        Option(help="Folder of label maps to learn from.", show_default="RUN/proxy/labels"),
+    ] = SegmentConfig.proxy,
+    model: Annotated[
+        str | None,
+        Option(
+            help=f"Network: {', '.join(SEGMENTATION_MODELS)}.",
+            show_default="that of the training's trunk",
+        ),
+    ] = SegmentConfig.model,
+    weights: options.Weights = SegmentConfig.weights,
+    supervision: Annotated[
+        str, Option(help=f"Labels to learn from: {', '.join(SUPERVISIONS)} (the true masks).")
+    ] = SegmentConfig.supervision,
+    iterations: Annotated[int, Option(help="Steps of the optimiser.")] = SegmentConfig.iterations,
+    batch_size: Annotated[
+        int, Option(help="Images that pass the network together.")
+    ] = SegmentConfig.batch_size,
+    accumulate: Annotated[
+        int, Option(help="Batches whose gradients make one step.")
+    ] = SegmentConfig.accumulate,
+    lr: Annotated[
+        float, Option(help="Learning rate at the start; it falls to 0.")
+    ] = SegmentConfig.lr,
+    momentum: Annotated[float, Option(help="Of gradient descent.")] = SegmentConfig.momentum,
+    weight_decay: Annotated[float, Option(help="Of weights.")] = SegmentConfig.weight_decay,
+    crop: Annotated[int, Option(help="Side of the square crops, in pixels.")] = SegmentConfig.crop,
+    scale_low: Annotated[float, Option(help="Least random scale.")] = SegmentConfig.scale_low,
+    scale_high: Annotated[float, Option(help="Largest random scale.")] = SegmentConfig.scale_high,
+    frozen_blocks: options.FrozenBlocks = SegmentConfig.frozen_blocks,
+    checkpoint: Annotated[
+        Path | None, Option(help="Trained segmentation network: only predict.")
+    ] = SegmentConfig.checkpoint,
+    split: Annotated[str, Option(help="List of images to predict.")] = SegmentConfig.split,
+    checkpoint_every: options.CheckpointEvery = SegmentConfig.checkpoint_every,
+    device: options.Device = SegmentConfig.device,
+    workers: options.Workers = SegmentConfig.workers,
+    seed: options.Seed = SegmentConfig.seed,
+    amp: options.Amp = SegmentConfig.amp,
+    overwrite: options.Overwrite = SegmentConfig.overwrite,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
+) -> None:
+    """Train a segmentation network on proxies, then predict.
+
+    \b
+    Examples:
+      wsss segment
+      wsss segment --batch-size 5 --accumulate 2
+      wsss segment --supervision full --run runs/ceiling --data VOC2012
+      wsss segment --checkpoint runs/default/segment/checkpoint.pt --data VOC2012 \\
+                   --split train --run runs/again
+
+    Writes RUN/segment: checkpoint.pt, losses.csv and predictions/ID.png. Stopped, it continues
+    when the same command is run again.
+    """  # noqa: D301
+    run_stage("segment", SegmentConfig, locals(), render.segment)

@@ -1,0 +1,83 @@
+"""``wsss show``."""
+
+from collections.abc import Mapping
+from json import loads
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument
+
+from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.cli import options
+from wsss_cli.cli.conversation import errors_as_sentences
+from wsss_cli.cli.conversation import show as print_result
+from wsss_cli.configs.common import CommonConfig
+from wsss_cli.errors import UsageError
+
+STAGES = ("train", "attend", "proxy", "segment")
+
+
+def show(
+    run: Annotated[
+        Path, Argument(envvar="WSSS_RUN", help="Directory of the run.")
+    ] = CommonConfig.run,
+    json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Show what a run holds: stages, whether complete, settings and scores.
+
+    \b
+    Examples:
+      wsss show
+      wsss show runs/cam --json
+    """  # noqa: D301
+    with errors_as_sentences(debug=debug):
+        summary = summarise(run)
+        print_result(summary, _text, as_json=json)
+
+
+def summarise(run: Path) -> dict[str, Any]:
+    """Collect manifests and scores of a run.
+
+    Raises:
+        UsageError: There is no run.
+    """
+    stages = {}
+    for stage in STAGES:
+        try:
+            manifest = read_manifest(run / stage)
+        except FileNotFoundError:
+            continue
+        kept = ("status", "settings", "counts", "started", "finished", "data", "device")
+        stages[stage] = {key: manifest[key] for key in kept if key in manifest}
+    scores = {
+        path.stem: loads(path.read_text("utf-8"))
+        for path in sorted((run / "evaluate").glob("*.json"))
+    }
+    if not stages and not scores:
+        raise UsageError(f"{run} holds no run; start one with wsss train --data DIR --run {run}")
+    return {"run": str(run), "stages": stages, "scores": scores}
+
+
+def _text(summary: Mapping[str, Any]) -> str:
+    lines = [summary["run"]]
+    for stage in STAGES:
+        found = summary["stages"].get(stage)
+        if found is None:
+            lines.append(f"  {stage:<8} not there")
+            continue
+        when = found.get("finished", found.get("started", ""))
+        lines.append(f"  {stage:<8} {found['status']}  {when}  {found.get('device', '')}")
+        lines.append("           " + _pairs(found["settings"]))
+        if "counts" in found:
+            lines.append("           " + _pairs(found["counts"]))
+    for what, scores in summary["scores"].items():
+        lines.append(
+            f"  {what:<10} mIoU {100 * scores['miou']:.1f} on {scores['images']} images against "
+            f"{scores['ground_truth']}"
+        )
+    return "\n".join(lines)
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)

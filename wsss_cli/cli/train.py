@@ -1,0 +1,76 @@
+"""``wsss train``."""
+
+from typing import Annotated
+
+from typer import Option
+
+from wsss_cli.cli import options, render
+from wsss_cli.cli.conversation import run_stage
+from wsss_cli.configs.train import BACKBONES, TrainConfig
+from wsss_cli.methods.table import METHODS
+
+
+def train(
+    data: options.Data = TrainConfig.data,
+    run: options.Run = TrainConfig.run,
+    method: Annotated[
+        str, Option(help=f"Attention system: {', '.join(METHODS)}.")
+    ] = TrainConfig.method,
+    backbone: Annotated[
+        str, Option(help=f"Trunk of the network: {', '.join(BACKBONES)}.")
+    ] = TrainConfig.backbone,
+    weights: options.Weights = TrainConfig.weights,
+    split: Annotated[
+        str | None,
+        Option(help="List of training images.", show_default="train_aug if there, else train"),
+    ] = TrainConfig.split,
+    iterations: Annotated[int, Option(help="Steps of the optimiser.")] = TrainConfig.iterations,
+    batch_size: Annotated[int, Option(help="Images a step.")] = TrainConfig.batch_size,
+    lr: Annotated[float, Option(help="Learning rate.")] = TrainConfig.lr,
+    lr_steps: Annotated[
+        list[int], Option(help="Iteration at which it is divided by ten (give several times).")
+    ] = list(TrainConfig.lr_steps),  # noqa: B006 - Typer copies it
+    weight_decay: Annotated[float, Option(help="Of weights.")] = TrainConfig.weight_decay,
+    momentum: Annotated[float, Option(help="Of gradient descent.")] = TrainConfig.momentum,
+    crop: Annotated[int, Option(help="Side of the square crops, in pixels.")] = TrainConfig.crop,
+    frozen_blocks: options.FrozenBlocks = TrainConfig.frozen_blocks,
+    delta_high: Annotated[
+        float, Option(help="Prior above which a position is erased.")
+    ] = TrainConfig.delta_high,
+    delta_low: Annotated[
+        float, Option(help="Prior below which a position is background.")
+    ] = TrainConfig.delta_low,
+    sign_flip: Annotated[
+        bool, Option(help="Reverse the background's sign, or set it to zero.")
+    ] = TrainConfig.sign_flip,
+    background_branch: Annotated[
+        bool, Option(help="Train S_C to find nothing on the background.")
+    ] = TrainConfig.background_branch,
+    share_background_head: Annotated[
+        bool, Option(help="Let S_C use S_B's weights.")
+    ] = TrainConfig.share_background_head,
+    checkpoint_every: options.CheckpointEvery = TrainConfig.checkpoint_every,
+    device: options.Device = TrainConfig.device,
+    workers: options.Workers = TrainConfig.workers,
+    seed: options.Seed = TrainConfig.seed,
+    amp: options.Amp = TrainConfig.amp,
+    overwrite: options.Overwrite = TrainConfig.overwrite,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
+) -> None:
+    """Train an attention network on image-level labels.
+
+    \b
+    Examples:
+      wsss train --data VOC2012
+      wsss train --data VOC2012 --weights vgg16_features.pth --iterations 2000 --lr-steps 1500
+      wsss train --data VOC2012 --method cam --run runs/cam
+
+    Writes RUN/train: checkpoint.pt and losses.csv. Stopped, it continues from its last
+    checkpoint when the same command is run again.
+    """  # noqa: D301
+    run_stage("train", TrainConfig, locals(), render.train)
