@@ -56,7 +56,8 @@ def run_stage(
 def config_from(config_type: type[CommonConfig], options: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """Fill a config with the options of the same names."""
     values: dict[str, Any] = {field.name: options[field.name] for field in fields(config_type)}
-    return config_type(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return config_type(**values)
 
 
 def choose_track(*, quiet: bool) -> Track:

@@ -4,11 +4,11 @@ Arrays in, arrays out, one image at a time, with the random generator given: a v
 nothing but the seed and the position in training, so an interrupted training can go on exactly.
 """
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from wsss_cli.data.images import Pixels
+from wsss_cli.data.resizing import resize_image, resize_labels
 
 IGNORE = 255
 # The classic ratio of ImageNet training: short side 256 for a crop of 224.
@@ -75,21 +75,6 @@ def random_joint_view(
     if rng.random() < 0.5:
         view, labels = view[:, ::-1], labels[:, ::-1]
     return view, labels
-
-
-def resize_image(image: Pixels, size: tuple[int, int]) -> Pixels:
-    """Resize (H, W, 3) to ``size`` (H, W): areas averaged when shrinking, linear when growing."""
-    if image.shape[:2] == size:
-        return image
-    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image, size[::-1], interpolation=way).astype(np.uint8, copy=False)
-
-
-def resize_labels(label_map: Pixels, size: tuple[int, int]) -> Pixels:
-    """Resize an (H, W) label map to ``size`` (H, W) by nearest neighbour."""
-    resized = cv2.resize(label_map, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    return resized.astype(np.uint8, copy=False)
 
 
 def _overlap(side: int, crop: int, offset: int) -> tuple[slice, slice]:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.artifacts.attention_file import (
     INDEX,
     SHARD_IMAGES,
@@ -24,6 +22,7 @@ from wsss_cli.artifacts.attention_file import (
     write_index,
 )
 from wsss_cli.artifacts.fingerprint import file_fingerprint
+from wsss_cli.artifacts.heatmap_png import write_heatmap
 from wsss_cli.artifacts.stage_directory import (
     Input,
     StageDirectory,
@@ -32,12 +31,12 @@ from wsss_cli.artifacts.stage_directory import (
 )
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import record, settings
-from wsss_cli.data.augmentation import resize_image
-from wsss_cli.data.images import Pixels, check_images, read_image
+from wsss_cli.data.images import check_images, read_image
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.resizing import resize_image
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
-from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.errors import WsssError
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
 from wsss_cli.ops.attention import fuse_branches
 from wsss_cli.stages.inputs import find_data, training_settings
@@ -276,20 +275,6 @@ def _draw_heatmaps(plan: AttendPlan, track: Track) -> int:
                 continue
             image = read_image(plan.tree.image_path(image_id))
             for path, attention_map in zip(paths, attention.maps, strict=True):
-                write_bytes(path, heatmap(image, attention_map.astype(np.float32)))
+                write_heatmap(path, image, attention_map.astype(np.float32))
                 drawn += 1
     return drawn
-
-
-def heatmap(image: Pixels, attention: npt.NDArray[np.float32]) -> bytes:
-    """PNG of an (H, W) map over its (H, W, 3) image: 0.8 attention + 0.2 grey, in jet colours.
-
-    The mixture is that of the authors' released notebook.
-    """
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    mixed = np.clip(0.8 * attention + 0.2 * grey / 255.0, 0, 1)
-    coloured = cv2.applyColorMap((mixed * 255).astype(np.uint8), cv2.COLORMAP_JET)
-    done, png = cv2.imencode(".png", coloured)
-    if not done:
-        raise UsageError("OpenCV cannot encode PNG files; reinstall opencv-python")
-    return png.tobytes()

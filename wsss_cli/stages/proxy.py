@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import torch
 
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile, ImageAttention
@@ -23,6 +21,7 @@ from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.data.images import Pixels, read_saliency
 from wsss_cli.data.label_folder import png_files
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.resizing import enlarge_maps, resize_grey
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError
 from wsss_cli.ops.proxy_labels import ignore_conflicts, ignore_salient_background, seenet_proxy
@@ -178,7 +177,7 @@ def label_image(config: ProxyConfig, attention: ImageAttention, saliency: Pixels
     Returns:
         (H, W) uint8 label map.
     """
-    maps = torch.from_numpy(attention_at_image_size(attention))  # (K, H, W)
+    maps = torch.from_numpy(enlarge_maps(attention.maps, attention.size))  # (K, H, W)
     class_ids = torch.from_numpy(attention.class_ids)
     salient = torch.from_numpy(saliency).float() / 255
     label_map = seenet_proxy(maps.clamp_min(config.attention_floor), class_ids, salient, config.w)
@@ -187,16 +186,3 @@ def label_image(config: ProxyConfig, attention: ImageAttention, saliency: Pixels
     if config.ignore_salient is not None:
         label_map = ignore_salient_background(label_map, salient, config.ignore_salient)
     return label_map.numpy()
-
-
-def attention_at_image_size(attention: ImageAttention) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """(K, H, W) float32 maps; smaller ones of other tools are enlarged linearly."""
-    maps = attention.maps.astype(np.float32)
-    if maps.shape[1:] == attention.size:
-        return maps
-    return np.stack([resize_grey(one, attention.size) for one in maps])
-
-
-def resize_grey(grey: Any, size: tuple[int, int]) -> Any:  # noqa: ANN401 - keeps its dtype
-    """Resize an (H, W) map linearly."""
-    return cv2.resize(grey, size[::-1], interpolation=cv2.INTER_LINEAR)

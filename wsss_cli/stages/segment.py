@@ -8,35 +8,32 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
-from wsss_cli.artifacts.fingerprint import file_fingerprint, fingerprint, listing_fingerprint
+from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.artifacts.stage_directory import (
     Input,
     StageDirectory,
     read_manifest,
-    require_complete,
 )
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.augmentation import random_joint_view
 from wsss_cli.data.images import check_images, read_image
-from wsss_cli.data.label_folder import png_files, png_ids
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
-from wsss_cli.errors import UsageError, WsssError, listing
+from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.stages.inputs import find_data, training_settings
 from wsss_cli.stages.optimisation import LOSSES_FILE, RESUME_FILE, Trainer, parameter_groups
-from wsss_cli.stages.proxy import LABELS
 from wsss_cli.stages.report import Report
+from wsss_cli.stages.supervision import check_label_maps, find_supervision
 from wsss_cli.tracking import Track
 
 STAGE_VERSION = 1
@@ -109,8 +106,8 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         inherited = trained.get("weights") if trained.get("backbone") == backbone else None
         weights = initial_weights(config.weights or inherited, backbone, track)
         inputs["weights"] = Input(Path(weights.name), weights.fingerprint)
-        supervision, inputs["supervision"] = _supervision(config, tree)
-        _check_label_maps(tree, supervision, config, track)
+        supervision, inputs["supervision"] = find_supervision(config, tree)
+        check_label_maps(tree, supervision, config, track)
     directory = StageDirectory(
         path=config.run / "segment",
         stage="segment",
@@ -162,55 +159,6 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
     }
     directory.complete(counts)
     return Report("segment", directory.path, False, counts)
-
-
-def _supervision(config: SegmentConfig, tree: VocTree) -> tuple[dict[str, Path], Input]:
-    """The label map of every training image, and what they are."""
-    if config.supervision == "full":
-        image_ids = tree.image_ids(tree.training_split())
-        paths = [tree.training_mask_path(image_id) for image_id in image_ids]
-        missing = [path.stem for path in paths if not path.exists()]
-        if missing:
-            raise WsssError(
-                f"{tree.root}: {len(missing)} training images have no mask for --supervision "
-                f"full: {listing(missing)}"
-            )
-        place = tree.root
-    else:
-        folder = config.proxy
-        if folder is None:
-            require_complete(config.run / "proxy", "proxy", instead="--proxy DIR")
-            folder = config.run / "proxy" / LABELS
-        image_ids = png_ids(folder, "--proxy")
-        paths, place = png_files(folder, image_ids, "--proxy"), folder
-    check_images(map(tree.image_path, image_ids))
-    identity = fingerprint([listing_fingerprint(paths), tree.fingerprint(image_ids, None)])
-    return dict(zip(image_ids, paths, strict=True)), Input(place, identity)
-
-
-def _check_label_maps(
-    tree: VocTree, supervision: dict[str, Path], config: SegmentConfig, track: Track
-) -> None:
-    """Read every label map once: a bad one must not stop a training after hours.
-
-    Raises:
-        WsssError: A label map is broken, holds other values, or differs in size from its image.
-    """
-    num_labels = len(tree.class_names) + 1
-
-    def problem(item: tuple[str, Path]) -> None:
-        image_id, path = item
-        shape = read_label_map(path, num_labels=num_labels).shape
-        with Image.open(tree.image_path(image_id)) as image:
-            if shape != (image.height, image.width):
-                raise WsssError(
-                    f"{path} is {shape[1]} x {shape[0]} pixels, its image {image.width} x "
-                    f"{image.height}; label maps must have the size of their image"
-                )
-
-    checked = prefetch(problem, supervision.items(), resolve_workers(config.workers))
-    for _ in track.steps(checked, total=len(supervision), label="checking label maps"):
-        pass
 
 
 def _train(plan: SegmentPlan, track: Track) -> dict[str, float]:

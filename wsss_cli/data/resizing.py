@@ -1,0 +1,38 @@
+"""Resizing of photographs, label maps and grey maps, each in the way that suits it."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from wsss_cli.data.images import Pixels
+
+
+def resize_image(image: Pixels, size: tuple[int, int]) -> Pixels:
+    """Resize (H, W, 3) to ``size`` (H, W): areas averaged when shrinking, linear when growing."""
+    if image.shape[:2] == size:
+        return image
+    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
+    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, size[::-1], interpolation=way).astype(np.uint8, copy=False)
+
+
+def resize_labels(label_map: Pixels, size: tuple[int, int]) -> Pixels:
+    """Resize an (H, W) label map to ``size`` (H, W) by nearest neighbour."""
+    resized = cv2.resize(label_map, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return resized.astype(np.uint8, copy=False)
+
+
+def resize_grey(grey: Pixels, size: tuple[int, int]) -> Pixels:
+    """Resize an (H, W) grey map to ``size`` (H, W) linearly."""
+    if grey.shape == size:
+        return grey
+    resized = cv2.resize(grey, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return resized.astype(np.uint8, copy=False)
+
+
+def enlarge_maps(maps: npt.NDArray[np.floating], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """(K, h, w) attention maps as (K, H, W) float32; smaller ones are enlarged linearly."""
+    maps = maps.astype(np.float32)
+    if maps.shape[1:] == size:
+        return maps
+    return np.stack([cv2.resize(one, size[::-1], interpolation=cv2.INTER_LINEAR) for one in maps])

@@ -1,0 +1,71 @@
+"""The label maps that a segmentation network learns from."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from wsss_cli.artifacts.fingerprint import fingerprint, listing_fingerprint
+from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.artifacts.stage_directory import Input, require_complete
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.data.images import check_images
+from wsss_cli.data.label_folder import png_files, png_ids
+from wsss_cli.data.loading import prefetch
+from wsss_cli.data.voc import VocTree
+from wsss_cli.device import resolve_workers
+from wsss_cli.errors import WsssError, listing
+from wsss_cli.stages.proxy import LABELS
+from wsss_cli.tracking import Track
+
+
+def find_supervision(config: SegmentConfig, tree: VocTree) -> tuple[dict[str, Path], Input]:
+    """The label map of every training image, and what they are.
+
+    Raises:
+        WsssError: Label maps or photographs are missing.
+    """
+    if config.supervision == "full":
+        image_ids = tree.image_ids(tree.training_split())
+        paths = [tree.training_mask_path(image_id) for image_id in image_ids]
+        missing = [path.stem for path in paths if not path.exists()]
+        if missing:
+            raise WsssError(
+                f"{tree.root}: {len(missing)} training images have no mask for --supervision "
+                f"full: {listing(missing)}"
+            )
+        place = tree.root
+    else:
+        folder = config.proxy
+        if folder is None:
+            require_complete(config.run / "proxy", "proxy", instead="--proxy DIR")
+            folder = config.run / "proxy" / LABELS
+        image_ids = png_ids(folder, "--proxy")
+        paths, place = png_files(folder, image_ids, "--proxy"), folder
+    check_images(map(tree.image_path, image_ids))
+    identity = fingerprint([listing_fingerprint(paths), tree.fingerprint(image_ids, None)])
+    return dict(zip(image_ids, paths, strict=True)), Input(place, identity)
+
+
+def check_label_maps(
+    tree: VocTree, supervision: dict[str, Path], config: SegmentConfig, track: Track
+) -> None:
+    """Read every label map once: a bad one must not stop a training after hours.
+
+    Raises:
+        WsssError: A label map is broken, holds other values, or differs in size from its image.
+    """
+    num_labels = len(tree.class_names) + 1
+
+    def problem(item: tuple[str, Path]) -> None:
+        image_id, path = item
+        shape = read_label_map(path, num_labels=num_labels).shape
+        with Image.open(tree.image_path(image_id)) as image:
+            if shape != (image.height, image.width):
+                raise WsssError(
+                    f"{path} is {shape[1]} x {shape[0]} pixels, its image {image.width} x "
+                    f"{image.height}; label maps must have the size of their image"
+                )
+
+    checked = prefetch(problem, supervision.items(), resolve_workers(config.workers))
+    for _ in track.steps(checked, total=len(supervision), label="checking label maps"):
+        pass
