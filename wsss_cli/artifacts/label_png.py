@@ -31,8 +31,8 @@ _PALETTE = voc_palette().tobytes()
 
 def write_label_map(path: Path, label_map: npt.NDArray[np.uint8]) -> None:
     """Write an (H, W) uint8 label map: 0 background, 1..C classes, 255 ignore; atomically."""
-    image = Image.fromarray(label_map, mode="P")
-    image.putpalette(_PALETTE)
+    image = Image.fromarray(label_map)
+    image.putpalette(_PALETTE)  # turns the grey image into one of palette indices
     buffer = io.BytesIO()
     # Label maps are flat areas: the fastest compression level costs a few bytes, not many.
     image.save(buffer, format="PNG", compress_level=1)

@@ -28,7 +28,7 @@ IMAGE_SIZES = ((120, 160), (120, 160), (160, 120), (160, 120), (128, 128))  # he
 # middle sample, which says whose pixel it is in the label map.
 SUPERSAMPLING = 3
 # The longer side of an object's box, as a share of that side of the image, by how many there are.
-SIDE_SHARES = {1: (0.45, 0.68), 2: (0.38, 0.6), 3: (0.32, 0.5)}
+SIDE_SHARES = {1: (0.65, 0.95), 2: (0.5, 0.75), 3: (0.4, 0.6)}
 HUE_JITTER_DEGREES = 22.0  # class hues are about 70 degrees apart: neighbours overlap at times
 MAX_HIDDEN_SHARE = 0.2  # of an object, by any one object drawn after it
 COMPANION_WEIGHT = 4.0  # how much likelier a companion is than any other second class
@@ -209,7 +209,7 @@ def choose_classes(rng: np.random.Generator, first: int) -> tuple[int, ...]:
     """
     count = len(CLASS_NAMES)
     chosen = [first]
-    for _ in range(rng.choice(3, p=[0.4, 0.42, 0.18])):
+    for _ in range(rng.choice(3, p=[0.45, 0.43, 0.12])):
         if rng.random() < 0.3:  # another object of a class that is there already
             chosen.append(chosen[rng.integers(len(chosen))])
             continue

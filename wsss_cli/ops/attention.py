@@ -24,9 +24,11 @@ def fuse_branches(maps: Tensor, size: tuple[int, int]) -> Tensor:
         (P, H, W) float32 in [0, 1].
     """
     with torch.autocast(maps.device.type, enabled=False):
-        resized = resize_bicubic(maps.float(), size).relu()  # (P, N, H, W)
-    resized /= resized.amax(dim=(-2, -1), keepdim=True) + EPSILON
-    return resized.amax(dim=1)
+        resized = resize_bicubic(maps.float(), size)  # (P, N, H, W)
+    # Clipping at 0 commutes with the positive scale and the maximum, so it is done once, last.
+    highest = resized.amax(dim=(-2, -1), keepdim=True).relu()  # (P, N, 1, 1)
+    resized = resized * (1 / (highest + EPSILON))
+    return resized.amax(dim=1).relu()
 
 
 def resize_bicubic(maps: Tensor, size: tuple[int, int]) -> Tensor:
