@@ -17,8 +17,9 @@ class ProxyConfig(CommonConfig):
         saliency: Folder of saliency maps, PNG by image id.
         rule: How attention and saliency become labels.
         w: Weight of attention against saliency in the harmonic mean (200 in the paper).
-        attention_floor: Least attention of a present class; above 0 a salient pixel that no
-            class attends to goes to the nearest claim instead of the background.
+        attention_floor: Least attention of a present class. The paper's rule is 0: there, a
+            pixel without attention is background however salient it is, which costs more than
+            the attention gains (docs/RESULTS.md).
         ignore_conflicts: Ignore object pixels where two classes' attention exceeds this.
         ignore_salient: Ignore background pixels whose saliency exceeds this.
     """
@@ -27,7 +28,7 @@ class ProxyConfig(CommonConfig):
     saliency: Path | None = None
     rule: str = "seenet"
     w: float = 200.0
-    attention_floor: float = 0.0
+    attention_floor: float = 0.1
     ignore_conflicts: float | None = None
     ignore_salient: float | None = None
 
