@@ -208,3 +208,21 @@ def trained(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     attend.run(AttendConfig(run=run, size=64, amp="off"), track=Silent())
     return run
+
+
+@pytest.fixture(scope="session")
+def lively_checkpoint(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained network with strong random heads, whose maps are not zero everywhere."""
+    import torch
+
+    from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
+
+    content = read_checkpoint(trained / "train" / "checkpoint.pt", "attention")
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in content["network"].items():
+        if name.startswith("head_"):
+            strength = 0.5 if name.endswith("bias") else 2 * tensor[0].numel() ** -0.5
+            tensor.copy_(strength * torch.randn(tensor.shape, generator=generator))
+    path = tmp_path_factory.mktemp("lively") / "checkpoint.pt"
+    write_checkpoint(path, "attention", content)
+    return path

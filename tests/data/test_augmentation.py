@@ -49,17 +49,21 @@ def test_labels_follow_their_image_pixel_for_pixel(size: tuple[int, int], scale:
 
 def test_image_smaller_than_the_crop_is_whole_on_the_padding() -> None:
     image, label_map = _pair(20, 30)
-    for seed in range(8):
+    places = set()
+    for seed in range(16):
         view, labels = random_joint_view(
             image, label_map, 50, (1, 1), FILL, np.random.default_rng(seed)
         )
         assert (labels != 255).sum() == 20 * 30
         rows, columns = np.nonzero(labels != 255)
+        places.add((int(rows.min()), int(columns.min())))
         box = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         same = np.array_equal(labels[box], label_map)
         mirrored = np.array_equal(labels[box], label_map[:, ::-1])
         assert same != mirrored
         assert np.array_equal(view[box], image if same else image[:, ::-1])
+    for place in zip(*places, strict=True):  # anywhere on the padding, not at its edges only
+        assert len(set(place)) > 6
 
 
 def test_ignored_pixels_of_the_label_map_stay_ignored_over_their_image() -> None:

@@ -245,8 +245,9 @@ def test_losses_of_the_branches_equal_their_definition(sign_flip: bool, share: b
     assert float(sum(losses.values())) == pytest.approx(sum(expected.values()), rel=1e-4)
 
 
-def test_without_the_background_branch_there_is_no_third_loss() -> None:
-    network = _network(background_branch=False)
+@pytest.mark.parametrize("share", [True, False])
+def test_without_the_background_branch_there_is_no_third_loss(share: bool) -> None:
+    network = _network(background_branch=False, share_background_head=share)
     assert set(network.losses(*_batch())) == {"a", "b"}
     assert network.head_c is None
 

@@ -42,17 +42,19 @@ def demo(
 
 
 def _table(values: Mapping[str, Any], directory: Path) -> str:
+    cam, seenet = values["cam"], values["seenet"]
     rows = [
         "mIoU, in per cent",
-        "  attention of the training images, at its best threshold",
-        _row("CAM", values["attention_cam"]),
-        _row("SeeNet", values["attention_seenet"]),
+        f"  attention of the training images, threshold {values['threshold']} (at its best)",
+        _row("CAM", cam["attention"]) + f"  ({100 * cam['attention_best']:.1f})",
+        _row("SeeNet", seenet["attention"]) + f"  ({100 * seenet['attention_best']:.1f})",
         "  proxy ground truth of the training images",
         *_baselines(values["proxy_baselines"]),
-        _row("SeeNet's proxies", values["proxy"]),
+        _row("proxies of CAM", cam["proxy"]),
+        _row("proxies of SeeNet", seenet["proxy"]),
         "  segmentation of the validation images",
         *_baselines(values["prediction_baselines"]),
-        _row("network trained on the proxies", values["prediction"]),
+        _row("network on SeeNet's proxies", values["prediction"]),
         "",
         f"{values['seconds']} s; the data set is in {values['data']}, the runs are in "
         f"{directory / 'runs'}",

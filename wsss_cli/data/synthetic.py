@@ -28,8 +28,7 @@ IMAGE_SIZES = ((120, 160), (120, 160), (160, 120), (160, 120), (128, 128))  # he
 # middle sample, which says whose pixel it is in the label map.
 SUPERSAMPLING = 3
 # The longer side of an object's box, as a share of that side of the image, by how many there are.
-SIDE_SHARES = {1: (0.65, 0.95), 2: (0.5, 0.75), 3: (0.4, 0.6)}
-CLUTTER = (2, 7)  # spots on the background, from and below
+SIDE_SHARES = {1: (0.5, 0.75), 2: (0.42, 0.66), 3: (0.34, 0.54)}
 HUE_JITTER_DEGREES = 22.0  # class hues are about 70 degrees apart: neighbours overlap at times
 MAX_HIDDEN_SHARE = 0.2  # of an object, by any one object drawn after it
 COMPANION_WEIGHT = 4.0  # how much likelier a companion is than any other second class
@@ -210,7 +209,7 @@ def choose_classes(rng: np.random.Generator, first: int) -> tuple[int, ...]:
     """
     count = len(CLASS_NAMES)
     chosen = [first]
-    for _ in range(rng.choice(3, p=[0.45, 0.43, 0.12])):
+    for _ in range(rng.choice(3, p=[0.4, 0.42, 0.18])):
         if rng.random() < 0.3:  # another object of a class that is there already
             chosen.append(chosen[rng.integers(len(chosen))])
             continue
@@ -244,30 +243,7 @@ def draw_background(rng: np.random.Generator, height: int, width: int) -> ByteAr
     mix = np.clip(weight, 0, 1)[..., None]
     # Fine grain over every family: only the body of an object is smooth.
     grain = 36 * (_smooth_noise(rng, height, width, 2) - 0.5) + rng.normal(0, 7, (height, width))
-    background = _to_bytes(dark * (1 - mix) + bright * mix + grain[..., None])
-    for _ in range(rng.integers(*CLUTTER)):
-        draw_clutter(rng, background)
-    return background
-
-
-def draw_clutter(rng: np.random.Generator, background: ByteArray) -> None:
-    """Draw a spot with some class's pattern in colours that belong to no class.
-
-    It keeps the classifier from lighting up at any small contrast, and its attention from being
-    perfectly dark on the background, which on photographs it never is.
-    """
-    height, width = background.shape[:2]
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    centre, radius = rng.uniform(0, (width, height)), rng.uniform(4, 9)
-    turn = rng.uniform(0, 2 * np.pi)
-    across, down = (x - centre[0]) / radius, (y - centre[1]) / radius
-    look = _LOOKS[rng.integers(len(_LOOKS))]
-    spot = look.part_pattern(
-        across * np.cos(turn) + down * np.sin(turn), down * np.cos(turn) - across * np.sin(turn)
-    )
-    hue = rng.uniform(0, 360)
-    for which, value in ((1, rng.uniform(0.1, 0.5)), (2, rng.uniform(0.6, 1))):
-        background[spot == which] = _to_bytes(_colour(hue, rng.uniform(0.3, 0.9), value))
+    return _to_bytes(dark * (1 - mix) + bright * mix + grain[..., None])
 
 
 def draw_object(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import VGG16_Weights
 
-from wsss_cli.artifacts.checkpoint import read_tensors
+from wsss_cli.artifacts.checkpoint import FORMAT, read_tensors
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.models.trunks import Preprocessing, Trunk
@@ -81,7 +81,8 @@ def initial_weights(weights: str | None, backbone: str, track: Track) -> Initial
     """Find the weights that ``--weights`` names.
 
     Args:
-        weights: ``imagenet``, ``none`` or a path; None is the backbone's default.
+        weights: ``imagenet``, ``none`` or a path to weights by torchvision's names or to a
+            checkpoint of ours; None is the backbone's default.
         backbone: Name of the trunk.
         track: Told before anything is downloaded.
 
@@ -128,12 +129,25 @@ def _torchvision_weights(track: Track) -> InitialWeights:
 
 def _from_file(path: Path) -> InitialWeights:
     tensors: dict[str, Any] = read_tensors(path)
+    own = None
+    if tensors.get("format") == FORMAT:
+        # A checkpoint of ours: its trunk, with the preprocessing that travels in it.
+        network = tensors["network"]
+        own = Preprocessing(*(_triple(network[f"trunk.{name}"]) for name in ("mean", "std")))
+        tensors = {name.removeprefix("trunk."): value for name, value in network.items()}
     odd = [str(name) for name, value in tensors.items() if not isinstance(value, Tensor)]
     if odd:
         raise WsssError(f"--weights {path} is not a plain dictionary of tensors: {listing(odd)}")
     sha = file_fingerprint(path)
-    own = _TORCHVISION_PREPROCESSING if sha.startswith(_TORCHVISION_VGG16_SHA) else Preprocessing()
+    if own is None:
+        torchvisions = sha.startswith(_TORCHVISION_VGG16_SHA)
+        own = _TORCHVISION_PREPROCESSING if torchvisions else Preprocessing()
     return InitialWeights(str(path), sha, tensors, own)
+
+
+def _triple(values: Tensor) -> tuple[float, float, float]:
+    red, green, blue = values.flatten().tolist()
+    return red, green, blue
 
 
 def _shape(tensor: Tensor) -> str:

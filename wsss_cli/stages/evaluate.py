@@ -85,9 +85,9 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         WsssError: Something is missing.
     """
     tree = _data_if_known(config)
+    source, image_ids = _scored(config, tree)
     if config.gt is None and tree is None:
         raise UsageError("the true masks are not known; pass --gt DIR or --data DIR")
-    source, image_ids = _scored(config, tree)
     gt = config.gt or _ground_truth(tree)
     require_folder(gt, "--gt")
     known = [image_id for image_id in image_ids if (gt / f"{image_id}.png").is_file()]

@@ -104,10 +104,10 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     else:
         backbone = next(b for b, name in deeplab_largefov.MODELS.items() if name == model)
         inherited = trained.get("weights") if trained.get("backbone") == backbone else None
-        weights = initial_weights(config.weights or inherited, backbone, track)
-        inputs["weights"] = Input(Path(weights.name), weights.fingerprint)
         supervision, inputs["supervision"] = find_supervision(config, tree)
         check_label_maps(tree, supervision, config, track)
+        weights = initial_weights(config.weights or inherited, backbone, track)
+        inputs["weights"] = Input(Path(weights.name), weights.fingerprint)
     directory = StageDirectory(
         path=config.run / "segment",
         stage="segment",

@@ -1,0 +1,216 @@
+"""A stage's artifact: new, resumable, complete or another one, and what --overwrite removes."""
+
+import contextlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from wsss_cli.artifacts.stage_directory import (
+    Input,
+    StageDirectory,
+    read_manifest,
+    require_complete,
+)
+from wsss_cli.errors import UsageError, WsssError
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> StageDirectory:
+    return StageDirectory(
+        path=tmp_path / "run" / "proxy",
+        stage="proxy",
+        stage_version=1,
+        settings={"w": 200.0, "rule": "seenet", "steps": (3, 5), "seed": 0},
+        inputs={"attention": Input(tmp_path / "a.h5", "f1")},
+        owned=("labels/*.png", "losses.csv"),
+        details={"class_names": ["a"], "seed": 0},
+    )
+
+
+def _put(directory: StageDirectory, name: str) -> Path:
+    path = directory.path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+def test_directory_that_is_not_there_is_new(directory: StageDirectory) -> None:
+    assert directory.state() == "new"
+    assert not directory.path.exists()
+
+
+def test_begun_is_resumable_and_only_completed_is_complete(directory: StageDirectory) -> None:
+    directory.begin()
+    assert directory.state() == "resumable"
+    assert read_manifest(directory.path)["status"] == "running"
+    directory.complete({"images": 3})
+    assert directory.state() == "complete"
+    assert read_manifest(directory.path)["counts"] == {"images": 3}
+
+
+def test_begun_again_is_unfinished_again_and_keeps_its_start(directory: StageDirectory) -> None:
+    directory.begin()
+    manifest = read_manifest(directory.path)
+    path = directory.path / "manifest.json"
+    path.write_text(json.dumps({**manifest, "started": "2020-01-01T00:00:00+00:00"}))
+    directory.begin()
+    assert read_manifest(directory.path)["started"] == "2020-01-01T00:00:00+00:00"
+
+
+def test_manifest_records_what_the_result_came_from(directory: StageDirectory) -> None:
+    directory.begin()
+    directory.complete({})
+    manifest = read_manifest(directory.path)
+    assert manifest["stage"] == "proxy"
+    assert manifest["settings"] == {"w": 200.0, "rule": "seenet", "steps": [3, 5], "seed": 0}
+    assert manifest["inputs"]["attention"]["fingerprint"] == "f1"
+    assert manifest["class_names"] == ["a"]
+    assert {"python", "torch", "wsss-cli"} <= manifest["versions"].keys()
+    assert manifest["started"] <= manifest["finished"]
+
+
+@pytest.mark.parametrize("complete", [False, True])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"settings": {"w": 1.0, "rule": "seenet", "steps": (3, 5), "seed": 0}}, "w 200.0 there"),
+        ({"settings": {"w": 200.0, "rule": "seenet", "steps": (3, 6), "seed": 0}}, "steps"),
+        ({"settings": {"w": 200.0, "rule": "seenet", "steps": (3, 5)}}, "seed 0 there"),
+        ({"inputs": {"attention": Input(Path("a.h5"), "f2")}}, "input attention has changed"),
+        ({"inputs": {}}, "input attention has changed"),
+        ({"stage_version": 2}, "another version"),
+    ],
+)
+def test_another_result_is_refused_with_what_differs_and_two_ways_out(
+    directory: StageDirectory, change: dict[str, object], named: str, complete: bool
+) -> None:
+    directory.begin()
+    if complete:
+        directory.complete({})
+    with pytest.raises(UsageError) as refusal:
+        replace(directory, **change).state()
+    message = str(refusal.value)
+    assert named in message
+    assert "--overwrite" in message
+    assert "--run" in message
+    assert "rule" not in message  # only what differs is named
+
+
+def test_place_of_an_input_does_not_matter(directory: StageDirectory) -> None:
+    directory.begin()
+    moved = replace(directory, inputs={"attention": Input(Path("elsewhere.h5"), "f1")})
+    assert moved.state() == "resumable"
+
+
+def test_files_without_a_manifest_are_refused(directory: StageDirectory) -> None:
+    _put(directory, "labels/a.png")
+    with pytest.raises(UsageError, match=r"a\.png but no manifest\.json"):
+        directory.state()
+
+
+def test_foreign_files_beside_are_no_hindrance(directory: StageDirectory) -> None:
+    _put(directory, "notes.txt")
+    assert directory.state() == "new"
+
+
+def test_overwrite_removes_what_is_owned_and_nothing_else(directory: StageDirectory) -> None:
+    directory.begin()
+    directory.complete({})
+    owned = [_put(directory, name) for name in ("labels/a.png", "losses.csv")]
+    kept = [_put(directory, name) for name in ("labels/a.txt", "notes.txt", "deep/labels/b.png")]
+    other = replace(directory, settings={"w": 1.0})
+    assert other.state(overwrite=True) == "new"
+    assert all(path.exists() for path in owned + kept)
+    other.begin(overwrite=True)
+    assert not any(path.exists() for path in owned)
+    assert all(path.exists() for path in kept)
+    assert other.state() == "resumable"
+
+
+def test_overwrite_removes_what_an_earlier_version_declared(directory: StageDirectory) -> None:
+    replace(directory, owned=("old/*.bin",)).begin()
+    old = _put(directory, "old/a.bin")
+    directory.begin(overwrite=True)
+    assert not old.exists()
+
+
+@pytest.mark.parametrize("pattern", ["../*.txt", "{outside}/*.txt", "a/../../*.txt"])
+def test_manifest_cannot_make_overwrite_leave_its_directory(
+    directory: StageDirectory, pattern: str
+) -> None:
+    directory.begin()
+    manifest = read_manifest(directory.path)
+    owned = [pattern.format(outside=directory.path.parent)]
+    (directory.path / "manifest.json").write_text(json.dumps({**manifest, "owned": owned}))
+    outside = directory.path.parent / "mine.txt"
+    outside.write_text("x")
+    _put(directory, "a/x")
+    directory.begin(overwrite=True)
+    assert outside.exists()
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="begin(overwrite=True) removes owned patterns also where no manifest declares them ours",
+)
+def test_overwrite_without_a_manifest_leaves_strangers_alone(directory: StageDirectory) -> None:
+    stranger = _put(directory, "labels/drawn_by_hand.png")
+    with contextlib.suppress(WsssError):
+        directory.begin(overwrite=True)
+    assert stranger.exists()
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="begin(overwrite=True) removes owned patterns also where no manifest declares them ours",
+)
+def test_overwrite_leaves_another_programs_manifest_alone(directory: StageDirectory) -> None:
+    stranger = _put(directory, "labels/drawn_by_hand.png")
+    manifest = directory.path / "manifest.json"
+    manifest.write_text('{"name": "another program"}')
+    with contextlib.suppress(WsssError):
+        directory.begin(overwrite=True)
+    assert stranger.exists()
+
+
+def test_what_a_kill_left_under_a_temporary_name_is_removed(directory: StageDirectory) -> None:
+    directory.begin()
+    leftovers = [_put(directory, name) for name in (".a.1.partial", "labels/.b.png.2.partial")]
+    done = _put(directory, "labels/a.png")
+    directory.begin()
+    assert not any(path.exists() for path in leftovers)
+    assert done.exists()
+
+
+def test_manifest_without_the_lines_of_a_finished_stage_is_not_enough(
+    directory: StageDirectory,
+) -> None:
+    with pytest.raises(UsageError, match=r"run `wsss proxy` first or pass --proxy DIR"):
+        require_complete(directory.path, "proxy", instead="--proxy DIR")
+    directory.begin()
+    with pytest.raises(UsageError, match=r"unfinished; run `wsss proxy` again"):
+        require_complete(directory.path, "proxy", instead="--proxy DIR")
+    directory.complete({"images": 1})
+    found = require_complete(directory.path, "proxy", instead="--proxy DIR")
+    assert found["counts"] == {"images": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", "is not a manifest of wsss"),
+        ('{"status": "complete"}', "is not a manifest of wsss"),
+        ('{"status": "x", "fingerprint": "x", "stage": "x", "schema": 99}', "schema 99"),
+    ],
+)
+def test_file_that_is_no_manifest_of_ours_is_refused(
+    tmp_path: Path, content: str, message: str
+) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(WsssError, match=message):
+        read_manifest(tmp_path)

@@ -1,0 +1,177 @@
+"""Imports point down only, and the command line answers without torch."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+
+import pytest
+from conftest import Command, clean_environment
+
+import wsss_cli
+
+PACKAGE = Path(wsss_cli.__file__).parent
+# From the bottom to the top, as in docs/ARCHITECTURE.md.
+LAYERS = (
+    ("errors", "tracking", "configs", "device"),
+    ("ops", "metrics", "artifacts"),
+    ("models", "data"),
+    ("methods",),
+    ("stages",),
+    ("chains",),
+    ("cli",),
+)
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+# A literal of names, papers and modules, from which the configs take their choices.
+NAMES_ONLY = "wsss_cli.methods.table"
+HEAVY = ("torch", "torchvision", "numpy", "h5py", "cv2", "PIL")
+COMMANDS = ("train", "attend", "proxy", "segment", "evaluate", "show", "demo")
+
+
+def _modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        yield name, ast.parse(path.read_text("utf-8"))
+
+
+MODULES = dict(_modules())
+
+
+def _targets(node: ast.AST) -> list[str]:
+    """Modules that an import statement names; a name imported from a package may be one too."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "relative import"
+        names = [f"{node.module}.{alias.name}" for alias in node.names]
+        return [name if name in MODULES else str(node.module) for name in names]
+    return []
+
+
+def _imports(tree: ast.Module) -> set[str]:
+    return {target for node in ast.walk(tree) for target in _targets(node)}
+
+
+def _module_level_imports(tree: ast.Module) -> set[str]:
+    return {target for node in tree.body for target in _targets(node)}
+
+
+def _room(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def _inner(module: str) -> bool:
+    return module.startswith("wsss_cli.")
+
+
+def test_every_room_has_a_place() -> None:
+    assert {_room(name) for name in MODULES if _inner(name)} == set(RANK)
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if _inner(name)])
+def test_imports_point_down(module: str) -> None:
+    for target in filter(_inner, _imports(MODULES[module])):
+        if target == NAMES_ONLY or _room(target) == _room(module):
+            continue
+        below = RANK[_room(target)] < RANK[_room(module)]
+        side_by_side = RANK[_room(target)] == RANK[_room(module)] == 0
+        assert below or side_by_side, f"{module} imports {target}"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if _room(name) == "methods"])
+def test_methods_do_not_import_their_siblings(module: str) -> None:
+    shared = {"wsss_cli.methods", "wsss_cli.methods.protocol", NAMES_ONLY}
+    siblings = {t for t in _imports(MODULES[module]) if _room(t) == "methods"} - shared
+    assert not siblings
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if _room(name) != "artifacts"])
+def test_only_artifacts_import_h5py(module: str) -> None:
+    assert not {t for t in _imports(MODULES[module]) if t.split(".")[0] == "h5py"}
+
+
+@pytest.mark.parametrize(
+    "module", [NAMES_ONLY, *(n for n in MODULES if _inner(n) and RANK[_room(n)] == 0)]
+)
+def test_lowest_rooms_need_the_standard_library_only(module: str) -> None:
+    foreign = {
+        target
+        for target in _module_level_imports(MODULES[module])
+        if not _inner(target) and target.split(".")[0] not in sys.stdlib_module_names
+    }
+    assert not foreign
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if _room(name) == "cli"])
+def test_command_line_imports_nothing_heavy(module: str) -> None:
+    tree = MODULES[module]
+    assert not {t for t in _imports(tree) if t.split(".")[0] in HEAVY}
+    rooms = {_room(target) for target in _module_level_imports(tree) if _inner(target)}
+    assert not rooms & {"stages", "chains", "models", "data", "ops", "metrics"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nobody_imports_click(module: str) -> None:
+    """Typer brings its own copy from 0.26 on."""
+    assert not {t for t in _imports(MODULES[module]) if t.split(".")[0] == "click"}
+
+
+@pytest.mark.parametrize("module", [n for n in MODULES if _room(n) != "cli"])
+def test_only_the_command_line_prints_and_reads_arguments(module: str) -> None:
+    for node in ast.walk(MODULES[module]):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("print", "input")
+        assert not (isinstance(node, ast.Attribute) and node.attr in ("argv", "stdout", "stderr"))
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if _room(name) == "stages"])
+def test_stages_do_not_run_each_other(module: str) -> None:
+    for node in ast.walk(MODULES[module]):
+        if isinstance(node, ast.ImportFrom):
+            taken = {alias.name for alias in node.names}
+            assert node.module != "wsss_cli.stages"
+            assert not (_room(str(node.module)) == "stages" and taken & {"run", "prepare"})
+
+
+@pytest.mark.parametrize("arguments", [(), *((command,) for command in COMMANDS)])
+def test_help_and_version_do_not_import_torch(arguments: tuple[str, ...]) -> None:
+    code = (
+        "import sys\n"
+        "from wsss_cli.cli.app import app\n"
+        "try:\n"
+        f"    app([*{arguments!r}, '--help'])\n"
+        "except SystemExit as stop:\n"
+        "    assert not stop.code, stop.code\n"
+        f"found = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "sys.exit(f'imported {found}' if found else 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage:")
+    assert "Examples:" in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_every_option(wsss: Command, command: str) -> None:
+    function = getattr(import_module(f"wsss_cli.cli.{command}"), command)
+    outcome = wsss(command, "-h")
+    assert outcome.code == 0
+    arguments = {"demo": {"directory"}, "show": {"run"}}.get(command, set())
+    for name in set(signature(function).parameters) - arguments:
+        assert f"--{name.replace('_', '-')}" in outcome.out
+
+
+def test_installed_command_tells_its_version(fresh: Command) -> None:
+    outcome = fresh("--version")
+    assert outcome.code == 0
+    assert outcome.out == f"wsss {wsss_cli.__version__}\n"

@@ -1,0 +1,192 @@
+"""Options, config fields and defaults are the same thing, and every option arrives."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Command
+
+from wsss_cli.cli import attend, demo, evaluate, proxy, segment, train
+from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.demo import DemoConfig
+from wsss_cli.configs.evaluate import EvaluateConfig
+from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.stages.report import Report
+
+CONVERSATION = {"dry_run", "json", "config", "quiet", "verbose", "debug"}
+STAGES: dict[str, tuple[Callable[..., None], type]] = {
+    "train": (train.train, TrainConfig),
+    "attend": (attend.attend, AttendConfig),
+    "proxy": (proxy.proxy, ProxyConfig),
+    "segment": (segment.segment, SegmentConfig),
+    "evaluate": (evaluate.evaluate, EvaluateConfig),
+}
+COMMANDS = {**STAGES, "demo": (demo.demo, DemoConfig)}
+NAMES = [(stage, field.name) for stage, (_, config) in STAGES.items() for field in fields(config)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_options_are_the_fields_of_the_config(name: str) -> None:
+    command, config = COMMANDS[name]
+    options = set(inspect.signature(command).parameters) - CONVERSATION
+    assert options == {field.name for field in fields(config)}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_stage_can_be_talked_to_in_the_same_way(name: str) -> None:
+    assert set(inspect.signature(STAGES[name][0]).parameters) >= CONVERSATION
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_defaults_of_the_options_are_those_of_the_config(name: str) -> None:
+    command, config = COMMANDS[name]
+    parameters = inspect.signature(command).parameters
+    for field in fields(config):
+        assert field.default is not MISSING, field.name
+        default = parameters[field.name].default
+        assert (tuple(default) if isinstance(default, list) else default) == field.default
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_field_is_documented(name: str) -> None:
+    config = COMMANDS[name][1]
+    documented = "".join(inspect.getdoc(kind) or "" for kind in config.__mro__[:-1])
+    for field in fields(config):
+        assert f"{field.name}: " in documented, field.name
+
+
+# Values other than the default where no rule below gives an allowed one.
+VALUES: dict[str, Any] = {
+    "method": "cam",
+    "backbone": "tiny",
+    "amp": "off",
+    "what": "proxy",
+    "predicted_ignore": "background",
+    "supervision": "full",
+    "model": "tiny",
+    "rule": "seenet",
+    "lr_steps": (3, 9),
+    "scale_high": 2.5,
+    "attention_floor": 0.25,
+    "ignore_conflicts": 0.25,
+    "ignore_salient": 0.25,
+    "workers": 3,
+}
+
+
+def _other(name: str, default: Any) -> Any:
+    if name in VALUES:
+        return VALUES[name]
+    if isinstance(default, bool):
+        return not default
+    if isinstance(default, int):
+        return default + 1
+    if isinstance(default, float):
+        return default / 2
+    return Path("somewhere") if isinstance(default, Path) else "something"
+
+
+def _arguments(name: str, value: Any) -> list[str]:
+    option = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{option}" if value else f"--no-{option}"]
+    values = value if isinstance(value, tuple) else (value,)
+    return [part for one in values for part in (f"--{option}", str(one))]
+
+
+@pytest.mark.parametrize(("stage", "name"), NAMES)
+def test_value_of_every_option_reaches_the_stage(
+    wsss: Command, monkeypatch: pytest.MonkeyPatch, stage: str, name: str
+) -> None:
+    config_type = STAGES[stage][1]
+    received: list[Any] = []
+
+    def run(config: Any, *, track: object) -> Report:
+        del track
+        received.append(config)
+        return Report(stage, None, True, {})
+
+    monkeypatch.setattr(import_module(f"wsss_cli.stages.{stage}"), "run", run)
+    default = getattr(config_type(), name)
+    annotation = str(config_type.__dataclass_fields__[name].type)
+    value = Path("somewhere") if "Path" in annotation else _other(name, default)
+    extra = ["--what", "attention"] if (stage, name) == ("evaluate", "attention") else []
+    outcome = wsss(stage, *_arguments(name, value), *extra, "--json")
+    assert outcome.code == 0, outcome.err
+    expected = replace(config_type(), **{name: value, **({"what": "attention"} if extra else {})})
+    assert received == [expected]
+    assert name == "rule" or getattr(expected, name) != default
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("train --iterations 0", "--iterations must be above 0"),
+        ("train --lr 0", "--lr must be above 0"),
+        ("train --lr nan", "--lr must be above 0"),
+        ("train --momentum 1", "--momentum must be in [0, 1)"),
+        ("train --delta-low 0.8", "--delta-low must be below --delta-high"),
+        ("train --lr-steps 9 --lr-steps 3", "--lr-steps must be ascending"),
+        ("train --frozen-blocks 5", "--frozen-blocks must be 0 to 4"),
+        ("train --method gradcam", "--method must be one of cam, seenet, not 'gradcam'"),
+        ("train --backbone resnet", "--backbone must be one of vgg16, tiny"),
+        ("train --seed -1", "--seed"),
+        ("train --workers -1", "--workers must be 0 or more"),
+        ("train --amp on", "--amp must be one of auto, off"),
+        ("attend --size 16", "--size must be 32 or more"),
+        ("attend --batch-size 0", "--batch-size must be above 0"),
+        ("proxy --w 0", "--w must be above 0"),
+        ("proxy --rule oaa", "--rule must be one of seenet"),
+        ("proxy --ignore-conflicts 1.5", "--ignore-conflicts must be in [0, 1]"),
+        ("segment --scale-low 2", "--scale-low must be at most --scale-high"),
+        ("segment --supervision weak", "--supervision must be one of proxy, full"),
+        ("segment --model unet", "--model must be one of deeplab-largefov-vgg16, tiny"),
+        ("evaluate --what maps", "--what must be one of prediction, proxy, attention"),
+        ("evaluate --predicted-ignore no", "--predicted-ignore must be one of false-negative"),
+        ("evaluate --attention a.h5", "--attention is scored with --what attention"),
+        ("evaluate --what attention --pred p", "--pred is a folder of label maps"),
+    ],
+)
+def test_impossible_setting_is_a_usage_error_that_names_its_option(
+    wsss: Command, arguments: str, named: str
+) -> None:
+    outcome = wsss(*arguments.split())
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith("error: ")
+    assert named in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", ["proxy --w inf", "segment --scale-high inf"])
+@pytest.mark.xfail(strict=True, reason="settings may be infinite; --w inf writes garbage labels")
+def test_infinite_setting_is_a_usage_error(wsss: Command, arguments: str, tmp_path: Path) -> None:
+    outcome = wsss(*arguments.split(), "--run", tmp_path)
+    assert outcome.code == 2
+    assert arguments.split()[1] in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("train --no-such-option", "--no-such-option"),
+        ("nonsense", "nonsense"),
+        ("train --iterations many", "--iterations"),
+        ("train --iterations", "--iterations"),
+        ("train stray", "stray"),
+    ],
+)
+def test_mistyped_command_line_is_a_usage_error_without_traceback(
+    wsss: Command, arguments: str, named: str
+) -> None:
+    outcome = wsss(*arguments.split())
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert "Traceback" not in outcome.err
+    assert named in outcome.err

@@ -1,0 +1,339 @@
+"""Stages called from Python: silent, and torch is left as it was found."""
+
+import gc
+import math
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import HEIGHT, WIDTH, TinyTree
+
+from wsss_cli.artifacts.attention_file import AttentionFile
+from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.errors import WsssError
+from wsss_cli.stages import attend, proxy, segment, train
+from wsss_cli.stages.optimisation import Trainer, parameter_groups
+from wsss_cli.stages.report import Report
+from wsss_cli.tracking import Silent
+
+
+def _attend(tree: TinyTree, checkpoint: Path, run: Path) -> AttendConfig:
+    where = {"run": run, "data": tree.root, "checkpoint": checkpoint}
+    return AttendConfig(**where, size=64, batch_size=2, amp="off")
+
+
+def _modes() -> tuple[Any, ...]:
+    return (
+        torch.is_inference_mode_enabled(),
+        torch.is_grad_enabled(),
+        torch.is_autocast_enabled("cpu"),
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+    )
+
+
+class _Watching(Silent):
+    """Notes torch's modes while it is told of progress, and may stop the work."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.seen: set[tuple[Any, ...]] = set()
+        self.error = error
+
+    def steps(self, items: Iterable[Any], **_: Any) -> Iterator[Any]:
+        for item in items:
+            self.seen.add(_modes())
+            yield item
+            if self.error is not None:
+                raise self.error
+
+
+def _modes_around(config: AttendConfig, stopping: Silent) -> tuple[tuple[Any, ...], ...]:
+    """Torch's modes before and after an attend that is stopped.
+
+    The modes belong to a thread. This one ends here, so that none that leaks reaches other tests.
+    """
+
+    def fail() -> tuple[tuple[Any, ...], ...]:
+        before = _modes()
+        try:
+            attend.run(config, track=stopping)
+        except RuntimeError as error:
+            assert str(error) == "stopped"
+            after = _modes()
+        else:
+            raise AssertionError("was not stopped")
+        gc.collect()
+        return before, after
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(fail).result()
+
+
+def test_finished_stage_leaves_torchs_modes(
+    tree: TinyTree, lively_checkpoint: Path, tmp_path: Path
+) -> None:
+    before = _modes()
+    attend.run(_attend(tree, lively_checkpoint, tmp_path / "run"), track=Silent())
+    assert _modes() == before
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="attend yields batches from within inference mode, so it leaks to the caller",
+)
+def test_torchs_modes_do_not_leak_while_a_stage_works_nor_after_it_failed(
+    tree: TinyTree, lively_checkpoint: Path, tmp_path: Path
+) -> None:
+    config = _attend(tree, lively_checkpoint, tmp_path / "run")
+    watching = _Watching(RuntimeError("stopped"))
+
+    before, after = _modes_around(config, watching)
+    assert watching.seen | {after} == {before}
+
+
+def test_training_prints_nothing(
+    tree: TinyTree, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = TrainConfig(
+        run=tmp_path / "run", data=tree.root, backbone="tiny", iterations=2, batch_size=2, crop=32
+    )
+    report = train.run(config, track=Silent())
+    assert (report.stage, report.up_to_date) == ("train", False)
+    assert train.run(config, track=Silent()).up_to_date
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
+
+
+class _StopAfter(Silent):
+    """Fails once a number of steps have been made, of those with one label if it is given."""
+
+    def __init__(self, steps: int, label: str | None = None) -> None:
+        self.left = steps
+        self.label = label
+
+    def steps(self, items: Iterable[Any], **about: Any) -> Iterator[Any]:
+        for item in items:
+            yield item
+            self.left -= self.label in (None, about["label"])
+            if not self.left:
+                raise RuntimeError("stopped")
+
+
+@pytest.mark.parametrize("method", ["seenet", "cam"])
+def test_training_stopped_anywhere_ends_with_the_bytes_of_an_uninterrupted_one(
+    tree: TinyTree, tmp_path: Path, method: str
+) -> None:
+    settings = {"iterations": 23, "batch_size": 5, "crop": 32, "lr": 0.01, "lr_steps": (13,)}
+    config = TrainConfig(
+        run=tmp_path / "whole",
+        data=tree.root,
+        method=method,
+        backbone="tiny",
+        checkpoint_every=4,
+        amp="off",
+        **settings,
+    )
+    train.run(config, track=Silent())
+    stopped = replace(config, run=tmp_path / "stopped", checkpoint_every=3)
+    for steps in (5, 9):
+        with pytest.raises(RuntimeError, match="stopped"):
+            train.run(stopped, track=_StopAfter(steps))
+        torch.manual_seed(99)  # whatever happened to the generator in between
+    report = train.run(stopped, track=Silent())
+    for name in ("checkpoint.pt", "losses.csv"):
+        whole, resumed = (tmp_path / run / "train" / name for run in ("whole", "stopped"))
+        assert whole.read_bytes() == resumed.read_bytes()
+    assert report.values["losses"].keys() == ({"a", "b", "c"} if method == "seenet" else {"a"})
+
+
+def test_attention_in_shards_is_that_of_one_shard_and_whole_shards_survive(
+    tree: TinyTree, lively_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = replace(_attend(tree, lively_checkpoint, tmp_path / "one"), batch_size=5)
+    attend.run(one, track=Silent())
+    monkeypatch.setattr(attend, "SHARD_IMAGES", 5)
+    many = replace(one, run=tmp_path / "many")
+    _modes_around(many, _StopAfter(8))
+    shards = tmp_path / "many" / "attend" / "shards"
+    assert [path.name for path in shards.glob("*.h5")] == ["00000.h5"]
+    report = attend.run(many, track=Silent())
+    assert (report.values["skipped"], report.values["written"]) == (5, 7)
+    assert sorted(path.name for path in shards.iterdir()) == [f"0000{n}.h5" for n in range(3)]
+    with (
+        AttentionFile(tmp_path / "one" / "attend" / "attention.h5") as whole,
+        AttentionFile(tmp_path / "many" / "attend" / "attention.h5") as sharded,
+    ):
+        assert whole.image_ids == sharded.image_ids == tree.train_ids
+        lively = 0
+        for image_id in tree.train_ids:
+            first, second = whole.read(image_id), sharded.read(image_id)
+            assert np.array_equal(first.class_ids, second.class_ids)
+            assert first.maps.shape == (len(first.class_ids), HEIGHT, WIDTH)
+            lively += int((first.maps.max(axis=(1, 2)) > 0.99).sum())
+            assert np.abs(first.maps.astype(float) - second.maps).max() < 2e-3
+        assert lively > 8  # of 15 maps
+
+
+def _stopped_and_finished(
+    stage: ModuleType, config: Any, folder: Path, label: str
+) -> tuple[Report, int]:
+    """Stop a stage after two label maps, run it again; the report, and how many were kept."""
+    with pytest.raises(RuntimeError, match="stopped"):
+        stage.run(config, track=_StopAfter(2, label))
+    before = {path.name: path.stat().st_ino for path in folder.glob("*.png")}
+    assert len(before) >= 2
+    report = stage.run(config, track=Silent())
+    after = {path.name: path.stat().st_ino for path in folder.glob("*.png")}
+    assert before.items() <= after.items()
+    return report, len(before)
+
+
+def test_stopped_proxies_go_on_from_the_last_image(
+    tree: TinyTree, trained: Path, tmp_path: Path
+) -> None:
+    config = ProxyConfig(
+        run=tmp_path, attention=trained / "attend" / "attention.h5", saliency=tree.saliency
+    )
+    folder = tmp_path / "proxy" / "labels"
+    report, kept = _stopped_and_finished(proxy, replace(config, workers=1), folder, "labelling")
+    assert (report.values["skipped"], report.values["written"]) == (kept, 12 - kept)
+    assert {path.stem for path in folder.iterdir()} == set(tree.train_ids)
+
+
+def test_stopped_predictions_go_on_from_the_last_image(tree: TinyTree, tmp_path: Path) -> None:
+    settings = {"model": "tiny", "iterations": 2, "batch_size": 2, "crop": 32, "workers": 1}
+    where = {"run": tmp_path, "data": tree.root, "supervision": "full", "split": "train"}
+    config = SegmentConfig(**where, **settings)
+    folder = tmp_path / "segment" / "predictions"
+    report, kept = _stopped_and_finished(segment, config, folder, "predicting")
+    assert (report.values["skipped"], report.values["written"]) == (kept, 12 - kept)
+    assert {path.stem for path in folder.iterdir()} == set(tree.train_ids)
+
+
+class _Line(torch.nn.Module):
+    """y = w x + b, so that steps can be computed by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(2.0))
+        self.bias = torch.nn.Parameter(torch.tensor(0.5))
+
+
+def _trainer(network: _Line, directory: Path, **settings: Any) -> Trainer:
+    groups = parameter_groups(network.named_parameters(), weight_decay=0.1)
+    return Trainer(
+        network,
+        torch.optim.SGD(groups, lr=1.0, momentum=0.0),
+        learning_rate=settings.pop("learning_rate", lambda i: 0.01 * 0.1**i),
+        directory=directory,
+        seed=0,
+        checkpoint_every=100,
+        **settings,
+    )
+
+
+def _batches(inputs: list[float]) -> Any:
+    def batches(start: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for x in inputs[start:]:
+            yield torch.tensor(x), torch.tensor(0.0)
+
+    return batches
+
+
+def test_steps_are_those_of_caffes_solver_computed_by_hand(tmp_path: Path) -> None:
+    """Biases learn twice as fast and do not decay; the learning rate is that of the iteration."""
+    network = _Line()
+    trainer = _trainer(network, tmp_path)
+    losses = lambda x, _: {"a": network.weight * x, "b": network.bias * x}  # noqa: E731
+    trainer.train(_batches([3.0, 5.0]), losses, 2, Silent())
+    weight, bias = 2.0, 0.5
+    for iteration, x in enumerate([3.0, 5.0]):
+        rate = 0.01 * 0.1**iteration
+        weight -= rate * (x + 0.1 * weight)
+        bias -= 2 * rate * x
+    assert float(network.weight.detach()) == pytest.approx(weight, rel=1e-6)
+    assert float(network.bias.detach()) == pytest.approx(bias, rel=1e-6)
+
+
+def test_accumulated_batches_make_one_step_of_their_mean(tmp_path: Path) -> None:
+    network = _Line()
+    trainer = _trainer(network, tmp_path, learning_rate=lambda _: 0.01)
+    losses = lambda x, _: {"a": network.weight * x}  # noqa: E731
+    trainer.train(_batches([3.0, 5.0, 1.0, 1.0]), losses, 2, Silent(), accumulate=2)
+    weight = 2.0
+    for mean in (4.0, 1.0):
+        weight -= 0.01 * (mean + 0.1 * weight)
+    assert float(network.weight.detach()) == pytest.approx(weight, rel=1e-6)
+
+
+def test_losses_are_logged_as_means_of_ten_iterations(tmp_path: Path) -> None:
+    network = _Line()
+    trainer = _trainer(network, tmp_path, learning_rate=lambda _: 0.0)
+    losses = lambda x, _: {"a": network.bias * x}  # noqa: E731
+    trainer.train(_batches([float(n) for n in range(25)]), losses, 25, Silent())
+    lines = (tmp_path / "losses.csv").read_text().splitlines()
+    assert lines == ["iteration,a", "10,2.25", "20,7.25"]
+    assert trainer.final_losses() == {"a": pytest.approx(7.25)}
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_step_with_a_loss_that_is_no_number_is_not_taken(tmp_path: Path, bad: float) -> None:
+    network = _Line()
+    trainer = _trainer(network, tmp_path)
+    losses = lambda x, _: {"a": network.weight * x}  # noqa: E731
+    with pytest.raises(WsssError, match="at iteration 1"):
+        trainer.train(_batches([0.0, bad]), losses, 5, Silent())
+    assert math.isfinite(float(network.weight.detach()))
+
+
+@pytest.mark.parametrize(("iteration", "rate"), [(0, 0.01), (2, 0.01), (3, 0.001), (5, 0.0001)])
+def test_learning_rate_is_divided_by_ten_from_each_step_on(
+    tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, iteration: int, rate: float
+) -> None:
+    seen: list[Trainer] = []
+    real = Trainer.train
+
+    def spy(trainer: Trainer, *arguments: Any) -> None:
+        seen.append(trainer)
+        real(trainer, *arguments)
+
+    monkeypatch.setattr(Trainer, "train", spy)
+    config = TrainConfig(
+        run=tmp_path / "run",
+        data=tree.root,
+        backbone="tiny",
+        iterations=1,
+        batch_size=2,
+        crop=32,
+        lr=0.01,
+        lr_steps=(3, 5),
+    )
+    train.run(config, track=Silent())
+    assert seen[0].learning_rate(iteration) == pytest.approx(rate)
+
+
+def test_learning_rate_of_the_segmentation_falls_by_the_power_of_nine_tenths(
+    tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Trainer] = []
+    real = Trainer.train
+
+    def spy(trainer: Trainer, *arguments: Any) -> None:
+        seen.append(trainer)
+        real(trainer, *arguments)
+
+    monkeypatch.setattr(Trainer, "train", spy)
+    settings = {"model": "tiny", "iterations": 4, "batch_size": 2, "crop": 32, "lr": 0.01}
+    config = SegmentConfig(run=tmp_path, data=tree.root, supervision="full", **settings)
+    segment.run(config, track=Silent())
+    rates = [seen[0].learning_rate(iteration) for iteration in range(4)]
+    assert rates == pytest.approx([0.01, 0.01 * 0.75**0.9, 0.01 * 0.5**0.9, 0.01 * 0.25**0.9])
