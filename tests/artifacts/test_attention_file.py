@@ -218,9 +218,6 @@ def test_link_that_leaves_the_folder_is_refused(tmp_path: Path, absolute: bool) 
         AttentionFile(tmp_path / "inside" / "attention.h5")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only links at the top of the file are checked, not those inside a group"
-)
 @pytest.mark.parametrize("absolute", [False, True])
 def test_link_inside_a_group_that_leaves_the_folder_is_refused(
     tmp_path: Path, absolute: bool

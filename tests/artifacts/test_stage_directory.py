@@ -151,11 +151,6 @@ def test_manifest_cannot_make_overwrite_leave_its_directory(
     assert outside.exists()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="begin(overwrite=True) removes owned patterns also where no manifest declares them ours",
-)
 def test_overwrite_without_a_manifest_leaves_strangers_alone(directory: StageDirectory) -> None:
     stranger = _put(directory, "labels/drawn_by_hand.png")
     with contextlib.suppress(WsssError):
@@ -163,11 +158,6 @@ def test_overwrite_without_a_manifest_leaves_strangers_alone(directory: StageDir
     assert stranger.exists()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="begin(overwrite=True) removes owned patterns also where no manifest declares them ours",
-)
 def test_overwrite_leaves_another_programs_manifest_alone(directory: StageDirectory) -> None:
     stranger = _put(directory, "labels/drawn_by_hand.png")
     manifest = directory.path / "manifest.json"

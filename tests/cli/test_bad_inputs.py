@@ -161,9 +161,6 @@ def test_attention_of_another_size_than_its_image(
         pytest.param({"logits": np.zeros((2, 3), np.float32)}, id="logits of two dimensions"),
     ],
 )
-@pytest.mark.xfail(
-    strict=True, reason="class ids and logits of a foreign file are not checked against the data"
-)
 def test_attention_of_other_classes_than_the_data_set(
     wsss: Command, tree: TinyTree, tmp_path: Path, changes: dict[str, np.ndarray]
 ) -> None:
@@ -205,9 +202,6 @@ def test_weights_of_another_shape(wsss: Command, tree: TinyTree, tmp_path: Path)
     _refused(outcome, 1, path, "features.0.weight is 8x3x3x3 instead of 24x3x3x3", "is missing")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the weights are loaded only after the run was begun (or overwritten)"
-)
 def test_weights_that_do_not_fit_leave_the_run_alone(
     wsss: Command, tree: TinyTree, run: Path, tmp_path: Path
 ) -> None:
@@ -331,7 +325,6 @@ def test_manifest_of_another_program(wsss: Command, tree: TinyTree, tmp_path: Pa
     _refused(outcome, 1, "manifest.json is not a manifest of wsss", "another --run")
 
 
-@pytest.mark.xfail(strict=True, reason="sizes recorded in a foreign file are not checked")
 def test_attention_of_an_image_without_area(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
     path = _foreign(tmp_path / "a.h5", tree)
     with h5py.File(path, "a") as file:
@@ -341,7 +334,6 @@ def test_attention_of_an_image_without_area(wsss: Command, tree: TinyTree, tmp_p
 
 
 @pytest.mark.parametrize("name", ["classes.txt", "ImageSets/Segmentation/train.txt"])
-@pytest.mark.xfail(strict=True, reason="text that is not UTF-8 ends in an unforeseen error")
 def test_text_that_is_not_utf8(
     wsss: Command, own_tree: TinyTree, tmp_path: Path, name: str
 ) -> None:
@@ -373,7 +365,6 @@ def test_weights_that_cannot_be_downloaded(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="--dry-run downloads the weights, 528 MB, into the cache")
 def test_dry_run_downloads_nothing(
     wsss: Command, tree: TinyTree, tmp_path: Path, downloads: list[str]
 ) -> None:
@@ -414,9 +405,6 @@ def test_score_of_nothing_is_null(nothing_to_score: tuple[Outcome, Path]) -> Non
     json.loads(outcome.out, parse_constant=_no_constant)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="evaluate/WHAT.json is written with a bare NaN"
-)
 def test_score_of_nothing_is_null_in_the_file_too(nothing_to_score: tuple[Outcome, Path]) -> None:
     _, path = nothing_to_score
     assert json.loads(path.read_text(), parse_constant=_no_constant)["miou"] is None

@@ -195,10 +195,6 @@ def test_dry_run_finds_what_the_run_would_refuse(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="--dry-run does not compare with what is in the run, so it promises too much",
-)
 def test_dry_run_refuses_what_would_be_refused_because_another_result_is_there(
     wsss: Command, tree: TinyTree, trained: Path
 ) -> None:
@@ -446,10 +442,6 @@ def segmented(wsss: Command, tree: TinyTree, run: Path) -> Path:
     return run
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="--overwrite removes the checkpoint that --checkpoint names before reading it",
-)
 def test_overwrite_never_removes_the_network_that_it_is_to_predict_with(
     wsss: Command, segmented: Path
 ) -> None:
@@ -459,11 +451,6 @@ def test_overwrite_never_removes_the_network_that_it_is_to_predict_with(
     assert checkpoint.exists()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="proxies are known by name and size, and other labels may have equal sizes",
-)
 def test_segmentation_of_other_proxies_is_not_up_to_date(
     wsss: Command, tree: TinyTree, run: Path, tmp_path: Path
 ) -> None:
@@ -489,7 +476,6 @@ def test_segmentation_of_other_proxies_is_not_up_to_date(
     assert "supervision has changed" in outcome.err
 
 
-@pytest.mark.xfail(strict=True, reason="the manifest keeps a relative path of the saliency maps")
 def test_run_is_understood_from_any_working_directory(
     wsss: Command, tree: TinyTree, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -165,7 +165,6 @@ def test_impossible_setting_is_a_usage_error_that_names_its_option(
 
 
 @pytest.mark.parametrize("arguments", ["proxy --w inf", "segment --scale-high inf"])
-@pytest.mark.xfail(strict=True, reason="settings may be infinite; --w inf writes garbage labels")
 def test_infinite_setting_is_a_usage_error(wsss: Command, arguments: str, tmp_path: Path) -> None:
     outcome = wsss(*arguments.split(), "--run", tmp_path)
     assert outcome.code == 2

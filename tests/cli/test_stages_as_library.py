@@ -86,10 +86,6 @@ def test_finished_stage_leaves_torchs_modes(
     assert _modes() == before
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="attend yields batches from within inference mode, so it leaks to the caller",
-)
 def test_torchs_modes_do_not_leak_while_a_stage_works_nor_after_it_failed(
     tree: TinyTree, lively_checkpoint: Path, tmp_path: Path
 ) -> None:

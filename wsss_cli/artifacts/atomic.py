@@ -1,9 +1,11 @@
 """Files appear whole or not at all."""
 
+import contextlib
 import errno
 import json
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,11 +30,11 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         with partial.open("wb") as file:
             write(file)
         publish(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise unwritable(path, error) from error
-    except BaseException:
-        partial.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise unwritable(path, error) from error
         raise
 
 
@@ -50,13 +52,22 @@ def partial_name(path: Path) -> Path:
 
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - JSON is what it is
     """Write indented JSON with a final newline, atomically."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
     write_atomically(path, lambda file: _write_all(file, text.encode()))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write bytes atomically."""
     write_atomically(path, lambda file: _write_all(file, content))
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 - JSON values
+    """JSON has no nan and no infinity: an undefined number becomes null."""
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def unwritable(path: Path, error: OSError) -> WsssError:

@@ -133,11 +133,15 @@ def write_index(
 class AttentionFile:
     """Read access to an attention file, ours or another tool's."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, class_names: Sequence[str] | None = None) -> None:
         """Open and check the file's outline.
 
+        Args:
+            path: The index, or a whole file of another tool.
+            class_names: Those of the data set; the file's own must be the same.
+
         Raises:
-            WsssError: It is missing, no HDF5 file, or not in the layout.
+            WsssError: It is missing, no HDF5 file, not in the layout or of other classes.
         """
         self.path = path
         if not path.exists():
@@ -152,13 +156,14 @@ class AttentionFile:
         self.image_ids: list[str] = list(self._file)
         if not self.image_ids:
             raise WsssError(f"{path} holds no image; it should have one group per image id")
+        stored = self._file.attrs.get("class_names")
+        own = None if stored is None else tuple(str(name) for name in stored)
+        if own is not None and class_names is not None and own != tuple(class_names):
+            raise WsssError(
+                f"{path} has the classes {listing(own)}, the data set {listing(list(class_names))}"
+            )
+        self.class_names = own if class_names is None else tuple(class_names)
         self._check_links()
-
-    @property
-    def class_names(self) -> tuple[str, ...] | None:
-        """Class names 1..C as stored, None where the file has none."""
-        names = self._file.attrs.get("class_names")
-        return None if names is None else tuple(str(name) for name in names)
 
     def fingerprint(self) -> str:
         """The attend stage's fingerprint for its own index, else the file's SHA-256."""
@@ -174,6 +179,9 @@ class AttentionFile:
         """
         try:
             group = self._file[image_id]
+            for name in group:
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    raise self._odd(image_id, f"holds {name} as a link instead of as data")
             maps, class_ids = group["maps"][()], group["class_ids"][()]
             logits = group["logits"][()] if "logits" in group else None
             height = int(group.attrs.get("height", maps.shape[-1 - 1]))
@@ -194,6 +202,10 @@ class AttentionFile:
         most = len(self.class_names) if self.class_names is not None else 254
         if class_ids.min() < 1 or class_ids.max() > most:
             raise self._odd(image_id, f"has class ids {class_ids.tolist()}; they are 1..{most}")
+        if height < 1 or width < 1:
+            raise self._odd(image_id, f"has the size {height} x {width}")
+        if logits is not None and logits.shape != (most,) and self.class_names is not None:
+            raise self._odd(image_id, f"has logits {logits.shape}; they should be ({most},)")
         return ImageAttention(maps, class_ids.astype(np.uint8), (height, width), logits)
 
     def _odd(self, image_id: str, what: str) -> WsssError:

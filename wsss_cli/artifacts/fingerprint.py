@@ -19,6 +19,9 @@ def file_fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def listing_fingerprint(paths: Iterable[Path]) -> str:
-    """Fingerprint of many files by name and size: quick enough to take before every command."""
-    return fingerprint([[path.name, path.stat().st_size] for path in paths])
+def files_fingerprint(paths: Iterable[Path]) -> str:
+    """Fingerprint of many small files by name and content.
+
+    Size is not enough: two label maps with exchanged labels often have the same one.
+    """
+    return fingerprint([[path.name, file_fingerprint(path)] for path in paths])

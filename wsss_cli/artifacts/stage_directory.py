@@ -68,8 +68,6 @@ class StageDirectory:
         Raises:
             UsageError: Another result lies there; the message names what differs.
         """
-        if overwrite:
-            return "new"
         try:
             manifest = read_manifest(self.path)
         except FileNotFoundError:
@@ -79,6 +77,8 @@ class StageDirectory:
                     f"{self.path} has {strangers[0]} but no {MANIFEST}, so it is not known whose "
                     "it is; move it away or choose another --run"
                 ) from None
+            return "new"
+        if overwrite:
             return "new"
         if manifest["fingerprint"] != self.fingerprint:
             raise UsageError(
@@ -144,11 +144,11 @@ class StageDirectory:
     def _remove_owned(self) -> None:
         try:
             declared = read_manifest(self.path).get("owned", [])
-        except (FileNotFoundError, WsssError):
-            declared = []
+        except FileNotFoundError:
+            return
         # The manifest goes first: a kill in between must not leave it vouching for lost files.
         (self.path / MANIFEST).unlink(missing_ok=True)
-        for pattern in {*declared, *self.owned}:
+        for pattern in declared:
             if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
                 continue
             for path in self.path.glob(pattern):
@@ -165,9 +165,11 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     path = directory / MANIFEST
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except NotADirectoryError:
+        raise UsageError(f"{directory} cannot be a folder: a file is in the way") from None
     except (ValueError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
         raise WsssError(f"{path} cannot be read as JSON ({error}); restore or remove it") from error
     if not isinstance(content, dict) or not {"status", "fingerprint", "stage"} <= content.keys():
         raise WsssError(f"{path} is not a manifest of wsss; move it away or choose another --run")

@@ -1,7 +1,6 @@
 """Runs a command's work: chooses the track, prints the result, turns errors into sentences."""
 
 import json
-import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 import typer
 
+from wsss_cli.artifacts.atomic import finite
 from wsss_cli.cli.progress import Bars, Lines, say
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.errors import WsssError
@@ -38,7 +38,8 @@ def run_stage(
         track = choose_track(quiet=options["quiet"])
         module = import_module(f"wsss_cli.stages.{stage}")
         if options["dry_run"] or options["verbose"]:
-            plan = module.prepare(config, Silent()).describe()
+            prepared = module.prepare(config, Silent())
+            plan = {**prepared.describe(), **_standing(prepared, config)}
             if options["dry_run"]:
                 show(plan, lambda p: _listed(p) + "\nnothing was done", as_json=options["json"])
                 return
@@ -51,6 +52,12 @@ def run_stage(
             **report.values,
         }
         show(values, render, as_json=options["json"])
+
+
+def _standing(plan: Any, config: CommonConfig) -> dict[str, str]:  # noqa: ANN401 - any stage's
+    """What of the result is there; refuses what the run itself would refuse."""
+    directory = getattr(plan, "directory", None)
+    return {} if directory is None else {"found": directory.state(overwrite=config.overwrite)}
 
 
 def config_from(config_type: type[CommonConfig], options: Mapping[str, Any]) -> Any:  # noqa: ANN401
@@ -69,7 +76,7 @@ def choose_track(*, quiet: bool) -> Track:
 
 def show(values: Any, render: Callable[[Any], str], *, as_json: bool) -> None:  # noqa: ANN401
     """Print the result on stdout: one JSON object, or text."""
-    print(json.dumps(_finite(values), indent=2) if as_json else render(values), flush=True)
+    print(json.dumps(finite(values), indent=2) if as_json else render(values), flush=True)
 
 
 @contextmanager
@@ -104,12 +111,3 @@ def _sentence(error: Exception) -> tuple[str, int]:
 def _listed(values: Mapping[str, Any]) -> str:
     width = max(map(len, values))
     return "\n".join(f"{name:<{width}}  {value}" for name, value in values.items())
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON values
-    """JSON has no nan: an undefined number is null."""
-    if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

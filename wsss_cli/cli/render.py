@@ -35,13 +35,11 @@ def proxy(values: Values) -> str:
 
 def segment(values: Values) -> str:
     """The outcome of ``wsss segment``."""
-    loss = values["losses"].get("segmentation")
-    trained = (
-        f"trained on {values['training_images']} images in {values['training_seconds']} s, "
-        f"last loss {loss:.3f}"
-        if loss is not None
-        else "predicted with a trained network"
-    )
+    trained = "predicted with a trained network"
+    if values["training_images"]:
+        loss = values["losses"].get("segmentation")
+        trained = f"trained on {values['training_images']} images in {values['training_seconds']} s"
+        trained += "" if loss is None else f", last loss {loss:.3f}"
     return _lines(values, trained, f"{values['images']} predictions", _work(values))
 
 

@@ -1,6 +1,7 @@
 """Settings that every stage has, and how settings are checked and named."""
 
 from dataclasses import dataclass, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ class CommonConfig:
 
     def __post_init__(self) -> None:
         check(self.workers is None or self.workers >= 0, "workers", "must be 0 or more")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            check(not isinstance(value, float) or isfinite(value), field.name, "must be finite")
         check(0 <= self.seed < 2**63, "seed", "must be between 0 and 2**63 - 1")
         choice("amp", self.amp, AMP_CHOICES)
 

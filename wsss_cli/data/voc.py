@@ -61,7 +61,7 @@ class VocTree:
         path = self.root / "classes.txt"
         if not path.exists():
             return VOC_CLASSES
-        names = tuple(line.strip() for line in path.read_text("utf-8").splitlines() if line.strip())
+        names = tuple(line.strip() for line in _lines(path) if line.strip())
         if not 0 < len(names) < 255 or len(set(names)) != len(names):
             raise WsssError(f"{path} must name 1 to 254 different classes, one a line")
         return names
@@ -84,7 +84,7 @@ class VocTree:
                 f"{path} does not exist; lists found beside it: {listing(there) or 'none'} "
                 "(choose with --split)"
             )
-        ids = [line.split()[0] for line in path.read_text("utf-8").splitlines() if line.strip()]
+        ids = [line.split()[0] for line in _lines(path) if line.strip()]
         if not ids:
             raise WsssError(f"{path} lists no image")
         odd = [image_id for image_id in ids if not _SAFE_ID.fullmatch(image_id)]
@@ -160,6 +160,13 @@ class VocTree:
         if not _SAFE_ID.fullmatch(split):
             raise UsageError(f"--split {split!r} is not the name of a list, such as train or val")
         return self.root / "ImageSets" / "Segmentation" / f"{split}.txt"
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise WsssError(f"{path} is not UTF-8 text; save it as such") from None
 
 
 def object_names(path: Path) -> list[str]:

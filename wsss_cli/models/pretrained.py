@@ -1,6 +1,6 @@
 """Initial weights of a trunk: torchvision's, or a file's, with the preprocessing they expect."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,36 +22,35 @@ _TORCHVISION_VGG16_SHA = "397923af"
 _TORCHVISION_PREPROCESSING = Preprocessing(
     mean=(0.485 * 255, 0.456 * 255, 0.406 * 255), std=(0.229 * 255, 0.224 * 255, 0.225 * 255)
 )
+_IMAGENET = VGG16_Weights.IMAGENET1K_FEATURES
 _DOWNLOAD_SIZE = "528 MB"
 
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """Weights to start from.
+    """Weights to start from, read only when they are used.
 
     Attributes:
-        name: ``imagenet``, ``none`` or the file's name, for reports.
-        fingerprint: SHA-256 of the file; the name where there is none.
-        tensors: By torchvision's names, empty for ``none``.
-        preprocessing: What they expect as input; None keeps the trunk's own.
+        name: ``imagenet``, ``none`` or the file's full path, for reports and later stages.
+        fingerprint: Of the file's bytes; the name where there is none.
+        read: Gives the tensors by torchvision's names, and what they expect as input.
     """
 
-    name: str
-    fingerprint: str
-    tensors: Mapping[str, Tensor]
-    preprocessing: Preprocessing | None = None
+    name: str = "none"
+    fingerprint: str = "none"
+    read: Callable[[], tuple[Mapping[str, Tensor], Preprocessing]] | None = None
 
     def load_into(self, trunk: Trunk) -> None:
         """Copy the feature layers' weights and set the preprocessing.
 
         Raises:
-            WsssError: A layer is missing or has another shape; the message lists which.
+            WsssError: They cannot be had, or a layer is missing or has another shape.
         """
-        if not self.tensors:
+        if self.read is None:
             return
-        load_layers(trunk.features, self.tensors, prefix="features.", source=self.name)
-        if self.preprocessing is not None:
-            trunk.set_preprocessing(self.preprocessing)
+        tensors, preprocessing = self.read()
+        load_layers(trunk.features, tensors, prefix="features.", source=self.name)
+        trunk.set_preprocessing(preprocessing)
 
 
 def load_layers(
@@ -78,7 +77,7 @@ def load_layers(
 
 
 def initial_weights(weights: str | None, backbone: str, track: Track) -> InitialWeights:
-    """Find the weights that ``--weights`` names.
+    """Find the weights that ``--weights`` names; nothing is downloaded before they are used.
 
     Args:
         weights: ``imagenet``, ``none`` or a path to weights by torchvision's names or to a
@@ -88,61 +87,57 @@ def initial_weights(weights: str | None, backbone: str, track: Track) -> Initial
 
     Raises:
         UsageError: There are no such weights for this backbone.
-        WsssError: They cannot be downloaded or read.
     """
     if weights is None:
         weights = "imagenet" if backbone == "vgg16" else "none"
     if weights == "none":
-        return InitialWeights("none", "none", {})
+        return InitialWeights()
     if weights == "imagenet":
         if backbone != "vgg16":
             raise UsageError(f"--weights imagenet: there are none for {backbone}; pass none")
-        return _torchvision_weights(track)
+        return InitialWeights(
+            "imagenet", Path(_IMAGENET.url).stem, lambda: _from_file(_downloaded(track))
+        )
     path = Path(weights)
     if not path.is_file():
         raise UsageError(f"--weights {weights} is no file, nor imagenet or none")
-    return _from_file(path)
+    return InitialWeights(str(path.resolve()), file_fingerprint(path), lambda: _from_file(path))
 
 
-def _torchvision_weights(track: Track) -> InitialWeights:
-    source = VGG16_Weights.IMAGENET1K_FEATURES
-    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(source.url).name
-    if not path.exists():
-        track.note(
-            f"downloading VGG16's ImageNet weights, {_DOWNLOAD_SIZE}, {source.url} (SHA-256 begins "
-            f"{path.stem.rsplit('-', 1)[-1]}), to {path}"
-        )
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(
-                source.url, str(path), path.stem.rsplit("-", 1)[-1], progress=False
-            )
-        except (OSError, RuntimeError) as error:
-            raise WsssError(
-                f"the ImageNet weights cannot be downloaded from {source.url} ({error}); download "
-                "them elsewhere and pass --weights FILE, or put the file at "
-                f"{path}, or start without by --weights none"
-            ) from error
-    found = _from_file(path)
-    return InitialWeights("imagenet", found.fingerprint, found.tensors, Preprocessing())
+def _downloaded(track: Track) -> Path:
+    """Torchvision's file in torch's cache, downloaded unless it is there."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(_IMAGENET.url).name
+    if path.exists():
+        return path
+    sha = path.stem.rsplit("-", 1)[-1]
+    track.note(
+        f"downloading VGG16's ImageNet weights, {_DOWNLOAD_SIZE}, {_IMAGENET.url} (SHA-256 begins "
+        f"{sha}), to {path}"
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(_IMAGENET.url, str(path), sha, progress=False)
+    except (OSError, RuntimeError) as error:
+        raise WsssError(
+            f"the ImageNet weights cannot be downloaded from {_IMAGENET.url} ({error}); download "
+            f"them elsewhere and pass --weights FILE, or put the file at {path}, or start without "
+            "by --weights none"
+        ) from error
+    return path
 
 
-def _from_file(path: Path) -> InitialWeights:
+def _from_file(path: Path) -> tuple[Mapping[str, Tensor], Preprocessing]:
     tensors: dict[str, Any] = read_tensors(path)
-    own = None
     if tensors.get("format") == FORMAT:
         # A checkpoint of ours: its trunk, with the preprocessing that travels in it.
         network = tensors["network"]
         own = Preprocessing(*(_triple(network[f"trunk.{name}"]) for name in ("mean", "std")))
-        tensors = {name.removeprefix("trunk."): value for name, value in network.items()}
+        return {name.removeprefix("trunk."): value for name, value in network.items()}, own
     odd = [str(name) for name, value in tensors.items() if not isinstance(value, Tensor)]
     if odd:
         raise WsssError(f"--weights {path} is not a plain dictionary of tensors: {listing(odd)}")
-    sha = file_fingerprint(path)
-    if own is None:
-        torchvisions = sha.startswith(_TORCHVISION_VGG16_SHA)
-        own = _TORCHVISION_PREPROCESSING if torchvisions else Preprocessing()
-    return InitialWeights(str(path), sha, tensors, own)
+    torchvisions = file_fingerprint(path).startswith(_TORCHVISION_VGG16_SHA)
+    return tensors, _TORCHVISION_PREPROCESSING if torchvisions else Preprocessing()
 
 
 def _triple(values: Tensor) -> tuple[float, float, float]:

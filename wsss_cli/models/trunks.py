@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -73,6 +74,12 @@ class Trunk(nn.Module):
         """Keep the first blocks as they are: no gradient is computed for or through them."""
         self._frozen_layers = self.blocks[num_blocks - 1] if num_blocks else 0
         self.features[: self._frozen_layers].requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; frozen blocks stay as in evaluation, statistics included."""
+        super().train(mode)
+        self.features[: self._frozen_layers].eval()
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in 0..255, uint8 or float, to (B, channels, h, w) features."""

@@ -203,15 +203,13 @@ def _attend(plan: AttendPlan, indices: Sequence[int]) -> Iterator[tuple[int, Ima
             pixels = torch.stack([next(images) for _ in batch]).permute(0, 3, 1, 2)
             labels = torch.from_numpy(plan.labels[batch]).float()
             with torch.inference_mode(), autocast(plan.device, plan.precision):
-                yield (
-                    batch,
-                    attention_of(
-                        plan.network,
-                        pixels.to(plan.device),
-                        labels.to(plan.device),
-                        flip=plan.config.flip,
-                    ),
+                raw = attention_of(
+                    plan.network,
+                    pixels.to(plan.device),
+                    labels.to(plan.device),
+                    flip=plan.config.flip,
                 )
+            yield batch, raw  # outside: the mode must not leak to whoever waits for this
 
     def fuse(computed: tuple[Sequence[int], BranchMaps]) -> list[tuple[int, ImageAttention]]:
         batch, raw = computed

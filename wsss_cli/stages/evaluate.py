@@ -29,7 +29,7 @@ from wsss_cli.metrics.classification import mean_average_precision
 from wsss_cli.metrics.segmentation import iou
 from wsss_cli.metrics.tally import Tally
 from wsss_cli.stages.baselines import Baselines, recorded_saliency, surest_labels
-from wsss_cli.stages.inputs import find_data
+from wsss_cli.stages.inputs import data_if_known
 from wsss_cli.stages.proxy import LABELS
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.segment import PREDICTIONS
@@ -84,7 +84,7 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     Raises:
         WsssError: Something is missing.
     """
-    tree = _data_if_known(config)
+    tree = data_if_known(config)
     source, image_ids = _scored(config, tree)
     if config.gt is None and tree is None:
         raise UsageError("the true masks are not known; pass --gt DIR or --data DIR")
@@ -164,7 +164,7 @@ def _mask_scores(plan: EvaluatePlan, track: Track) -> dict[str, Any]:
 def _attention_scores(plan: EvaluatePlan, track: Track) -> dict[str, Any]:
     curve = ThresholdCurve(plan.num_labels, THRESHOLDS)
     logits, labels = [], []
-    with AttentionFile(plan.source) as file:
+    with AttentionFile(plan.source, plan.class_names) as file:
 
         def load(index: int) -> tuple[ImageAttention, Tensor, Tensor]:
             attention = file.read(plan.image_ids[index])
@@ -208,15 +208,6 @@ def _each(plan: EvaluatePlan, work: Callable[[int], T], track: Track) -> Iterabl
     return track.steps(done, total=count, label="scoring")
 
 
-def _data_if_known(config: EvaluateConfig) -> VocTree | None:
-    try:
-        return find_data(config)
-    except UsageError:
-        if config.data is not None:
-            raise
-        return None
-
-
 def _scored(config: EvaluateConfig, tree: VocTree | None) -> tuple[Path, list[str]]:
     """What is scored, and the ids that it must cover."""
     if config.what == "attention":
@@ -224,7 +215,7 @@ def _scored(config: EvaluateConfig, tree: VocTree | None) -> tuple[Path, list[st
         if path is None:
             require_complete(config.run / "attend", "attend", instead="--attention FILE")
             path = config.run / "attend" / INDEX
-        with AttentionFile(path) as file:
+        with AttentionFile(path, tree.class_names if tree else None) as file:
             return path, file.image_ids
     if config.pred is not None:
         return config.pred, png_ids(config.pred, "--pred")

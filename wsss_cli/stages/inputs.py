@@ -40,10 +40,14 @@ def training_settings(run: Path) -> dict[str, Any] | None:
     return config
 
 
-def recorded_data(config: CommonConfig) -> str | None:
-    """Where the data set lies, if it is known, to hand on to later stages."""
+def data_if_known(config: CommonConfig) -> VocTree | None:
+    """The data set, for stages that can do without one.
+
+    Raises:
+        UsageError: One is given, and it is none.
+    """
     try:
-        return str(find_data(config).root)
+        return find_data(config)
     except UsageError:
         if config.data is not None:
             raise

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile, ImageAttention
-from wsss_cli.artifacts.fingerprint import listing_fingerprint
+from wsss_cli.artifacts.fingerprint import files_fingerprint
 from wsss_cli.artifacts.label_png import IGNORE, read_label_map, write_label_map
 from wsss_cli.artifacts.stage_directory import (
     Input,
@@ -25,7 +25,7 @@ from wsss_cli.data.resizing import enlarge_maps, resize_grey
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError
 from wsss_cli.ops.proxy_labels import ignore_conflicts, ignore_salient_background, seenet_proxy
-from wsss_cli.stages.inputs import recorded_data
+from wsss_cli.stages.inputs import data_if_known
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
 
@@ -40,9 +40,14 @@ class ProxyPlan:
 
     config: ProxyConfig
     attention: Path
+    class_names: tuple[str, ...] | None
     saliency: dict[str, Path]
-    num_labels: int
     directory: StageDirectory
+
+    @property
+    def num_labels(self) -> int:
+        """Labels including background, as far as the classes are known."""
+        return IGNORE if self.class_names is None else len(self.class_names) + 1
 
     def describe(self) -> dict[str, Any]:
         """What would be done, for ``--dry-run``."""
@@ -79,7 +84,9 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
             f"the rule {config.rule} needs saliency maps; pass --saliency DIR (grey PNG by image "
             "id)"
         )
-    with AttentionFile(attention) as file:
+    tree = data_if_known(config)
+    known_names = tree.class_names if tree is not None else None
+    with AttentionFile(attention, known_names) as file:
         saliency = dict(
             zip(
                 file.image_ids,
@@ -94,20 +101,19 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
             stage_version=STAGE_VERSION,
             settings=settings(config),
             inputs={
-                "attention": Input(attention, file.fingerprint()),
-                "saliency": Input(config.saliency, listing_fingerprint(saliency.values())),
+                "attention": Input(attention.resolve(), file.fingerprint()),
+                "saliency": Input(config.saliency.resolve(), files_fingerprint(saliency.values())),
             },
             owned=OWNED,
             details={
                 "config": record(config),
-                "data": recorded_data(config),
+                "data": None if tree is None else str(tree.root),
                 "class_names": list(class_names or ()),
                 "seed": config.seed,
                 "device": "cpu",
             },
         )
-    num_labels = len(class_names) + 1 if class_names else IGNORE
-    return ProxyPlan(config, attention, saliency, num_labels, directory)
+    return ProxyPlan(config, attention, class_names, saliency, directory)
 
 
 def run(config: ProxyConfig, *, track: Track) -> Report:
@@ -123,7 +129,7 @@ def run(config: ProxyConfig, *, track: Track) -> Report:
     directory.begin(overwrite=config.overwrite)
     started = time.monotonic()
     written = skipped = resized = ignored = pixels = 0
-    with AttentionFile(plan.attention) as file:
+    with AttentionFile(plan.attention, plan.class_names) as file:
 
         def label(image_id: str) -> LabelCount:
             return _label(plan, file, image_id)

@@ -97,8 +97,14 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     model = config.model or deeplab_largefov.MODELS[trained.get("backbone", "vgg16")]
     inputs = {"images": Input(tree.root, tree.fingerprint(predicted_ids, None))}
     supervision: dict[str, Path] = {}
-    weights = InitialWeights("none", "none", {})
+    weights = InitialWeights()
     if config.checkpoint is not None:
+        own = config.run / "segment" / CHECKPOINT_FILE
+        if config.overwrite and config.checkpoint.resolve() == own.resolve():
+            raise UsageError(
+                f"--overwrite would remove {config.checkpoint}, which is to predict; choose "
+                "another --run"
+            )
         model = _checked_model(config.checkpoint, tree, config.model)
         inputs["checkpoint"] = Input(config.checkpoint, file_fingerprint(config.checkpoint))
     else:
@@ -138,12 +144,13 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
     directory = plan.directory
     if directory.state(overwrite=config.overwrite) == "complete":
         return Report("segment", directory.path, True, read_manifest(directory.path)["counts"])
-    directory.begin(overwrite=config.overwrite)
     started = time.monotonic()
     checkpoint = config.checkpoint or directory.path / CHECKPOINT_FILE
+    untrained = _untrained(plan) if config.checkpoint is None else None
+    directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
     losses = {}
-    if config.checkpoint is None and not checkpoint.exists():
-        losses = _train(plan, track)
+    if untrained is not None and not checkpoint.exists():
+        losses = _train(plan, untrained, track)
     trained = time.monotonic()
     network, _, _ = load_network(checkpoint)
     written = _predict(plan, network, track)
@@ -161,15 +168,20 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
     return Report("segment", directory.path, False, counts)
 
 
-def _train(plan: SegmentPlan, track: Track) -> dict[str, float]:
-    """Train to the end and write the checkpoint; returns the last losses."""
-    config = plan.config
-    torch.manual_seed(config.seed)
+def _untrained(plan: SegmentPlan) -> DeepLabLargeFOV:
+    """The network with its initial weights, on the device."""
+    torch.manual_seed(plan.config.seed)
     network = deeplab_largefov.build(plan.model, plan.num_labels)
     plan.weights.load_into(network.trunk)
-    network.trunk.freeze(config.frozen_blocks)
-    network = network.to(plan.device)
+    network.trunk.freeze(plan.config.frozen_blocks)
+    network.to(plan.device)
     network.to(memory_format=torch.channels_last)
+    return network
+
+
+def _train(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> dict[str, float]:
+    """Train to the end and write the checkpoint; returns the last losses."""
+    config = plan.config
     trainer = Trainer(
         network,
         torch.optim.SGD(

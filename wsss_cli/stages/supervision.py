@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from wsss_cli.artifacts.fingerprint import fingerprint, listing_fingerprint
+from wsss_cli.artifacts.fingerprint import files_fingerprint, fingerprint
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import Input, require_complete
 from wsss_cli.configs.segment import SegmentConfig
@@ -42,7 +42,7 @@ def find_supervision(config: SegmentConfig, tree: VocTree) -> tuple[dict[str, Pa
         image_ids = png_ids(folder, "--proxy")
         paths, place = png_files(folder, image_ids, "--proxy"), folder
     check_images(map(tree.image_path, image_ids))
-    identity = fingerprint([listing_fingerprint(paths), tree.fingerprint(image_ids, None)])
+    identity = fingerprint([files_fingerprint(paths), tree.fingerprint(image_ids, None)])
     return dict(zip(image_ids, paths, strict=True)), Input(place, identity)
 
 

@@ -111,10 +111,10 @@ def run(config: TrainConfig, *, track: Track) -> Report:
     directory = plan.directory
     if directory.state(overwrite=config.overwrite) == "complete":
         return Report("train", directory.path, True, read_manifest(directory.path)["counts"])
-    directory.begin(overwrite=config.overwrite)
     started = time.monotonic()
     torch.manual_seed(config.seed)
     network = build_network(config, len(plan.tree.class_names), plan.weights).to(plan.device)
+    directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
     network = network.to(memory_format=torch.channels_last)
     trainer = Trainer(
         network,
@@ -212,7 +212,7 @@ def load_network(path: Path) -> tuple[AttentionNetwork, TrainConfig, tuple[str, 
         stored = {name: value for name, value in content["config"].items() if name in known}
         config = TrainConfig(**{**stored, "lr_steps": tuple(stored["lr_steps"])})
         names = tuple(content["class_names"])
-        network = build_network(config, len(names), InitialWeights("none", "none", {}))
+        network = build_network(config, len(names), InitialWeights())
         network.load_state_dict(content["network"])
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
