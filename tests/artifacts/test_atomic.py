@@ -9,7 +9,7 @@ from typing import IO
 import pytest
 
 from wsss_cli.artifacts.atomic import partial_name, write_atomically, write_bytes, write_json
-from wsss_cli.artifacts.fingerprint import file_fingerprint, fingerprint, listing_fingerprint
+from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint, fingerprint
 from wsss_cli.errors import WsssError
 
 
@@ -110,7 +110,7 @@ def test_fingerprint_of_a_listing_sees_names_and_sizes_not_places(tmp_path: Path
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a").write_bytes(b"abc")
-    one, two = (listing_fingerprint([tmp_path / folder / "a"]) for folder in ("one", "two"))
+    one, two = (files_fingerprint([tmp_path / folder / "a"]) for folder in ("one", "two"))
     assert one == two
     (tmp_path / "two" / "a").write_bytes(b"abcd")
-    assert listing_fingerprint([tmp_path / "two" / "a"]) != one
+    assert files_fingerprint([tmp_path / "two" / "a"]) != one

@@ -314,7 +314,7 @@ def test_unknown_device(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
 def test_run_that_is_a_file(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine")
     outcome = wsss(*train_arguments(tree, tmp_path / "run"))
-    _refused(outcome, 1, tmp_path / "run")
+    _refused(outcome, 2, tmp_path / "run")
     assert (tmp_path / "run").read_text() == "mine"
 
 

@@ -280,7 +280,9 @@ def test_missing_file_of_defaults_is_a_usage_error(wsss: Command, tmp_path: Path
 def test_later_stages_find_the_data_and_settings_of_the_training(
     wsss: Command, tree: TinyTree, trained: Path, tmp_path: Path
 ) -> None:
-    assert wsss("attend", "--run", trained, "-n", "--json").values["data"] == str(tree.root)
+    assert wsss("attend", "--run", trained, "--overwrite", "-n", "--json").values["data"] == str(
+        tree.root
+    )
     proxies = ["segment", "--run", trained, "--supervision", "full", "-n", "--json"]
     plan = wsss(*proxies).values
     assert plan["model"] == "tiny"

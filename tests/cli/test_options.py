@@ -129,7 +129,7 @@ def test_value_of_every_option_reaches_the_stage(
     [
         ("train --iterations 0", "--iterations must be above 0"),
         ("train --lr 0", "--lr must be above 0"),
-        ("train --lr nan", "--lr must be above 0"),
+        ("train --lr nan", "--lr must be finite"),
         ("train --momentum 1", "--momentum must be in [0, 1)"),
         ("train --delta-low 0.8", "--delta-low must be below --delta-high"),
         ("train --lr-steps 9 --lr-steps 3", "--lr-steps must be ascending"),

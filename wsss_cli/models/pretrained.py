@@ -28,7 +28,7 @@ _DOWNLOAD_SIZE = "528 MB"
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """Weights to start from, read only when they are used.
+    """Weights to start from.
 
     Attributes:
         name: ``imagenet``, ``none`` or the file's full path, for reports and later stages.
@@ -87,6 +87,7 @@ def initial_weights(weights: str | None, backbone: str, track: Track) -> Initial
 
     Raises:
         UsageError: There are no such weights for this backbone.
+        WsssError: The file is not one of tensors.
     """
     if weights is None:
         weights = "imagenet" if backbone == "vgg16" else "none"
@@ -101,7 +102,8 @@ def initial_weights(weights: str | None, backbone: str, track: Track) -> Initial
     path = Path(weights)
     if not path.is_file():
         raise UsageError(f"--weights {weights} is no file, nor imagenet or none")
-    return InitialWeights(str(path.resolve()), file_fingerprint(path), lambda: _from_file(path))
+    found = _from_file(path)
+    return InitialWeights(str(path.resolve()), file_fingerprint(path), lambda: found)
 
 
 def _downloaded(track: Track) -> Path:

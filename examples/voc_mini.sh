@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The whole chain on a subset of PASCAL VOC 2012, on a CPU, with a short schedule.
+#
+#   examples/voc_mini.sh VOC2012 saliency_maps vgg16_features.pth [RUN]
+#
+# Hardware: two cores of an AMD EPYC with bfloat16, 24 GiB, no GPU. Data: 1,453 training and 506
+# validation images of VOC 2012, U2-Net saliency. Time: @TIME@ Score: @SCORE@
+# (docs/RESULTS.md says what these are and are not).
+set -euo pipefail
+usage="usage: $0 VOC2012 SALIENCY_DIR VGG16_WEIGHTS [RUN]"
+data=${1:?$usage}
+saliency=${2:?$usage}
+weights=${3:?$usage}
+export WSSS_RUN=${4:-runs/voc-mini}
+
+wsss train --data "$data" --weights "$weights" --iterations 1500 --lr-steps 1100 --crop 192 \
+  --frozen-blocks 2 --checkpoint-every 100
+wsss attend --flip
+wsss evaluate --what attention
+wsss proxy --saliency "$saliency"
+wsss evaluate --what proxy --baselines
+# From the attention network's trunk: so few iterations do not get far from ImageNet's weights.
+wsss segment --weights "$WSSS_RUN/train/checkpoint.pt" --iterations 300 --batch-size 10 --crop 225 \
+  --frozen-blocks 2 --checkpoint-every 50
+wsss evaluate --baselines
