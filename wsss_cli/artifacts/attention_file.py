@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wsss_cli.artifacts.atomic import partial_name, publish, unwritable
-from wsss_cli.artifacts.fingerprint import file_fingerprint
+from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint
 from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest
 from wsss_cli.errors import WsssError, listing
 
@@ -31,6 +31,8 @@ INDEX = "attention.h5"
 SHARDS = "shards"
 # A kill loses at most one shard; an index of ten thousand images still links to few files.
 SHARD_IMAGES = 128
+# The limit at which Pillow suspects a decompression bomb; a recorded size is believed below it.
+_MOST_PIXELS = 178_956_970
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,8 @@ class AttentionFile:
         self.path = path
         if not path.exists():
             raise WsssError(f"{path} does not exist; run `wsss attend` or pass --attention FILE")
+        if path.is_dir():
+            raise WsssError(f"{path} is a folder; give the HDF5 file in it")
         try:
             self._file = h5py.File(path, "r")
         except OSError as error:
@@ -166,10 +170,16 @@ class AttentionFile:
         self._check_links()
 
     def fingerprint(self) -> str:
-        """The attend stage's fingerprint for its own index, else the file's SHA-256."""
+        """The attend stage's fingerprint for its own index, else that of all bytes linked."""
         if (self.path.parent / MANIFEST).exists() and self.path.name == INDEX:
             return str(read_manifest(self.path.parent)["fingerprint"])
-        return file_fingerprint(self.path)
+        linked = [self.path.parent / target for target in sorted(self._links())]
+        return files_fingerprint([self.path, *linked]) if linked else file_fingerprint(self.path)
+
+    def _links(self) -> set[str]:
+        """Files that the index links to, relative to its folder."""
+        found = (self._file.get(image_id, getlink=True) for image_id in self.image_ids)
+        return {str(link.filename) for link in found if isinstance(link, h5py.ExternalLink)}
 
     def read(self, image_id: str) -> ImageAttention:
         """Read one image.
@@ -196,14 +206,20 @@ class AttentionFile:
             )
         if not np.issubdtype(maps.dtype, np.floating):
             raise self._odd(image_id, f"has maps of type {maps.dtype}; they should be floats")
+        if not maps.size:
+            raise self._odd(image_id, f"has maps of the shape {maps.shape}, without any pixel")
+        if not np.issubdtype(class_ids.dtype, np.integer) or len(set(class_ids)) < len(class_ids):
+            raise self._odd(
+                image_id, f"has class ids {class_ids.tolist()}; they are different integers"
+            )
         low, high = float(maps.min()), float(maps.max())
         if not (low >= 0 and high <= 1.001):  # also refuses nan
             raise self._odd(image_id, f"has maps from {low:g} to {high:g}; they should be in 0..1")
         most = len(self.class_names) if self.class_names is not None else 254
         if class_ids.min() < 1 or class_ids.max() > most:
             raise self._odd(image_id, f"has class ids {class_ids.tolist()}; they are 1..{most}")
-        if height < 1 or width < 1:
-            raise self._odd(image_id, f"has the size {height} x {width}")
+        if not (0 < height <= _MOST_PIXELS and 0 < width <= _MOST_PIXELS // height):
+            raise self._odd(image_id, f"has the size {height} x {width}, which no image has")
         if logits is not None and logits.shape != (most,) and self.class_names is not None:
             raise self._odd(image_id, f"has logits {logits.shape}; they should be ({most},)")
         return ImageAttention(maps, class_ids.astype(np.uint8), (height, width), logits)
@@ -213,11 +229,7 @@ class AttentionFile:
 
     def _check_links(self) -> None:
         """Every link must lead to a file below the index's folder, and that file must exist."""
-        targets = set()
-        for image_id in self.image_ids:
-            link = self._file.get(image_id, getlink=True)
-            if isinstance(link, h5py.ExternalLink):
-                targets.add(str(link.filename))
+        targets = self._links()
         for target in targets:
             inside = PurePosixPath(target)
             if inside.is_absolute() or ".." in inside.parts:

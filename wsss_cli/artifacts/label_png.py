@@ -53,8 +53,8 @@ def read_label_map(path: Path, *, num_labels: int | None = None) -> npt.NDArray[
     image = _open(path)
     if image.mode not in ("P", "L"):
         raise WsssError(
-            f"{path} holds {image.mode} pixels, not labels: a palette PNG was probably decoded "
-            "to colours and saved again; give the original palette or 8-bit grey PNG"
+            f"{path} is no label map but a PNG of the kind {image.mode}: a palette PNG was perhaps "
+            "decoded to colours and saved again; give a palette or 8-bit grey PNG"
         )
     label_map: npt.NDArray[np.uint8] = np.array(image)
     if num_labels is not None:

@@ -65,6 +65,8 @@ class StageDirectory:
     def state(self, *, overwrite: bool = False) -> str:
         """Compare with what is on the disk: ``new``, ``resumable`` or ``complete``.
 
+        A complete artifact from which files have vanished is resumable: they are made again.
+
         Raises:
             UsageError: Another result lies there; the message names what differs.
         """
@@ -85,7 +87,11 @@ class StageDirectory:
                 f"{self.path} holds another result ({self._differences(manifest)}); pass "
                 "--overwrite to replace it, or --run DIR to keep both"
             )
-        return "complete" if manifest["status"] == "complete" else "resumable"
+        whole = manifest["status"] == "complete" and self._count_files() >= manifest["files"]
+        return "complete" if whole else "resumable"
+
+    def _count_files(self) -> int:
+        return sum(1 for pattern in self.owned for _ in self.path.glob(pattern))
 
     def _differences(self, manifest: Mapping[str, Any]) -> str:
         settings, inputs = manifest.get("settings", {}), manifest.get("inputs", {})
@@ -107,7 +113,17 @@ class StageDirectory:
 
         What an earlier kill left under a temporary name is removed; with ``overwrite`` also what
         the earlier manifest declares the stage's own, and nothing else.
+
+        Raises:
+            UsageError: One of the stage's folders is a link to somewhere else.
         """
+        for pattern in self.owned:
+            folder = (self.path / pattern).parent
+            if folder.is_symlink():
+                raise UsageError(
+                    f"{folder} is a link, and what the stage writes and replaces must be its own; "
+                    "remove the link or choose another --run"
+                )
         if overwrite:
             self._remove_owned()
         if self.path.is_dir():
@@ -122,7 +138,8 @@ class StageDirectory:
     def complete(self, counts: Mapping[str, Any]) -> None:
         """Declare the artifact whole; the manifest is the last file written."""
         started = read_manifest(self.path)["started"]
-        self._write("complete", {"started": started, "finished": _now(), "counts": dict(counts)})
+        facts = {"started": started, "finished": _now(), "files": self._count_files()}
+        self._write("complete", {**facts, "counts": dict(counts)})
 
     def _write(self, status: str, facts: Mapping[str, Any]) -> None:
         manifest = {
@@ -168,7 +185,9 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except NotADirectoryError:
-        raise UsageError(f"{directory} cannot be a folder: a file is in the way") from None
+        raise UsageError(
+            f"{directory.parent} is a file, not the folder of a run; choose another --run"
+        ) from None
     except (ValueError, OSError) as error:
         raise WsssError(f"{path} cannot be read as JSON ({error}); restore or remove it") from error
     if not isinstance(content, dict) or not {"status", "fingerprint", "stage"} <= content.keys():

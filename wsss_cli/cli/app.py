@@ -54,8 +54,3 @@ def wsss(
 
 for _command in (train, attend, proxy, segment, evaluate, show, demo):
     app.command()(_command)
-
-
-def main() -> None:
-    """Entry point."""
-    app()

@@ -22,6 +22,13 @@ def read_defaults(context: typer.Context, path: Path | None) -> Path | None:
     command = str(context.info_name)
     table = tables.get(command, {})
     known = {parameter.name for parameter in context.command.params}
+    group = context.parent.command if context.parent else None
+    commands = set(getattr(group, "commands", tables))
+    astray = sorted(set(tables) - commands)
+    if astray:
+        raise typer.BadParameter(
+            f"{path}: there is no command {astray[0]}; tables are named {', '.join(commands)}"
+        )
     loose = [name for name, value in tables.items() if not isinstance(value, dict)]
     if loose:
         raise typer.BadParameter(f"{path}: {loose[0]} must stand in a table such as [{command}]")

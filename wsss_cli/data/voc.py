@@ -49,7 +49,8 @@ class VocTree:
         for candidate in (path, path / "VOC2012", path / "VOCdevkit" / "VOC2012"):
             if (candidate / "JPEGImages").is_dir():
                 return cls(candidate.resolve())
-        what = "has no JPEGImages folder" if path.is_dir() else "does not exist"
+        what = "is a file" if path.is_file() else "does not exist"
+        what = "has no JPEGImages folder" if path.is_dir() else what
         raise UsageError(
             f"--data {path}: it {what}; give the folder that holds JPEGImages, Annotations and "
             "ImageSets (VOC2012 or VOCdevkit)"

@@ -49,7 +49,8 @@ class EvaluatePlan:
         class_names: Of classes 1..C.
         source: Scored folder or file.
         image_ids: Images that have both a prediction and a truth.
-        without_truth: Predictions that nothing is known about.
+        without_truth: How many predictions have no mask.
+        without_prediction: How many masks of ``--gt`` have no label map in ``--pred``.
         truth: True label map of each image.
         baselines: What else is scored, if asked for.
     """
@@ -59,6 +60,7 @@ class EvaluatePlan:
     source: Path
     image_ids: list[str]
     without_truth: int
+    without_prediction: int
     truth: list[Path]
     baselines: Baselines | None
 
@@ -99,10 +101,17 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     without_truth = len(image_ids) - len(known)
     if without_truth:
         track.note(f"{without_truth} of {len(image_ids)} images have no mask in {gt}: not scored")
+    if tree is None:
+        track.note("no data set is known, so classes are named as VOC's; pass --data DIR for yours")
     names = tree.class_names if tree is not None else VOC_CLASSES
+    unpredicted = 0
+    if config.pred is not None:
+        unpredicted = len(set(png_ids(gt, "--gt")) - set(known))
+        if unpredicted:
+            track.note(f"{unpredicted} masks of {gt} have no label map in {source}: not scored")
     truth = [gt / f"{image_id}.png" for image_id in known]
     baselines = _baselines(config, tree, known) if config.baselines else None
-    return EvaluatePlan(config, names, source, known, without_truth, truth, baselines)
+    return EvaluatePlan(config, names, source, known, without_truth, unpredicted, truth, baselines)
 
 
 def run(config: EvaluateConfig, *, track: Track) -> Report:
@@ -120,6 +129,7 @@ def run(config: EvaluateConfig, *, track: Track) -> Report:
         **scores,
         "images": len(plan.image_ids),
         "without_ground_truth": plan.without_truth,
+        "without_prediction": plan.without_prediction,
         "source": str(plan.source),
         "ground_truth": str(plan.truth[0].parent),
     }

@@ -17,18 +17,12 @@ def find_data(config: CommonConfig) -> VocTree:
     Raises:
         UsageError: Neither is there, or there is no VOC tree.
     """
-    if config.data is not None:
-        return VocTree.find(config.data)
-    for stage in STAGES:
-        try:
-            recorded = read_manifest(config.run / stage).get("data")
-        except FileNotFoundError:
-            continue
-        if recorded:
-            return VocTree.find(Path(recorded))
-    raise UsageError(
-        f"{config.run} does not know its data set yet; pass --data DIR (a tree in VOC's layout)"
-    )
+    tree = data_if_known(config)
+    if tree is None:
+        raise UsageError(
+            f"{config.run} does not know its data set yet; pass --data DIR (a tree in VOC's layout)"
+        )
+    return tree
 
 
 def training_settings(run: Path) -> dict[str, Any] | None:
@@ -41,14 +35,18 @@ def training_settings(run: Path) -> dict[str, Any] | None:
 
 
 def data_if_known(config: CommonConfig) -> VocTree | None:
-    """The data set, for stages that can do without one.
+    """The data set given or recorded, None where there is neither.
 
     Raises:
-        UsageError: One is given, and it is none.
+        UsageError: What is given or recorded is no VOC tree, or no longer there.
     """
-    try:
-        return find_data(config)
-    except UsageError:
-        if config.data is not None:
-            raise
-        return None
+    if config.data is not None:
+        return VocTree.find(config.data)
+    for stage in STAGES:
+        try:
+            recorded = read_manifest(config.run / stage).get("data")
+        except FileNotFoundError:
+            continue
+        if recorded:
+            return VocTree.find(Path(recorded))
+    return None

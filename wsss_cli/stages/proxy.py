@@ -18,12 +18,13 @@ from wsss_cli.artifacts.stage_directory import (
 )
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.proxy import ProxyConfig
-from wsss_cli.data.images import Pixels, read_saliency
+from wsss_cli.data.images import Pixels, check_images, read_saliency
 from wsss_cli.data.label_folder import png_files
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import enlarge_maps, resize_grey
+from wsss_cli.data.voc import VocTree
 from wsss_cli.device import resolve_workers
-from wsss_cli.errors import UsageError
+from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.ops.proxy_labels import ignore_conflicts, ignore_salient_background, seenet_proxy
 from wsss_cli.stages.inputs import data_if_known
 from wsss_cli.stages.report import Report
@@ -40,6 +41,7 @@ class ProxyPlan:
 
     config: ProxyConfig
     attention: Path
+    tree: VocTree | None
     class_names: tuple[str, ...] | None
     saliency: dict[str, Path]
     directory: StageDirectory
@@ -113,7 +115,7 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
                 "device": "cpu",
             },
         )
-    return ProxyPlan(config, attention, class_names, saliency, directory)
+    return ProxyPlan(config, attention, tree, class_names, saliency, directory)
 
 
 def run(config: ProxyConfig, *, track: Track) -> Report:
@@ -163,6 +165,13 @@ def _label(plan: ProxyPlan, file: AttentionFile, image_id: str) -> LabelCount:
         there = read_label_map(path, num_labels=plan.num_labels)
         return LabelCount(False, False, int((there == IGNORE).sum()), there.size)
     attention = file.read(image_id)
+    if plan.tree is not None and plan.tree.image_path(image_id).exists():
+        (size,) = check_images([plan.tree.image_path(image_id)])
+        if size != attention.size:
+            raise WsssError(
+                f"{plan.attention}: image {image_id} is recorded as {attention.size[0]} x "
+                f"{attention.size[1]}, but it is {size[0]} x {size[1]} (height x width) in the data"
+            )
     saliency = read_saliency(plan.saliency[image_id])
     resized = saliency.shape != attention.size
     if resized:
