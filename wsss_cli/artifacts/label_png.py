@@ -52,8 +52,9 @@ def read_label_map(path: Path, *, num_labels: int | None = None) -> npt.NDArray[
     """
     image = _open(path)
     if image.mode not in ("P", "L"):
+        kind = "one-bit" if image.mode == "1" else image.mode
         raise WsssError(
-            f"{path} is no label map but a PNG of the kind {image.mode}: a palette PNG was perhaps "
+            f"{path} holds {kind} pixels, not labels: a palette PNG was perhaps "
             "decoded to colours and saved again; give a palette or 8-bit grey PNG"
         )
     label_map: npt.NDArray[np.uint8] = np.array(image)

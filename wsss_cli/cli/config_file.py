@@ -22,6 +22,9 @@ def read_defaults(context: typer.Context, path: Path | None) -> Path | None:
     command = str(context.info_name)
     table = tables.get(command, {})
     known = {parameter.name for parameter in context.command.params}
+    loose = [name for name, value in tables.items() if not isinstance(value, dict)]
+    if loose:
+        raise typer.BadParameter(f"{path}: {loose[0]} must stand in a table such as [{command}]")
     group = context.parent.command if context.parent else None
     commands = set(getattr(group, "commands", tables))
     astray = sorted(set(tables) - commands)
@@ -29,9 +32,6 @@ def read_defaults(context: typer.Context, path: Path | None) -> Path | None:
         raise typer.BadParameter(
             f"{path}: there is no command {astray[0]}; tables are named {', '.join(commands)}"
         )
-    loose = [name for name, value in tables.items() if not isinstance(value, dict)]
-    if loose:
-        raise typer.BadParameter(f"{path}: {loose[0]} must stand in a table such as [{command}]")
     values: dict[str, Any] = {name.replace("-", "_"): value for name, value in table.items()}
     unknown = sorted(set(values) - known)
     if unknown:
