@@ -19,9 +19,9 @@ _VGG_POOLS = (4, 9, 16, 23)
 _VGG_CONV5 = (24, 26, 28)
 _OUTPUT_STRIDE = 8
 # Oxford's weights give features of about 16 (root mean square): on these, Xavier's fc6 answers
-# with 8 and the training diverges within twenty iterations at the solver's rate. From 0.005 on,
-# the logits start near 0.
-_VGG_HIDDEN_STD = 0.005
+# with 8 and the training diverges within twenty iterations at the solver's rate. With this
+# deviation it answers with about 1, and fc7 can start as He et al. have it.
+_VGG_FC6_STD = 0.0017
 
 
 class DeepLabLargeFOV(nn.Module):
@@ -41,7 +41,7 @@ class DeepLabLargeFOV(nn.Module):
         dilation: int,
         smoothing: nn.Module,
         corner_aligned: bool,
-        hidden_std: float | None = None,
+        fc6_std: float | None = None,
     ) -> None:
         """Put the classifier on the trunk.
 
@@ -53,7 +53,8 @@ class DeepLabLargeFOV(nn.Module):
             smoothing: Pooling between trunk and fc6.
             corner_aligned: Whether the first and last features sit on the first and last pixel
                 (poolings of 3 with padding) or inside (poolings of 2).
-            hidden_std: Deviation of the initial fc6 and fc7; None is Xavier's.
+            fc6_std: Deviation of the initial fc6, where features are not of unit scale; None is
+                He's.
         """
         super().__init__()
         self.trunk = trunk
@@ -74,10 +75,10 @@ class DeepLabLargeFOV(nn.Module):
                 nn.init.zeros_(parameter)
             elif name.startswith("score"):
                 nn.init.normal_(parameter, std=0.01)
-            elif hidden_std is not None:
-                nn.init.normal_(parameter, std=hidden_std)
+            elif name.startswith("fc6") and fc6_std is not None:
+                nn.init.normal_(parameter, std=fc6_std)
             else:
-                nn.init.xavier_uniform_(parameter)
+                nn.init.kaiming_normal_(parameter)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in 0..255 to (B, L, H, W) float32 logits."""
@@ -137,7 +138,7 @@ def build(model: str, num_labels: int) -> DeepLabLargeFOV:
             nn.MaxPool2d(3, stride=1, padding=1), nn.AvgPool2d(3, stride=1, padding=1)
         ),
         corner_aligned=True,
-        hidden_std=_VGG_HIDDEN_STD,
+        fc6_std=_VGG_FC6_STD,
     )
 
 
