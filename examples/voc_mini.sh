@@ -4,9 +4,10 @@
 #   examples/voc_mini.sh VOC2012 saliency_maps vgg16_features.pth [RUN]
 #
 # Hardware: two cores of an AMD EPYC with bfloat16, 24 GiB, no GPU. Data: 1,453 training and 506
-# validation images of VOC 2012, U2-Net saliency. Time: about 85 minutes. Score: attention 35.9
-# and proxies 54.0 on the training images, segmentation 15.9 on val: the last is far from trained
-# after 300 iterations (docs/RESULTS.md has the details and the baselines).
+# validation images of VOC 2012, U2-Net saliency. Time: 75 minutes, the stages added up, with other
+# work beside them. Score: attention 35.9 and proxies 54.0 on the training images, segmentation 15.9
+# on val: far from trained after 300 iterations, and measured before fc6's start was changed
+# (docs/RESULTS.md has the details and the baselines).
 set -euo pipefail
 usage="usage: $0 VOC2012 SALIENCY_DIR VGG16_WEIGHTS [RUN]"
 data=${1:?$usage}
