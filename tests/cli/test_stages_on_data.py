@@ -378,7 +378,7 @@ def test_chain_learns_more_than_its_baselines(tree: TinyTree, tmp_path: Path, me
     proxies = evaluate.run(scored, track=Silent()).values
     assert proxies["miou"] > proxies["baselines"]["background"] + 0.2
     assert proxies["miou"] > proxies["baselines"]["centre_box"] + 0.2
-    settings = SegmentConfig(**where, iterations=200, batch_size=6, crop=64, lr=0.05)
+    settings = SegmentConfig(**where, iterations=200, batch_size=6, crop=64, lr=0.01)
     segment.run(settings, track=Silent())
     predictions = evaluate.run(
         replace(scored, what="prediction", saliency=tree.saliency), track=Silent()
