@@ -16,6 +16,8 @@ from wsss_cli.errors import UsageError, WsssError
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+# The stages that keep a directory in the run, in the order of the chain.
+STAGES = ("train", "attend", "proxy", "segment")
 _PACKAGES = ("wsss-cli", "torch", "torchvision", "numpy", "opencv-python", "h5py", "pillow")
 
 

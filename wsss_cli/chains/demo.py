@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from wsss_cli.configs.attend import AttendConfig
-from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
@@ -107,7 +106,5 @@ def _draw(config: DemoConfig, track: Track) -> tuple[Path, Path]:
 
 
 def _common(config: DemoConfig, method: str, data: Path) -> dict[str, Any]:
-    values: CommonConfig = CommonConfig(
-        run=config.directory / "runs" / method, data=data, device=config.device, seed=config.seed
-    )
-    return {name: getattr(values, name) for name in ("run", "data", "device", "seed")}
+    run = config.directory / "runs" / method
+    return {"run": run, "data": data, "device": config.device, "seed": config.seed}

@@ -7,14 +7,12 @@ from typing import Annotated, Any
 
 from typer import Argument
 
-from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.artifacts.stage_directory import STAGES, read_manifest
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import errors_as_sentences
 from wsss_cli.cli.conversation import show as print_result
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.errors import UsageError
-
-STAGES = ("train", "attend", "proxy", "segment")
 
 
 def show(

@@ -36,10 +36,9 @@ from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import resize_image
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
-from wsss_cli.errors import WsssError
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
 from wsss_cli.ops.attention import fuse_branches
-from wsss_cli.stages.inputs import find_data, training_settings
+from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.train import CHECKPOINT_FILE, load_network
 from wsss_cli.tracking import Track
@@ -91,12 +90,8 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
         checkpoint = config.run / "train" / CHECKPOINT_FILE
     network, _, class_names = load_network(checkpoint)
     tree = find_data(config)
-    if tree.class_names != class_names:
-        raise WsssError(
-            f"{checkpoint} was trained on {len(class_names)} classes ({', '.join(class_names)}), "
-            f"but {tree.root} has {len(tree.class_names)} ({', '.join(tree.class_names)})"
-        )
-    trained = training_settings(config.run) or {}
+    require_same_classes(checkpoint, class_names, tree)
+    trained = training_settings(config.run)
     split = config.split or trained.get("split") or tree.training_split()
     image_ids = tree.image_ids(split)
     labels = tree.labels(image_ids)

@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.artifacts.stage_directory import STAGES, read_manifest
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.data.voc import VocTree
-from wsss_cli.errors import UsageError
-
-STAGES = ("train", "attend", "proxy", "segment")
+from wsss_cli.errors import UsageError, WsssError
 
 
 def find_data(config: CommonConfig) -> VocTree:
@@ -25,12 +23,25 @@ def find_data(config: CommonConfig) -> VocTree:
     return tree
 
 
-def training_settings(run: Path) -> dict[str, Any] | None:
-    """The recorded config of the run's training, None where it has none."""
+def require_same_classes(checkpoint: Path, class_names: tuple[str, ...], tree: VocTree) -> None:
+    """Refuse a network of other classes than the data set's.
+
+    Raises:
+        WsssError: Names both lists of classes.
+    """
+    if class_names != tree.class_names:
+        raise WsssError(
+            f"{checkpoint} was trained on {len(class_names)} classes ({', '.join(class_names)}), "
+            f"but {tree.root} has {len(tree.class_names)} ({', '.join(tree.class_names)})"
+        )
+
+
+def training_settings(run: Path) -> dict[str, Any]:
+    """The recorded config of the run's training, empty where it has none."""
     try:
         config: dict[str, Any] = read_manifest(run / "train")["config"]
     except FileNotFoundError:
-        return None
+        return {}
     return config
 
 

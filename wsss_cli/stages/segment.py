@@ -30,7 +30,7 @@ from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.trunks import OXFORD_MEAN
-from wsss_cli.stages.inputs import find_data, training_settings
+from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
 from wsss_cli.stages.optimisation import LOSSES_FILE, RESUME_FILE, Trainer, parameter_groups
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.supervision import check_label_maps, find_supervision
@@ -93,7 +93,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     check_images(map(tree.image_path, predicted_ids))
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
-    trained = training_settings(config.run) or {}
+    trained = training_settings(config.run)
     model = config.model or deeplab_largefov.MODELS[trained.get("backbone", "vgg16")]
     inputs = {"images": Input(tree.root, tree.fingerprint(predicted_ids, None))}
     supervision: dict[str, Path] = {}
@@ -289,11 +289,7 @@ def _predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
 
 def _checked_model(checkpoint: Path, tree: VocTree, wanted: str | None) -> str:
     _, model, class_names = load_network(checkpoint)
-    if class_names != tree.class_names:
-        raise WsssError(
-            f"{checkpoint} was trained on {len(class_names)} classes ({', '.join(class_names)}), "
-            f"but {tree.root} has {len(tree.class_names)} ({', '.join(tree.class_names)})"
-        )
+    require_same_classes(checkpoint, class_names, tree)
     if wanted not in (None, model):
         raise UsageError(f"--model {wanted}: {checkpoint} holds {model}; leave --model out")
     return model
