@@ -17,9 +17,9 @@ from wsss_cli.artifacts.attention_file import (
     SHARDS,
     AttentionFile,
     ImageAttention,
-    ShardWriter,
     shard_path,
     write_index,
+    write_shard,
 )
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.heatmap_png import write_heatmap
@@ -171,9 +171,9 @@ def _write_images(plan: AttendPlan, shards: Sequence[tuple[range, Path]]) -> Ite
     module = plan.network.eval().to(plan.device)
     module.to(memory_format=torch.channels_last)
     for shard, path in shards:
-        with ShardWriter(path) as writer:
+        with write_shard(path) as write:
             for index, attention in _attend(plan, shard):
-                writer.write(plan.image_ids[index], attention)
+                write(plan.image_ids[index], attention)
                 yield plan.image_ids[index]
 
 
