@@ -113,7 +113,7 @@ class GainNetwork(nn.Module):
         with torch.inference_mode(False), torch.enable_grad():
             features = features.detach().clone().requires_grad_()
             logits = self.head_a(features).mean(dim=(2, 3))  # (B, C)
-            maps = grad_cam(features, logits, labels).detach()  # (P, h, w)
+            maps = grad_cam(features, logits, labels)  # (P, h, w)
         return BranchMaps(logits.detach(), labels.nonzero(), maps[:, None])
 
 

@@ -23,7 +23,7 @@ def grad_cam(
         logits: (B, C) computed from the features; those of an image depend on its own features
             only. Their graph is kept.
         labels: (B, C) multi-hot.
-        differentiable: Whether gradients shall flow through the maps and their weights.
+        differentiable: Let gradients flow through the maps and their weights; else detach them.
 
     Returns:
         (P, h, w) float32 (float64 for such features), not negative, in the order of
@@ -44,5 +44,5 @@ def grad_cam(
         weights = gradient[image].to(precise).mean(dim=(2, 3))  # (p, K)
         with torch.autocast(features.device.type, enabled=False):
             found = torch.einsum("pk,pkhw->phw", weights, features[image].to(precise))
-        maps.append(found.relu())
+        maps.append((found if differentiable else found.detach()).relu())
     return torch.cat(maps)[torch.cat(order).argsort()]
