@@ -88,6 +88,7 @@ def train(
       wsss train --data VOC2012
       wsss train --data VOC2012 --weights vgg16_features.pth --iterations 2000 --lr-steps 1500
       wsss train --data VOC2012 --method cam --run runs/cam
+      wsss train --data VOC2012 --method acol --head-channels 1024 --run runs/acol
 
     Writes RUN/train: checkpoint.pt and losses.csv. Stopped, it continues from its last
     checkpoint when the same command is run again.
