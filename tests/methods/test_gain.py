@@ -258,6 +258,17 @@ def test_attention_is_grad_cam_in_whatever_mode_the_caller_is() -> None:
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
+def test_attention_in_bfloat16_is_nearly_that_of_float32() -> None:
+    network = _network().float()
+    found = []
+    for enabled in (False, True):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            found.append(network.attention(_images().float(), LABELS.float()).maps)
+    assert found[1].dtype == torch.float32
+    highest = found[0].amax(dim=(1, 2, 3))
+    assert ((found[1] - found[0]).abs().amax(dim=(1, 2, 3)) < 0.1 * highest).all()
+
+
 def test_attend_stores_the_grad_cam_of_the_trained_network(tree: TinyTree, tmp_path: Path) -> None:
     common = {"run": tmp_path / "run", "data": tree.root, "amp": "off"}
     settings = {"backbone": "tiny", "iterations": 3, "batch_size": 4, "crop": 32, "lr": 0.01}
