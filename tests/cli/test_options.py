@@ -77,6 +77,7 @@ VALUES: dict[str, Any] = {
     "ignore_conflicts": 0.25,
     "ignore_salient": 0.25,
     "workers": 3,
+    "head_channels": 7,
 }
 
 
@@ -134,7 +135,13 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --delta-low 0.8", "--delta-low must be below --delta-high"),
         ("train --lr-steps 9 --lr-steps 3", "--lr-steps must be ascending"),
         ("train --frozen-blocks 5", "--frozen-blocks must be 0 to 4"),
-        ("train --method gradcam", "--method must be one of cam, seenet, not 'gradcam'"),
+        ("train --method gradcam", "--method must be one of cam, acol, gain, seenet, not"),
+        ("train --head-channels 0", "--head-channels must be above 0"),
+        ("train --acol-threshold 0", "--acol-threshold must be above 0 and at most 1"),
+        ("train --acol-threshold 1.1", "--acol-threshold must be above 0 and at most 1"),
+        ("train --gain-sigma 1.1", "--gain-sigma must be in [0, 1]"),
+        ("train --gain-omega 0", "--gain-omega must be above 0"),
+        ("train --gain-alpha -1", "--gain-alpha must be 0 or more"),
         ("train --backbone resnet", "--backbone must be one of vgg16, tiny"),
         ("train --seed -1", "--seed"),
         ("train --workers -1", "--workers must be 0 or more"),

@@ -20,11 +20,11 @@ from wsss_cli.ops.losses import multilabel_loss
 class CamNetwork(nn.Module):
     """A trunk and one classification head."""
 
-    def __init__(self, trunk: Trunk, num_classes: int) -> None:
+    def __init__(self, trunk: Trunk, num_classes: int, config: TrainConfig) -> None:
         """Put a head on the trunk."""
         super().__init__()
         self.trunk = trunk
-        self.head_a = ClassHead(trunk.channels, num_classes, trunk.head_std)
+        self.head_a = ClassHead(trunk.channels, num_classes, trunk.head_std, config.head_channels)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The classification loss, as branch ``a``."""
@@ -41,5 +41,4 @@ class CamNetwork(nn.Module):
 
 def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> CamNetwork:
     """Build the network; CAM has no settings of its own."""
-    del config
-    return CamNetwork(trunk, num_classes)
+    return CamNetwork(trunk, num_classes, config)
