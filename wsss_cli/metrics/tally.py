@@ -37,7 +37,7 @@ class Tally:
         self.missed += other.missed
 
     def counted(self, predicted_ignore: str) -> tuple[Tensor, Tensor]:
-        """The (L, L) confusion and (L,) missed pixels that a convention for predicted 255 counts."""
+        """The (L, L) confusion and (L,) missed pixels under a convention for predicted 255."""
         confusion, missed = self.confusion, self.missed
         if predicted_ignore == "background":
             confusion = confusion.clone()
