@@ -207,28 +207,49 @@ def test_changed_masks_are_scored_again_without_training_again(
     assert _snapshot(tmp_path / "out" / "seenet" / "seed-0" / "train") == trained
 
 
-def test_equal_settings_do_not_differ(wsss: Command, compared: Path) -> None:
-    """The differences are those of the counts kept beside the runs, pooled over seeds."""
-    from wsss_cli.artifacts.image_counts import read_image_counts
+def _miou(counts: np.ndarray) -> float:
+    """Of (L, L + 1) counts, the last column being missed pixels."""
+    ious = []
+    for label in range(len(counts)):
+        true, called = counts[label].sum(), counts[:, label].sum()
+        ious.append(counts[label, label] / (true + called - counts[label, label]))
+    return sum(ious) / len(ious)
 
-    pooled = []
+
+def test_difference_is_that_of_the_label_maps_counted_pixel_by_pixel_over_the_seeds(
+    tree: TinyTree, compared: Path
+) -> None:
+    mious = []
     for name in ("seenet", "seenet-without-s-c"):
-        total = 0
+        counts = np.zeros((4, 5))
         for seed in (0, 1):
-            path = compared / "out" / name / f"seed-{seed}" / "compare" / "image_counts.npz"
-            image_ids, counts = read_image_counts(path)
-            total = total + counts["proxy"].astype(int).sum(axis=0)  # (L, L + 1)
-        ious = []
-        for label in range(4):
-            true, called = total[label].sum(), total[:, label].sum()
-            ious.append(total[label, label] / (true + called - total[label, label]))
-        pooled.append(sum(ious) / 4)
-    assert len(image_ids) == 12
+            labels = compared / "out" / name / f"seed-{seed}" / "proxy" / "labels"
+            for image_id in tree.train_ids:
+                target = np.asarray(Image.open(tree.mask(image_id)))
+                found = np.asarray(Image.open(labels / f"{image_id}.png"))
+                for truth, label in zip(target.flat, found.flat, strict=True):
+                    if truth != 255:
+                        counts[truth, label] += 1
+        mious.append(_miou(counts))
     (difference,) = json.loads((compared / "out" / "compare.json").read_text())["differences"]
     assert (difference["setting"], difference["reference"]) == ("SeeNet without S_C", "SeeNet")
     found = difference["proxy"]
-    assert found["difference"] == pytest.approx(pooled[1] - pooled[0])
+    assert found["difference"] == pytest.approx(mious[1] - mious[0])
     assert found["low"] <= found["difference"] <= found["high"]
+
+
+def test_counts_kept_of_each_image_add_up_to_the_scores(compared: Path) -> None:
+    from wsss_cli.artifacts.image_counts import read_image_counts
+
+    for name in RUNS:
+        folder = compared / "out" / name / "compare"
+        scores = json.loads((folder / "scores.json").read_text())
+        image_ids, counts = read_image_counts(folder / "image_counts.npz")
+        assert len(image_ids) == 12
+        of_proxies, of_attention = (counts[key].astype(float) for key in ("proxy", "attention"))
+        assert of_proxies.shape == of_attention.shape == (12, 4, 5)
+        assert _miou(of_proxies.sum(axis=0)) == pytest.approx(scores["proxy"])
+        assert _miou(of_attention.sum(axis=0)) == pytest.approx(scores["attention_fixed"], abs=1e-6)
 
 
 @pytest.mark.parametrize(
