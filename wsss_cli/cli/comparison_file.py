@@ -129,12 +129,12 @@ def _folders(path: Path, settings: Mapping[str, object]) -> dict[str, str]:
     folders = {name: re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in settings}
     for name, folder in folders.items():
         twins = [other for other in folders if folders[other] == folder]
-        if not folder or len(twins) > 1:
+        if not folder:
+            raise UsageError(f"{path}: the setting {name!r} needs a letter or a digit in its name")
+        if len(twins) > 1:
             raise UsageError(
-                f"{path}: the settings {', '.join(map(repr, twins))} have no folder of their own "
-                f"({folder!r}); names must differ in letters or digits"
-                if folder
-                else f"{path}: the setting {name!r} needs a letter or a digit in its name"
+                f"{path}: the settings {', '.join(map(repr, twins))} would share the folder "
+                f"{folder}; their names must differ in letters or digits"
             )
     return folders
 
