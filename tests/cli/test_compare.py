@@ -243,7 +243,7 @@ def test_counts_kept_of_each_image_add_up_to_the_scores(compared: Path) -> None:
 
     for name in RUNS:
         folder = compared / "out" / name / "compare"
-        scores = json.loads((folder / "scores.json").read_text())
+        scores = json.loads((folder / "manifest.json").read_text())["counts"]
         image_ids, counts = read_image_counts(folder / "image_counts.npz")
         assert len(image_ids) == 12
         of_proxies, of_attention = (counts[key].astype(float) for key in ("proxy", "attention"))

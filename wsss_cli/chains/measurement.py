@@ -4,7 +4,6 @@ They are made by ``evaluate``. Kept are also the pixel counts of each image, whi
 bootstrap needs. Attention, proxies and masks that are still the same are not scored again.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wsss_cli.artifacts.atomic import write_json
 from wsss_cli.artifacts.fingerprint import files_fingerprint
 from wsss_cli.artifacts.image_counts import read_image_counts, write_image_counts
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory, read_manifest
@@ -22,12 +20,13 @@ from wsss_cli.configs.compare import ComparedRun
 from wsss_cli.metrics.tally import Tally
 from wsss_cli.stages import evaluate
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, MATCHED_RECALL
+from wsss_cli.stages.making import make
 from wsss_cli.tracking import Silent, Track
 
 FOLDER = "compare"
 # Raised when a change of evaluate changes the scores.
 MEASUREMENT_VERSION = 1
-_SCORES, _COUNTS = "scores.json", "image_counts.npz"
+_COUNTS = "image_counts.npz"
 ATTENTION, PROXY = "attention", "proxy"
 
 
@@ -58,18 +57,19 @@ def measure(run: ComparedRun, track: Track) -> Measurement:
     """
     directory = _directory(run)
     other = _fingerprint(directory.path) not in (None, directory.fingerprint)
-    known = directory.state(overwrite=other) == "complete"
-    if not known:
+
+    def work() -> dict[str, Any]:
         directory.begin(overwrite=other)
-        _score(run, directory.path, track)
-        directory.complete({})
+        return _score(run, directory.path, track)
+
+    report = make(directory, work, overwrite=other)
     training = read_manifest(run.directory / "train")["counts"]
-    scores = json.loads((directory.path / _SCORES).read_text(encoding="utf-8"))
     # The rate covers the iterations since the last resumption, as its seconds do.
-    scores["seconds_per_iteration"] = 1 / training["rate"] if training["rate"] else None
+    per_iteration = 1 / training["rate"] if training["rate"] else None
+    scores = {**report.values, "seconds_per_iteration": per_iteration}
     image_ids, counts = read_image_counts(directory.path / _COUNTS)
     arrays = {name: torch.from_numpy(array) for name, array in counts.items()}
-    return Measurement(scores, training["losses"], image_ids, arrays, known)
+    return Measurement(scores, training["losses"], image_ids, arrays, report.up_to_date)
 
 
 def _directory(run: ComparedRun) -> StageDirectory:
@@ -89,7 +89,7 @@ def _directory(run: ComparedRun) -> StageDirectory:
             "recall": MATCHED_RECALL,
         },
         inputs=inputs,
-        owned=(_SCORES, _COUNTS),
+        owned=(_COUNTS,),
         details={},
     )
 
@@ -101,13 +101,14 @@ def _fingerprint(directory: Path) -> str | None:
         return None
 
 
-def _score(run: ComparedRun, directory: Path, track: Track) -> None:
+def _score(run: ComparedRun, directory: Path, track: Track) -> dict[str, Any]:
+    """Write the counts of each image; returns the scores."""
     of_attention: dict[str, Tally] = {}
     of_proxies: dict[str, Tally] = {}
     found = evaluate.run(run.attention, track=track, per_image=of_attention).values
     labelled = evaluate.run(run.labels, track=track, per_image=of_proxies).values
     at_fixed = dict(zip(found["curve"]["thresholds"], found["curve"]["miou"], strict=True))
-    scores: dict[str, Any] = {
+    scores = {
         "classification_map": found["classification_map"],
         "attention_best": found["miou"],
         "best_threshold": found["best_threshold"],
@@ -123,7 +124,7 @@ def _score(run: ComparedRun, directory: Path, track: Track) -> None:
         for name, tallies in ((ATTENTION, of_attention), (PROXY, of_proxies))
     }
     write_image_counts(directory / _COUNTS, image_ids, counts)
-    write_json(directory / _SCORES, scores)
+    return scores
 
 
 def _square(tally: Tally, convention: str) -> Any:  # noqa: ANN401 - (L, L + 1) int32 array
