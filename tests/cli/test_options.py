@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from conftest import Command
 
-from wsss_cli.cli import attend, demo, evaluate, proxy, segment, train
+from wsss_cli.cli import attend, compare, demo, evaluate, proxy, segment, train
 from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.compare import CompareConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
@@ -27,7 +28,11 @@ STAGES: dict[str, tuple[Callable[..., None], type]] = {
     "segment": (segment.segment, SegmentConfig),
     "evaluate": (evaluate.evaluate, EvaluateConfig),
 }
-COMMANDS = {**STAGES, "demo": (demo.demo, DemoConfig)}
+COMMANDS = {
+    **STAGES,
+    "demo": (demo.demo, DemoConfig),
+    "compare": (compare.compare, CompareConfig),
+}
 NAMES = [(stage, field.name) for stage, (_, config) in STAGES.items() for field in fields(config)]
 
 

@@ -70,10 +70,19 @@ class StageDirectory:
             "inputs": {role: given.fingerprint for role, given in self.inputs.items()},
         }
 
-    def state(self, *, overwrite: bool = False) -> str:
+    def state(
+        self,
+        *,
+        overwrite: bool = False,
+        way_out: str = "pass --overwrite to replace it, or --run DIR to keep both",
+    ) -> str:
         """Compare with what is on the disk: ``new``, ``resumable`` or ``complete``.
 
         A complete artifact from which files have vanished is resumable: they are made again.
+
+        Args:
+            overwrite: Whatever lies there is to be replaced.
+            way_out: What a refusal advises.
 
         Raises:
             UsageError: Another result lies there; the message names what differs.
@@ -92,8 +101,7 @@ class StageDirectory:
             return "new"
         if manifest["fingerprint"] != self.fingerprint:
             raise UsageError(
-                f"{self.path} holds another result ({self._differences(manifest)}); pass "
-                "--overwrite to replace it, or --run DIR to keep both"
+                f"{self.path} holds another result ({self._differences(manifest)}); {way_out}"
             )
         whole = manifest["status"] == "complete" and self._lacks_nothing(manifest["files"])
         return "complete" if whole else "resumable"

@@ -19,6 +19,7 @@ from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.synthetic import draw_voc_tree
 from wsss_cli.errors import UsageError
 from wsss_cli.stages import attend, evaluate, proxy, segment, train
+from wsss_cli.stages.evaluate import FIXED_THRESHOLD
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.train import CHECKPOINT_FILE
 from wsss_cli.tracking import Track
@@ -29,9 +30,6 @@ VAL_IMAGES = 80
 ATTENTION_ITERATIONS = 400
 SEGMENTATION_ITERATIONS = 600
 CROP = 112
-# Of the attention, in the middle of the range and chosen before looking: whoever has no masks has
-# nothing to choose it by.
-THRESHOLD = 0.3
 TEST_SIZE = 128
 SETTINGS_FILE = "demo.json"
 
@@ -70,7 +68,7 @@ def run(config: DemoConfig, *, track: Track) -> Report:
             EvaluateConfig(**common, what="proxy", baselines=True), track=track
         ).values
         scores[method] = {
-            "attention": curve[THRESHOLD],
+            "attention": curve[FIXED_THRESHOLD],
             "attention_best": found["miou"],
             "proxy": labelled["miou"],
         }
@@ -89,7 +87,7 @@ def run(config: DemoConfig, *, track: Track) -> Report:
     )
     of_predictions = evaluate.run(EvaluateConfig(**common, baselines=True), track=track)
     values = {
-        "threshold": THRESHOLD,
+        "threshold": FIXED_THRESHOLD,
         **scores,
         "proxy_baselines": baselines,
         "prediction": of_predictions.values["miou"],
