@@ -39,8 +39,10 @@ class StageDirectory:
         stage_version: Raised when the stage's code changes its results.
         settings: The fields that change the result, JSON values.
         inputs: The stage's inputs by role.
-        owned: Glob patterns, relative to ``path``, of the files the stage writes.
+        owned: Glob patterns, relative to ``path``, of the files that make up the artifact.
         details: Further facts for the manifest: class names, seed, device and the like.
+        extras: Patterns of further files of the stage, written on request: as much its own as
+            the others, but the artifact is whole without them.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class StageDirectory:
     inputs: Mapping[str, Input]
     owned: Sequence[str]
     details: Mapping[str, Any]
+    extras: Sequence[str] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -75,7 +78,7 @@ class StageDirectory:
         try:
             manifest = read_manifest(self.path)
         except FileNotFoundError:
-            strangers = [path.name for pattern in self.owned for path in self.path.glob(pattern)]
+            strangers = [path.name for pattern in self._all for path in self.path.glob(pattern)]
             if strangers:
                 raise UsageError(
                     f"{self.path} has {strangers[0]} but no {MANIFEST}, so it is not known whose "
@@ -91,6 +94,10 @@ class StageDirectory:
             )
         whole = manifest["status"] == "complete" and self._count_files() >= manifest["files"]
         return "complete" if whole else "resumable"
+
+    @property
+    def _all(self) -> tuple[str, ...]:
+        return (*self.owned, *self.extras)
 
     def _count_files(self) -> int:
         return sum(1 for pattern in self.owned for _ in self.path.glob(pattern))
@@ -119,7 +126,7 @@ class StageDirectory:
         Raises:
             UsageError: One of the stage's folders is a link to somewhere else.
         """
-        for pattern in self.owned:
+        for pattern in self._all:
             folder = (self.path / pattern).parent
             if folder.is_symlink():
                 raise UsageError(
@@ -154,7 +161,7 @@ class StageDirectory:
                 for role, given in self.inputs.items()
             },
             **self.details,
-            "owned": list(self.owned),
+            "owned": list(self._all),
             "versions": _versions(),
             **facts,
         }

@@ -35,6 +35,7 @@ class TrainConfig(CommonConfig):
         background_branch: Train S_C, which must find nothing on the background.
         share_background_head: Let S_C use S_B's weights, as the released model suggests.
         checkpoint_every: Iterations between checkpoints.
+        snapshot_every: Iterations between snapshots of the network that are kept; 0 keeps none.
     """
 
     method: str = "seenet"
@@ -55,6 +56,7 @@ class TrainConfig(CommonConfig):
     background_branch: bool = True
     share_background_head: bool = True
     checkpoint_every: int = 200
+    snapshot_every: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,6 +64,7 @@ class TrainConfig(CommonConfig):
         choice("backbone", self.backbone, BACKBONES)
         for field in ("iterations", "batch_size", "crop", "checkpoint_every"):
             check(getattr(self, field) > 0, field, "must be above 0")
+        check(self.snapshot_every >= 0, "snapshot_every", "must be 0 or more")
         check(self.lr > 0, "lr", "must be above 0")
         check(self.weight_decay >= 0, "weight_decay", "must be 0 or more")
         check(0 <= self.momentum < 1, "momentum", "must be in [0, 1)")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.methods.protocol import BranchMaps
+from wsss_cli.methods.protocol import Branches, BranchMaps
 from wsss_cli.models.heads import ClassHead
 from wsss_cli.models.trunks import Trunk
 from wsss_cli.ops.erasing import attention_prior, background_mask, conditional_relu, ternary_mask
@@ -81,11 +81,54 @@ class SeeNetNetwork(nn.Module):
         for chunk in torch.split(pairs, PAIRS_AT_ONCE):
             image, column = chunk.unbind(dim=1)
             map_a = scores_a[image, column]  # (p, h, w)
-            prior = attention_prior(map_a[:, None], map_a.new_ones(len(chunk), 1))
-            erased = conditional_relu(features[image], self.erasing_mask(prior))
-            map_b = self.head_b.class_map(erased, column)  # (p, h, w)
+            map_b = self.second_look(features[image], own_prior(map_a), column)  # (p, h, w)
             maps.append(torch.stack((map_a, map_b), dim=1))
         return BranchMaps(scores_a.mean(dim=(2, 3)), pairs, torch.cat(maps))
+
+    def second_look(self, features: Tensor, prior: Tensor, column: Tensor) -> Tensor:
+        """S_B's map of one class for each prior.
+
+        Args:
+            features: (P, K, h, w).
+            prior: (P, h, w).
+            column: (P,) int64 class columns.
+
+        Returns:
+            (P, h, w) raw scores.
+        """
+        return self.head_b.class_map(conditional_relu(features, self.erasing_mask(prior)), column)
+
+
+def own_prior(map_a: Tensor) -> Tensor:
+    """(P, h, w) priors of single maps, as if each one's class were the image's only label."""
+    return attention_prior(map_a[:, None], map_a.new_ones(len(map_a), 1))
+
+
+def branches(network: SeeNetNetwork, images: Tensor, labels: Tensor) -> Branches:
+    """Everything that SeeNet makes of the present classes, each as if the image's only label.
+
+    Without a head of its own S_C is S_B's head, as in training; a network trained without S_C
+    shows what that head says of the background if nothing ever told it to be silent there.
+
+    Args:
+        network: In evaluation mode.
+        images: (B, 3, H, W) RGB in 0..255.
+        labels: (B, C) multi-hot.
+    """
+    features = network.trunk(images)  # (B, K, h, w)
+    pairs = labels.nonzero()  # (P, 2)
+    image, column = pairs.unbind(dim=1)
+    features, map_a = features[image], network.head_a(features)[image, column]
+    prior = own_prior(map_a)
+    thresholds = network.config.delta_high, network.config.delta_low
+    background = background_mask(prior, *thresholds).to(features.dtype)[:, None]
+    return Branches(
+        pairs,
+        {"S_A": map_a, "S_B": network.second_look(features, prior, column)},
+        prior,
+        ternary_mask(prior, *thresholds),
+        (network.head_c or network.head_b).class_map(features * background, column),
+    )
 
 
 def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> SeeNetNetwork:
