@@ -22,11 +22,12 @@ def branch_shares(attention: Tensor, class_id: int, target: Tensor) -> dict[str,
     Returns:
         ``mass_object`` and ``mass_background``, the shares of the map's sum that lie on the class
         and on label 0 (the rest lies on other classes); ``lit_object`` and ``lit_background``,
-        the shares of the class's and of label 0's pixels where the map is at least 0.3.
+        the shares of the class's and of label 0's pixels where the map is at least 0.3; and
+        ``strength``, the mean of the map.
     """
     mass = attention.double()
     total = mass[target != IGNORE].sum()
-    shares = {}
+    shares = {"strength": float(mass[target != IGNORE].mean())}
     for name, region in (("object", target == class_id), ("background", target == 0)):
         shares[f"mass_{name}"] = float(mass[region].sum() / total)
         shares[f"lit_{name}"] = float((attention[region] >= LIT).double().mean())
