@@ -1,9 +1,9 @@
-"""Where each branch's attention lies, over the iterations of a training.
+r"""Where each branch's attention lies, over the iterations of a training.
 
 Reads the snapshots of trainings made with ``wsss train --snapshot-every N`` and measures, on
 images with true masks, the share of each branch's attention on the object and on the background::
 
-    python benchmarks/branch_shares.py "with S_C=runs/a0,runs/a1" "without S_C=runs/b0,runs/b1" \\
+    python benchmarks/branch_shares.py "with S_C=runs/a0,runs/a1" "without S_C=runs/b0,runs/b1" \
         --size 128 --out shares
 
 Runs named together are trainings that differ in their seed, and the means are over them. Writes
@@ -69,7 +69,7 @@ def averaged(rows: Sequence[Row]) -> list[Row]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The table of the last iteration, in per cent, with the range over runs where there are two."""
+    """The table of the last iteration, in per cent; the runs of a kind beside each other."""
     last = max(row["iteration"] for row in rows)
     head = f"| training | branch | {' | '.join(s.replace('_', ' on ') for s in SHARES)} |"
     lines = [head, "|---" * (2 + len(SHARES)) + "|"]

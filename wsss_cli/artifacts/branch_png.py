@@ -27,6 +27,7 @@ ZONES = (
 GREY = 0.2
 
 TILE = 160  # the longer side of a tile, in pixels
+NARROWEST = 130  # of a column: as wide as its longest line of text
 MARGIN = 10
 TITLE_HEIGHT = 26
 LINE_HEIGHT = 16
@@ -105,7 +106,7 @@ def compose(rows: Sequence[Mapping[str, Tile]], note: str) -> Image.Image:
     """Arrange the tiles of :func:`write_rows`."""
     titles = _columns(rows)
     fitted = [{title: _fit(tile.pixels) for title, tile in row.items()} for row in rows]
-    wide = max(TILE, *(tile.shape[1] for row in fitted for tile in row.values()))
+    wide = max(NARROWEST, *(tile.shape[1] for row in fitted for tile in row.values()))
     heights = [max(tile.shape[0] for tile in row.values()) for row in fitted]
     below = LINES * LINE_HEIGHT + 2 * MARGIN
     size = (
