@@ -7,7 +7,8 @@ images with true masks, the share of each branch's attention on the object and o
         --size 128 --out shares
 
 Runs named together are trainings that differ in their seed, and the means are over them. Writes
-``shares.csv`` (every run), ``shares.md`` (the last iteration) and ``shares.png`` (the means).
+``shares.csv`` (every run), ``shares.md`` (the last iteration, the runs of a kind side by side) and
+``shares.png`` (the means).
 """
 
 import argparse
@@ -84,7 +85,7 @@ def markdown(rows: Sequence[Row]) -> str:
 def plot(rows: Sequence[Row]) -> Image.Image:
     """Mass on the object and on the background over iterations; a column per branch."""
     colours = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
-    width, height, left, top, gap = 210, 130, 56, 60, 26
+    width, height, left, top, gap = 210, 130, 56, 76, 34
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     branches = list(dict.fromkeys(row["branch"] for row in rows))
     last = max(row["iteration"] for row in rows)
@@ -100,12 +101,12 @@ def plot(rows: Sequence[Row]) -> Image.Image:
         at += 60 + round(draw.textlength(kind, large))
     for line, share in enumerate(SHARES[:2]):
         y = top + line * (height + gap)
-        draw.text((10, y - 14), share.replace("_", " on "), "#555", small, anchor="lm")
+        draw.text((left, y - 10), share.replace("_", " on "), "#555", small, anchor="lm")
         for column, branch in enumerate(branches):
             x = left + column * (width + gap)
             draw.rectangle((x, y, x + width, y + height), outline="#999")
             if not line:
-                draw.text((x + width / 2, y - 16), branch, "black", large, anchor="mm")
+                draw.text((x + width / 2, y - 30), branch, "black", large, anchor="mm")
             for tick in (0, 0.25, 0.5, 0.75, 1):
                 level = y + height * (1 - tick)
                 draw.line((x, level, x + width, level), "#ddd")

@@ -42,6 +42,16 @@ def known_answers(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return network
 
 
+@pytest.fixture
+def own_run(trained: Path, tmp_path: Path) -> Path:
+    """The trained run, with room for pictures of its own."""
+    run = tmp_path / "run"
+    run.mkdir()
+    for stage in ("train", "attend"):
+        (run / stage).symlink_to(trained / stage)
+    return run
+
+
 def _colours(path: Path) -> np.ndarray:
     return np.array(Image.open(path).convert("RGB")).astype(int)
 
@@ -54,14 +64,14 @@ def _tile(pixels: np.ndarray, row: int, column: int) -> np.ndarray:
 
 
 def test_picture_shows_zones_maps_and_truth_in_their_places(
-    tree: TinyTree, trained: Path, wsss: Command, known_answers: SimpleNamespace
+    tree: TinyTree, own_run: Path, wsss: Command, known_answers: SimpleNamespace
 ) -> None:
     image_id = tree.train_ids[0]  # of two classes: two rows
-    outcome = wsss("show", "--image", image_id, trained, "--json")
+    outcome = wsss("show", "--image", image_id, own_run, "--json")
     assert outcome.code == 0, outcome.err
     assert known_answers.seen == [(1, 3, 64, 64)]  # as large as the run's attention was made
     (drawn,) = outcome.values["pictures"]
-    path = trained / "pictures" / f"{image_id}.png"
+    path = own_run / "pictures" / f"{image_id}.png"
     assert drawn["path"] == str(path)
     pixels = _colours(path)
     image = cv2.cvtColor(cv2.imread(str(tree.image(image_id))), cv2.COLOR_BGR2GRAY)
@@ -95,21 +105,21 @@ def test_picture_shows_zones_maps_and_truth_in_their_places(
 
 def test_runs_are_blocks_of_rows_and_truth_is_left_out_where_there_is_none(
     own_tree: TinyTree,
-    trained: Path,
+    own_run: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     known_answers: SimpleNamespace,
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    (other / "train").symlink_to(trained / "train")
+    (other / "train").symlink_to(own_run / "train")
     monkeypatch.setattr(picture, "find_data", lambda _: picture.VocTree(own_tree.root))
     image_id = own_tree.train_ids[1]
     own_tree.mask(image_id).unlink()
-    (drawn,) = picture.run([other, trained, other], [image_id]).values["pictures"]
+    (drawn,) = picture.run([other, own_run, other], [image_id]).values["pictures"]
     assert [shape[-1] for shape in known_answers.seen] == [224, 64, 224]
-    assert Path(drawn["path"]).name == f"{image_id}_trained_other.png"
-    assert [row["run"] for row in drawn["rows"]] == [str(other), str(trained), str(other)]
+    assert Path(drawn["path"]).name == f"{image_id}_run_other.png"
+    assert [row["run"] for row in drawn["rows"]] == [str(other), str(own_run), str(other)]
     assert drawn["rows"][0]["maps"] == dict.fromkeys(("S_A", "S_B", "fused", "S_C"))
     pixels = _colours(Path(drawn["path"]))
     assert pixels.shape == (
@@ -155,20 +165,20 @@ def test_faint_map_stays_faint_beside_a_loud_one() -> None:
 
 
 def test_real_network_draws_and_is_left_as_it_was(
-    tree: TinyTree, trained: Path, wsss: Command
+    tree: TinyTree, own_run: Path, wsss: Command
 ) -> None:
-    before = (trained / "train" / "checkpoint.pt").read_bytes()
-    outcome = wsss("show", trained, "--image", tree.val_ids[0], "--image", tree.train_ids[1])
+    before = (own_run / "train" / "checkpoint.pt").read_bytes()
+    outcome = wsss("show", own_run, "--image", tree.val_ids[0], "--image", tree.train_ids[1])
     assert outcome.code == 0, outcome.err
     assert outcome.out.splitlines() == [
-        str(trained / "pictures" / f"{image_id}.png")
+        str(own_run / "pictures" / f"{image_id}.png")
         for image_id in (tree.val_ids[0], tree.train_ids[1])
     ]
-    assert (trained / "train" / "checkpoint.pt").read_bytes() == before
+    assert (own_run / "train" / "checkpoint.pt").read_bytes() == before
 
 
 def test_refusals_are_one_sentence(
-    own_tree: TinyTree, trained: Path, tmp_path: Path, wsss: Command, monkeypatch: Any
+    own_tree: TinyTree, own_run: Path, tmp_path: Path, wsss: Command, monkeypatch: Any
 ) -> None:
     def refused(code: int, named: str, *arguments: object) -> None:
         outcome = wsss("show", *arguments)
@@ -176,13 +186,13 @@ def test_refusals_are_one_sentence(
         assert named in outcome.err
         assert outcome.err.count("\n") == 1
 
-    refused(2, "--image nobody", "--image", "nobody", trained)
-    refused(2, "there is no such image", "--image", "../x", trained)
+    refused(2, "--image nobody", "--image", "nobody", own_run)
+    refused(2, "there is no such image", "--image", "../x", own_run)
     refused(2, "run `wsss train` first", "--image", "x", tmp_path)
-    refused(2, "with --image ID only", trained, trained)
+    refused(2, "with --image ID only", own_run, own_run)
     monkeypatch.setattr(picture, "find_data", lambda _: picture.VocTree(own_tree.root))
     own_tree.annotation(own_tree.val_ids[0]).unlink()
-    refused(1, "lacks the XML of 1 images", "--image", own_tree.val_ids[0], trained)
+    refused(1, "lacks the XML of 1 images", "--image", own_tree.val_ids[0], own_run)
 
 
 def test_show_without_an_image_needs_no_torch(trained: Path) -> None:
