@@ -1,5 +1,7 @@
 """Pictures of branches from a network whose answers are known."""
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -196,9 +198,6 @@ def test_refusals_are_one_sentence(
 
 
 def test_show_without_an_image_needs_no_torch(trained: Path) -> None:
-    import subprocess
-    import sys
-
     code = (
         "import sys\n"
         "from wsss_cli.cli.app import app\n"
