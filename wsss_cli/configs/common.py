@@ -11,7 +11,10 @@ AMP_CHOICES = ("auto", "off")
 
 # Where and how fast, not what: these never change a result, so no fingerprint holds them.
 OPERATIONAL = frozenset(
-    {"run", "data", "device", "workers", "amp", "overwrite", "checkpoint_every", "heatmaps"}
+    {
+        *("run", "data", "device", "workers", "amp", "overwrite", "checkpoint_every", "heatmaps"),
+        "snapshot_every",
+    }
 )
 # Places of inputs: the fingerprint of what lies there counts, not the name.
 INPUT_PATHS = frozenset({"checkpoint", "attention", "saliency", "proxy", "weights", "pred", "gt"})

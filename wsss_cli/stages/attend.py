@@ -41,7 +41,8 @@ from wsss_cli.tracking import Track
 
 STAGE_VERSION = 1
 HEATMAPS = "heatmaps"
-OWNED = (INDEX, f"{SHARDS}/*.h5", f"{HEATMAPS}/*.png")
+OWNED = (INDEX, f"{SHARDS}/*.h5")
+EXTRAS = (f"{HEATMAPS}/*.png",)
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
             "checkpoint": Input(checkpoint, file_fingerprint(checkpoint)),
         },
         owned=OWNED,
+        extras=EXTRAS,
         details={
             "config": record(config),
             "data": str(tree.root),
