@@ -41,8 +41,8 @@ class ProxyPlan:
     """Everything checked before the first label map.
 
     Attributes:
-        grey_maps: By the option that gave them: the PNG of each image, in the order of
-            ``image_ids``.
+        class_names: Of classes 1..C, None where neither data nor attention tell.
+        grey_maps: The PNG of each image, by the option that named their folder.
     """
 
     config: ProxyConfig
