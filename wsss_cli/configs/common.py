@@ -17,7 +17,18 @@ OPERATIONAL = frozenset(
     }
 )
 # Places of inputs: the fingerprint of what lies there counts, not the name.
-INPUT_PATHS = frozenset({"checkpoint", "attention", "saliency", "proxy", "weights", "pred", "gt"})
+INPUT_PATHS = frozenset(
+    {
+        "checkpoint",
+        "attention",
+        "saliency",
+        "second_saliency",
+        "proxy",
+        "weights",
+        "pred",
+        "gt",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,12 @@ def check(condition: bool, field: str, rule: str) -> None:
         UsageError: The condition does not hold; the message names the option.
     """
     if not condition:
-        raise UsageError(f"--{field.replace('_', '-')} {rule}")
+        raise UsageError(f"{option(field)} {rule}")
+
+
+def option(field: str) -> str:
+    """The option of a field, as it is typed."""
+    return f"--{field.replace('_', '-')}"
 
 
 def choice(field: str, value: str, choices: tuple[str, ...]) -> None:
