@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from wsss_cli.metrics.segmentation import IGNORE
+from wsss_cli.labels import IGNORE
 
 # At which a position counts as lit: the middle of the range in which attention is read.
 LIT = 0.3

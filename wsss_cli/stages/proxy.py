@@ -10,7 +10,7 @@ import torch
 
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile, ImageAttention
 from wsss_cli.artifacts.fingerprint import files_fingerprint
-from wsss_cli.artifacts.label_png import IGNORE, read_label_map, write_label_map
+from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_complete
 from wsss_cli.configs.common import option, record
 from wsss_cli.configs.proxy import ProxyConfig
@@ -21,6 +21,7 @@ from wsss_cli.data.resizing import enlarge_maps, resize_grey
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
 from wsss_cli.stages.inputs import data_if_known
 from wsss_cli.stages.making import make

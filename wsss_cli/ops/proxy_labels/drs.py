@@ -9,7 +9,8 @@ Constants and order of the steps are those of the authors' public implementation
 
 from torch import Tensor
 
-from wsss_cli.ops.proxy_labels.ignoring import IGNORE, ignore_crowded
+from wsss_cli.labels import IGNORE
+from wsss_cli.ops.proxy_labels.ignoring import ignore_crowded
 from wsss_cli.ops.proxy_labels.scores import cut_low, strongest_class
 
 ATTENTION_CUT = 0.2

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-IGNORE = 255
+from wsss_cli.labels import IGNORE
 
 
 def ignore_conflicts(label_map: Tensor, attention: Tensor, threshold: float) -> Tensor:

@@ -13,7 +13,8 @@ here they are listed and refused.
 import torch
 from torch import Tensor
 
-from wsss_cli.ops.proxy_labels.ignoring import IGNORE, ignore_crowded
+from wsss_cli.labels import IGNORE
+from wsss_cli.ops.proxy_labels.ignoring import ignore_crowded
 from wsss_cli.ops.proxy_labels.scores import cut_low, strongest_class
 
 ATTENTION_CUT = 0.3
