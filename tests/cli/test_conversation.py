@@ -11,6 +11,8 @@ from conftest import CLASSES, Command, Outcome, TinyTree, classes_of, train_argu
 from PIL import Image
 
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
+from wsss_cli.configs.proxy_rules import RULES
+from wsss_cli.methods.table import METHODS
 
 STAGES = ("train", "attend", "proxy", "segment", "evaluate")
 
@@ -308,6 +310,18 @@ def test_verbose_says_every_setting_before_the_start(
     outcome = wsss(*train_arguments(tree, trained), "-v", "--json")
     assert outcome.values["status"] == "up to date"
     assert any(line.split() == ["iterations", "4"] for line in outcome.err.splitlines())
+
+
+def test_show_lists_methods_and_rules_with_their_papers(wsss: Command) -> None:
+    found = wsss("show", "--methods", "--json").values
+    assert found["methods"].keys() == METHODS.keys()
+    assert found["rules"].keys() == RULES.keys()
+    for method in found["methods"].values():
+        assert method["paper"]
+        assert method["here"]
+    text = wsss("show", "--methods").out
+    assert "Hou et al., NeurIPS 2018" in text
+    assert "Jiang et al., ICCV 2019" in text
 
 
 def test_debug_shows_the_traceback(wsss: Command, tmp_path: Path) -> None:

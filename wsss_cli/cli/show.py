@@ -1,8 +1,10 @@
 """``wsss show``."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from json import loads
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated, Any
 
 from typer import Argument, Option
@@ -12,7 +14,9 @@ from wsss_cli.cli import options
 from wsss_cli.cli.conversation import errors_as_sentences
 from wsss_cli.cli.conversation import show as print_result
 from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.proxy_rules import RULES
 from wsss_cli.errors import UsageError
+from wsss_cli.methods.table import METHODS
 
 
 def show(
@@ -28,6 +32,9 @@ def show(
         list[str],
         Option(help="Draw what each branch makes of the image of this id (give several times)."),
     ] = [],  # noqa: B006
+    methods: Annotated[
+        bool, Option("--methods", help="List the attention systems and proxy rules instead.")
+    ] = False,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -39,12 +46,16 @@ def show(
       wsss show runs/cam --json
       wsss show --image 2007_000033 --image 2007_000129
       wsss show --image 2007_000033 runs/cam runs/seenet
+      wsss show --methods
 
     A run holds stages, whether they are complete, their settings and scores. Pictures show the
     attention prior, the zones, every branch's map and the true mask, where there are such, and go
     to RUN/pictures/ID.png, of the first run given.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
+        if methods:
+            print_result(_systems(), _systems_text, as_json=json)
+            return
         if image:
             from wsss_cli.stages import picture
 
@@ -77,6 +88,29 @@ def summarise(run: Path) -> dict[str, Any]:
     if not stages and not scores:
         raise UsageError(f"{run} holds no run; start one with wsss train --data DIR --run {run}")
     return {"run": str(run), "stages": stages, "scores": scores}
+
+
+def _systems() -> dict[str, Any]:
+    return {
+        "methods": {
+            name: {k: v for k, v in asdict(m).items() if k != "module"}
+            for name, m in METHODS.items()
+        },
+        "rules": {name: {"title": rule.title, "paper": rule.paper} for name, rule in RULES.items()},
+    }
+
+
+def _systems_text(systems: Mapping[str, Any]) -> str:
+    lines = ["wsss train --method"]
+    for name, method in systems["methods"].items():
+        lines.append(f"  {name:<10} {method['title']}, {method['paper']}")
+        lines += wrap(
+            "here: " + method["here"], 88, initial_indent=" " * 13, subsequent_indent=" " * 13
+        )
+    lines.append("wsss proxy --rule")
+    for name, rule in systems["rules"].items():
+        lines.append(f"  {name:<10} {rule['title']}, {rule['paper']}")
+    return "\n".join(lines)
 
 
 def _paths(values: Mapping[str, Any]) -> str:

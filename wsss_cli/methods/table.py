@@ -12,11 +12,13 @@ class Method:
     Attributes:
         title: What it is called.
         paper: Where it is from.
+        here: What differs from the paper; the module's docstring has it at length.
         module: Module that builds it: ``build(trunk, num_classes, config)``.
     """
 
     title: str
     paper: str
+    here: str
     module: str
 
 
@@ -24,21 +26,28 @@ METHODS = {
     "cam": Method(
         "Class activation mapping",
         "Zhou et al., CVPR 2016",
+        "the head is that of SeeNet's S_A, so that the two differ in the erasing alone",
         "wsss_cli.methods.cam",
     ),
     "acol": Method(
         "Adversarial complementary learning",
         "Zhang et al., CVPR 2018",
+        "sigmoid losses, as an image has several classes; heads of SeeNet's size "
+        "(--head-channels 1024 is the paper's); no 3x3 average pooling before them",
         "wsss_cli.methods.acol",
     ),
     "gain": Method(
         "Guided attention inference network",
         "Li et al., CVPR 2018",
+        "the head is that of SeeNet's S_A; sigma, omega and alpha are options, since "
+        "implementations disagree",
         "wsss_cli.methods.gain",
     ),
     "seenet": Method(
         "Self-Erasing Network",
         "Hou et al., NeurIPS 2018",
+        "where S_A has found nothing yet, nothing is erased and S_C is left out; whether S_C shares "
+        "S_B's head is an option",
         "wsss_cli.methods.seenet",
     ),
 }
