@@ -13,6 +13,7 @@ from PIL import Image
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.configs.proxy_rules import RULES
 from wsss_cli.methods.table import METHODS
+from wsss_cli.stages.baselines import Baselines
 
 STAGES = ("train", "attend", "proxy", "segment", "evaluate")
 
@@ -442,11 +443,45 @@ def test_baselines_are_scored_on_the_same_images(wsss: Command, tree: TinyTree, 
     assert wsss(*_commands(tree, run)["proxy"]).code == 0
     arguments = ["evaluate", "--what", "proxy", "--run", run, "--baselines", "--json"]
     baselines = wsss(*arguments).values["baselines"]
-    names = {"background", "saliency_first_label", "saliency_best_label", "centre_box"}
-    assert set(baselines) == names
+    told = {"background", "saliency_first_label", "saliency_best_label", "centre_box"}
+    assert set(baselines) == {*told, "saliency_predicted_label"}
     # The drawn saliency is the truth: only images of two classes are painted wrongly.
     assert 0.5 < baselines["saliency_first_label"] < 1
     assert baselines["background"] < baselines["saliency_first_label"]
+
+
+def test_only_the_predicted_label_may_be_a_class_that_the_image_does_not_have(
+    tree: TinyTree,
+) -> None:
+    image_id = tree.train_ids[1]
+    labels = np.array([[False, True, True]])
+    logits = np.array([[5.0, -2.0, -1.0]], np.float32)
+    maps = Baselines([image_id], labels, [tree.saliency / f"{image_id}.png"], logits).label_maps(
+        0, (48, 64)
+    )
+    named = {name: int(label_map.max()) for name, label_map in maps.items()}
+    assert named == {
+        "background": 0,
+        "saliency_first_label": 2,
+        "centre_box": 2,
+        "saliency_best_label": 3,
+        "saliency_predicted_label": 1,
+    }
+
+
+def test_baselines_take_the_labels_from_the_attention_that_is_named(
+    wsss: Command, tree: TinyTree, segmented: Path, tmp_path: Path
+) -> None:
+    arguments = ["evaluate", "--run", segmented, "--baselines", "--json"]
+    assert "saliency_best_label" not in wsss(*arguments).values["baselines"]  # attended: train
+    maps = tmp_path / "val" / "attend" / "attention.h5"
+    checkpoint = segmented / "train" / "checkpoint.pt"
+    run = ["--run", tmp_path / "val", "--data", tree.root, "--checkpoint", checkpoint]
+    assert wsss("attend", *run, "--split", "val", "--size", "64").code == 0
+    named = wsss(*arguments, "--attention", maps).values["baselines"]
+    assert {"saliency_best_label", "saliency_predicted_label"} <= named.keys()
+    others = segmented / "attend" / "attention.h5"
+    _refused(wsss(*arguments, "--attention", others), 2, str(others), "logits")
 
 
 @pytest.fixture

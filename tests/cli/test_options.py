@@ -172,7 +172,7 @@ def test_value_of_every_option_reaches_the_stage(
         ("segment --model unet", "--model must be one of deeplab-largefov-vgg16, tiny"),
         ("evaluate --what maps", "--what must be one of prediction, proxy, attention"),
         ("evaluate --predicted-ignore no", "--predicted-ignore must be one of false-negative"),
-        ("evaluate --attention a.h5", "--attention is scored with --what attention"),
+        ("evaluate --attention a.h5", "--attention is scored with --what attention, or"),
         ("evaluate --what attention --pred p", "--pred is a folder of label maps"),
     ],
 )

@@ -200,9 +200,30 @@ class AttentionFile:
             raise self._odd(image_id, f"has class ids {class_ids.tolist()}; they are 1..{most}")
         if not (0 < height <= _MOST_PIXELS and 0 < width <= _MOST_PIXELS // height):
             raise self._odd(image_id, f"has the size {height} x {width}, which no image has")
-        if logits is not None and logits.shape != (most,) and self.class_names is not None:
-            raise self._odd(image_id, f"has logits {logits.shape}; they should be ({most},)")
+        self._check_logits(image_id, logits)
         return ImageAttention(maps, class_ids.astype(np.uint8), (height, width), logits)
+
+    def read_logits(self, image_id: str) -> npt.NDArray[np.float32] | None:
+        """Read the (C,) class logits of one image alone; None where the file has none.
+
+        Raises:
+            WsssError: The image is not in the file, or its logits are of another shape.
+        """
+        try:
+            group = self._file[image_id]
+            logits = group["logits"][()] if "logits" in group else None
+        except (KeyError, OSError, AttributeError, TypeError) as error:
+            raise self._odd(image_id, f"cannot be read ({error})") from error
+        self._check_logits(image_id, logits)
+        return logits
+
+    def _check_logits(self, image_id: str, logits: npt.NDArray[np.float32] | None) -> None:
+        if logits is None or self.class_names is None:
+            return
+        if logits.shape != (len(self.class_names),):
+            raise self._odd(
+                image_id, f"has logits {logits.shape}; they should be ({len(self.class_names)},)"
+            )
 
     def _odd(self, image_id: str, what: str) -> WsssError:
         return WsssError(f"{self.path}: image {image_id} {what}; see the README for the layout")

@@ -25,7 +25,8 @@ def evaluate(
     attention: Annotated[
         Path | None,
         Option(
-            help="Attention file, ours or another tool's.", show_default="RUN/attend/attention.h5"
+            help="Attention file, ours or another tool's; its logits name the baselines' labels.",
+            show_default="RUN/attend/attention.h5",
         ),
     ] = EvaluateConfig.attention,
     predicted_ignore: Annotated[

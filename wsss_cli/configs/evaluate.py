@@ -17,7 +17,8 @@ class EvaluateConfig(CommonConfig):
         what: What is scored.
         pred: Folder of predicted label maps; None takes the run's.
         gt: Folder of true label maps; None takes the data set's ``SegmentationClass``.
-        attention: Attention file; None takes the run's.
+        attention: Attention file; None takes the run's. The baselines of label maps take the
+            classifier's logits from it.
         predicted_ignore: What a predicted 255 counts as where the truth is a label: a
             ``false-negative`` of that label, ``background``, or ``excluded`` from the score,
             which flatters it.
@@ -43,7 +44,7 @@ class EvaluateConfig(CommonConfig):
             "is a folder of label maps; give attention maps with --attention FILE",
         )
         check(
-            self.attention is None or self.what == "attention",
+            self.attention is None or self.what == "attention" or self.baselines,
             "attention",
-            "is scored with --what attention",
+            "is scored with --what attention, or tells --baselines the labels",
         )

@@ -46,8 +46,8 @@ METHODS = {
     "seenet": Method(
         "Self-Erasing Network",
         "Hou et al., NeurIPS 2018",
-        "where S_A has found nothing yet, nothing is erased and S_C is left out; whether S_C shares "
-        "S_B's head is an option",
+        "where S_A has found nothing yet, nothing is erased and S_C is left out; whether S_C "
+        "shares S_B's head is an option",
         "wsss_cli.methods.seenet",
     ),
 }

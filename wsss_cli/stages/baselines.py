@@ -26,24 +26,28 @@ class Baselines:
         image_ids: The images.
         labels: (N, C) multi-hot image-level labels.
         saliency: Saliency map of each image.
-        best: The present label that a classifier is surest of, per image; None without one.
+        logits: (N, C) of a classifier; None without one.
     """
 
     image_ids: Sequence[str]
     labels: npt.NDArray[np.bool_]
     saliency: Sequence[Path]
-    best: Sequence[int] | None
+    logits: npt.NDArray[np.float32] | None
 
     @property
     def names(self) -> list[str]:
         """Names of the baselines, in the order of the report."""
         always = ["background", "saliency_first_label", "centre_box"]
-        return always if self.best is None else [*always, "saliency_best_label"]
+        if self.logits is None:
+            return always
+        return [*always, "saliency_best_label", "saliency_predicted_label"]
 
     def label_maps(self, index: int, size: Size) -> dict[str, Tensor]:
         """The (H, W) uint8 label map of each baseline for one image.
 
-        The first label is that of the lowest class id: the choice has to be blind.
+        The first label is that of the lowest class id: the choice has to be blind. The best one is
+        the classifier's surest of the image's own labels; the predicted one its surest of all, so
+        that this baseline alone is told nothing that a segmentation network is not told.
         """
         first = int(self.labels[index].argmax()) + 1
         grey = resize_grey(read_saliency(self.saliency[index]), size)
@@ -53,26 +57,25 @@ class Baselines:
             "saliency_first_label": painted_saliency(salient, first),
             "centre_box": centre_box(size, first),
         }
-        if self.best is not None:
-            label_maps["saliency_best_label"] = painted_saliency(salient, self.best[index])
+        if self.logits is not None:
+            logits = self.logits[index]
+            own = np.where(self.labels[index], logits, -np.inf)
+            for name, scores in (("best", own), ("predicted", logits)):
+                label = int(scores.argmax()) + 1
+                label_maps[f"saliency_{name}_label"] = painted_saliency(salient, label)
         return label_maps
 
 
-def surest_labels(path: Path, image_ids: Sequence[str]) -> list[int] | None:
-    """The present label with the largest logit of each image, None unless all have logits."""
+def recorded_logits(path: Path, image_ids: Sequence[str]) -> npt.NDArray[np.float32] | None:
+    """(N, C) logits kept in an attention file; None unless it has them of every image."""
     if not path.exists():
         return None
-    best = []
     with AttentionFile(path) as file:
         if not set(image_ids) <= set(file.image_ids):
             return None
-        for image_id in image_ids:
-            attention = file.read(image_id)
-            if attention.logits is None:
-                return None
-            present = attention.class_ids
-            best.append(int(present[attention.logits[present.astype(int) - 1].argmax()]))
-    return best
+        found = [file.read_logits(image_id) for image_id in image_ids]
+    whole = [logits for logits in found if logits is not None]
+    return np.stack(whole) if len(whole) == len(found) else None
 
 
 def recorded_saliency(run: Path) -> Path | None:

@@ -33,7 +33,7 @@ from wsss_cli.metrics.attention import (
 from wsss_cli.metrics.classification import mean_average_precision
 from wsss_cli.metrics.segmentation import iou
 from wsss_cli.metrics.tally import Tally
-from wsss_cli.stages.baselines import Baselines, recorded_saliency, surest_labels
+from wsss_cli.stages.baselines import Baselines, recorded_logits, recorded_saliency
 from wsss_cli.stages.inputs import data_if_known
 from wsss_cli.stages.proxy import LABELS
 from wsss_cli.stages.report import Report
@@ -291,9 +291,10 @@ def _baselines(config: EvaluateConfig, tree: VocTree | None, image_ids: list[str
     if folder is None:
         raise UsageError("--baselines needs saliency maps; pass --saliency DIR")
     saliency = png_files(folder, image_ids, "--saliency")
-    own = config.pred is None
-    best = surest_labels(config.run / "attend" / INDEX, image_ids) if own else None
-    return Baselines(image_ids, tree.labels(image_ids), saliency, best)
+    logits = recorded_logits(config.attention or config.run / "attend" / INDEX, image_ids)
+    if logits is None and config.attention is not None:
+        raise UsageError(f"{config.attention} has no logits of some of the images to be scored")
+    return Baselines(image_ids, tree.labels(image_ids), saliency, logits)
 
 
 def _pixels(size: Sequence[int]) -> str:
