@@ -218,6 +218,17 @@ def test_claim_keeps_others_out_until_it_ends(directory: StageDirectory) -> None
     assert directory.state() == "resumable"
 
 
+def test_claim_without_a_beginning_leaves_nothing(directory: StageDirectory) -> None:
+    run = directory.path.parent
+    with pytest.raises(KeyError), directory.claimed():
+        raise KeyError
+    assert not run.exists()
+    run.mkdir()
+    with directory.claimed():
+        pass
+    assert list(run.iterdir()) == []
+
+
 def test_scratch_outlives_a_kill_but_not_completion(directory: StageDirectory) -> None:
     directory = replace(directory, owned=("labels/*.png",), scratch=("resume.pt",))
     directory.begin()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from conftest import Command, TinyTree, train_arguments
 
+from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.stages import train
 from wsss_cli.tracking import Silent
@@ -61,7 +62,7 @@ def test_snapshot_is_the_network_after_so_many_steps(
 
 def test_attend_reads_a_snapshot(with_snapshots: Path, tmp_path: Path, wsss: Command) -> None:
     snapshot = with_snapshots / "train" / "snapshots" / "000002.pt"
-    data = train.read_manifest(with_snapshots / "train")["data"]
+    data = read_manifest(with_snapshots / "train")["data"]
     arguments = ["--checkpoint", snapshot, "--data", data, "--split", "val", "--size", "32"]
     assert wsss("attend", "--run", tmp_path / "run", *arguments).code == 0
 

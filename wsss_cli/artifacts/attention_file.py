@@ -15,6 +15,7 @@ So ``h5py.File("attention.h5")["2007_000039/maps"]`` is all a reader needs.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
@@ -32,8 +33,6 @@ INDEX = "attention.h5"
 SHARDS = "shards"
 # A kill loses at most one shard; an index of ten thousand images still links to few files.
 SHARD_IMAGES = 128
-# Bytes by which a file made in memory grows: the library's 64 KiB would copy it a thousand times.
-_GROWTH = 2**24
 # The limit at which Pillow suspects a decompression bomb; a recorded size is believed below it.
 _MOST_PIXELS = 178_956_970
 
@@ -62,11 +61,10 @@ def _published_whole(path: Path) -> Iterator[h5py.File]:
     The HDF5 library does not survive a full disk: it goes on failing while its handles are
     closed, and ends in a segmentation fault. Plain bytes can be written without it.
     """
-    with h5py.File(path.name, "w", driver="core", block_size=_GROWTH, backing_store=False) as file:
+    content = BytesIO()
+    with h5py.File(content, "w") as file:
         yield file
-        file.flush()
-        content = file.id.get_file_image()
-    write_bytes(path, content)
+    write_bytes(path, content.getvalue())
 
 
 @contextmanager

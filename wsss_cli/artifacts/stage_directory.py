@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -139,9 +139,12 @@ class StageDirectory:
     def claimed(self) -> Iterator[None]:
         """Be the only process that writes here; the claim of a killed process is void.
 
+        Where nothing is begun meanwhile, nothing is left behind, no folder either.
+
         Raises:
             WsssError: Another process works here, or the directory cannot be written to.
         """
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             claim = FileLock(self.path / LOCK, timeout=0).acquire()
@@ -153,7 +156,14 @@ class StageDirectory:
         except OSError as error:
             raise unwritable(self.path, error) from error
         with claim:
-            yield
+            try:
+                yield
+            finally:
+                if not (self.path / MANIFEST).exists():
+                    (self.path / LOCK).unlink(missing_ok=True)
+                    with suppress(OSError):  # somebody else's files came in
+                        for folder in made:
+                            folder.rmdir()
 
     def begin(self, *, overwrite: bool = False) -> None:
         """Make the directory ready to write to, and say in its manifest that it is unfinished.
