@@ -23,6 +23,8 @@ from wsss_cli.ops.permutohedral import Lattice
 
 # Of a possible label at a pixel, whose logarithm is taken; that of pydensecrf's own helper.
 LEAST_PROBABILITY = 1e-5
+# Its exponential, summed over 255 labels, is still finite in float32.
+LARGEST_EXPONENT = 80.0
 # Keeps a norm finite; of the authors' implementation.
 EPSILON = 1e-20
 
@@ -51,12 +53,13 @@ def dense_crf(probabilities: Tensor, image: Tensor, settings: CrfSettings) -> Te
     chosen = probabilities[possible].flatten(1).T.float()  # (H W, K)
     unary = chosen.clamp(min=LEAST_PROBABILITY).log().contiguous()
     kernels = _kernels(image.to(unary.device), settings)
-    beliefs = _normalised(unary.clone())
+    beliefs = _normalise(unary.clone())
     for _ in range(settings.iterations):
-        score = unary.clone()
-        for kernel in kernels:
-            score += kernel.filter(beliefs)
-        beliefs = _normalised(score)
+        messages = [kernel.filter(beliefs) for kernel in kernels]
+        torch.add(unary, messages.pop(), out=beliefs)
+        for message in messages:
+            beliefs += message
+        _normalise(beliefs)
     marginals = beliefs.new_zeros((labels, height, width))
     marginals[possible] = beliefs.T.reshape(-1, height, width)
     return marginals
@@ -103,9 +106,7 @@ def _kernels(image: Tensor, settings: CrfSettings) -> list[Lattice]:
 
 
 @lru_cache(maxsize=8)
-def _smoothness(
-    height: int, width: int, xy: float, weight: float, device: torch.device
-) -> Lattice:
+def _smoothness(height: int, width: int, xy: float, weight: float, device: torch.device) -> Lattice:
     """The smoothness kernel, which images of one size share."""
     return _kernel(_coordinates(height, width, device) / xy, weight)
 
@@ -124,9 +125,12 @@ def _kernel(features: Tensor, weight: float) -> Lattice:
     return lattice.scaled(before=norm, after=weight * norm)
 
 
-def _normalised(scores: Tensor) -> Tensor:
+def _normalise(scores: Tensor) -> Tensor:
     """Softmax of each row, in place; torch's own is ten times as slow on rows of two or three."""
-    scores -= scores.amax(dim=1, keepdim=True)
+    # Messages are not negative, so no score is below the logarithm of the least probability; only
+    # large weights can make one too large for its exponential.
+    if float(scores.max()) > LARGEST_EXPONENT:
+        scores -= scores.amax(dim=1, keepdim=True)
     scores.exp_()
     scores /= scores @ scores.new_ones((scores.shape[1], 1))
     return scores

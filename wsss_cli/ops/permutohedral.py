@@ -61,21 +61,21 @@ class Lattice:
         Raises:
             WsssError: The points are spread over more of the lattice than 63 bits can number.
         """
-        cells, ranks, weights = _simplices(features)
-        keys, bits, code = _corner_keys(cells, ranks)
+        cells, order, weights = _simplices(features)
+        keys, bits, code = _corner_keys(cells, order)
         keys = _sorted(keys)
         points = keys & ((1 << bits) - 1)  # (d + 1, N)
         owners = (keys >> bits).flatten()  # of corners, ascending: the corner of each entry
         first = torch.ones_like(owners, dtype=torch.bool)
         torch.ne(owners[1:], owners[:-1], out=first[1:])
         numbers = (first.cumsum(0, dtype=torch.int32) - 1).view_as(points)
-        starts = functional.pad(first.nonzero().flatten(), (0, 1), value=len(first))
-        neighbours = _neighbours(owners[first], code)
+        starts = first.nonzero().flatten()
+        neighbours = _neighbours(owners[starts], code)
         corners = torch.empty_like(numbers).scatter_(1, points, numbers)
         alpha = 1 / (1 + 2 ** -len(features))  # makes up for what the blur adds
         return cls(
             points=points.flatten().int(),
-            starts=starts.int(),
+            starts=functional.pad(starts.int(), (0, 1), value=len(first)),
             splat=weights.gather(1, points).flatten(),
             neighbours=neighbours,
             corners=corners.T.contiguous(),
@@ -119,30 +119,32 @@ def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     Returns:
         (d + 1, N) int64: the coordinates of the corner of remainder 0, divided by d + 1;
-        (d + 1, N) int64: the rank of each coordinate's excess over that corner, largest first;
+        (d + 1, N) int64: the place of each coordinate when ordered by how far the point lies
+            beyond that corner, 0 for the least;
         (d + 1, N) float32: barycentric weight of the corner of each remainder.
     """
-    dimensions = len(features)
+    period = len(features) + 1
     elevated = _elevate(features)
-    nearest = (elevated * _float32(1 / (dimensions + 1))).round_()
-    excess = elevated - nearest * (dimensions + 1)
-    ranks = torch.zeros_like(excess, dtype=torch.int8)
-    for i in range(dimensions):
-        behind = excess[i] < excess[i + 1 :]  # (d - i, N); of equals the first leads
-        ranks[i] += behind.sum(dim=0, dtype=torch.int8)
-        ranks[i + 1 :] += ~behind
+    nearest = (elevated * _float32(1 / period)).round_()
+    beyond = elevated - nearest * period
+    places = torch.zeros_like(beyond, dtype=torch.int8)
+    for i in range(period):
+        for j in range(i + 1, period):
+            less = beyond[i] < beyond[j]
+            places[j] += less
+            places[i] += ~less
     # Where rounding has left the plane, the coordinates that were rounded the furthest go back.
-    ranks += nearest.sum(dim=0).to(torch.int8)
-    step = (ranks < 0).to(torch.int8) - (ranks > dimensions).to(torch.int8)
-    ranks += step * (dimensions + 1)
-    nearest += step
-    share = (elevated - nearest * (dimensions + 1)) * _float32(1 / (dimensions + 1))
-    places = ranks.long()
-    ordered = torch.empty_like(share).scatter_(0, places, share).flip(0)  # smallest share first
-    weights = torch.empty_like(ordered)
-    torch.sub(ordered[1:], ordered[:-1], out=weights[1:])
-    weights[0] = ordered[0] + (1 - ordered[-1])
-    return nearest.long(), places, weights
+    places -= nearest.sum(dim=0).to(torch.int8)
+    back = (places >= period).to(torch.int8) - (places < 0).to(torch.int8)
+    places -= back * period
+    nearest += back
+    order = places.long()
+    share = (elevated - nearest * period) * _float32(1 / period)
+    share = torch.empty_like(share).scatter_(0, order, share)  # ascending
+    weights = torch.empty_like(share)
+    torch.sub(share[1:], share[:-1], out=weights[1:])
+    weights[0] = share[0] + (1 - share[-1])
+    return nearest.long(), order, weights
 
 
 def _elevate(features: Tensor) -> Tensor:
@@ -179,7 +181,7 @@ class _Code:
     size: int
 
 
-def _corner_keys(cells: Tensor, ranks: Tensor) -> tuple[Tensor, int, _Code]:
+def _corner_keys(cells: Tensor, order: Tensor) -> tuple[Tensor, int, _Code]:
     """Number every corner of every point's simplex.
 
     Returns:
@@ -189,7 +191,7 @@ def _corner_keys(cells: Tensor, ranks: Tensor) -> tuple[Tensor, int, _Code]:
     dimensions, count = len(cells) - 1, cells.shape[1]
     low, high = (side.tolist() for side in torch.aminmax(cells[:-1], dim=1))
     # A corner lies up to 1 below its cell, a neighbour up to 1 beyond on either side.
-    spans = [h - l + 4 for l, h in zip(low, high, strict=True)]
+    spans = [most - least + 4 for least, most in zip(low, high, strict=True)]
     bases = (*accumulate(spans[:-1], mul, initial=1), 0)
     code = _Code(bases, math.prod(spans))
     bits = (count - 1).bit_length()
@@ -198,16 +200,16 @@ def _corner_keys(cells: Tensor, ranks: Tensor) -> tuple[Tensor, int, _Code]:
             "The features of the Gaussian filter spread too far to number the lattice; "
             "widen its standard deviations"
         )
-    weights = torch.tensor(bases, device=cells.device)[:, None]  # (d + 1, 1)
     keys = torch.empty_like(cells)
     keys[0] = torch.arange(count, device=cells.device)
     for base, cell, least in zip(bases, cells, low, strict=False):
         keys[0] += (cell - (least - 2)) * (base << bits)
-    # From one remainder to the next the coordinate with the least excess left falls by d + 1.
-    falls = torch.empty_like(cells).scatter_(0, ranks, weights.expand_as(cells))
-    for remainder in range(1, dimensions + 1):
-        fall = falls[dimensions + 1 - remainder] - code.size
-        torch.sub(keys[remainder - 1], fall << bits, out=keys[remainder])
+    # From one remainder to the next, all coordinates rise by 1 and one of them, the least of those
+    # that have not, falls by d + 1: of what is numbered here, only that one changes.
+    steps = (code.size - torch.tensor(bases, device=cells.device)) << bits  # (d + 1,)
+    steps = torch.empty_like(cells).scatter_(0, order, steps[:, None].expand_as(cells))
+    for remainder in range(dimensions):
+        torch.add(keys[remainder], steps[remainder], out=keys[remainder + 1])
     return keys, bits, code
 
 
@@ -220,7 +222,7 @@ def _neighbours(corners: Tensor, code: _Code) -> tuple[Tensor, ...]:
     """
     count = len(corners)
     dimensions = len(code.bases) - 1
-    own = torch.arange(count + 1, device=corners.device)
+    own = torch.arange(count + 1, dtype=torch.int32, device=corners.device)
     wrapped = dimensions * code.size - sum(code.bases)
     below = torch.where(corners < code.size, corners + wrapped, corners - code.size)
     split = int(_positions(corners, corners.new_tensor([code.size])))
@@ -229,12 +231,14 @@ def _neighbours(corners: Tensor, code: _Code) -> tuple[Tensor, ...]:
         sought = below + base
         # Two ascending runs, which are found faster than one unordered lot.
         found = torch.cat([_positions(corners, part) for part in sought.tensor_split([split])])
-        exists = corners[found.clamp_(max=count - 1)] == sought
-        one = functional.pad(found.where(exists, count), (0, 1), value=count)
-        other = torch.full_like(own, count)
-        other[one] = own
-        other[count] = count
-        tables.append(torch.stack([own, one, other], dim=1).int())
+        found.clamp_(max=count - 1)
+        found.masked_fill_(corners.index_select(0, found) != sought, count)
+        table = torch.full((count + 1, 3), count, dtype=torch.int32, device=corners.device)
+        table[:, 0] = own
+        table[:count, 1] = found
+        table[:, 2].scatter_(0, found, own[:count])
+        table[count] = count
+        tables.append(table)
     return tuple(tables)
 
 
