@@ -61,8 +61,7 @@ def dense_crf(probabilities: Tensor, image: Tensor, settings: CrfSettings) -> Te
             beliefs += message
         _normalise(beliefs)
     marginals = beliefs.new_zeros((labels, height, width))
-    marginals[possible] = beliefs.T.reshape(-1, height, width)
-    return marginals
+    return marginals.index_copy_(0, possible, beliefs.T.reshape(-1, height, width))
 
 
 def _check(probabilities: Tensor, image: Tensor) -> None:
