@@ -56,7 +56,7 @@ def dense_crf(probabilities: Tensor, image: Tensor, settings: CrfSettings) -> Te
     beliefs = _normalise(unary.clone())
     for _ in range(settings.iterations):
         messages = [kernel.filter(beliefs) for kernel in kernels]
-        torch.add(unary, messages.pop(), out=beliefs)
+        beliefs.copy_(unary)
         for message in messages:
             beliefs += message
         _normalise(beliefs)
