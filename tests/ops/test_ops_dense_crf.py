@@ -101,7 +101,7 @@ def test_without_kernels_the_probabilities_come_back() -> None:
     _close(dense_crf(probabilities, _image(), settings), probabilities)
 
 
-def test_a_noisy_label_map_snaps_to_the_edges_of_the_image() -> None:
+def test_labels_short_of_an_edge_snap_to_it() -> None:
     image = torch.zeros(20, 30, 3, dtype=torch.uint8)
     image[:, 13:] = 200
     probabilities = torch.full((2, 20, 30), 0.4)
@@ -126,7 +126,7 @@ def test_permuted_labels_give_permuted_marginals() -> None:
     _close(dense_crf(probabilities[order], _image(), SMALL), expected)
 
 
-def test_mirrored_columns_of_colour_matter_only_through_the_image() -> None:
+def test_the_order_of_the_colours_hardly_matters() -> None:
     # Red and blue exchanged: another lattice, nearly the same filter.
     probabilities, image = _probabilities(3), _image()
     one = dense_crf(probabilities, image, SMALL).argmax(dim=0)
@@ -172,7 +172,7 @@ def test_thin_and_tiny_images_work(size: tuple[int, int]) -> None:
     assert float((marginals - expected).abs().mean()) < 0.05
 
 
-def test_a_constant_image_with_certain_pixels_everywhere_keeps_them() -> None:
+def test_certain_pixels_of_a_constant_image_keep_their_label() -> None:
     image = torch.full((HEIGHT, WIDTH, 3), 77, dtype=torch.uint8)
     probabilities = torch.tensor([0.99, 0.01])[:, None, None].repeat(1, HEIGHT, WIDTH)
     assert not dense_crf(probabilities, image, PRESETS["psa"]).argmax(dim=0).any()
