@@ -9,7 +9,8 @@ As in the authors' later implementation, which the Python packages wrap, both ke
 symmetrically, a pixel's own label takes part in its message, and the Potts model only rewards equal
 labels: that differs from the paper's cost of unequal ones by a constant per pixel. Different here
 is that a label which the image cannot have takes no part, instead of being carried along at
-`LEAST_PROBABILITY`. It wins no pixel either way, and what it costs is saved.
+`LEAST_PROBABILITY`: of so little mass its messages are as small, so it would win no pixel where
+another label has a chance. What it costs is saved.
 """
 
 from functools import lru_cache
@@ -89,7 +90,7 @@ def _kernels(image: Tensor, settings: CrfSettings) -> list[Lattice]:
     kernels = []
     if settings.gaussian_weight:
         kernels.append(
-            _smoothness(
+            smoothness_kernel(
                 image.shape[0],
                 image.shape[1],
                 settings.gaussian_xy,
@@ -105,7 +106,9 @@ def _kernels(image: Tensor, settings: CrfSettings) -> list[Lattice]:
 
 
 @lru_cache(maxsize=8)
-def _smoothness(height: int, width: int, xy: float, weight: float, device: torch.device) -> Lattice:
+def smoothness_kernel(
+    height: int, width: int, xy: float, weight: float, device: torch.device
+) -> Lattice:
     """The smoothness kernel, which images of one size share."""
     return _kernel(_coordinates(height, width, device) / xy, weight)
 
@@ -131,5 +134,5 @@ def _normalise(scores: Tensor) -> Tensor:
     if float(scores.max()) > LARGEST_EXPONENT:
         scores -= scores.amax(dim=1, keepdim=True)
     scores.exp_()
-    scores /= scores @ scores.new_ones((scores.shape[1], 1))
+    scores /= scores.sum(dim=1, keepdim=True)
     return scores
