@@ -17,6 +17,7 @@ class Rule:
         needs: Folders of grey maps it cannot do without.
         takes: Folders of grey maps it uses where they are given.
         settings: Its numbers.
+        sees_image: Whether it needs the photograph, as the argument ``photograph``.
         afterwards: Ways to ignore more pixels of its labels, for rules that ignore none.
     """
 
@@ -26,6 +27,7 @@ class Rule:
     needs: tuple[str, ...] = ("saliency",)
     takes: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    sees_image: bool = False
     afterwards: tuple[str, ...] = ()
 
     @property
@@ -61,6 +63,13 @@ RULES = {
         "Kim et al., AAAI 2021",
         "drs_proxy",
         settings=("attention_cut",),
+    ),
+    "irn": Rule(
+        "high and low threshold refined by a CRF, no saliency, doubt ignored",
+        "Ahn et al., CVPR 2019",
+        "irn_proxy",
+        needs=(),
+        sees_image=True,
     ),
     "threshold": Rule(
         "attention against a constant, no saliency",

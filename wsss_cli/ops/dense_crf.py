@@ -68,19 +68,19 @@ def dense_crf(probabilities: Tensor, image: Tensor, settings: CrfSettings) -> Te
 def _check(probabilities: Tensor, image: Tensor) -> None:
     if image.dtype != torch.uint8:
         raise WsssError(
-            f"The dense CRF got an image of {str(image.dtype).removeprefix('torch.')}; hand over "
+            f"the dense CRF got an image of {str(image.dtype).removeprefix('torch.')}; hand over "
             "the decoded 8-bit image, because values without their mean wrap around as uint8"
         )
     if image.shape != (*probabilities.shape[1:], 3):
         raise WsssError(
-            f"The dense CRF got an image of {tuple(image.shape)} and probabilities of "
+            f"the dense CRF got an image of {tuple(image.shape)} and probabilities of "
             f"{tuple(probabilities.shape)}; resize the probabilities to the image's height and "
             "width"
         )
     low, high = (float(side) for side in torch.aminmax(probabilities))
     if not 0 <= low <= high <= 1 + 1e-3 or high == 0:
         raise WsssError(
-            f"The dense CRF got probabilities from {low:g} to {high:g}; they must lie in [0, 1], "
+            f"the dense CRF got probabilities from {low:g} to {high:g}; they must lie in [0, 1], "
             "not all 0: apply the softmax, and look for NaN in what made them"
         )
 

@@ -14,7 +14,7 @@ from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_complete
 from wsss_cli.configs.common import option, record
 from wsss_cli.configs.proxy import ProxyConfig
-from wsss_cli.data.images import Pixels, check_images, read_saliency
+from wsss_cli.data.images import Pixels, check_images, read_image, read_saliency
 from wsss_cli.data.label_folder import png_files
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import enlarge_maps, resize_grey
@@ -87,6 +87,8 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
         attention = config.run / "attend" / INDEX
     folders = _folders(config)
     tree = data_if_known(config)
+    if config.chosen.sees_image and tree is None:
+        raise UsageError(f"the rule {config.rule} looks at the photographs; pass --data DIR")
     known_names = tree.class_names if tree is not None else None
     with AttentionFile(attention, known_names) as file:
         image_ids = file.image_ids
@@ -94,6 +96,10 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
             name: dict(zip(image_ids, png_files(folder, image_ids, option(name)), strict=True))
             for name, folder in folders.items()
         }
+        images = {}
+        if config.chosen.sees_image and tree is not None:
+            check_images(map(tree.image_path, image_ids))
+            images["images"] = Input(tree.root, tree.fingerprint(image_ids, None))
         class_names = file.class_names
         directory = StageDirectory(
             path=config.run / "proxy",
@@ -106,6 +112,7 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
                     name: Input(folder.resolve(), files_fingerprint(grey_maps[name].values()))
                     for name, folder in folders.items()
                 },
+                **images,
             },
             owned=OWNED,
             details={
@@ -197,13 +204,19 @@ def _label(plan: ProxyPlan, file: AttentionFile, image_id: str) -> LabelCount:
     found = {name: read_saliency(paths[image_id]) for name, paths in plan.grey_maps.items()}
     resized = any(grey.shape != attention.size for grey in found.values())
     grey_maps = {name: resize_grey(grey, attention.size) for name, grey in found.items()}
-    label_map = label_image(plan.config, attention, grey_maps)
+    photograph = None
+    if plan.config.chosen.sees_image and plan.tree is not None:
+        photograph = read_image(plan.tree.image_path(image_id))
+    label_map = label_image(plan.config, attention, grey_maps, photograph)
     write_label_map(path, label_map)
     return LabelCount(True, resized, int((label_map == IGNORE).sum()), label_map.size)
 
 
 def label_image(
-    config: ProxyConfig, attention: ImageAttention, grey_maps: Mapping[str, Pixels]
+    config: ProxyConfig,
+    attention: ImageAttention,
+    grey_maps: Mapping[str, Pixels],
+    photograph: Pixels | None = None,
 ) -> Pixels:
     """Apply the config's rule to one image.
 
@@ -212,23 +225,26 @@ def label_image(
         attention: Maps of the present classes, of any size.
         grey_maps: (H, W) uint8 at image size, by option: those that the rule needs, and of those
             that it takes the ones that are there.
+        photograph: (H, W, 3) uint8 RGB, for a rule that looks at it.
 
     Returns:
         (H, W) uint8 label map.
     """
     rule = config.chosen
     maps = torch.from_numpy(enlarge_maps(attention.maps, attention.size))  # (K, H, W)
-    salient = {name: torch.from_numpy(grey).float() / 255 for name, grey in grey_maps.items()}
+    seen = {name: torch.from_numpy(grey).float() / 255 for name, grey in grey_maps.items()}
+    if photograph is not None:
+        seen["photograph"] = torch.from_numpy(photograph)
     # A setting that is None leaves the rule its own default.
     chosen = {name: getattr(config, name) for name in rule.settings}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     label = getattr(proxy_labels, rule.function)
-    label_map = label(maps, torch.from_numpy(attention.class_ids), **salient, **chosen)
+    label_map = label(maps, torch.from_numpy(attention.class_ids), **seen, **chosen)
     if config.ignore_conflicts is not None:
         label_map = proxy_labels.ignore_conflicts(label_map, maps, config.ignore_conflicts)
     if config.ignore_salient is not None:
         label_map = proxy_labels.ignore_salient_background(
-            label_map, salient["saliency"], config.ignore_salient
+            label_map, seen["saliency"], config.ignore_salient
         )
     found: Pixels = label_map.numpy()
     return found
