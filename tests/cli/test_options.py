@@ -134,7 +134,7 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --delta-low 0.8", "--delta-low must be below --delta-high"),
         ("train --lr-steps 9 --lr-steps 3", "--lr-steps must be ascending"),
         ("train --frozen-blocks 5", "--frozen-blocks must be 0 to 4"),
-        ("train --method gradcam", "--method must be one of cam, seenet, not 'gradcam'"),
+        ("train --method gradcam", "--method must be one of aepsl, cam, seenet, not 'gradcam'"),
         ("train --backbone resnet", "--backbone must be one of vgg16, tiny"),
         ("train --seed -1", "--seed"),
         ("train --workers -1", "--workers must be 0 or more"),

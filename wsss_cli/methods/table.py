@@ -21,6 +21,11 @@ class Method:
 
 
 METHODS = {
+    "aepsl": Method(
+        "Adversarial erasing and prohibitive segmentation learning",
+        "Wei et al., CVPR 2017",
+        "wsss_cli.methods.aepsl",
+    ),
     "cam": Method(
         "Class activation mapping",
         "Zhou et al., CVPR 2016",

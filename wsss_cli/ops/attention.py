@@ -1,5 +1,6 @@
 """From raw class score maps at network stride to attention maps at image size."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -8,6 +9,21 @@ from torch.nn import functional
 
 # Keeps an all-zero map zero; the value of the authors' released test script.
 EPSILON = 1e-8
+
+
+@dataclass(frozen=True)
+class BranchMaps:
+    """Raw score maps of the classes present in a batch.
+
+    Attributes:
+        logits: (B, C) image-level class logits of the first branch.
+        pairs: (P, 2) int64, image index and class column of each present class, in that order.
+        maps: (P, N, h, w) raw score maps, one per branch.
+    """
+
+    logits: Tensor
+    pairs: Tensor
+    maps: Tensor
 
 
 def fuse_branches(maps: Tensor, size: tuple[int, int]) -> Tensor:
