@@ -1,5 +1,6 @@
 """``wsss train``."""
 
+from pathlib import Path
 from typing import Annotated
 
 from typer import Option
@@ -49,6 +50,16 @@ def train(
     share_background_head: Annotated[
         bool, Option(help="Let S_C use S_B's weights.")
     ] = TrainConfig.share_background_head,
+    erase: Annotated[
+        Path | None,
+        Option(
+            help="Attention of the round before: erase what it found from the images.",
+            show_default="whole images",
+        ),
+    ] = TrainConfig.erase,
+    erase_threshold: Annotated[
+        float, Option(help="Share of a map's maximum above which it is erased.")
+    ] = TrainConfig.erase_threshold,
     checkpoint_every: options.CheckpointEvery = TrainConfig.checkpoint_every,
     device: options.Device = TrainConfig.device,
     workers: options.Workers = TrainConfig.workers,
@@ -69,6 +80,7 @@ def train(
       wsss train --data VOC2012
       wsss train --data VOC2012 --weights vgg16_features.pth --iterations 2000 --lr-steps 1500
       wsss train --data VOC2012 --method cam --run runs/cam
+      wsss train --data VOC2012 --method aepsl --erase runs/1/attend/attention.h5 --run runs/2
 
     Writes RUN/train: checkpoint.pt and losses.csv. Stopped, it continues from its last
     checkpoint when the same command is run again.

@@ -14,7 +14,9 @@ OPERATIONAL = frozenset(
     {"run", "data", "device", "workers", "amp", "overwrite", "checkpoint_every", "heatmaps"}
 )
 # Places of inputs: the fingerprint of what lies there counts, not the name.
-INPUT_PATHS = frozenset({"checkpoint", "attention", "saliency", "proxy", "weights", "pred", "gt"})
+INPUT_PATHS = frozenset(
+    {"checkpoint", "attention", "erase", "saliency", "proxy", "weights", "pred", "gt"}
+)
 
 
 @dataclass(frozen=True)

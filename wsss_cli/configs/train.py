@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 from wsss_cli.configs.common import CommonConfig, check, choice
 from wsss_cli.methods.table import METHODS
@@ -34,6 +35,9 @@ class TrainConfig(CommonConfig):
         sign_flip: Reverse the background's sign; otherwise set it to zero.
         background_branch: Train S_C, which must find nothing on the background.
         share_background_head: Let S_C use S_B's weights, as the released model suggests.
+        erase: Attention file of the round before; what it found is erased from the images.
+        erase_threshold: Share of a map's maximum above which it is erased; 0.8 is AE-PSL's, from
+            memory of the paper.
         checkpoint_every: Iterations between checkpoints.
     """
 
@@ -54,6 +58,8 @@ class TrainConfig(CommonConfig):
     sign_flip: bool = True
     background_branch: bool = True
     share_background_head: bool = True
+    erase: Path | None = None
+    erase_threshold: float = 0.8
     checkpoint_every: int = 200
 
     def __post_init__(self) -> None:
@@ -67,6 +73,7 @@ class TrainConfig(CommonConfig):
         check(0 <= self.momentum < 1, "momentum", "must be in [0, 1)")
         check(0 <= self.frozen_blocks <= 4, "frozen_blocks", "must be 0 to 4")
         check(all(a < b for a, b in pairwise((0, *self.lr_steps))), "lr_steps", "must be ascending")
+        check(0 <= self.erase_threshold <= 1, "erase_threshold", "must be in [0, 1]")
         check(
             0 <= self.delta_low < self.delta_high <= 1,
             "delta_low",

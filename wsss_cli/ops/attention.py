@@ -1,5 +1,6 @@
 """From raw class score maps at network stride to attention maps at image size."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -45,6 +46,26 @@ def fuse_branches(maps: Tensor, size: tuple[int, int]) -> Tensor:
     highest = resized.amax(dim=(-2, -1), keepdim=True).relu()  # (P, N, 1, 1)
     resized = resized * (1 / (highest + EPSILON))
     return resized.amax(dim=1).relu()
+
+
+def fuse_scales(maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """Keep the strongest value of all test scales, each fused and normalised on its own.
+
+    Scales count as branches and orientations do (Chaudhry et al., "Discovering Class-Specific
+    Pixels for Weakly-Supervised Semantic Segmentation", BMVC 2017, take the maximum over 1, .75
+    and .5). Their strides differ, so that they meet only at the size of the image.
+
+    Args:
+        maps: (P, N, h, w) raw score maps, one for every scale with its own h and w.
+        size: (H, W) to resize to.
+
+    Returns:
+        (P, H, W) float32 in [0, 1].
+    """
+    strongest = fuse_branches(maps[0], size)
+    for scale in maps[1:]:
+        strongest = torch.maximum(strongest, fuse_branches(scale, size))
+    return strongest
 
 
 def resize_bicubic(maps: Tensor, size: tuple[int, int]) -> Tensor:
