@@ -81,6 +81,13 @@ VALUES: dict[str, Any] = {
 }
 
 
+# What else an option needs to be allowed.
+NEEDED: dict[tuple[str, str], dict[str, Any]] = {
+    ("evaluate", "attention"): {"what": "attention"},
+    ("segment", "attention"): {"prohibitive": True},
+}
+
+
 def _other(name: str, default: Any) -> Any:
     if name in VALUES:
         return VALUES[name]
@@ -117,10 +124,11 @@ def test_value_of_every_option_reaches_the_stage(
     default = getattr(config_type(), name)
     annotation = str(config_type.__dataclass_fields__[name].type)
     value = Path("somewhere") if "Path" in annotation else _other(name, default)
-    extra = ["--what", "attention"] if (stage, name) == ("evaluate", "attention") else []
+    needed = NEEDED.get((stage, name), {})
+    extra = [part for other, of in needed.items() for part in _arguments(other, of)]
     outcome = wsss(stage, *_arguments(name, value), *extra, "--json")
     assert outcome.code == 0, outcome.err
-    expected = replace(config_type(), **{name: value, **({"what": "attention"} if extra else {})})
+    expected = replace(config_type(), **{name: value, **needed})
     assert received == [expected]
     assert name == "rule" or getattr(expected, name) != default
 
@@ -153,6 +161,7 @@ def test_value_of_every_option_reaches_the_stage(
         ("segment --scale-low 2", "--scale-low must be at most --scale-high"),
         ("segment --supervision weak", "--supervision must be one of proxy, full"),
         ("segment --model unet", "--model must be one of deeplab-largefov-vgg16, tiny"),
+        ("segment --attention a.h5", "--attention is read with --prohibitive only"),
         ("evaluate --what maps", "--what must be one of prediction, proxy, attention"),
         ("evaluate --predicted-ignore no", "--predicted-ignore must be one of false-negative"),
         ("evaluate --attention a.h5", "--attention is scored with --what attention"),
