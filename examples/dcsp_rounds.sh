@@ -29,4 +29,4 @@ wsss segment --data "$data" --run "$runs/relabel" --split "$split" --restrict-la
   --checkpoint "$runs/1/segment/checkpoint.pt"
 wsss segment --data "$data" --run "$runs/2" --proxy "$runs/relabel/segment/predictions" \
   "${segment[@]}"
-wsss evaluate --run "$runs/2" --baselines
+wsss evaluate --run "$runs/2"
