@@ -204,3 +204,38 @@ def test_file_that_is_no_manifest_of_ours_is_refused(
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(WsssError, match=message):
         read_manifest(tmp_path)
+
+
+def test_claim_keeps_others_out_until_it_ends(directory: StageDirectory) -> None:
+    with (
+        directory.claimed(),
+        pytest.raises(WsssError, match="another wsss is working"),
+        replace(directory).claimed(),
+    ):
+        pass
+    with directory.claimed():
+        directory.begin()
+    assert directory.state() == "resumable"
+
+
+def test_scratch_outlives_a_kill_but_not_completion(directory: StageDirectory) -> None:
+    directory = replace(directory, owned=("labels/*.png", "resume.pt"), scratch=("resume.pt",))
+    directory.begin()
+    scratch, label = _put(directory, "resume.pt"), _put(directory, "labels/a.png")
+    directory.begin()
+    assert scratch.exists()
+    directory.complete({})
+    assert not scratch.exists()
+    assert label.exists()
+    assert directory.state() == "complete"
+
+
+def test_new_files_of_one_kind_do_not_stand_in_for_lost_ones_of_another(
+    directory: StageDirectory,
+) -> None:
+    directory.begin()
+    lost = _put(directory, "labels/a.png")
+    directory.complete({})
+    _put(directory, "losses.csv")
+    lost.unlink()
+    assert directory.state() == "resumable"

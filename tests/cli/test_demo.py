@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from conftest import clean_environment, script
 
+from wsss_cli.chains.demo import run
+from wsss_cli.configs.demo import DemoConfig
+from wsss_cli.errors import UsageError
+from wsss_cli.tracking import Silent
+
 # In mIoU; what other seeds gave stands in docs/RESULTS.md.
 ATTENTION_MARGIN = 0.02
 PROXY_MARGIN = 0.05
 PREDICTION_MARGIN = 0.1
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +38,28 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
+def test_demonstration_of_another_seed_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "demo.json").write_text('{"seed": 3}')
+    with pytest.raises(UsageError, match="pass --seed 3"):
+        run(DemoConfig(tmp_path, seed=4), track=Silent())
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.json"]
+
+
+@pytest.mark.slow
 def test_seenet_finds_more_of_the_objects_than_cam(scores: dict[str, Any]) -> None:
     assert scores["seenet"]["attention"] > scores["cam"]["attention"] + ATTENTION_MARGIN
 
 
+@pytest.mark.slow
 def test_proxies_of_seenet_are_better_than_those_of_cam(scores: dict[str, Any]) -> None:
     assert scores["seenet"]["proxy"] > scores["cam"]["proxy"] + PROXY_MARGIN
 
 
+@pytest.mark.slow
 def test_proxies_beat_every_baseline(scores: dict[str, Any]) -> None:
     assert scores["seenet"]["proxy"] > max(scores["proxy_baselines"].values()) + PROXY_MARGIN
 
 
+@pytest.mark.slow
 def test_predictions_beat_every_baseline(scores: dict[str, Any]) -> None:
     assert scores["prediction"] > max(scores["prediction_baselines"].values()) + PREDICTION_MARGIN

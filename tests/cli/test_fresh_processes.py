@@ -46,7 +46,9 @@ def test_chain_runs_as_it_stands_says_up_to_date_and_is_scored(
     assert set(scored.values["per_class"]) == {"background", "square", "disc", "cross"}
     assert (scored.values["images"], scored.values["coverage"]) == (4, 1.0)
     written = {str(path.relative_to(tmp_path / "run")) for path in (tmp_path / "run").glob("*/*")}
+    stages = ("train", "attend", "proxy", "segment")
     assert written == {
+        *(f"{stage}/.lock" for stage in stages),
         "train/manifest.json",
         "train/checkpoint.pt",
         "train/losses.csv",
@@ -139,6 +141,22 @@ def test_training_killed_twice_ends_with_the_bytes_of_an_uninterrupted_one(
         assert (killed / "train" / name).read_bytes() == (whole / "train" / name).read_bytes()
     assert not (killed / "train" / "resume.pt").exists()
     assert not _partials(killed)
+
+
+def test_a_second_process_on_a_run_is_told_and_disturbs_nothing(
+    fresh: Command, tree: TinyTree, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    with _started(_train(tree, run, "cam")) as first:
+        _wait(first, _changed(run / "train" / "resume.pt"))
+        first.send_signal(signal.SIGSTOP)  # it must be there still when the second one asks
+        second = fresh(*_train(tree, run, "cam"))
+        first.send_signal(signal.SIGCONT)
+        assert second.code == 1
+        assert "another wsss is working in" in second.err
+        first.wait(PATIENCE)
+        assert first.returncode == 0
+    assert " up to date: " in fresh(*_train(tree, run, "cam")).out
 
 
 def _segment(tree: TinyTree, run: Path) -> list[str]:

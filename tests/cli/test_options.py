@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from conftest import Command
 
-from wsss_cli.cli import attend, demo, evaluate, proxy, segment, train
+from wsss_cli.cli import attend, compare, demo, evaluate, proxy, segment, train
 from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.compare import CompareConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
@@ -27,7 +28,11 @@ STAGES: dict[str, tuple[Callable[..., None], type]] = {
     "segment": (segment.segment, SegmentConfig),
     "evaluate": (evaluate.evaluate, EvaluateConfig),
 }
-COMMANDS = {**STAGES, "demo": (demo.demo, DemoConfig)}
+COMMANDS = {
+    **STAGES,
+    "demo": (demo.demo, DemoConfig),
+    "compare": (compare.compare, CompareConfig),
+}
 NAMES = [(stage, field.name) for stage, (_, config) in STAGES.items() for field in fields(config)]
 
 
@@ -78,6 +83,7 @@ VALUES: dict[str, Any] = {
     "ignore_conflicts": 0.25,
     "ignore_salient": 0.25,
     "workers": 3,
+    "head_channels": 7,
 }
 
 
@@ -143,7 +149,13 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --delta-low 0.8", "--delta-low must be below --delta-high"),
         ("train --lr-steps 9 --lr-steps 3", "--lr-steps must be ascending"),
         ("train --frozen-blocks 5", "--frozen-blocks must be 0 to 4"),
-        ("train --method gradcam", "--method must be one of aepsl, cam, seenet, not 'gradcam'"),
+        ("train --method gradcam", "--method must be one of aepsl, cam, acol, gain, seenet, not"),
+        ("train --head-channels 0", "--head-channels must be above 0"),
+        ("train --acol-threshold 0", "--acol-threshold must be above 0 and at most 1"),
+        ("train --acol-threshold 1.1", "--acol-threshold must be above 0 and at most 1"),
+        ("train --gain-sigma 1.1", "--gain-sigma must be in [0, 1]"),
+        ("train --gain-omega 0", "--gain-omega must be above 0"),
+        ("train --gain-alpha -1", "--gain-alpha must be 0 or more"),
         ("train --backbone resnet", "--backbone must be one of vgg16, tiny"),
         ("train --seed -1", "--seed"),
         ("train --workers -1", "--workers must be 0 or more"),

@@ -11,7 +11,7 @@ import pytest
 import torch
 from conftest import CLASSES, Command, TinyTree, annotation_xml, classes_of, train_arguments
 
-from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention, ShardWriter
+from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention, write_shard
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.attend import AttendConfig
@@ -48,7 +48,7 @@ def _maps(path: Path) -> dict[str, ImageAttention]:
 def mined(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Attention drawn by hand: a bright rectangle in every image, elsewhere for each class."""
     path = tmp_path_factory.mktemp("mined") / "mined.h5"
-    with ShardWriter(path) as writer:
+    with write_shard(path) as write:
         for index, image_id in enumerate(tree.train_ids):
             columns = classes_of(index)
             maps = np.zeros((len(columns), 48, 64), np.float16)
@@ -56,7 +56,7 @@ def mined(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
                 maps[row, 4:24, 6 + 18 * column : 22 + 18 * column] = 1
             ids = np.array(columns, np.uint8) + 1
             logits = np.array([index / 4, 1, -1], np.float32)
-            writer.write(image_id, ImageAttention(maps, ids, (48, 64), logits))
+            write(image_id, ImageAttention(maps, ids, (48, 64), logits))
     return path
 
 

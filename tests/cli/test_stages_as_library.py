@@ -15,13 +15,16 @@ import torch
 from conftest import HEIGHT, WIDTH, TinyTree
 
 from wsss_cli.artifacts.attention_file import AttentionFile
+from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import WsssError
+from wsss_cli.methods.table import METHODS, load
+from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages import attend, proxy, segment, train
-from wsss_cli.stages.optimisation import Trainer, parameter_groups
+from wsss_cli.stages.optimisation import Trainer, last_losses, parameter_groups
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Silent
 
@@ -124,7 +127,10 @@ class _StopAfter(Silent):
                 raise RuntimeError("stopped")
 
 
-@pytest.mark.parametrize("method", ["seenet", "cam"])
+BRANCHES = {"seenet": "abc", "cam": "a", "acol": "ab", "gain": ("a", "mining")}
+
+
+@pytest.mark.parametrize("method", BRANCHES)
 def test_training_stopped_anywhere_ends_with_the_bytes_of_an_uninterrupted_one(
     tree: TinyTree, tmp_path: Path, method: str
 ) -> None:
@@ -148,7 +154,31 @@ def test_training_stopped_anywhere_ends_with_the_bytes_of_an_uninterrupted_one(
     for name in ("checkpoint.pt", "losses.csv"):
         whole, resumed = (tmp_path / run / "train" / name for run in ("whole", "stopped"))
         assert whole.read_bytes() == resumed.read_bytes()
-    assert report.values["losses"].keys() == ({"a", "b", "c"} if method == "seenet" else {"a"})
+    assert report.values["losses"].keys() == set(BRANCHES[method])
+
+
+def test_checkpoint_from_before_a_setting_was_there_loads_with_its_default(
+    trained: Path, tmp_path: Path
+) -> None:
+    content = read_checkpoint(trained / "train" / "checkpoint.pt", "attention")
+    for name in ("head_channels", "acol_threshold", "gain_sigma", "gain_omega", "gain_alpha"):
+        del content["config"][name]
+    write_checkpoint(tmp_path / "old.pt", "attention", content)
+    network, config, _ = train.load_network(tmp_path / "old.pt")
+    assert config == train.load_network(trained / "train" / "checkpoint.pt")[1]
+    assert all(torch.equal(v, content["network"][k]) for k, v in network.state_dict().items())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_checkpoint_loads_as_the_method_and_with_the_heads_it_was_trained_with(
+    tree: TinyTree, tmp_path: Path, method: str
+) -> None:
+    settings = {"iterations": 1, "batch_size": 2, "crop": 32, "lr": 0.01, "head_channels": 5}
+    where = {"run": tmp_path, "data": tree.root, "backbone": "tiny"}
+    train.run(TrainConfig(**where, **settings, method=method), track=Silent())
+    network, config, _ = train.load_network(tmp_path / "train" / "checkpoint.pt")
+    assert type(network) is type(load(method).build(build_trunk("tiny"), 3, config))
+    assert (config.method, config.head_channels) == (method, 5)
 
 
 def test_attention_in_shards_is_that_of_one_shard_and_whole_shards_survive(
@@ -278,7 +308,7 @@ def test_losses_are_logged_as_means_of_ten_iterations(tmp_path: Path) -> None:
     trainer.train(_batches([float(n) for n in range(25)]), losses, 25, Silent())
     lines = (tmp_path / "losses.csv").read_text().splitlines()
     assert lines == ["iteration,a", "10,2.25", "20,7.25"]
-    assert trainer.final_losses() == {"a": pytest.approx(7.25)}
+    assert last_losses(tmp_path) == {"a": 7.25}
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

@@ -19,6 +19,7 @@ from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
+from wsss_cli.methods.table import METHODS
 from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.classifier import Classifier
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
@@ -354,7 +355,7 @@ def test_without_flip_the_mirrored_image_is_not_looked_at(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["cam", "seenet"])
+@pytest.mark.parametrize("method", METHODS)
 def test_chain_learns_more_than_its_baselines(tree: TinyTree, tmp_path: Path, method: str) -> None:
     """Ladder of numbers, rung 6: with a fixed seed, by stated margins."""
     where = {"run": tmp_path / method, "data": tree.root, "amp": "off"}

@@ -8,7 +8,7 @@ import pytest
 from wsss_cli.artifacts.attention_file import (
     AttentionFile,
     ImageAttention,
-    ShardWriter,
+    write_shard,
 )
 from wsss_cli.data.mined_regions import MinedRegions, paint_over
 
@@ -61,8 +61,8 @@ def known(tmp_path: Path) -> Path:
     maps = np.array([[[0, 0.25, 1], [0.5, 0, 0]], [[1, 0, 0], [0, 0, 0.75]]], np.float16)
     logits = np.array([1, -2, 3], np.float32)
     path = tmp_path / "known.h5"
-    with ShardWriter(path) as writer:
-        writer.write("a", ImageAttention(maps, np.array([3, 1], np.uint8), (4, 6), logits))
+    with write_shard(path) as write:
+        write("a", ImageAttention(maps, np.array([3, 1], np.uint8), (4, 6), logits))
     return path
 
 

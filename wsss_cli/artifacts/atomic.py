@@ -29,7 +29,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
             write(file)
-        publish(partial, path)
+        _publish(partial, path)
     except BaseException as error:
         with contextlib.suppress(OSError):  # the first error is the one to tell
             partial.unlink(missing_ok=True)
@@ -38,7 +38,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         raise
 
 
-def publish(partial: Path, path: Path) -> None:
+def _publish(partial: Path, path: Path) -> None:
     """Give a finished temporary file its final name once its bytes are on the disk."""
     with partial.open("rb+") as file:
         os.fsync(file.fileno())

@@ -12,7 +12,8 @@ Layout, the same for maps from any other tool::
 So ``h5py.File("attention.h5")["2007_000039/maps"]`` is all a reader needs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -21,7 +22,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from wsss_cli.artifacts.atomic import partial_name, publish, unwritable
+from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint
 from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest
 from wsss_cli.errors import WsssError, listing
@@ -31,6 +32,8 @@ INDEX = "attention.h5"
 SHARDS = "shards"
 # A kill loses at most one shard; an index of ten thousand images still links to few files.
 SHARD_IMAGES = 128
+# Bytes by which a file made in memory grows: the library's 64 KiB would copy it a thousand times.
+_GROWTH = 2**24
 # The limit at which Pillow suspects a decompression bomb; a recorded size is believed below it.
 _MOST_PIXELS = 178_956_970
 
@@ -67,31 +70,34 @@ class ImageAttention:
     logits: npt.NDArray[np.float32] | None = None
 
 
-class ShardWriter:
-    """Writes one shard under a temporary name; it gets its final name when whole."""
+@contextmanager
+def _published_whole(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file that is made in memory and written at once when it is whole.
 
-    def __init__(self, path: Path) -> None:
-        """Prepare to write ``path``; nothing is created before entering the context."""
-        self.path = path
-        self._partial = partial_name(path)
+    The HDF5 library does not survive a full disk: it goes on failing while its handles are
+    closed, and ends in a segmentation fault. Plain bytes can be written without it.
+    """
+    with h5py.File(path.name, "w", driver="core", block_size=_GROWTH, backing_store=False) as file:
+        yield file
+        file.flush()
+        content = file.id.get_file_image()
+    write_bytes(path, content)
 
-    def __enter__(self) -> "ShardWriter":
-        """Create the temporary file."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = h5py.File(self._partial, "w")
-        except OSError as error:
-            raise unwritable(self.path, error) from error
-        return self
 
-    def write(self, image_id: str, attention: ImageAttention) -> None:
-        """Add one image.
+@contextmanager
+def write_shard(path: Path) -> Iterator[Callable[[str, ImageAttention], None]]:
+    """Write one shard, of so few images that it fits into memory; it appears when whole.
 
-        Raises:
-            WsssError: The disk is full.
-        """
-        try:
-            group = self._file.create_group(image_id)
+    Yields:
+        A function that adds one image's attention under its id.
+
+    Raises:
+        WsssError: The disk is full.
+    """
+    with _published_whole(path) as file:
+
+        def write(image_id: str, attention: ImageAttention) -> None:
+            group = file.create_group(image_id)
             group.attrs["schema"] = SCHEMA
             group.attrs["height"], group.attrs["width"] = attention.size
             # Uncompressed on purpose: deflate halves the file and takes thirty times as long.
@@ -99,26 +105,8 @@ class ShardWriter:
             group.create_dataset("class_ids", data=attention.class_ids)
             if attention.logits is not None:
                 group.create_dataset("logits", data=attention.logits)
-        except OSError as error:
-            raise unwritable(self.path, error) from error
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Publish the shard, or remove it after an error."""
-        try:
-            self._file.close()
-            if error is None:
-                publish(self._partial, self.path)
-        except (OSError, RuntimeError) as failure:  # HDF5 raises RuntimeError when closing fails
-            if error is None:
-                cause = failure if isinstance(failure, OSError) else OSError(str(failure))
-                raise unwritable(self.path, cause) from failure
-        finally:
-            self._partial.unlink(missing_ok=True)
+        yield write
 
 
 def shard_path(directory: Path, number: int) -> Path:
@@ -130,21 +118,13 @@ def write_index(
     directory: Path, shards: Sequence[Sequence[str]], class_names: Sequence[str]
 ) -> None:
     """Link every image id to its group in its shard, by relative paths."""
-    path = directory / INDEX
-    partial = partial_name(path)
-    try:
-        with h5py.File(partial, "w") as file:
-            file.attrs["schema"] = SCHEMA
-            file.attrs["class_names"] = list(class_names)
-            for number, image_ids in enumerate(shards):
-                target = shard_path(directory, number).relative_to(directory).as_posix()
-                for image_id in image_ids:
-                    file[image_id] = h5py.ExternalLink(target, f"/{image_id}")
-        publish(partial, path)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with _published_whole(directory / INDEX) as file:
+        file.attrs["schema"] = SCHEMA
+        file.attrs["class_names"] = list(class_names)
+        for number, image_ids in enumerate(shards):
+            target = shard_path(directory, number).relative_to(directory).as_posix()
+            for image_id in image_ids:
+                file[image_id] = h5py.ExternalLink(target, f"/{image_id}")
 
 
 class AttentionFile:

@@ -2,7 +2,8 @@
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,12 +11,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from wsss_cli.artifacts.atomic import PARTIAL_SUFFIX, write_json
+from filelock import FileLock, Timeout
+
+from wsss_cli.artifacts.atomic import PARTIAL_SUFFIX, unwritable, write_json
 from wsss_cli.artifacts.fingerprint import fingerprint
 from wsss_cli.errors import UsageError, WsssError
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+LOCK = ".lock"
 # The stages that keep a directory in the run, in the order of the chain.
 STAGES = ("train", "attend", "proxy", "segment")
 _PACKAGES = ("wsss-cli", "torch", "torchvision", "numpy", "opencv-python", "h5py", "pillow")
@@ -41,6 +45,7 @@ class StageDirectory:
         inputs: The stage's inputs by role.
         owned: Glob patterns, relative to ``path``, of the files the stage writes.
         details: Further facts for the manifest: class names, seed, device and the like.
+        scratch: Those of ``owned`` that only an unfinished stage needs.
     """
 
     path: Path
@@ -50,6 +55,7 @@ class StageDirectory:
     inputs: Mapping[str, Input]
     owned: Sequence[str]
     details: Mapping[str, Any]
+    scratch: Sequence[str] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -64,10 +70,19 @@ class StageDirectory:
             "inputs": {role: given.fingerprint for role, given in self.inputs.items()},
         }
 
-    def state(self, *, overwrite: bool = False) -> str:
+    def state(
+        self,
+        *,
+        overwrite: bool = False,
+        way_out: str = "pass --overwrite to replace it, or --run DIR to keep both",
+    ) -> str:
         """Compare with what is on the disk: ``new``, ``resumable`` or ``complete``.
 
         A complete artifact from which files have vanished is resumable: they are made again.
+
+        Args:
+            overwrite: Whatever lies there is to be replaced.
+            way_out: What a refusal advises.
 
         Raises:
             UsageError: Another result lies there; the message names what differs.
@@ -86,14 +101,18 @@ class StageDirectory:
             return "new"
         if manifest["fingerprint"] != self.fingerprint:
             raise UsageError(
-                f"{self.path} holds another result ({self._differences(manifest)}); pass "
-                "--overwrite to replace it, or --run DIR to keep both"
+                f"{self.path} holds another result ({self._differences(manifest)}); {way_out}"
             )
-        whole = manifest["status"] == "complete" and self._count_files() >= manifest["files"]
+        whole = manifest["status"] == "complete" and self._lacks_nothing(manifest["files"])
         return "complete" if whole else "resumable"
 
-    def _count_files(self) -> int:
-        return sum(1 for pattern in self.owned for _ in self.path.glob(pattern))
+    def _count_files(self) -> dict[str, int]:
+        lasting = [pattern for pattern in self.owned if pattern not in self.scratch]
+        return {pattern: sum(1 for _ in self.path.glob(pattern)) for pattern in lasting}
+
+    def _lacks_nothing(self, recorded: Mapping[str, int]) -> bool:
+        there = self._count_files()
+        return all(there.get(pattern, 0) >= count for pattern, count in recorded.items())
 
     def _differences(self, manifest: Mapping[str, Any]) -> str:
         settings, inputs = manifest.get("settings", {}), manifest.get("inputs", {})
@@ -110,10 +129,31 @@ class StageDirectory:
             changed.append("it was made by another version of this stage")
         return "; ".join(changed) or "its manifest is from another stage"
 
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Be the only process that writes here; the claim of a killed process is void.
+
+        Raises:
+            WsssError: Another process works here, or the directory cannot be written to.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            claim = FileLock(self.path / LOCK, timeout=0).acquire()
+        except Timeout:
+            raise WsssError(
+                f"another wsss is working in {self.path}; wait until it is done, or choose "
+                "another --run"
+            ) from None
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+        with claim:
+            yield
+
     def begin(self, *, overwrite: bool = False) -> None:
         """Make the directory ready to write to, and say in its manifest that it is unfinished.
 
-        What an earlier kill left under a temporary name is removed; with ``overwrite`` also what
+        To be called by who has :meth:`claimed` it. What an earlier kill left under a temporary
+        name is removed; with ``overwrite`` also what
         the earlier manifest declares the stage's own, and nothing else.
 
         Raises:
@@ -138,10 +178,17 @@ class StageDirectory:
         self._write("running", {"started": previous.get("started", _now())})
 
     def complete(self, counts: Mapping[str, Any]) -> None:
-        """Declare the artifact whole; the manifest is the last file written."""
+        """Declare the artifact whole; the manifest is the last file written.
+
+        What only an unfinished stage needs is removed afterwards, so a kill at any moment leaves
+        either the means to go on or the whole.
+        """
         started = read_manifest(self.path)["started"]
         facts = {"started": started, "finished": _now(), "files": self._count_files()}
         self._write("complete", {**facts, "counts": dict(counts)})
+        for pattern in self.scratch:
+            for path in self.path.glob(pattern):
+                path.unlink(missing_ok=True)
 
     def _write(self, status: str, facts: Mapping[str, Any]) -> None:
         manifest = {

@@ -5,9 +5,11 @@ the class; SeeNet erases it and has to find the body.
 """
 
 import time
+from json import loads
 from pathlib import Path
 from typing import Any
 
+from wsss_cli.artifacts.atomic import write_json
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
@@ -15,7 +17,9 @@ from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.synthetic import draw_voc_tree
+from wsss_cli.errors import UsageError
 from wsss_cli.stages import attend, evaluate, proxy, segment, train
+from wsss_cli.stages.evaluate import FIXED_THRESHOLD
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.train import CHECKPOINT_FILE
 from wsss_cli.tracking import Track
@@ -26,16 +30,17 @@ VAL_IMAGES = 80
 ATTENTION_ITERATIONS = 400
 SEGMENTATION_ITERATIONS = 600
 CROP = 112
-# Of the attention, in the middle of the range and chosen before looking: whoever has no masks has
-# nothing to choose it by.
-THRESHOLD = 0.3
 TEST_SIZE = 128
+SETTINGS_FILE = "demo.json"
 
 
 def run(config: DemoConfig, *, track: Track) -> Report:
     """Draw, train CAM and SeeNet, and take SeeNet's attention to a scored segmentation.
 
     Stages that are complete are not repeated, so a stopped demonstration continues.
+
+    Raises:
+        WsssError: The directory holds another demonstration, or a stage fails.
     """
     started = time.monotonic()
     data, saliency = _draw(config, track)
@@ -63,7 +68,7 @@ def run(config: DemoConfig, *, track: Track) -> Report:
             EvaluateConfig(**common, what="proxy", baselines=True), track=track
         ).values
         scores[method] = {
-            "attention": curve[THRESHOLD],
+            "attention": curve[FIXED_THRESHOLD],
             "attention_best": found["miou"],
             "proxy": labelled["miou"],
         }
@@ -82,7 +87,7 @@ def run(config: DemoConfig, *, track: Track) -> Report:
     )
     of_predictions = evaluate.run(EvaluateConfig(**common, baselines=True), track=track)
     values = {
-        "threshold": THRESHOLD,
+        "threshold": FIXED_THRESHOLD,
         **scores,
         "proxy_baselines": baselines,
         "prediction": of_predictions.values["miou"],
@@ -96,13 +101,29 @@ def run(config: DemoConfig, *, track: Track) -> Report:
 
 
 def _draw(config: DemoConfig, track: Track) -> tuple[Path, Path]:
-    """Draw the data set unless it is there; returns the tree and its saliency maps."""
+    """Draw the data set unless it is there; returns the tree and its saliency maps.
+
+    Raises:
+        UsageError: The directory holds the drawings of another seed.
+    """
     root = config.directory
+    _require_same_seed(root / SETTINGS_FILE, config)
     last_written = root / "VOC2012" / "classes.txt"
     if not last_written.exists():
         track.note(f"drawing {TRAIN_IMAGES + VAL_IMAGES} images to {root / 'VOC2012'}")
         draw_voc_tree(root, train_images=TRAIN_IMAGES, val_images=VAL_IMAGES, seed=config.seed)
     return root / "VOC2012", root / "saliency_maps"
+
+
+def _require_same_seed(record: Path, config: DemoConfig) -> None:
+    if not record.exists():
+        write_json(record, {"seed": config.seed})
+    seed = loads(record.read_text(encoding="utf-8"))["seed"]
+    if seed != config.seed:
+        raise UsageError(
+            f"{config.directory} holds a demonstration with seed {seed}; pass --seed {seed}, or "
+            "another directory"
+        )
 
 
 def _common(config: DemoConfig, method: str, data: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import typer
 
 from wsss_cli import __version__
 from wsss_cli.cli.attend import attend
+from wsss_cli.cli.compare import compare
 from wsss_cli.cli.demo import demo
 from wsss_cli.cli.evaluate import evaluate
 from wsss_cli.cli.proxy import proxy
@@ -45,6 +46,7 @@ def wsss(
       wsss proxy --saliency saliency_maps    proxy ground truth
       wsss segment                           train a segmentation network on it, predict
       wsss evaluate                          the scores
+      wsss compare methods.toml              several settings and seeds in one table
 
     Every stage keeps what it makes in the run (--run, by default runs/default) and finds there
     what it needs; run again, it continues where it was stopped.
@@ -52,5 +54,5 @@ def wsss(
     del version
 
 
-for _command in (train, attend, proxy, segment, evaluate, show, demo):
+for _command in (train, attend, proxy, segment, evaluate, show, compare, demo):
     app.command()(_command)

@@ -58,6 +58,13 @@ def evaluate(values: Values) -> str:
     ]
     if values["what"] == "attention":
         facts.append(f"at the threshold {values['best_threshold']}, the best for these very images")
+        recall, lit = values["matched_recall"], values["background_lit_at_recall"]
+        facts.append(
+            f"no threshold finds {recall:.0%} of the object pixels"
+            if lit is None
+            else f"where {recall:.0%} of the object pixels are found, {lit:.1%} of the background "
+            "is lit"
+        )
         if values["classification_map"] is not None:
             facts.append(f"classification mAP {100 * values['classification_map']:.1f}")
     else:

@@ -35,21 +35,40 @@ def train(
     momentum: Annotated[float, Option(help="Of gradient descent.")] = TrainConfig.momentum,
     crop: Annotated[int, Option(help="Side of the square crops, in pixels.")] = TrainConfig.crop,
     frozen_blocks: options.FrozenBlocks = TrainConfig.frozen_blocks,
+    head_channels: Annotated[
+        int | None,
+        Option(
+            help="Channels of the heads' 3x3 convolutions (1024 in ACoL).",
+            show_default="as many as the trunk has",
+        ),
+    ] = TrainConfig.head_channels,
     delta_high: Annotated[
-        float, Option(help="Prior above which a position is erased.")
+        float, Option(help="SeeNet: prior above which a position is erased.")
     ] = TrainConfig.delta_high,
     delta_low: Annotated[
-        float, Option(help="Prior below which a position is background.")
+        float, Option(help="SeeNet: prior below which a position is background.")
     ] = TrainConfig.delta_low,
     sign_flip: Annotated[
-        bool, Option(help="Reverse the background's sign, or set it to zero.")
+        bool, Option(help="SeeNet: reverse the background's sign, or set it to zero.")
     ] = TrainConfig.sign_flip,
     background_branch: Annotated[
-        bool, Option(help="Train S_C to find nothing on the background.")
+        bool, Option(help="SeeNet: train S_C to find nothing on the background.")
     ] = TrainConfig.background_branch,
     share_background_head: Annotated[
-        bool, Option(help="Let S_C use S_B's weights.")
+        bool, Option(help="SeeNet: let S_C use S_B's weights.")
     ] = TrainConfig.share_background_head,
+    acol_threshold: Annotated[
+        float, Option(help="ACoL: prior from which on a position is erased.")
+    ] = TrainConfig.acol_threshold,
+    gain_sigma: Annotated[
+        float, Option(help="GAIN: attention at which a pixel is masked by half.")
+    ] = TrainConfig.gain_sigma,
+    gain_omega: Annotated[
+        float, Option(help="GAIN: steepness of the mask there.")
+    ] = TrainConfig.gain_omega,
+    gain_alpha: Annotated[
+        float, Option(help="GAIN: weight of the attention mining loss.")
+    ] = TrainConfig.gain_alpha,
     erase: Annotated[
         Path | None,
         Option(
@@ -80,6 +99,7 @@ def train(
       wsss train --data VOC2012
       wsss train --data VOC2012 --weights vgg16_features.pth --iterations 2000 --lr-steps 1500
       wsss train --data VOC2012 --method cam --run runs/cam
+      wsss train --data VOC2012 --method acol --head-channels 1024 --run runs/acol
       wsss train --data VOC2012 --method aepsl --erase runs/1/attend/attention.h5 --run runs/2
 
     Writes RUN/train: checkpoint.pt and losses.csv. Stopped, it continues from its last

@@ -30,11 +30,17 @@ class TrainConfig(CommonConfig):
         momentum: Of stochastic gradient descent.
         crop: Side of the random square crops, in pixels.
         frozen_blocks: Leading blocks of the trunk that keep their initial weights.
-        delta_high: Prior above which a position is erased.
-        delta_low: Prior below which a position is background.
+        head_channels: Channels of the heads' 3x3 convolutions (1024 in ACoL); None is as many as
+            the trunk has, as in SeeNet.
+        delta_high: Prior above which SeeNet erases a position.
+        delta_low: Prior below which a position is background to SeeNet.
         sign_flip: Reverse the background's sign; otherwise set it to zero.
         background_branch: Train S_C, which must find nothing on the background.
         share_background_head: Let S_C use S_B's weights, as the released model suggests.
+        acol_threshold: Prior from which on ACoL erases a position.
+        gain_sigma: Attention, of its maximum, at which GAIN masks a pixel by half.
+        gain_omega: Steepness of GAIN's mask around ``gain_sigma``.
+        gain_alpha: Weight of GAIN's attention mining loss.
         erase: Attention file of the round before; what it found is erased from the images.
         erase_threshold: Share of a map's maximum above which it is erased; 0.8 is AE-PSL's, from
             memory of the paper.
@@ -53,11 +59,16 @@ class TrainConfig(CommonConfig):
     momentum: float = 0.9
     crop: int = 224
     frozen_blocks: int = 0
+    head_channels: int | None = None
     delta_high: float = 0.7
     delta_low: float = 0.05
     sign_flip: bool = True
     background_branch: bool = True
     share_background_head: bool = True
+    acol_threshold: float = 0.6
+    gain_sigma: float = 0.5
+    gain_omega: float = 10.0
+    gain_alpha: float = 1.0
     erase: Path | None = None
     erase_threshold: float = 0.8
     checkpoint_every: int = 200
@@ -80,3 +91,10 @@ class TrainConfig(CommonConfig):
             f"must be below --delta-high, both in [0, 1]; they are {self.delta_low} and "
             f"{self.delta_high}",
         )
+        channels = self.head_channels
+        check(channels is None or channels > 0, "head_channels", "must be above 0")
+        # At 0 even an image in which nothing has been found would be erased as a whole.
+        check(0 < self.acol_threshold <= 1, "acol_threshold", "must be above 0 and at most 1")
+        check(0 <= self.gain_sigma <= 1, "gain_sigma", "must be in [0, 1]")
+        check(self.gain_omega > 0, "gain_omega", "must be above 0")
+        check(self.gain_alpha >= 0, "gain_alpha", "must be 0 or more")

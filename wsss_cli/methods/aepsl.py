@@ -23,5 +23,4 @@ from wsss_cli.models.trunks import Trunk
 
 def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> Classifier:
     """Build the classifier of one round; what it erases is a matter of its images."""
-    del config
-    return Classifier(trunk, num_classes)
+    return Classifier(trunk, num_classes, config.head_channels)

@@ -15,5 +15,4 @@ from wsss_cli.models.trunks import Trunk
 
 def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> Classifier:
     """Build the network; CAM has no settings of its own."""
-    del config
-    return Classifier(trunk, num_classes)
+    return Classifier(trunk, num_classes, config.head_channels)

@@ -17,12 +17,10 @@ from torch import Tensor, nn
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.methods.protocol import BranchMaps
 from wsss_cli.models.heads import ClassHead
+from wsss_cli.models.second_look import look_twice
 from wsss_cli.models.trunks import Trunk
 from wsss_cli.ops.erasing import attention_prior, background_mask, conditional_relu, ternary_mask
 from wsss_cli.ops.losses import multilabel_loss
-
-# Image-class pairs that pass S_B together at test time: bounds memory, not the result.
-PAIRS_AT_ONCE = 64
 
 
 class SeeNetNetwork(nn.Module):
@@ -34,27 +32,33 @@ class SeeNetNetwork(nn.Module):
         Args:
             trunk: Gives the features F.
             num_classes: Foreground classes C.
-            config: ``delta_high``, ``delta_low`` and the three switches of the branches.
+            config: ``delta_high``, ``delta_low``, the three switches of the branches and
+                ``head_channels``.
         """
         super().__init__()
         self.trunk = trunk
         self.config = config
-        self.head_a = ClassHead(trunk.channels, num_classes, trunk.head_std)
-        self.head_b = ClassHead(trunk.channels, num_classes, trunk.head_std)
+        shape = (trunk.channels, num_classes, trunk.head_std, config.head_channels)
+        self.head_a = ClassHead(*shape)
+        self.head_b = ClassHead(*shape)
         own_head = config.background_branch and not config.share_background_head
-        self.head_c = ClassHead(trunk.channels, num_classes, trunk.head_std) if own_head else None
+        self.head_c = ClassHead(*shape) if own_head else None
 
     def erasing_mask(self, prior: Tensor) -> Tensor:
         """(B, h, w) factors of C-ReLU; without ``sign_flip`` the background is 0 instead of -1."""
         mask = ternary_mask(prior, self.config.delta_high, self.config.delta_low)
         return mask if self.config.sign_flip else mask.relu()
 
+    def erase(self, features: Tensor, prior: Tensor) -> Tensor:
+        """What S_B sees of features (B, K, h, w), given their prior (B, h, w)."""
+        return conditional_relu(features, self.erasing_mask(prior))
+
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Losses of S_A, S_B and, with the background branch, S_C."""
         features = self.trunk(images)  # (B, K, h, w)
         scores_a = self.head_a(features)  # (B, C, h, w)
         prior = attention_prior(scores_a, labels)  # (B, h, w)
-        scores_b = self.head_b(conditional_relu(features, self.erasing_mask(prior)))
+        scores_b = self.head_b(self.erase(features, prior))
         losses = {
             "a": multilabel_loss(scores_a.mean(dim=(2, 3)), labels),
             "b": multilabel_loss(scores_b.mean(dim=(2, 3)), labels),
@@ -70,22 +74,12 @@ class SeeNetNetwork(nn.Module):
         return losses
 
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
-        """Maps of S_A and S_B, as if each present class were the image's only label.
-
-        The trunk and S_A do not depend on the label and run once; only S_B runs per class.
-        """
+        """Maps of S_A and S_B, as if each present class were the image's only label."""
         features = self.trunk(images)  # (B, K, h, w)
         scores_a = self.head_a(features)  # (B, C, h, w)
         pairs = labels.nonzero()  # (P, 2)
-        maps = []
-        for chunk in torch.split(pairs, PAIRS_AT_ONCE):
-            image, column = chunk.unbind(dim=1)
-            map_a = scores_a[image, column]  # (p, h, w)
-            prior = attention_prior(map_a[:, None], map_a.new_ones(len(chunk), 1))
-            erased = conditional_relu(features[image], self.erasing_mask(prior))
-            map_b = self.head_b.class_map(erased, column)  # (p, h, w)
-            maps.append(torch.stack((map_a, map_b), dim=1))
-        return BranchMaps(scores_a.mean(dim=(2, 3)), pairs, torch.cat(maps))
+        maps = look_twice(features, scores_a, self.head_b, pairs, self.erase)
+        return BranchMaps(scores_a.mean(dim=(2, 3)), pairs, maps)
 
 
 def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> SeeNetNetwork:

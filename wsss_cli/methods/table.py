@@ -31,6 +31,16 @@ METHODS = {
         "Zhou et al., CVPR 2016",
         "wsss_cli.methods.cam",
     ),
+    "acol": Method(
+        "Adversarial complementary learning",
+        "Zhang et al., CVPR 2018",
+        "wsss_cli.methods.acol",
+    ),
+    "gain": Method(
+        "Guided attention inference network",
+        "Li et al., CVPR 2018",
+        "wsss_cli.methods.gain",
+    ),
     "seenet": Method(
         "Self-Erasing Network",
         "Hou et al., NeurIPS 2018",

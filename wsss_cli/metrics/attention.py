@@ -1,4 +1,13 @@
-"""Segmentation quality of attention maps at every threshold, in one pass over the maps."""
+"""Segmentation quality of attention maps at every threshold, in one pass over the maps.
+
+A mIoU at one threshold mixes two things that erasing sets against each other: how much of the
+object is found and how much of the background is lit. :func:`object_found` and
+:func:`background_lit` tell them apart at each threshold, and :func:`lit_at_recall` compares systems
+where they find equally much.
+"""
+
+import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -51,6 +60,24 @@ class ThresholdCurve:
         cells = (passed * self.num_labels + target[valid].long()) * self.num_labels + winner
         self._counts += torch.bincount(cells, minlength=self._counts.numel()).view_as(self._counts)
 
+    def add(self, other: "ThresholdCurve") -> None:
+        """Add the counts of other images, made with the same labels and thresholds."""
+        self._counts += other._counts
+
+    def confusion_at(self, threshold: float) -> Tensor:
+        """(L, L) int64 confusion matrix at one of the thresholds.
+
+        Raises:
+            ValueError: It is none of them.
+        """
+        near = torch.isclose(self.thresholds, torch.tensor(threshold)).nonzero()
+        if not len(near):
+            raise ValueError(f"{threshold} is none of the curve's thresholds")
+        passed = self._counts[int(near[0]) + 1 :].sum(dim=0)  # (L, L) by truth and winner
+        confusion = passed.clone()
+        confusion[:, 0] += (self._counts.sum(dim=0) - passed).sum(dim=-1)
+        return confusion
+
     def confusions(self) -> Tensor:
         """(T, L, L) int64 confusion matrix at each threshold, rows target, columns prediction."""
         total = self._counts.sum(dim=0)  # (L, L) by truth and winner
@@ -58,3 +85,52 @@ class ThresholdCurve:
         confusion = found.clone()
         confusion[:, :, 0] += (total - found).sum(dim=-1)  # below it: background
         return confusion
+
+
+def object_found(confusions: Tensor) -> Tensor:
+    """Share of the true object pixels that carry their own class.
+
+    Args:
+        confusions: (..., L, L) counts, rows target, columns prediction.
+
+    Returns:
+        (...) float64 in [0, 1]; nan without any object pixel.
+    """
+    found = confusions.diagonal(dim1=-2, dim2=-1)[..., 1:].sum(dim=-1).double()
+    return found / confusions[..., 1:, :].sum(dim=(-2, -1))
+
+
+def background_lit(confusions: Tensor) -> Tensor:
+    """Share of the true background pixels that carry any class.
+
+    Args:
+        confusions: (..., L, L) counts, rows target, columns prediction.
+
+    Returns:
+        (...) float64 in [0, 1]; nan without any background pixel.
+    """
+    background = confusions[..., 0, :]  # (..., L)
+    return background[..., 1:].sum(dim=-1).double() / background.sum(dim=-1)
+
+
+def lit_at_recall(found: Tensor, lit: Tensor, recall: float) -> float | None:
+    """The background lit where a given share of the object is found, between thresholds linearly.
+
+    Above the largest value nothing is found and nothing lit, so the curve starts at (0, 0); it ends
+    at the lowest threshold. Where several thresholds find exactly the share, the highest counts.
+
+    Args:
+        found: (T,) :func:`object_found` at ascending thresholds, so descending.
+        lit: (T,) :func:`background_lit` at the same thresholds.
+        recall: Share of the object, in (0, 1].
+
+    Returns:
+        In [0, 1]; None where even the lowest threshold finds less, or a share is not defined.
+    """
+    ends = [(0.0, 0.0), *zip(found.flip(0).tolist(), lit.flip(0).tolist(), strict=True)]
+    for (found_before, lit_before), (found_after, lit_after) in pairwise(ends):
+        if found_after >= recall:
+            way = (recall - found_before) / (found_after - found_before)
+            at_recall = lit_before + way * (lit_after - lit_before)
+            return None if math.isnan(at_recall) else at_recall
+    return None

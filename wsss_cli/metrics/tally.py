@@ -36,14 +36,18 @@ class Tally:
         self.confusion += other.confusion
         self.missed += other.missed
 
-    def scores(self, class_names: Sequence[str], predicted_ignore: str) -> dict[str, Any]:
-        """Scores under a convention for predicted 255; a label that is nowhere is null."""
+    def counted(self, predicted_ignore: str) -> tuple[Tensor, Tensor]:
+        """The (L, L) confusion and (L,) missed pixels under a convention for predicted 255."""
         confusion, missed = self.confusion, self.missed
-        ignored, labelled = int(missed.sum()), int(confusion.sum())
         if predicted_ignore == "background":
             confusion = confusion.clone()
             confusion[:, 0] += missed
-        counted = missed if predicted_ignore == "false-negative" else torch.zeros_like(missed)
+        return confusion, missed if predicted_ignore == "false-negative" else 0 * missed
+
+    def scores(self, class_names: Sequence[str], predicted_ignore: str) -> dict[str, Any]:
+        """Scores under a convention for predicted 255; a label that is nowhere is null."""
+        ignored, labelled = int(self.missed.sum()), int(self.confusion.sum())
+        confusion, counted = self.counted(predicted_ignore)
         ious = iou(confusion, counted)
         names = ("background", *class_names)
         per_class = {

@@ -11,11 +11,17 @@ from wsss_cli.ops.losses import multilabel_loss
 class Classifier(nn.Module):
     """A trunk and one classification head."""
 
-    def __init__(self, trunk: Trunk, num_classes: int) -> None:
-        """Put a head on the trunk."""
+    def __init__(self, trunk: Trunk, num_classes: int, head_channels: int | None) -> None:
+        """Put a head on the trunk.
+
+        Args:
+            trunk: Gives the features.
+            num_classes: Foreground classes C.
+            head_channels: Channels of the head's hidden layers; None is as many as the trunk has.
+        """
         super().__init__()
         self.trunk = trunk
-        self.head_a = ClassHead(trunk.channels, num_classes, trunk.head_std)
+        self.head_a = ClassHead(trunk.channels, num_classes, trunk.head_std, head_channels)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The classification loss, as branch ``a``."""

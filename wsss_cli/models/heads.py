@@ -10,24 +10,28 @@ class ClassHead(nn.Module):
     The head of SeeNet's released model; global average pooling of its maps gives the logits.
     """
 
-    def __init__(self, channels: int, num_classes: int, std: float | None) -> None:
+    def __init__(
+        self, channels: int, num_classes: int, std: float | None, hidden: int | None = None
+    ) -> None:
         """Make the layers.
 
         Args:
-            channels: Channels of the features and of the hidden layers.
+            channels: Channels of the features.
             num_classes: Foreground classes C.
             std: Deviation of the initial normal weights; None scales it to each layer's inputs
                 (He et al. 2015), which a trunk without pretrained activations needs.
+            hidden: Channels of the two 3x3 convolutions; None is as many as the features have.
         """
         super().__init__()
+        hidden = channels if hidden is None else hidden
         self.hidden = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.Conv2d(channels, hidden, 3, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.Conv2d(hidden, hidden, 3, padding=1),
             nn.ReLU(inplace=True),
             nn.Dropout(0.5),
         )
-        self.score = nn.Conv2d(channels, num_classes, 1)
+        self.score = nn.Conv2d(hidden, num_classes, 1)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 if std is None:
@@ -50,7 +54,7 @@ class ClassHead(nn.Module):
         Returns:
             (P, h, w).
         """
-        hidden = self.hidden(features)  # (P, K, h, w)
-        weight = self.score.weight[columns, :, 0, 0].to(hidden.dtype)  # (P, K)
-        maps = torch.einsum("pkhw,pk->phw", hidden, weight)
+        hidden = self.hidden(features)  # (P, J, h, w)
+        weight = self.score.weight[columns, :, 0, 0].to(hidden.dtype)  # (P, J)
+        maps = torch.einsum("pjhw,pj->phw", hidden, weight)
         return maps + self.score.bias[columns].to(hidden.dtype)[:, None, None]  # type: ignore[index]

@@ -71,7 +71,10 @@ class Trunk(nn.Module):
         self.std.copy_(torch.tensor(preprocessing.std)[:, None, None])
 
     def freeze(self, num_blocks: int) -> None:
-        """Keep the first blocks as they are: no gradient is computed for or through them."""
+        """Keep the first blocks as they are: no gradient is computed for them.
+
+        Nor through them, unless the images themselves need one (as the masked images of GAIN do).
+        """
         self._frozen_layers = self.blocks[num_blocks - 1] if num_blocks else 0
         self.features[: self._frozen_layers].requires_grad_(False)
 
@@ -85,10 +88,7 @@ class Trunk(nn.Module):
         """(B, 3, H, W) RGB in 0..255, uint8 or float, to (B, channels, h, w) features."""
         x = (images.to(self.mean.dtype) - self.mean) / self.std
         x = x.contiguous(memory_format=torch.channels_last)
-        if self._frozen_layers:
-            with torch.no_grad():
-                x = self.features[: self._frozen_layers](x)
-        return self.features[self._frozen_layers :](x)  # type: ignore[no-any-return]
+        return self.features(x)  # type: ignore[no-any-return]
 
 
 def vgg16_layers() -> Iterator[nn.Module]:

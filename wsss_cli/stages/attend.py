@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,13 @@ from wsss_cli.artifacts.attention_file import (
     SHARDS,
     AttentionFile,
     ImageAttention,
-    ShardWriter,
     shard_path,
     write_index,
+    write_shard,
 )
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.heatmap_png import write_heatmap
-from wsss_cli.artifacts.stage_directory import (
-    Input,
-    StageDirectory,
-    read_manifest,
-    require_complete,
-)
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_complete
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import record, settings
 from wsss_cli.data.images import check_images, read_image
@@ -40,6 +35,7 @@ from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
 from wsss_cli.ops.attention import fuse_scales
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
+from wsss_cli.stages.making import make
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.rounds import check_mined, mined_before, mined_regions
 from wsss_cli.stages.train import CHECKPOINT_FILE, load_network
@@ -148,16 +144,16 @@ def run(config: AttendConfig, *, track: Track) -> Report:
         WsssError: The inputs are wrong or the disk is full.
     """
     plan = prepare(config, track)
-    directory = plan.directory
-    state = directory.state(overwrite=config.overwrite)
-    if state != "complete":
-        counts = _write_shards(plan, track)
-    else:
-        counts = read_manifest(directory.path)["counts"]
-    drawn = _draw_heatmaps(plan, track) if config.heatmaps else 0
-    if drawn:
-        counts = {**counts, "heatmaps": drawn}
-    return Report("attend", directory.path, state == "complete" and not drawn, counts)
+    report = make(plan.directory, lambda: _write_shards(plan, track), overwrite=config.overwrite)
+    if not config.heatmaps:
+        return report
+    with plan.directory.claimed():
+        drawn = _draw_heatmaps(plan, track)
+    return replace(
+        report,
+        up_to_date=report.up_to_date and not drawn,
+        values={**report.values, "heatmaps": drawn},
+    )
 
 
 def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
@@ -180,7 +176,7 @@ def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
         plan.tree.class_names,
     )
     seconds = time.monotonic() - started
-    counts = {
+    return {
         "images": len(images),
         "maps": int(plan.labels.sum()),
         "written": to_do,
@@ -188,8 +184,6 @@ def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "rate": round(to_do / seconds, 2),
     }
-    directory.complete(counts)
-    return counts
 
 
 def _write_images(plan: AttendPlan, shards: Sequence[tuple[range, Path]]) -> Iterator[str]:
@@ -198,9 +192,9 @@ def _write_images(plan: AttendPlan, shards: Sequence[tuple[range, Path]]) -> Ite
     module.to(memory_format=torch.channels_last)
     with mined_regions(plan.erase, plan.tree.class_names, plan.erase_threshold) as mined:
         for shard, path in shards:
-            with ShardWriter(path) as writer:
+            with write_shard(path) as write:
                 for index, attention in _attend(plan, mined, shard):
-                    writer.write(plan.image_ids[index], attention)
+                    write(plan.image_ids[index], attention)
                     yield plan.image_ids[index]
 
 

@@ -24,7 +24,12 @@ from wsss_cli.data.resizing import enlarge_maps
 from wsss_cli.data.voc import VOC_CLASSES, VocTree
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
-from wsss_cli.metrics.attention import ThresholdCurve
+from wsss_cli.metrics.attention import (
+    ThresholdCurve,
+    background_lit,
+    lit_at_recall,
+    object_found,
+)
 from wsss_cli.metrics.classification import mean_average_precision
 from wsss_cli.metrics.segmentation import iou
 from wsss_cli.metrics.tally import Tally
@@ -39,6 +44,12 @@ T = TypeVar("T")
 
 _SCORED = "scored"
 THRESHOLDS = torch.arange(1, 101) / 100
+# Of the attention, in the middle of the range and chosen before looking: whoever has no masks has
+# nothing to choose it by.
+FIXED_THRESHOLD = 0.3
+# Share of the object at which the background lit is compared. Half is more than an object's
+# striking part and less than where wrong winners, which no threshold mends, end a system's curve.
+MATCHED_RECALL = 0.5
 
 
 @dataclass(frozen=True)
@@ -114,16 +125,23 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     return EvaluatePlan(config, names, source, known, without_truth, unpredicted, truth, baselines)
 
 
-def run(config: EvaluateConfig, *, track: Track) -> Report:
+def run(
+    config: EvaluateConfig, *, track: Track, per_image: dict[str, Tally] | None = None
+) -> Report:
     """Score, and keep the scores in the run unless foreign folders were compared.
+
+    Args:
+        config: Settings.
+        track: Shown the progress.
+        per_image: Filled, if given, with the counts of each image by id, in the order scored; of
+            attention those at ``FIXED_THRESHOLD``.
 
     Raises:
         WsssError: A file is missing or broken, or a size or value does not fit.
     """
     plan = prepare(config, track)
-    scores = (
-        _attention_scores(plan, track) if config.what == "attention" else _mask_scores(plan, track)
-    )
+    work = _attention_scores if config.what == "attention" else _mask_scores
+    scores = work(plan, track, per_image)
     values = {
         "what": config.what,
         **scores,
@@ -139,7 +157,9 @@ def run(config: EvaluateConfig, *, track: Track) -> Report:
     return Report("evaluate", config.run / "evaluate", False, values)
 
 
-def _mask_scores(plan: EvaluatePlan, track: Track) -> dict[str, Any]:
+def _mask_scores(
+    plan: EvaluatePlan, track: Track, per_image: dict[str, Tally] | None
+) -> dict[str, Any]:
     num_labels = plan.num_labels
 
     def tally(index: int) -> dict[str, Tally]:
@@ -160,9 +180,11 @@ def _mask_scores(plan: EvaluatePlan, track: Track) -> dict[str, Any]:
 
     names = [_SCORED, *(plan.baselines.names if plan.baselines else ())]
     totals = {name: Tally.empty(num_labels) for name in names}
-    for tallies in _each(plan, tally, track):
+    for image_id, tallies in zip(plan.image_ids, _each(plan, tally, track), strict=True):
         for name, counted in tallies.items():
             totals[name].add(counted)
+        if per_image is not None:
+            per_image[image_id] = tallies[_SCORED]
     convention = plan.config.predicted_ignore
     scores = {name: total.scores(plan.class_names, convention) for name, total in totals.items()}
     values = {**scores.pop(_SCORED), "predicted_ignore": convention}
@@ -171,8 +193,11 @@ def _mask_scores(plan: EvaluatePlan, track: Track) -> dict[str, Any]:
     return values
 
 
-def _attention_scores(plan: EvaluatePlan, track: Track) -> dict[str, Any]:
+def _attention_scores(
+    plan: EvaluatePlan, track: Track, per_image: dict[str, Tally] | None
+) -> dict[str, Any]:
     curve = ThresholdCurve(plan.num_labels, THRESHOLDS)
+    nothing_missed = torch.zeros(plan.num_labels, dtype=torch.int64)
     logits, labels = [], []
     with AttentionFile(plan.source, plan.class_names) as file:
 
@@ -188,23 +213,34 @@ def _attention_scores(plan: EvaluatePlan, track: Track) -> dict[str, Any]:
             maps = enlarge_maps(attention.maps, attention.size)
             return attention, torch.from_numpy(maps), torch.from_numpy(target)
 
-        for attention, maps, target in _each(plan, load, track):
+        loaded = _each(plan, load, track)
+        for image_id, (attention, maps, target) in zip(plan.image_ids, loaded, strict=True):
             class_ids = torch.from_numpy(attention.class_ids).long()
-            curve.update(maps, class_ids, target)
+            of_image = ThresholdCurve(plan.num_labels, THRESHOLDS)
+            of_image.update(maps, class_ids, target)
+            curve.add(of_image)
+            if per_image is not None:
+                fixed = of_image.confusion_at(FIXED_THRESHOLD)
+                per_image[image_id] = Tally(fixed, nothing_missed)
             if attention.logits is not None:
                 logits.append(torch.from_numpy(attention.logits))
                 labels.append(torch.zeros(len(plan.class_names)).index_fill(0, class_ids - 1, 1))
     confusions = curve.confusions()
     mious = iou(confusions).nanmean(dim=-1)  # (T,)
     best = int(mious.argmax())
-    at_best = Tally(confusions[best], torch.zeros(plan.num_labels, dtype=torch.int64))
+    at_best = Tally(confusions[best], nothing_missed)
+    found, lit = object_found(confusions), background_lit(confusions)  # (T,) each
     return {
         **at_best.scores(plan.class_names, plan.config.predicted_ignore),
         "best_threshold": round(float(THRESHOLDS[best]), 4),
         "curve": {
             "thresholds": [round(t, 4) for t in THRESHOLDS.tolist()],
             "miou": [round(m, 6) for m in mious.tolist()],
+            "object_found": [round(share, 6) for share in found.tolist()],
+            "background_lit": [round(share, 6) for share in lit.tolist()],
         },
+        "matched_recall": MATCHED_RECALL,
+        "background_lit_at_recall": lit_at_recall(found, lit, MATCHED_RECALL),
         "classification_map": (
             mean_average_precision(torch.stack(logits), torch.stack(labels)) if logits else None
         ),

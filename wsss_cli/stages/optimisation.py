@@ -146,16 +146,6 @@ class Trainer:
         write_checkpoint(self.directory / RESUME_FILE, "resume", state)
         self._write_losses()
 
-    def finish(self) -> None:
-        """Drop the resumable state, once the final checkpoint is on disk."""
-        (self.directory / RESUME_FILE).unlink(missing_ok=True)
-
-    def final_losses(self) -> dict[str, float]:
-        """Mean losses of the last iterations logged."""
-        return (
-            {k: v for k, v in self.history[-1].items() if k != "iteration"} if self.history else {}
-        )
-
     def _require_finite(self, loss: float, iteration: int) -> None:
         if math.isfinite(loss):
             return
@@ -183,6 +173,16 @@ class Trainer:
         table.writeheader()
         table.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in self.history)
         write_bytes(self.directory / LOSSES_FILE, text.getvalue().encode())
+
+
+def last_losses(directory: Path) -> dict[str, float]:
+    """Mean losses of the last iterations that a training logged; empty if it logged none."""
+    path = directory / LOSSES_FILE
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        *_, last = csv.DictReader(file)
+    return {name: float(loss) for name, loss in last.items() if name != "iteration"}
 
 
 def _mixed(seed: int, iteration: int) -> int:

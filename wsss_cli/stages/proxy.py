@@ -10,12 +10,7 @@ import torch
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile, ImageAttention
 from wsss_cli.artifacts.fingerprint import files_fingerprint
 from wsss_cli.artifacts.label_png import IGNORE, read_label_map, write_label_map
-from wsss_cli.artifacts.stage_directory import (
-    Input,
-    StageDirectory,
-    read_manifest,
-    require_complete,
-)
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_complete
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.data.images import Pixels, check_images, read_saliency
@@ -27,6 +22,7 @@ from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.ops.proxy_labels import ignore_conflicts, ignore_salient_background, seenet_proxy
 from wsss_cli.stages.inputs import data_if_known
+from wsss_cli.stages.making import make
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
 
@@ -125,10 +121,13 @@ def run(config: ProxyConfig, *, track: Track) -> Report:
         WsssError: The inputs are wrong or the disk is full.
     """
     plan = prepare(config, track)
-    directory = plan.directory
-    if directory.state(overwrite=config.overwrite) == "complete":
-        return Report("proxy", directory.path, True, read_manifest(directory.path)["counts"])
-    directory.begin(overwrite=config.overwrite)
+    return make(plan.directory, lambda: _label_images(plan, track), overwrite=config.overwrite)
+
+
+def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
+    """Write the label maps that are not there; returns the counts."""
+    config = plan.config
+    plan.directory.begin(overwrite=config.overwrite)
     started = time.monotonic()
     written = skipped = resized = ignored = pixels = 0
     with AttentionFile(plan.attention, plan.class_names) as file:
@@ -146,7 +145,7 @@ def run(config: ProxyConfig, *, track: Track) -> Report:
                 track.note("some saliency maps differ in size from their image and are resized")
             resized += count.resized
     seconds = time.monotonic() - started
-    counts = {
+    return {
         "images": len(plan.saliency),
         "written": written,
         "skipped": skipped,
@@ -155,8 +154,6 @@ def run(config: ProxyConfig, *, track: Track) -> Report:
         "ignored": ignored / pixels,
         "saliency_resized": resized,
     }
-    directory.complete(counts)
-    return Report("proxy", directory.path, False, counts)
 
 
 def _label(plan: ProxyPlan, file: AttentionFile, image_id: str) -> LabelCount:

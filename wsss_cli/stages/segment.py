@@ -14,11 +14,7 @@ from torch import Tensor
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
-from wsss_cli.artifacts.stage_directory import (
-    Input,
-    StageDirectory,
-    read_manifest,
-)
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.augmentation import random_joint_view
@@ -33,11 +29,13 @@ from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.ops.prohibitive import prohibitive_labels
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
+from wsss_cli.stages.making import make
 from wsss_cli.stages.optimisation import (
     LOSSES_FILE,
     RESUME_FILE,
     Batch,
     Trainer,
+    last_losses,
     parameter_groups,
 )
 from wsss_cli.stages.report import Report
@@ -137,6 +135,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         settings={**settings(config), "model": model, "precision": precision},
         inputs=inputs,
         owned=OWNED,
+        scratch=(RESUME_FILE,),
         details={
             "config": {**record(config), "model": model, "weights": weights.name},
             "data": str(tree.root),
@@ -167,22 +166,24 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
         WsssError: The inputs are wrong, the loss diverges or the disk is full.
     """
     plan = prepare(config, track)
-    directory = plan.directory
-    if directory.state(overwrite=config.overwrite) == "complete":
-        return Report("segment", directory.path, True, read_manifest(directory.path)["counts"])
+    return make(plan.directory, lambda: _train_and_predict(plan, track), overwrite=config.overwrite)
+
+
+def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
+    """Do what of both is not done yet; returns the counts."""
+    config, directory = plan.config, plan.directory
     started = time.monotonic()
     checkpoint = config.checkpoint or directory.path / CHECKPOINT_FILE
     untrained = _untrained(plan) if config.checkpoint is None else None
     directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
-    losses = {}
     if untrained is not None and not checkpoint.exists():
-        losses = _train(plan, untrained, track)
+        _train(plan, untrained, track)
     trained = time.monotonic()
     network, _, _ = load_network(checkpoint)
     written = _predict(plan, network, track)
-    counts = {
+    return {
         "training_images": len(plan.supervision),
-        "losses": losses,
+        "losses": last_losses(directory.path),
         "images": len(plan.predicted_ids),
         "written": written,
         "skipped": len(plan.predicted_ids) - written,
@@ -190,8 +191,6 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
         "seconds": round(time.monotonic() - started, 1),
         "rate": round(written / (time.monotonic() - trained), 2),
     }
-    directory.complete(counts)
-    return Report("segment", directory.path, False, counts)
 
 
 def _untrained(plan: SegmentPlan) -> DeepLabLargeFOV:
@@ -205,8 +204,8 @@ def _untrained(plan: SegmentPlan) -> DeepLabLargeFOV:
     return network
 
 
-def _train(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> dict[str, float]:
-    """Train to the end and write the checkpoint; returns the last losses."""
+def _train(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> None:
+    """Train to the end and write the checkpoint."""
     config = plan.config
     trainer = Trainer(
         network,
@@ -249,8 +248,6 @@ def _train(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> dict[st
             "network": network.state_dict(),
         },
     )
-    trainer.finish()
-    return trainer.final_losses()
 
 
 def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:

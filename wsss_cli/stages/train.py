@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
-from wsss_cli.artifacts.stage_directory import Input, StageDirectory, read_manifest
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.augmentation import random_view
@@ -28,7 +28,14 @@ from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages.inputs import find_data
-from wsss_cli.stages.optimisation import LOSSES_FILE, RESUME_FILE, Trainer, parameter_groups
+from wsss_cli.stages.making import make
+from wsss_cli.stages.optimisation import (
+    LOSSES_FILE,
+    RESUME_FILE,
+    Trainer,
+    last_losses,
+    parameter_groups,
+)
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.rounds import check_mined, mined_regions
 from wsss_cli.tracking import Track
@@ -95,6 +102,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         settings={**settings(config), "split": split, "precision": precision},
         inputs=inputs,
         owned=OWNED,
+        scratch=(RESUME_FILE,),
         details={
             "config": {**record(config), "weights": weights.name},
             "data": str(tree.root),
@@ -113,9 +121,12 @@ def run(config: TrainConfig, *, track: Track) -> Report:
         WsssError: The inputs are wrong, the loss diverges or the disk is full.
     """
     plan = prepare(config, track)
-    directory = plan.directory
-    if directory.state(overwrite=config.overwrite) == "complete":
-        return Report("train", directory.path, True, read_manifest(directory.path)["counts"])
+    return make(plan.directory, lambda: _train(plan, track), overwrite=config.overwrite)
+
+
+def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
+    """Train to the end and write the checkpoint; returns the counts."""
+    config, directory = plan.config, plan.directory
     started = time.monotonic()
     torch.manual_seed(config.seed)
     network = build_network(config, len(plan.tree.class_names), plan.weights).to(plan.device)
@@ -148,17 +159,14 @@ def run(config: TrainConfig, *, track: Track) -> Report:
             lambda start: _batches(plan, mined, start), losses_of, config.iterations, track
         )
     _write_network(directory.path / CHECKPOINT_FILE, plan, network)
-    trainer.finish()
     seconds = time.monotonic() - started
-    counts = {
+    return {
         "images": len(plan.image_ids),
         "iterations": config.iterations,
-        "losses": trainer.final_losses(),
+        "losses": last_losses(directory.path),
         "seconds": round(seconds, 1),
         "rate": round((config.iterations - first) / seconds, 3),
     }
-    directory.complete(counts)
-    return Report("train", directory.path, False, counts)
 
 
 def build_network(config: TrainConfig, num_classes: int, weights: InitialWeights) -> Any:  # noqa: ANN401

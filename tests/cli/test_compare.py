@@ -1,0 +1,397 @@
+"""``wsss compare``: one table of several settings and seeds, stopped and continued at will."""
+
+import csv
+import json
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Command, Outcome, TinyTree
+from PIL import Image
+
+from wsss_cli.chains import compare as chain
+from wsss_cli.stages import evaluate
+
+SHARED = """
+seeds = [0, 1]
+[train]
+backbone = "tiny"
+iterations = 10
+lr-steps = [8]
+batch-size = 4
+crop = 32
+lr = 0.02
+amp = "off"
+[attend]
+size = 32
+amp = "off"
+"""
+SETTINGS = """
+[settings.SeeNet]
+[settings."SeeNet without S_C"]
+train.background-branch = false
+attend.flip = false
+"""
+RUNS = [f"{name}/seed-{seed}" for name in ("seenet", "seenet-without-s-c") for seed in (0, 1)]
+
+
+def _arguments(tree: TinyTree, folder: Path, text: str = SHARED + SETTINGS) -> list[str]:
+    file = folder / "methods.toml"
+    file.write_text(text)
+    places = ["--data", tree.root, "--saliency", tree.saliency, "--out", folder / "out"]
+    return ["compare", str(file), *map(str, places), "--workers", "1"]
+
+
+@pytest.fixture(scope="module")
+def compared(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished comparison; tests only read it."""
+    from wsss_cli.cli.app import app
+
+    folder = tmp_path_factory.mktemp("compare")
+    with pytest.raises(SystemExit) as stop:
+        app([*_arguments(tree, folder), "-q"])
+    assert not stop.value.code
+    return folder
+
+
+def _snapshot(folder: Path) -> dict[str, tuple[int, int]]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path): (path.stat().st_ino, path.stat().st_size) for path in paths}
+
+
+def _refused(outcome: Outcome, code: int, *parts: object) -> None:
+    assert outcome.code == code, outcome.err
+    assert outcome.out == ""
+    lines = outcome.err.splitlines()
+    assert [line for line in lines if line.startswith("error: ")] == lines[-1:]
+    assert "Traceback" not in outcome.err
+    assert "--debug" not in outcome.err
+    for part in parts:
+        assert str(part) in lines[-1]
+
+
+def test_table_holds_every_setting_with_its_seeds(compared: Path) -> None:
+    found = json.loads((compared / "out" / "compare.json").read_text())
+    assert [row["setting"] for row in found["rows"]] == ["SeeNet", "SeeNet without S_C"]
+    assert (found["seeds"], found["images"]) == ([0, 1], 12)
+    for row in found["rows"]:
+        assert [len(cell["values"]) for cell in row["scores"].values()] == [2] * 7
+        assert all(cell["values"][0] is not None for cell in row["scores"].values())
+    assert [set(losses) for losses in found["rows"][0]["losses"]] == [{"a", "b", "c"}] * 2
+    assert [set(losses) for losses in found["rows"][1]["losses"]] == [{"a", "b"}] * 2
+    lines = list(csv.DictReader((compared / "out" / "compare.csv").open()))
+    assert [line["setting"] for line in lines] == ["SeeNet", "SeeNet without S_C"]
+    assert "| SeeNet without S_C |" in (compared / "out" / "compare.md").read_text()
+
+
+def test_every_run_is_an_ordinary_one_and_its_scores_are_those_of_evaluate(
+    wsss: Command, compared: Path, tmp_path: Path
+) -> None:
+    rows = json.loads((compared / "out" / "compare.json").read_text())["rows"]
+    for place, name in enumerate(RUNS):
+        run = Path(shutil.copytree(compared / "out" / name, tmp_path / name))
+        shown = wsss("show", run, "--json").values
+        assert {stage: s["status"] for stage, s in shown["stages"].items()} == dict.fromkeys(
+            ("train", "attend", "proxy"), "complete"
+        )
+        scores = {n: cell["values"][place % 2] for n, cell in rows[place // 2]["scores"].items()}
+        attention = wsss("evaluate", "--run", run, "--what", "attention", "--json").values
+        labels = wsss("evaluate", "--run", run, "--what", "proxy", "--baselines", "--json").values
+        curve = attention["curve"]
+        assert scores["classification_map"] == attention["classification_map"]
+        assert scores["attention_best"] == attention["miou"]
+        assert attention["miou"] == pytest.approx(max(curve["miou"]), abs=1e-6)
+        assert scores["attention_fixed"] == curve["miou"][curve["thresholds"].index(0.3)]
+        assert scores["background_lit"] == attention["background_lit_at_recall"]
+        assert scores["proxy"] == labels["miou"]
+        assert scores["painted_saliency"] == labels["baselines"]["saliency_best_label"]
+        training = shown["stages"]["train"]["counts"]
+        per_iteration = scores["seconds_per_iteration"]
+        assert per_iteration == pytest.approx(training["seconds"] / 10, abs=0.006, rel=0.01)
+
+
+def test_commands_below_the_table_make_the_row(
+    wsss: Command, compared: Path, tmp_path: Path
+) -> None:
+    """Run as they stand, but for the folder, they say that they have nothing to do."""
+    shutil.copytree(compared / "out", tmp_path / "out")
+    for row in json.loads((compared / "out" / "compare.json").read_text())["rows"]:
+        for line in row["commands"]:
+            command = line.replace(str(compared), str(tmp_path))
+            outcome = wsss(*shlex.split(command)[1:], "--json")
+            assert outcome.code == 0, outcome.err
+            evaluated = outcome.values["stage"] == "evaluate"
+            assert outcome.values["status"] == ("complete" if evaluated else "up to date")
+
+
+def test_second_call_and_dry_run_do_nothing(wsss: Command, tree: TinyTree, compared: Path) -> None:
+    before = _snapshot(compared / "out" / "seenet")
+    tables = {p.name: p.read_bytes() for p in (compared / "out").glob("compare.*")}
+    assert len(tables) == 3
+    outcome = wsss(*_arguments(tree, compared), "--json")
+    assert outcome.values["status"] == "up to date"
+    assert _snapshot(compared / "out" / "seenet") == before
+    assert {p.name: p.read_bytes() for p in (compared / "out").glob("compare.*")} == tables
+    before = _snapshot(compared)
+    plan = wsss(*_arguments(tree, compared), "--dry-run", "--json").values["runs"]
+    assert [run["directory"] for run in plan] == [str(compared / "out" / name) for name in RUNS]
+    assert {run[stage] for run in plan for stage in ("train", "attend", "proxy")} == {"complete"}
+    after = {k: v for k, v in _snapshot(compared).items() if not k.endswith("methods.toml")}
+    assert after.items() <= before.items()
+
+
+def test_dry_run_of_a_new_comparison_writes_nothing(
+    wsss: Command, tree: TinyTree, tmp_path: Path
+) -> None:
+    outcome = wsss(*_arguments(tree, tmp_path), "-n")
+    assert outcome.code == 0, outcome.err
+    for name in RUNS:
+        assert f"{tmp_path / 'out' / name}  train new, attend new, proxy new\n" in outcome.out
+    assert not (tmp_path / "out").exists()
+
+
+def test_stopped_between_and_within_runs_it_ends_with_the_same_table(
+    wsss: Command,
+    tree: TinyTree,
+    compared: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = _arguments(tree, tmp_path)
+
+    def stopping_at(module: Any, call: int) -> Callable[..., Any]:
+        real, calls = module.run, []
+
+        def run(*args: Any, **options: Any) -> Any:
+            calls.append(1)
+            if len(calls) == call:
+                raise KeyboardInterrupt
+            return real(*args, **options)
+
+        return run
+
+    for module, call in ((chain.train, 2), (evaluate, 2), (chain.proxy, 4)):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "run", stopping_at(module, call))
+            assert wsss(*arguments).code == 130
+        assert not (tmp_path / "out" / "compare.md").exists()
+    plan = wsss(*arguments, "-n", "--json").values["runs"]
+    assert [run["proxy"] for run in plan] == ["complete"] * 3 + ["new"]
+    first = _snapshot(tmp_path / "out" / "seenet")
+    assert wsss(*arguments, "--json").values["status"] == "complete"
+    assert _snapshot(tmp_path / "out" / "seenet") == first
+    whole, stopped = (
+        json.loads((folder / "out" / "compare.json").read_text()) for folder in (compared, tmp_path)
+    )
+    assert stopped["differences"] == whole["differences"]
+    for row, again in zip(whole["rows"], stopped["rows"], strict=True):
+        for name, cell in row["scores"].items():
+            assert name == "seconds_per_iteration" or again["scores"][name] == cell
+
+
+def test_changed_masks_are_scored_again_without_training_again(
+    wsss: Command, own_tree: TinyTree, tmp_path: Path
+) -> None:
+    arguments = _arguments(own_tree, tmp_path, SHARED + "[settings.SeeNet]\n")
+    before = wsss(*arguments, "--json").values
+    mask = own_tree.mask(own_tree.train_ids[0])
+    blank = Image.fromarray(np.zeros_like(np.asarray(Image.open(mask))))
+    trained = _snapshot(tmp_path / "out" / "seenet" / "seed-0" / "train")
+    blank.save(mask)
+    after = wsss(*arguments, "--json").values
+    assert before["rows"][0]["scores"]["proxy"] != after["rows"][0]["scores"]["proxy"]
+    assert _snapshot(tmp_path / "out" / "seenet" / "seed-0" / "train") == trained
+
+
+def _miou(counts: np.ndarray) -> float:
+    """Of (L, L + 1) counts, the last column being missed pixels."""
+    ious = []
+    for label in range(len(counts)):
+        true, called = counts[label].sum(), counts[:, label].sum()
+        ious.append(counts[label, label] / (true + called - counts[label, label]))
+    return sum(ious) / len(ious)
+
+
+def test_difference_is_that_of_the_label_maps_counted_pixel_by_pixel_over_the_seeds(
+    tree: TinyTree, compared: Path
+) -> None:
+    mious = []
+    for name in ("seenet", "seenet-without-s-c"):
+        counts = np.zeros((4, 5))
+        for seed in (0, 1):
+            labels = compared / "out" / name / f"seed-{seed}" / "proxy" / "labels"
+            for image_id in tree.train_ids:
+                target = np.asarray(Image.open(tree.mask(image_id)))
+                found = np.asarray(Image.open(labels / f"{image_id}.png"))
+                for truth, label in zip(target.flat, found.flat, strict=True):
+                    if truth != 255:
+                        counts[truth, label] += 1
+        mious.append(_miou(counts))
+    (difference,) = json.loads((compared / "out" / "compare.json").read_text())["differences"]
+    assert (difference["setting"], difference["reference"]) == ("SeeNet without S_C", "SeeNet")
+    found = difference["proxy"]
+    assert found["difference"] == pytest.approx(mious[1] - mious[0])
+    assert found["low"] <= found["difference"] <= found["high"]
+
+
+def test_counts_kept_of_each_image_add_up_to_the_scores(compared: Path) -> None:
+    from wsss_cli.artifacts.image_counts import read_image_counts
+
+    for name in RUNS:
+        folder = compared / "out" / name / "compare"
+        scores = json.loads((folder / "manifest.json").read_text())["counts"]
+        image_ids, counts = read_image_counts(folder / "image_counts.npz")
+        assert len(image_ids) == 12
+        of_proxies, of_attention = (counts[key].astype(float) for key in ("proxy", "attention"))
+        assert of_proxies.shape == of_attention.shape == (12, 4, 5)
+        assert _miou(of_proxies.sum(axis=0)) == pytest.approx(scores["proxy"])
+        assert _miou(of_attention.sum(axis=0)) == pytest.approx(scores["attention_fixed"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("seeds = [0", ["cannot be read as TOML"]),
+        ("seeds = [0]", ["names no setting"]),
+        ("seeds = []\n[settings.a]", ["seeds must be a list of different integers"]),
+        ("seeds = [0, 0]\n[settings.a]", ["seeds must be a list"]),
+        ("seeds = [true]\n[settings.a]", ["seeds must be a list"]),
+        ("seeds = 3\n[settings.a]", ["seeds must be a list"]),
+        ("seeds = [-1]\n[settings.a]", ["[settings.a]", "--seed must be between 0"]),
+        ("[segment]\n[settings.a]", ["has segment", "train, attend, proxy, evaluate"]),
+        ("iterations = 4\n[settings.a]", ["has iterations"]),
+        ("train = 3\n[settings.a]", ["[train] must be a table"]),
+        ("[settings]\na = 3", ["settings.a must be a table"]),
+        ("[settings.a]\nmethod = 'cam'", ["[settings.a] has method", "train.method"]),
+        ("[train]\niteratoins = 4\n[settings.a]", ["[train] has no option iteratoins"]),
+        ("[settings.a]\ntrain.sizes = 4", ["[settings.a.train] has no option sizes"]),
+        ("[train]\nseed = 4\n[settings.a]", ["[train] cannot set seed", "`seeds`"]),
+        ("[train]\nrun = 'x'\n[settings.a]", ["[train] cannot set run", "--out"]),
+        ("[proxy]\nsaliency = 'x'\n[settings.a]", ["pass --saliency"]),
+        ("[settings.a]\nattend.checkpoint = 'x'", ["[settings.a.attend] cannot set checkpoint"]),
+        ("[settings.a]\nevaluate.gt = 'x'", ["[settings.a] cannot have an evaluate table"]),
+        ("[settings.a]\ntrain.iterations = 'many'", ["[settings.a]", "train", "'--iterations'"]),
+        ("[settings.a]\ntrain.iterations = 0", ["--iterations must be above 0"]),
+        ("[settings.a]\ntrain.iterations = [1, 2]", ["one value for train.iterations"]),
+        ("[settings.a]\ntrain.lr-steps = []", ["train.lr_steps", "empty list"]),
+        ("[settings.a]\ntrain.sign-flip = 'no'", ["takes true or false for train.sign_flip"]),
+        ("[settings.a]\ntrain.lr = true", ["takes a value for train.lr, not true"]),
+        ("[settings.a]\ntrain.method = 'gradcam'", ["--method must be one of", "'gradcam'"]),
+        ("[settings.a-b]\n[settings.'A b']", ["'a-b', 'A b'", "letters or digits"]),
+        ("[settings.'+']", ["needs a letter or a digit"]),
+    ],
+)
+def test_file_that_does_not_fit_is_one_sentence(
+    wsss: Command, tree: TinyTree, tmp_path: Path, text: str, parts: list[str]
+) -> None:
+    _refused(wsss(*_arguments(tree, tmp_path, text)), 2, "methods.toml", *parts)
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_file(wsss: Command, tmp_path: Path) -> None:
+    _refused(wsss("compare", tmp_path / "nothing.toml"), 2, "nothing.toml cannot be read")
+
+
+def _without_last_saliency(tree: TinyTree) -> str:
+    (tree.saliency / f"{tree.train_ids[-1]}.png").unlink()
+    return tree.train_ids[-1]
+
+
+def _without_a_photograph(tree: TinyTree) -> str:
+    tree.image(tree.val_ids[0]).unlink()
+    return tree.val_ids[0]
+
+
+def _without_masks(tree: TinyTree) -> str:
+    for image_id in (*tree.train_ids, *tree.val_ids):
+        tree.mask(image_id).unlink()
+    return "has no mask"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "split"),
+    [(_without_last_saliency, "train"), (_without_a_photograph, "val"), (_without_masks, "train")],
+)
+def test_what_a_later_stage_would_miss_is_found_before_the_first_training(
+    wsss: Command,
+    own_tree: TinyTree,
+    tmp_path: Path,
+    spoil: Callable[[TinyTree], str],
+    split: str,
+) -> None:
+    named = spoil(own_tree)
+    text = SHARED + f'split = "{split}"\n' + SETTINGS
+    _refused(wsss(*_arguments(own_tree, tmp_path, text)), 1, named)
+    assert not (tmp_path / "out").exists()
+
+
+def test_saliency_and_data_have_to_be_given(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+    arguments = _arguments(tree, tmp_path)
+    place = arguments.index("--saliency")
+    outcome = wsss(*arguments[:place], *arguments[place + 2 :])
+    _refused(outcome, 2, "pass --saliency DIR")
+    place = arguments.index("--data")
+    _refused(wsss(*arguments[:place], *arguments[place + 2 :]), 2, "pass --data DIR")
+
+
+def test_settings_that_attend_different_images_are_refused(
+    wsss: Command, tree: TinyTree, tmp_path: Path
+) -> None:
+    text = SHARED + SETTINGS + '[settings.other]\nattend.split = "val"\n'
+    outcome = wsss(*_arguments(tree, tmp_path, text))
+    _refused(outcome, 2, "SeeNet without S_C train", "other val", "attend.split")
+
+
+def test_a_changed_setting_is_refused_before_any_work(
+    wsss: Command, tree: TinyTree, compared: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(compared / "out", tmp_path / "out")
+    last = SETTINGS.replace("attend.flip = false", "attend.flip = true")
+    before = _snapshot(tmp_path / "out")
+    outcome = wsss(*_arguments(tree, tmp_path, SHARED + last))
+    _refused(outcome, 2, "seenet-without-s-c", "flip False there, True now", "choose another --out")
+    assert _snapshot(tmp_path / "out") == before
+
+
+def test_flag_and_environment_win_over_shared_weights_and_a_setting_over_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from wsss_cli.cli.comparison_file import read_comparison
+    from wsss_cli.configs.compare import CompareConfig
+
+    monkeypatch.setenv("WSSS_RUN", "elsewhere")
+    file = tmp_path / "methods.toml"
+    file.write_text(
+        "[train]\nweights = 'shared.pth'\n[settings.a]\n[settings.b]\ntrain.weights = 'none'\n"
+    )
+    plain = read_comparison(CompareConfig(file=file, out=tmp_path))
+    assert [run.train.weights for run in plain] == ["shared.pth", "none"]
+    given = read_comparison(CompareConfig(file=file, out=tmp_path, weights="given.pth"))
+    assert [run.train.weights for run in given] == ["given.pth", "none"]
+    assert {c.run for c in (given[0].train, given[0].proxy, given[0].labels)} == {
+        tmp_path / "a" / "seed-0"
+    }
+
+
+def test_example_of_the_repository_is_understood(tmp_path: Path) -> None:
+    from wsss_cli.cli.comparison_file import read_comparison
+    from wsss_cli.configs.compare import CompareConfig
+
+    file = Path(__file__).parents[2] / "examples" / "compare_methods.toml"
+    runs = read_comparison(CompareConfig(file=file, out=tmp_path))
+    chosen = {
+        run.setting: (
+            run.train.method,
+            run.train.sign_flip,
+            run.train.background_branch,
+            run.train.share_background_head,
+            (run.train.delta_high, run.train.delta_low),
+        )
+        for run in runs
+    }
+    assert len(runs) == 3 * len(chosen)
+    assert len(set(chosen.values())) == len(chosen)

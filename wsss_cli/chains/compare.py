@@ -1,0 +1,175 @@
+"""Settings against each other: train, attend, proxy and scores for each setting and seed.
+
+A run is an ordinary run, and its stages leave out what is complete and resume what is not; so does
+the comparison, which keeps nothing of its own but scores and the tables made of them.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wsss_cli.artifacts.atomic import write_bytes, write_json
+from wsss_cli.artifacts.stage_directory import StageDirectory
+from wsss_cli.chains.comparison_page import page
+from wsss_cli.chains.comparison_table import Compared, as_csv, as_json, build_rows
+from wsss_cli.chains.measurement import ATTENTION, PROXY, Measurement, measure
+from wsss_cli.configs.compare import ComparedRun
+from wsss_cli.data.images import check_images
+from wsss_cli.data.label_folder import png_files, require_folder
+from wsss_cli.data.voc import VocTree
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
+from wsss_cli.stages import attend, proxy, train
+from wsss_cli.stages.evaluate import FIXED_THRESHOLD, MATCHED_RECALL
+from wsss_cli.stages.report import Report
+from wsss_cli.tracking import Silent, Track
+
+WAY_OUT = "choose another --out, or remove that run's folder"
+
+
+def check(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
+    """Check everything that can be checked before the first training.
+
+    Returns:
+        Of each run its setting, seed, directory and how each stage stands.
+
+    Raises:
+        WsssError: Data, weights, saliency or masks are missing, or a run holds another result.
+    """
+    standings, splits = [], {}
+    for run in runs:
+        plan = train.prepare(run.train, Silent())
+        split = run.attend.split or plan.split
+        if split not in splits:
+            _check_images(run, plan.tree, split)
+        splits[split] = run.setting
+        if len(splits) > 1:
+            raise UsageError(
+                "the settings attend different images, which cannot be compared: "
+                + ", ".join(f"{setting} {split}" for split, setting in splits.items())
+                + "; set attend.split for all"
+            )
+        standings.append(
+            {
+                "setting": run.setting,
+                "seed": run.seed,
+                "directory": str(run.directory),
+                **_standing(run, plan.directory),
+            }
+        )
+    return standings
+
+
+def _standing(run: ComparedRun, training: StageDirectory) -> dict[str, str]:
+    """How the stages stand; one that follows an unfinished one is not looked at."""
+    found = {"train": training.state(way_out=WAY_OUT), "attend": "new", "proxy": "new"}
+    if found["train"] == "complete":
+        found["attend"] = attend.prepare(run.attend, Silent()).directory.state(way_out=WAY_OUT)
+    if found["attend"] == "complete":
+        found["proxy"] = proxy.prepare(run.proxy, Silent()).directory.state(way_out=WAY_OUT)
+    return found
+
+
+def _check_images(run: ComparedRun, tree: VocTree, split: str) -> None:
+    """Photographs, labels, saliency maps and masks of the images attended."""
+    image_ids = tree.image_ids(split)
+    tree.labels(image_ids)
+    check_images(map(tree.image_path, image_ids))
+    if run.proxy.saliency is None:
+        raise UsageError("proxies need saliency maps; pass --saliency DIR (grey PNG by image id)")
+    png_files(run.proxy.saliency, image_ids, "--saliency")
+    masks = run.labels.gt or tree.root / "SegmentationClass"
+    require_folder(masks, "evaluate.gt" if run.labels.gt else "--data")
+    if not any((masks / f"{image_id}.png").is_file() for image_id in image_ids):
+        raise WsssError(f"{masks} has no mask of the images of {split}, so nothing can be scored")
+
+
+def run(out: Path, runs: Sequence[ComparedRun], *, track: Track) -> Report:
+    """Bring every run to its scores, and tabulate them.
+
+    Args:
+        out: Where the tables go.
+        runs: All of them; the first one's setting is the reference.
+        track: Shown the progress.
+
+    Raises:
+        WsssError: As :func:`check`, or a stage fails.
+    """
+    started = time.monotonic()
+    check(runs)
+    measured: dict[str, list[Measurement]] = {}
+    up_to_date = True
+    for number, one in enumerate(runs, start=1):
+        track.note(f"{one.setting}, seed {one.seed} (run {number} of {len(runs)})")
+        done = [
+            train.run(one.train, track=track),
+            attend.run(one.attend, track=track),
+            proxy.run(one.proxy, track=track),
+        ]
+        measurement = measure(one, track)
+        up_to_date &= measurement.up_to_date and all(report.up_to_date for report in done)
+        measured.setdefault(one.setting, []).append(measurement)
+    values = _tables(out, runs, measured)
+    values["seconds"] = round(time.monotonic() - started, 1)
+    return Report("compare", out, up_to_date, values)
+
+
+def _tables(
+    out: Path, runs: Sequence[ComparedRun], measured: Mapping[str, Sequence[Measurement]]
+) -> dict[str, Any]:
+    """Write compare.md, compare.json and compare.csv."""
+    rows = build_rows({name: [one.scores for one in seeds] for name, seeds in measured.items()})
+    differences = _differences(measured)
+    seeds = list(dict.fromkeys(run.seed for run in runs))
+    images = len(measured[runs[0].setting][0].image_ids)
+    commands = {run.setting: run.commands for run in reversed(runs)}  # of the first seed
+    text = page(
+        rows,
+        differences,
+        images=images,
+        seeds=seeds,
+        commands={setting: commands[setting] for setting in measured},
+    )
+    values = {
+        "images": images,
+        "seeds": seeds,
+        "threshold": FIXED_THRESHOLD,
+        "recall": MATCHED_RECALL,
+        "rows": [
+            {
+                **row,
+                "losses": [dict(one.losses) for one in measured[row["setting"]]],
+                "commands": list(commands[row["setting"]]),
+            }
+            for row in as_json(rows)
+        ],
+        "differences": [asdict(one) for one in differences],
+    }
+    write_json(out / "compare.json", values)
+    write_bytes(out / "compare.csv", as_csv(rows).encode())
+    write_bytes(out / "compare.md", text.encode())
+    return {**values, "markdown": text}
+
+
+def _differences(measured: Mapping[str, Sequence[Measurement]]) -> list[Compared]:
+    """Every setting against the first."""
+    reference, *others = measured
+
+    def between(name: str, what: str) -> Difference:
+        return paired_bootstrap(pooled(reference, what), pooled(name, what))
+
+    def pooled(setting: str, what: str) -> Tensor:
+        """Each image's counts over the seeds; their sum has the mIoU of their mean."""
+        return torch.stack([one.counts[what].long() for one in measured[setting]]).sum(dim=0)
+
+    for name in others:
+        if any(a.image_ids != b.image_ids for a in measured[reference] for b in measured[name]):
+            raise WsssError(f"{name} was scored on other images than {reference}")
+    return [
+        Compared(name, reference, between(name, ATTENTION), between(name, PROXY)) for name in others
+    ]

@@ -1,0 +1,97 @@
+"""A comparison for people, in Markdown: shares in per cent, what is certain in bold."""
+
+from collections.abc import Mapping, Sequence
+
+from wsss_cli.chains.comparison_table import COLUMNS, Cell, Column, Compared, Row
+from wsss_cli.metrics.bootstrap import RESAMPLES, Difference
+from wsss_cli.stages.evaluate import FIXED_THRESHOLD, MATCHED_RECALL
+
+
+def page(
+    rows: Sequence[Row],
+    differences: Sequence[Compared],
+    *,
+    images: int,
+    seeds: Sequence[int],
+    commands: Mapping[str, Sequence[str]],
+) -> str:
+    """The whole of compare.md.
+
+    Args:
+        rows: A setting each.
+        differences: Of every setting but the first against it.
+        images: How many were scored.
+        seeds: Of every setting.
+        commands: By setting, those of the first seed's run.
+    """
+    spread = "mean ± standard deviation (n - 1)" if len(seeds) > 1 else "no deviation, none leads"
+    parts = [
+        "# Comparison\n",
+        f"{images} images, seeds {', '.join(map(str, seeds))} ({spread}). mAP and mIoU in per "
+        f"cent; background lit: the share of the background that carries a class where "
+        f"{MATCHED_RECALL:.0%} of the object pixels carry theirs, in per cent, lower is better. "
+        "**Bold** leads its column by more than the larger deviation of the two in front.\n",
+        rows_as_markdown(rows),
+    ]
+    if differences:
+        parts += [
+            f"Difference in mIoU and where it lies for 95 % of {RESAMPLES} draws of the images, "
+            f"with replacement, the same draws for both; each image's counts are averaged over the "
+            f"seeds. The choice of images is in the interval, the choice of seeds is not. **Bold** "
+            "leaves out 0.\n",
+            differences_as_markdown(differences),
+        ]
+    parts += ["## Commands\n", _seeds_sentence(seeds)]
+    for setting, lines in commands.items():
+        parts.append(f"{setting}:\n\n```sh\n" + "\n".join(lines) + "\n```\n")
+    return "\n".join(parts)
+
+
+def _seeds_sentence(seeds: Sequence[int]) -> str:
+    others = " The other seeds differ in `--seed` and `--run`." if len(seeds) > 1 else ""
+    return f"With seed {seeds[0]}.{others}\n"
+
+
+def rows_as_markdown(rows: Sequence[Row]) -> str:
+    """The table of scores, leads in bold."""
+    lines = [_line(["setting", *(column.title for column in COLUMNS)])]
+    lines.append("|---" * (len(COLUMNS) + 1) + "|")
+    for row in rows:
+        shown = {column.name: _shown(row.cells[column.name], column) for column in COLUMNS}
+        low, high = min(row.thresholds), max(row.thresholds)
+        shown["attention_best"] += f" ({low:g})" if low == high else f" ({low:g} to {high:g})"
+        lines.append(_line([_cell(row.setting), *shown.values()]))
+    return "\n".join(lines) + "\n"
+
+
+def differences_as_markdown(differences: Sequence[Compared]) -> str:
+    """The paired differences in points of mIoU, bold where the interval leaves 0 out."""
+    against = f"against {_cell(differences[0].reference)}"
+    lines = [_line([against, f"attention at {FIXED_THRESHOLD}", "proxy"]), "|---|---|---|"]
+    for one in differences:
+        found = _interval(one.attention), _interval(one.proxy)
+        lines.append(_line([_cell(one.setting), *found]))
+    return "\n".join(lines) + "\n"
+
+
+def _interval(found: Difference) -> str:
+    shown = f"{100 * found.difference:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    return f"**{shown}**" if found.low > 0 or found.high < 0 else shown
+
+
+def _shown(cell: Cell, column: Column) -> str:
+    if cell.mean is None:
+        return "–"
+    shown = f"{column.factor * cell.mean:.{column.digits}f}"
+    if cell.deviation is not None:
+        shown += f" ± {column.factor * cell.deviation:.{column.digits}f}"
+    return f"**{shown}**" if cell.leads else shown
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(text: str) -> str:
+    """A text as a cell: a bar would end it."""
+    return text.replace("|", "\\|")

@@ -1,0 +1,235 @@
+"""The TOML file of a comparison: tables as in ``--config``, and a table for each setting.
+
+Every run's chain is written as command lines, and these are parsed as any command line is. So the
+file means what the commands mean, and the lines printed below the table are those that were run.
+"""
+
+import re
+import shlex
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from wsss_cli.cli.attend import attend
+from wsss_cli.cli.conversation import config_from
+from wsss_cli.cli.evaluate import evaluate
+from wsss_cli.cli.proxy import proxy
+from wsss_cli.cli.train import train
+from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.compare import CompareConfig, ComparedRun
+from wsss_cli.configs.evaluate import EvaluateConfig
+from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.errors import UsageError
+
+STAGES: dict[str, tuple[Callable[..., None], type[CommonConfig]]] = {
+    "train": (train, TrainConfig),
+    "attend": (attend, AttendConfig),
+    "proxy": (proxy, ProxyConfig),
+    "evaluate": (evaluate, EvaluateConfig),
+}
+# What the file cannot set, and where it comes from instead.
+DECIDED = {
+    "run": "it follows from --out, the setting and the seed",
+    "seed": "the seeds stand in the list `seeds`",
+    "overwrite": "a comparison never replaces a result",
+    "data": "pass --data",
+    "saliency": "pass --saliency",
+    "device": "pass --device",
+    "workers": "pass --workers",
+    "checkpoint": "every run attends with its own",
+    "attention": "every run uses its own",
+    "what": "attention and proxies are both scored",
+    "pred": "every run's own proxies are scored",
+    "baselines": "they are always scored",
+}
+Table = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A table of the file, for messages."""
+
+    file: Path
+    table: str
+
+    def error(self, what: str) -> UsageError:
+        return UsageError(f"{self.file}: [{self.table}] {what}")
+
+
+def read_comparison(config: CompareConfig) -> list[ComparedRun]:
+    """Build and check the configs of every run, seed by seed within each setting.
+
+    Raises:
+        UsageError: The file cannot be read, or has a table, an option or a value that is wrong.
+    """
+    path = config.file
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as TOML: {error}") from error
+    astray = sorted(set(tables) - {*STAGES, "seeds", "settings"})
+    if astray:
+        raise UsageError(
+            f"{path} has {astray[0]}, which no comparison has; there may be `seeds` and the tables "
+            f"{', '.join(STAGES)} and settings.NAME"
+        )
+    seeds, settings = _seeds(path, tables.get("seeds", [0])), _settings(path, tables)
+    shared = _options(path, tables)
+    folders = _folders(path, settings)
+    runs = []
+    for name, table in settings.items():
+        where = f"settings.{name}" if re.fullmatch(r"[\w-]+", name) else f'settings."{name}"'
+        own = _options(path, table, f"{where}.")
+        if "evaluate" in table:
+            raise _Place(path, where).error(
+                "cannot have an evaluate table: all settings are scored alike; move it to "
+                "[evaluate]"
+            )
+        for seed in seeds:
+            directory = config.out / folders[name] / f"seed-{seed}"
+            runs.append(_run(config, _Place(path, where), name, seed, directory, shared, own))
+    return runs
+
+
+def _seeds(path: Path, seeds: object) -> list[int]:
+    whole = [seed for seed in seeds if type(seed) is int] if isinstance(seeds, list) else []
+    if not whole or whole != seeds or len(set(whole)) < len(whole):
+        raise UsageError(f"{path}: seeds must be a list of different integers, such as [0, 1]")
+    return whole
+
+
+def _settings(path: Path, tables: Table) -> dict[str, Table]:
+    settings = tables.get("settings")
+    if not isinstance(settings, dict) or not settings:
+        raise UsageError(
+            f"{path} names no setting; add a table for each, such as [settings.seenet]"
+        )
+    for name, table in settings.items():
+        if not isinstance(table, dict):
+            raise UsageError(f"{path}: settings.{name} must be a table, such as [settings.{name}]")
+        astray = sorted(set(table) - set(STAGES))
+        if astray:
+            raise UsageError(
+                f"{path}: [settings.{name}] has {astray[0]}, which is no stage; write it as "
+                f"STAGE.OPTION, such as train.{astray[0]}, with one of {', '.join(STAGES)}"
+            )
+    return settings
+
+
+def _folders(path: Path, settings: Mapping[str, object]) -> dict[str, str]:
+    """A folder's name for each setting: its letters and digits."""
+    folders = {name: re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in settings}
+    for name, folder in folders.items():
+        twins = [other for other in folders if folders[other] == folder]
+        if not folder:
+            raise UsageError(f"{path}: the setting {name!r} needs a letter or a digit in its name")
+        if len(twins) > 1:
+            raise UsageError(
+                f"{path}: the settings {', '.join(map(repr, twins))} would share the folder "
+                f"{folder}; their names must differ in letters or digits"
+            )
+    return folders
+
+
+def _options(path: Path, tables: Table, prefix: str = "") -> dict[str, dict[str, Any]]:
+    """The options of each stage by field, checked by name only."""
+    found: dict[str, dict[str, Any]] = {stage: {} for stage in STAGES}
+    for stage, (_, config_type) in STAGES.items():
+        table, place = tables.get(stage, {}), _Place(path, prefix + stage)
+        if not isinstance(table, dict):
+            raise place.error("must be a table of options")
+        known = {field.name for field in fields(config_type)}
+        for name, value in table.items():
+            option = name.replace("-", "_")
+            if option not in known:
+                raise place.error(f"has no option {name}; see wsss {stage} --help")
+            if option in DECIDED:
+                raise place.error(f"cannot set {name}: {DECIDED[option]}")
+            found[stage][option] = value
+    return found
+
+
+def _run(
+    config: CompareConfig,
+    place: _Place,
+    name: str,
+    seed: int,
+    directory: Path,
+    shared: Mapping[str, Table],
+    own: Mapping[str, Table],
+) -> ComparedRun:
+    weights = {"weights": config.weights} if config.weights is not None else {}
+    device = {"device": config.device} if config.device != CompareConfig.device else {}
+    workers = {"workers": config.workers}
+    of_train = {**shared["train"], **weights, **own["train"]}
+    of_attend = {**shared["attend"], **own["attend"]}
+    of_proxy = {**shared["proxy"], **own["proxy"]}
+    of_labels = {"what": "proxy", "baselines": True}
+    chain: list[tuple[str, Table]] = [
+        ("train", {"data": config.data, "seed": seed, **device, **workers, **of_train}),
+        ("attend", {**device, **workers, **of_attend}),
+        ("proxy", {"saliency": config.saliency, **workers, **of_proxy}),
+        ("evaluate", {"what": "attention", **workers, **shared["evaluate"]}),
+        ("evaluate", {**of_labels, **workers, **shared["evaluate"]}),
+    ]
+    lines = [(stage, _arguments(place, stage, {"run": directory, **v})) for stage, v in chain]
+    train, attend, proxy, attention, labels = (_parsed(place, *line) for line in lines)
+    commands = tuple(shlex.join(("wsss", stage, *arguments)) for stage, arguments in lines)
+    return ComparedRun(name, seed, train, attend, proxy, attention, labels, commands)
+
+
+def _arguments(place: _Place, stage: str, values: Table) -> list[str]:
+    """Values by field as arguments of the stage's command; None is left out."""
+    flags = {
+        parameter.name: bool(parameter.secondary_opts)
+        for parameter in _command(stage).params
+        if getattr(parameter, "is_flag", False)
+    }
+    several = {p.name for p in _command(stage).params if getattr(p, "multiple", False)}
+    arguments = []
+    for name, value in values.items():
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, dict) or (isinstance(value, list) and name not in several):
+            raise place.error(f"takes one value for {stage}.{name}, not {value!r}")
+        if isinstance(value, list) and not value:
+            raise place.error(f"takes one value or more for {stage}.{name}, not an empty list")
+        if (name in flags) is not isinstance(value, bool) and value is not None:
+            kind = "true or false" if name in flags else "a value"
+            raise place.error(f"takes {kind} for {stage}.{name}, not {str(value).lower()}")
+        if isinstance(value, bool):
+            if value or flags[name]:
+                arguments.append(option if value else f"--no-{option[2:]}")
+        elif value is not None:
+            listed = value if isinstance(value, Sequence) and name in several else [value]
+            arguments += [part for one in listed for part in _pair(option, str(one))]
+    return arguments
+
+
+def _pair(option: str, value: str) -> list[str]:
+    """An option and its value; joined where the value looks like an option itself."""
+    return [f"{option}={value}"] if value.startswith("-") else [option, value]
+
+
+def _parsed(place: _Place, stage: str, arguments: list[str]) -> Any:  # noqa: ANN401 - its config
+    try:
+        context = _command(stage).make_context(stage, list(arguments))
+        return config_from(STAGES[stage][1], context.params)
+    except typer.BadParameter as error:
+        raise place.error(f"does not fit {stage}: {error.format_message()}") from error
+    except UsageError as error:
+        raise place.error(f"does not fit {stage}: {error}") from error
+
+
+@cache
+def _command(stage: str) -> Any:  # noqa: ANN401 - Typer's own copy of a Click command
+    alone = typer.Typer(add_completion=False)
+    alone.command()(STAGES[stage][0])
+    return get_command(alone)

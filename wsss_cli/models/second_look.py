@@ -1,0 +1,48 @@
+"""How systems with two heads attend: the second head looks at what the first one left.
+
+SeeNet and ACoL learn on images with all their labels erased at once, but say where a class is as
+if it were the image's only label. Neither the trunk nor the first head depends on the label, so
+they run once per image; what the first head finds of the class is erased from the features, and
+only the second head runs once per class.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from wsss_cli.models.heads import ClassHead
+from wsss_cli.ops.erasing import attention_prior
+
+# Image-class pairs that pass the second head together: bounds memory, not the result.
+PAIRS_AT_ONCE = 64
+
+
+def look_twice(
+    features: Tensor,
+    scores_a: Tensor,
+    head_b: ClassHead,
+    pairs: Tensor,
+    erase: Callable[[Tensor, Tensor], Tensor],
+) -> Tensor:
+    """Score maps of both heads for each class, as if it were its image's only label.
+
+    Args:
+        features: (B, K, h, w) of the trunk.
+        scores_a: (B, C, h, w) raw score maps of the first head.
+        head_b: The second head.
+        pairs: (P, 2) int64, image index and class column.
+        erase: Given features (p, K, h, w) and attention priors (p, h, w) in [0, 1], returns the
+            features that are left, (p, K, h, w).
+
+    Returns:
+        (P, 2, h, w) raw score maps: first head, second head.
+    """
+    maps = []
+    for chunk in torch.split(pairs, PAIRS_AT_ONCE):
+        image, column = chunk.unbind(dim=1)
+        map_a = scores_a[image, column]  # (p, h, w)
+        prior = attention_prior(map_a[:, None], map_a.new_ones(len(chunk), 1))
+        map_b = head_b.class_map(erase(features[image], prior), column)  # (p, h, w)
+        maps.append(torch.stack((map_a, map_b), dim=1))
+    return torch.cat(maps)
