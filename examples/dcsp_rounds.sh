@@ -20,7 +20,7 @@ read -ra segment <<<"${SEGMENT:-}"
 wsss train --data "$data" --run "$runs/1" --method cam --split "$split" "${train[@]}"
 wsss attend --run "$runs/1" --flip --scales 1 --scales 0.75 --scales 0.5
 wsss evaluate --run "$runs/1" --what attention
-wsss proxy --run "$runs/1" --saliency "$saliency" --w 1 # DCSP: the plain harmonic mean
+wsss proxy --run "$runs/1" --saliency "$saliency" --rule dcsp
 wsss evaluate --run "$runs/1" --what proxy --baselines
 wsss segment --run "$runs/1" "${segment[@]}"
 wsss evaluate --run "$runs/1" --baselines

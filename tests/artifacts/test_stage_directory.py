@@ -219,7 +219,7 @@ def test_claim_keeps_others_out_until_it_ends(directory: StageDirectory) -> None
 
 
 def test_scratch_outlives_a_kill_but_not_completion(directory: StageDirectory) -> None:
-    directory = replace(directory, owned=("labels/*.png", "resume.pt"), scratch=("resume.pt",))
+    directory = replace(directory, owned=("labels/*.png",), scratch=("resume.pt",))
     directory.begin()
     scratch, label = _put(directory, "resume.pt"), _put(directory, "labels/a.png")
     directory.begin()

@@ -16,7 +16,7 @@ import wsss_cli
 PACKAGE = Path(wsss_cli.__file__).parent
 # From the bottom to the top, as in docs/ARCHITECTURE.md.
 LAYERS = (
-    ("errors", "tracking", "configs", "device"),
+    ("errors", "labels", "tracking", "configs", "device"),
     ("ops", "metrics", "artifacts"),
     ("models", "data"),
     ("methods",),
@@ -167,7 +167,7 @@ def test_help_names_every_option(wsss: Command, command: str) -> None:
     function = getattr(import_module(f"wsss_cli.cli.{command}"), command)
     outcome = wsss(command, "-h")
     assert outcome.code == 0
-    arguments = {"demo": {"directory"}, "show": {"run"}, "compare": {"file"}}.get(command, set())
+    arguments = {"demo": {"directory"}, "show": {"runs"}, "compare": {"file"}}.get(command, set())
     for name in set(signature(function).parameters) - arguments:
         assert f"--{name.replace('_', '-')}" in outcome.out
 

@@ -75,22 +75,26 @@ VALUES: dict[str, Any] = {
     "predicted_ignore": "background",
     "supervision": "full",
     "model": "tiny",
-    "rule": "seenet",
+    "rule": "drs",
     "lr_steps": (3, 9),
     "scales": (1.0, 0.5),
     "scale_high": 2.5,
     "attention_floor": 0.25,
+    "attention_cut": 0.25,
+    "background_score": 0.25,
     "ignore_conflicts": 0.25,
     "ignore_salient": 0.25,
     "workers": 3,
     "head_channels": 7,
 }
 
-
-# What else an option needs to be allowed.
-NEEDED: dict[tuple[str, str], dict[str, Any]] = {
+# What else must be said for an option to have a meaning.
+ALONG: dict[tuple[str, str], dict[str, Any]] = {
     ("evaluate", "attention"): {"what": "attention"},
     ("segment", "attention"): {"prohibitive": True},
+    ("proxy", "second_saliency"): {"rule": "dcsp"},
+    ("proxy", "attention_cut"): {"rule": "oaa"},
+    ("proxy", "background_score"): {"rule": "dcsp"},
 }
 
 
@@ -130,13 +134,13 @@ def test_value_of_every_option_reaches_the_stage(
     default = getattr(config_type(), name)
     annotation = str(config_type.__dataclass_fields__[name].type)
     value = Path("somewhere") if "Path" in annotation else _other(name, default)
-    needed = NEEDED.get((stage, name), {})
-    extra = [part for other, of in needed.items() for part in _arguments(other, of)]
+    along = ALONG.get((stage, name), {})
+    extra = [part for one, said in along.items() for part in _arguments(one, said)]
     outcome = wsss(stage, *_arguments(name, value), *extra, "--json")
     assert outcome.code == 0, outcome.err
-    expected = replace(config_type(), **{name: value, **needed})
+    expected = replace(config_type(), **{name: value, **along})
     assert received == [expected]
-    assert name == "rule" or getattr(expected, name) != default
+    assert getattr(expected, name) != default
 
 
 @pytest.mark.parametrize(
@@ -168,7 +172,7 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --erase-threshold 1.5", "--erase-threshold must be in [0, 1]"),
         ("attend --batch-size 0", "--batch-size must be above 0"),
         ("proxy --w 0", "--w must be above 0"),
-        ("proxy --rule oaa", "--rule must be one of seenet"),
+        ("proxy --rule pinoche", "--rule must be one of seenet, dcsp, oaa, drs, threshold"),
         ("proxy --ignore-conflicts 1.5", "--ignore-conflicts must be in [0, 1]"),
         ("segment --scale-low 2", "--scale-low must be at most --scale-high"),
         ("segment --supervision weak", "--supervision must be one of proxy, full"),

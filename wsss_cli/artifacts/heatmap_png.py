@@ -10,21 +10,29 @@ from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.errors import WsssError
 
 
-def write_heatmap(
-    path: Path, image: npt.NDArray[np.uint8], attention: npt.NDArray[np.float32]
-) -> None:
-    """Write 0.8 attention + 0.2 grey in jet colours, the mixture of the authors' notebook.
+def heatmap(
+    image: npt.NDArray[np.uint8], attention: npt.NDArray[np.float32]
+) -> npt.NDArray[np.uint8]:
+    """Draw 0.8 attention + 0.2 grey in jet colours, the mixture of the authors' notebook.
 
     Args:
-        path: The PNG.
         image: (H, W, 3) RGB.
         attention: (H, W) in [0, 1].
+
+    Returns:
+        (H, W, 3) RGB.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     mixed = np.clip(0.8 * attention + 0.2 * grey / 255.0, 0, 1)
-    done, png = cv2.imencode(
-        ".png", cv2.applyColorMap((mixed * 255).astype(np.uint8), cv2.COLORMAP_JET)
-    )
+    coloured = cv2.applyColorMap((mixed * 255).astype(np.uint8), cv2.COLORMAP_JET)
+    return cv2.cvtColor(coloured, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def write_heatmap(
+    path: Path, image: npt.NDArray[np.uint8], attention: npt.NDArray[np.float32]
+) -> None:
+    """Write :func:`heatmap` as a PNG."""
+    done, png = cv2.imencode(".png", heatmap(image, attention)[:, :, ::-1])
     if not done:
         raise WsssError(f"OpenCV cannot encode {path}; reinstall opencv-python")
     write_bytes(path, png.tobytes())

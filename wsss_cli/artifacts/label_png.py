@@ -10,8 +10,7 @@ from PIL import Image
 
 from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.errors import WsssError
-
-IGNORE = 255
+from wsss_cli.labels import IGNORE
 
 
 def voc_palette() -> npt.NDArray[np.uint8]:

@@ -43,9 +43,11 @@ class StageDirectory:
         stage_version: Raised when the stage's code changes its results.
         settings: The fields that change the result, JSON values.
         inputs: The stage's inputs by role.
-        owned: Glob patterns, relative to ``path``, of the files the stage writes.
+        owned: Glob patterns, relative to ``path``, of the files that make up the artifact.
         details: Further facts for the manifest: class names, seed, device and the like.
-        scratch: Those of ``owned`` that only an unfinished stage needs.
+        scratch: Patterns of further files that only the unfinished artifact needs.
+        extras: Patterns of further files of the stage, written on request: as much its own as
+            the others, but the artifact is whole without them.
     """
 
     path: Path
@@ -56,6 +58,7 @@ class StageDirectory:
     owned: Sequence[str]
     details: Mapping[str, Any]
     scratch: Sequence[str] = ()
+    extras: Sequence[str] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -90,7 +93,7 @@ class StageDirectory:
         try:
             manifest = read_manifest(self.path)
         except FileNotFoundError:
-            strangers = [path.name for pattern in self.owned for path in self.path.glob(pattern)]
+            strangers = [path.name for pattern in self._all for path in self.path.glob(pattern)]
             if strangers:
                 raise UsageError(
                     f"{self.path} has {strangers[0]} but no {MANIFEST}, so it is not known whose "
@@ -106,9 +109,12 @@ class StageDirectory:
         whole = manifest["status"] == "complete" and self._lacks_nothing(manifest["files"])
         return "complete" if whole else "resumable"
 
+    @property
+    def _all(self) -> tuple[str, ...]:
+        return (*self.owned, *self.scratch, *self.extras)
+
     def _count_files(self) -> dict[str, int]:
-        lasting = [pattern for pattern in self.owned if pattern not in self.scratch]
-        return {pattern: sum(1 for _ in self.path.glob(pattern)) for pattern in lasting}
+        return {pattern: sum(1 for _ in self.path.glob(pattern)) for pattern in self.owned}
 
     def _lacks_nothing(self, recorded: Mapping[str, int]) -> bool:
         there = self._count_files()
@@ -153,13 +159,13 @@ class StageDirectory:
         """Make the directory ready to write to, and say in its manifest that it is unfinished.
 
         To be called by who has :meth:`claimed` it. What an earlier kill left under a temporary
-        name is removed; with ``overwrite`` also what
-        the earlier manifest declares the stage's own, and nothing else.
+        name is removed; with ``overwrite`` also what the earlier manifest declares the stage's
+        own, and nothing else.
 
         Raises:
             UsageError: One of the stage's folders is a link to somewhere else.
         """
-        for pattern in self.owned:
+        for pattern in self._all:
             folder = (self.path / pattern).parent
             if folder.is_symlink():
                 raise UsageError(
@@ -201,7 +207,7 @@ class StageDirectory:
                 for role, given in self.inputs.items()
             },
             **self.details,
-            "owned": list(self.owned),
+            "owned": list(self._all),
             "versions": _versions(),
             **facts,
         }

@@ -5,7 +5,7 @@ from json import loads
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Argument
+from typer import Argument, Option
 
 from wsss_cli.artifacts.stage_directory import STAGES, read_manifest
 from wsss_cli.cli import options
@@ -16,22 +16,44 @@ from wsss_cli.errors import UsageError
 
 
 def show(
-    run: Annotated[
-        Path, Argument(envvar="WSSS_RUN", help="Directory of the run.")
-    ] = CommonConfig.run,
+    runs: Annotated[
+        list[Path],
+        Argument(
+            metavar="RUN",
+            envvar="WSSS_RUN",
+            help="Directory of the run; with --image several, one below the other.",
+        ),
+    ] = [CommonConfig.run],  # noqa: B006 - Typer copies it
+    image: Annotated[
+        list[str],
+        Option(help="Draw what each branch makes of the image of this id (give several times)."),
+    ] = [],  # noqa: B006
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Show what a run holds: stages, whether complete, settings and scores.
+    """Show what a run holds, or what each branch of its network makes of an image.
 
     \b
     Examples:
       wsss show
       wsss show runs/cam --json
+      wsss show --image 2007_000033 --image 2007_000129
+      wsss show --image 2007_000033 runs/cam runs/seenet
+
+    A run holds stages, whether they are complete, their settings and scores. Pictures show the
+    attention prior, the zones, every branch's map and the true mask, where there are such, and go
+    to RUN/pictures/ID.png, of the first run given.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
-        summary = summarise(run)
-        print_result(summary, _text, as_json=json)
+        if image:
+            from wsss_cli.stages import picture
+
+            report = picture.run(runs, image)
+            print_result(report.values, _paths, as_json=json)
+            return
+        if len(runs) > 1:
+            raise UsageError("several runs are shown beside each other with --image ID only")
+        print_result(summarise(runs[0]), _text, as_json=json)
 
 
 def summarise(run: Path) -> dict[str, Any]:
@@ -55,6 +77,10 @@ def summarise(run: Path) -> dict[str, Any]:
     if not stages and not scores:
         raise UsageError(f"{run} holds no run; start one with wsss train --data DIR --run {run}")
     return {"run": str(run), "stages": stages, "scores": scores}
+
+
+def _paths(values: Mapping[str, Any]) -> str:
+    return "\n".join(picture["path"] for picture in values["pictures"])
 
 
 def _text(summary: Mapping[str, Any]) -> str:

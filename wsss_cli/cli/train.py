@@ -80,6 +80,9 @@ def train(
         float, Option(help="Share of a map's maximum above which it is erased.")
     ] = TrainConfig.erase_threshold,
     checkpoint_every: options.CheckpointEvery = TrainConfig.checkpoint_every,
+    snapshot_every: Annotated[
+        int, Option(help="Iterations between snapshots of the network to keep; 0 keeps none.")
+    ] = TrainConfig.snapshot_every,
     device: options.Device = TrainConfig.device,
     workers: options.Workers = TrainConfig.workers,
     seed: options.Seed = TrainConfig.seed,
@@ -102,7 +105,8 @@ def train(
       wsss train --data VOC2012 --method acol --head-channels 1024 --run runs/acol
       wsss train --data VOC2012 --method aepsl --erase runs/1/attend/attention.h5 --run runs/2
 
-    Writes RUN/train: checkpoint.pt and losses.csv. Stopped, it continues from its last
-    checkpoint when the same command is run again.
+    Writes RUN/train: checkpoint.pt, losses.csv and, with --snapshot-every N, the network at every
+    N-th iteration as snapshots/000500.pt, which wsss attend --checkpoint reads. Stopped, it
+    continues from its last checkpoint when the same command is run again.
     """  # noqa: D301
     run_stage("train", TrainConfig, locals(), render.train)

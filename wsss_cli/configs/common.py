@@ -11,11 +11,24 @@ AMP_CHOICES = ("auto", "off")
 
 # Where and how fast, not what: these never change a result, so no fingerprint holds them.
 OPERATIONAL = frozenset(
-    {"run", "data", "device", "workers", "amp", "overwrite", "checkpoint_every", "heatmaps"}
+    {
+        *("run", "data", "device", "workers", "amp", "overwrite", "checkpoint_every", "heatmaps"),
+        "snapshot_every",
+    }
 )
 # Places of inputs: the fingerprint of what lies there counts, not the name.
 INPUT_PATHS = frozenset(
-    {"checkpoint", "attention", "erase", "saliency", "proxy", "weights", "pred", "gt"}
+    {
+        "checkpoint",
+        "attention",
+        "erase",
+        "saliency",
+        "second_saliency",
+        "proxy",
+        "weights",
+        "pred",
+        "gt",
+    }
 )
 
 
@@ -69,7 +82,12 @@ def check(condition: bool, field: str, rule: str) -> None:
         UsageError: The condition does not hold; the message names the option.
     """
     if not condition:
-        raise UsageError(f"--{field.replace('_', '-')} {rule}")
+        raise UsageError(f"{option(field)} {rule}")
+
+
+def option(field: str) -> str:
+    """The option of a field, as it is typed."""
+    return f"--{field.replace('_', '-')}"
 
 
 def choice(field: str, value: str, choices: tuple[str, ...]) -> None:

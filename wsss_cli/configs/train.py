@@ -45,6 +45,7 @@ class TrainConfig(CommonConfig):
         erase_threshold: Share of a map's maximum above which it is erased; 0.8 is AE-PSL's, from
             memory of the paper.
         checkpoint_every: Iterations between checkpoints.
+        snapshot_every: Iterations between snapshots of the network that are kept; 0 keeps none.
     """
 
     method: str = "seenet"
@@ -72,6 +73,7 @@ class TrainConfig(CommonConfig):
     erase: Path | None = None
     erase_threshold: float = 0.8
     checkpoint_every: int = 200
+    snapshot_every: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,6 +81,7 @@ class TrainConfig(CommonConfig):
         choice("backbone", self.backbone, BACKBONES)
         for field in ("iterations", "batch_size", "crop", "checkpoint_every"):
             check(getattr(self, field) > 0, field, "must be above 0")
+        check(self.snapshot_every >= 0, "snapshot_every", "must be 0 or more")
         check(self.lr > 0, "lr", "must be above 0")
         check(self.weight_decay >= 0, "weight_decay", "must be 0 or more")
         check(0 <= self.momentum < 1, "momentum", "must be in [0, 1)")

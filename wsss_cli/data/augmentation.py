@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.resizing import resize_image, resize_labels
+from wsss_cli.labels import IGNORE
 
-IGNORE = 255
 # The classic ratio of ImageNet training: short side 256 for a crop of 224.
 RESIZE_TO_CROP = 256 / 224
 

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wsss_cli.artifacts.atomic import write_bytes
-from wsss_cli.artifacts.label_png import IGNORE, write_label_map
+from wsss_cli.artifacts.label_png import write_label_map
+from wsss_cli.labels import IGNORE
 
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]

@@ -1,13 +1,38 @@
 """What the stages expect of an attention system."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor, nn
 
 from wsss_cli.ops.attention import BranchMaps
 
-__all__ = ["AttentionNetwork", "BranchMaps"]
+__all__ = ["AttentionNetwork", "BranchMaps", "Branches"]
+
+
+@dataclass(frozen=True)
+class Branches:
+    """What each branch sees and says of the classes present in a batch: for looking, not learning.
+
+    A method whose branches are more than the maps that it fuses has a function
+    ``branches(network, images, labels) -> Branches`` in its module; of the others, the maps of
+    ``attention`` are all there is to see.
+
+    Attributes:
+        pairs: (P, 2) int64, image index and class column of each present class, in that order.
+        maps: Raw score maps (P, h, w) of the branches that are fused, by the branch's name.
+        prior: (P, h, w) attention prior in [0, 1]; None where the method has none.
+        zones: (P, h, w) 0 in the attention, +1 in the potential, -1 in the background zone.
+        background: (P, h, w) raw scores given the features of the background alone, by the head
+            that has, or would have, to be silent there.
+    """
+
+    pairs: Tensor
+    maps: Mapping[str, Tensor]
+    prior: Tensor | None = None
+    zones: Tensor | None = None
+    background: Tensor | None = None
 
 
 class AttentionNetwork(Protocol):

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.methods.protocol import BranchMaps
+from wsss_cli.methods.protocol import Branches, BranchMaps
 from wsss_cli.models.heads import ClassHead
-from wsss_cli.models.second_look import look_twice
+from wsss_cli.models.second_look import look_twice, own_prior
 from wsss_cli.models.trunks import Trunk
 from wsss_cli.ops.erasing import attention_prior, background_mask, conditional_relu, ternary_mask
 from wsss_cli.ops.losses import multilabel_loss
@@ -80,6 +80,33 @@ class SeeNetNetwork(nn.Module):
         pairs = labels.nonzero()  # (P, 2)
         maps = look_twice(features, scores_a, self.head_b, pairs, self.erase)
         return BranchMaps(scores_a.mean(dim=(2, 3)), pairs, maps)
+
+
+def branches(network: SeeNetNetwork, images: Tensor, labels: Tensor) -> Branches:
+    """Everything that SeeNet makes of the present classes, each as if the image's only label.
+
+    Without a head of its own S_C is S_B's head, as in training; a network trained without S_C
+    shows what that head says of the background if nothing ever told it to be silent there.
+
+    Args:
+        network: In evaluation mode.
+        images: (B, 3, H, W) RGB in 0..255.
+        labels: (B, C) multi-hot.
+    """
+    features = network.trunk(images)  # (B, K, h, w)
+    pairs = labels.nonzero()  # (P, 2)
+    maps = look_twice(features, network.head_a(features), network.head_b, pairs, network.erase)
+    prior = own_prior(maps[:, 0])  # (P, h, w)
+    thresholds = network.config.delta_high, network.config.delta_low
+    background = background_mask(prior, *thresholds).to(features.dtype)[:, None]
+    head_c = network.head_c or network.head_b
+    return Branches(
+        pairs,
+        {"S_A": maps[:, 0], "S_B": maps[:, 1]},
+        prior,
+        ternary_mask(prior, *thresholds),
+        head_c.class_map(features[pairs[:, 0]] * background, pairs[:, 1]),
+    )
 
 
 def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> SeeNetNetwork:

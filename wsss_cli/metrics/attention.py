@@ -12,7 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from wsss_cli.metrics.segmentation import IGNORE, require_labels
+from wsss_cli.labels import IGNORE
+from wsss_cli.metrics.segmentation import require_labels
 
 
 class ThresholdCurve:

@@ -6,7 +6,7 @@
 import torch
 from torch import Tensor
 
-IGNORE = 255
+from wsss_cli.labels import IGNORE
 
 
 def confusion_matrix(prediction: Tensor, target: Tensor, num_labels: int) -> Tensor:

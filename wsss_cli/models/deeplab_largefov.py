@@ -9,6 +9,7 @@ becomes a 3x3 convolution dilated by 12 that sees a large field at output stride
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wsss_cli.labels import IGNORE
 from wsss_cli.models.trunks import Preprocessing, Trunk, tiny, vgg16_layers
 
 MODELS = {"vgg16": "deeplab-largefov-vgg16", "tiny": "tiny"}
@@ -114,8 +115,8 @@ def segmentation_loss(logits: Tensor, label_maps: Tensor) -> Tensor:
         logits: (B, L, H, W).
         label_maps: (B, H, W) int64.
     """
-    total = functional.cross_entropy(logits, label_maps, ignore_index=255, reduction="sum")
-    return total / (label_maps != 255).sum().clamp_min(1)
+    total = functional.cross_entropy(logits, label_maps, ignore_index=IGNORE, reduction="sum")
+    return total / (label_maps != IGNORE).sum().clamp_min(1)
 
 
 def build(model: str, num_labels: int) -> DeepLabLargeFOV:

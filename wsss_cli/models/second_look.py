@@ -42,7 +42,11 @@ def look_twice(
     for chunk in torch.split(pairs, PAIRS_AT_ONCE):
         image, column = chunk.unbind(dim=1)
         map_a = scores_a[image, column]  # (p, h, w)
-        prior = attention_prior(map_a[:, None], map_a.new_ones(len(chunk), 1))
-        map_b = head_b.class_map(erase(features[image], prior), column)  # (p, h, w)
+        map_b = head_b.class_map(erase(features[image], own_prior(map_a)), column)  # (p, h, w)
         maps.append(torch.stack((map_a, map_b), dim=1))
     return torch.cat(maps)
+
+
+def own_prior(map_a: Tensor) -> Tensor:
+    """(P, h, w) priors of single maps, as if each one's class were the image's only label."""
+    return attention_prior(map_a[:, None], map_a.new_ones(len(map_a), 1))

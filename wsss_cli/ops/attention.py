@@ -68,6 +68,25 @@ def fuse_scales(maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     return strongest
 
 
+def normalise_beside(maps: Tensor, beside: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize, clip and normalise maps on the scale of others, where that is the larger one.
+
+    Normalised by its own maximum the faintest map looks as loud as any other; beside a map of the
+    same head it stays faint.
+
+    Args:
+        maps: (P, h, w) raw score maps.
+        beside: (P, h, w) raw score maps whose strength is the measure.
+        size: (H, W) to resize to.
+
+    Returns:
+        (P, H, W) float32 in [0, 1].
+    """
+    both = resize_bicubic(torch.stack((maps, beside), dim=1).float(), size)  # (P, 2, H, W)
+    highest = both.flatten(1).amax(dim=1).relu()[:, None, None]  # (P, 1, 1)
+    return both[:, 0].relu() / (highest + EPSILON)
+
+
 def resize_bicubic(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize (..., h, w) float32 maps to (..., H, W) as OpenCV's ``INTER_CUBIC`` does.
 

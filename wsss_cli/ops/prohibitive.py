@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-IGNORE = 255
+from wsss_cli.labels import IGNORE
 
 
 def label_confidence(

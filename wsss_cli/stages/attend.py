@@ -43,7 +43,8 @@ from wsss_cli.tracking import Track
 
 STAGE_VERSION = 1
 HEATMAPS = "heatmaps"
-OWNED = (INDEX, f"{SHARDS}/*.h5", f"{HEATMAPS}/*.png")
+OWNED = (INDEX, f"{SHARDS}/*.h5")
+EXTRAS = (f"{HEATMAPS}/*.png",)
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
         settings={**settings(config), "split": split, "precision": precision},
         inputs=inputs,
         owned=OWNED,
+        extras=EXTRAS,
         details={
             "config": record(config),
             "data": str(tree.root),

@@ -63,6 +63,8 @@ class Trainer:
         directory: Where the resumable state and the losses go.
         seed: Random numbers inside the network are seeded by it and the iteration.
         checkpoint_every: Iterations between resumable states.
+        after_step: Given the number of steps done, before a resumable state is written: what it
+            leaves on disk is there whenever a later training continues from that state.
     """
 
     network: nn.Module
@@ -71,6 +73,7 @@ class Trainer:
     directory: Path
     seed: int
     checkpoint_every: int
+    after_step: Callable[[int], None] = lambda _: None
     iteration: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     _window: dict[str, float] = field(default_factory=dict)
@@ -130,6 +133,7 @@ class Trainer:
             if self.iteration % LOG_EVERY == 0:
                 self._close_window()
                 track.detail("loss " + _shown(self.history[-1]))
+            self.after_step(self.iteration)
             if self.iteration % self.checkpoint_every == 0 and self.iteration < iterations:
                 self.save()
         self._write_losses()

@@ -1,6 +1,7 @@
 """``wsss proxy``: turn attention and saliency into proxy ground truth."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ import torch
 
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile, ImageAttention
 from wsss_cli.artifacts.fingerprint import files_fingerprint
-from wsss_cli.artifacts.label_png import IGNORE, read_label_map, write_label_map
+from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_complete
-from wsss_cli.configs.common import record, settings
+from wsss_cli.configs.common import option, record
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.data.images import Pixels, check_images, read_saliency
 from wsss_cli.data.label_folder import png_files
@@ -20,7 +21,8 @@ from wsss_cli.data.resizing import enlarge_maps, resize_grey
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError
-from wsss_cli.ops.proxy_labels import ignore_conflicts, ignore_salient_background, seenet_proxy
+from wsss_cli.labels import IGNORE
+from wsss_cli.ops import proxy_labels
 from wsss_cli.stages.inputs import data_if_known
 from wsss_cli.stages.making import make
 from wsss_cli.stages.report import Report
@@ -33,13 +35,19 @@ OWNED = (f"{LABELS}/*.png",)
 
 @dataclass(frozen=True)
 class ProxyPlan:
-    """Everything checked before the first label map."""
+    """Everything checked before the first label map.
+
+    Attributes:
+        class_names: Of classes 1..C, None where neither data nor attention tell.
+        grey_maps: The PNG of each image, by the option that named their folder.
+    """
 
     config: ProxyConfig
     attention: Path
     tree: VocTree | None
     class_names: tuple[str, ...] | None
-    saliency: dict[str, Path]
+    image_ids: list[str]
+    grey_maps: dict[str, dict[str, Path]]
     directory: StageDirectory
 
     @property
@@ -52,7 +60,7 @@ class ProxyPlan:
         return {
             **record(self.config),
             "attention": str(self.attention),
-            "images": len(self.saliency),
+            "images": len(self.image_ids),
         }
 
 
@@ -77,30 +85,27 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
     if attention is None:
         require_complete(config.run / "attend", "attend", instead="--attention FILE")
         attention = config.run / "attend" / INDEX
-    if config.saliency is None:
-        raise UsageError(
-            f"the rule {config.rule} needs saliency maps; pass --saliency DIR (grey PNG by image "
-            "id)"
-        )
+    folders = _folders(config)
     tree = data_if_known(config)
     known_names = tree.class_names if tree is not None else None
     with AttentionFile(attention, known_names) as file:
-        saliency = dict(
-            zip(
-                file.image_ids,
-                png_files(config.saliency, file.image_ids, "--saliency"),
-                strict=True,
-            )
-        )
+        image_ids = file.image_ids
+        grey_maps = {
+            name: dict(zip(image_ids, png_files(folder, image_ids, option(name)), strict=True))
+            for name, folder in folders.items()
+        }
         class_names = file.class_names
         directory = StageDirectory(
             path=config.run / "proxy",
             stage="proxy",
             stage_version=STAGE_VERSION,
-            settings=settings(config),
+            settings=config.identity(),
             inputs={
                 "attention": Input(attention.resolve(), file.fingerprint()),
-                "saliency": Input(config.saliency.resolve(), files_fingerprint(saliency.values())),
+                **{
+                    name: Input(folder.resolve(), files_fingerprint(grey_maps[name].values()))
+                    for name, folder in folders.items()
+                },
             },
             owned=OWNED,
             details={
@@ -111,7 +116,24 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
                 "device": "cpu",
             },
         )
-    return ProxyPlan(config, attention, tree, class_names, saliency, directory)
+    return ProxyPlan(config, attention, tree, class_names, image_ids, grey_maps, directory)
+
+
+def _folders(config: ProxyConfig) -> dict[str, Path]:
+    """The folders of grey maps that the rule works with, by option.
+
+    Raises:
+        UsageError: It needs one that is not given.
+    """
+    rule = config.chosen
+    given = {name: getattr(config, name) for name in (*rule.needs, *rule.takes)}
+    for name in rule.needs:
+        if given[name] is None:
+            raise UsageError(
+                f"the rule {config.rule} needs saliency maps; pass {option(name)} DIR (grey PNG "
+                "by image id)"
+            )
+    return {name: folder for name, folder in given.items() if folder is not None}
 
 
 def run(config: ProxyConfig, *, track: Track) -> Report:
@@ -128,6 +150,9 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
     """Write the label maps that are not there; returns the counts."""
     config = plan.config
     plan.directory.begin(overwrite=config.overwrite)
+    for name in config.chosen.takes:
+        if name not in plan.grey_maps:
+            track.note(f"without {option(name)}, the rule {config.rule} uses one saliency map")
     started = time.monotonic()
     written = skipped = resized = ignored = pixels = 0
     with AttentionFile(plan.attention, plan.class_names) as file:
@@ -135,8 +160,8 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
         def label(image_id: str) -> LabelCount:
             return _label(plan, file, image_id)
 
-        done = prefetch(label, plan.saliency, resolve_workers(config.workers))
-        for count in track.steps(done, total=len(plan.saliency), label="labelling"):
+        done = prefetch(label, plan.image_ids, resolve_workers(config.workers))
+        for count in track.steps(done, total=len(plan.image_ids), label="labelling"):
             written += count.written
             skipped += not count.written
             ignored += count.ignored
@@ -146,7 +171,7 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
             resized += count.resized
     seconds = time.monotonic() - started
     return {
-        "images": len(plan.saliency),
+        "images": len(plan.image_ids),
         "written": written,
         "skipped": skipped,
         "seconds": round(seconds, 2),
@@ -169,32 +194,41 @@ def _label(plan: ProxyPlan, file: AttentionFile, image_id: str) -> LabelCount:
                 f"{plan.attention}: image {image_id} is recorded as {attention.size[0]} x "
                 f"{attention.size[1]}, but it is {size[0]} x {size[1]} (height x width) in the data"
             )
-    saliency = read_saliency(plan.saliency[image_id])
-    resized = saliency.shape != attention.size
-    if resized:
-        saliency = resize_grey(saliency, attention.size)
-    label_map = label_image(plan.config, attention, saliency)
+    found = {name: read_saliency(paths[image_id]) for name, paths in plan.grey_maps.items()}
+    resized = any(grey.shape != attention.size for grey in found.values())
+    grey_maps = {name: resize_grey(grey, attention.size) for name, grey in found.items()}
+    label_map = label_image(plan.config, attention, grey_maps)
     write_label_map(path, label_map)
     return LabelCount(True, resized, int((label_map == IGNORE).sum()), label_map.size)
 
 
-def label_image(config: ProxyConfig, attention: ImageAttention, saliency: Pixels) -> Pixels:
+def label_image(
+    config: ProxyConfig, attention: ImageAttention, grey_maps: Mapping[str, Pixels]
+) -> Pixels:
     """Apply the config's rule to one image.
 
     Args:
         config: Rule and thresholds.
         attention: Maps of the present classes, of any size.
-        saliency: (H, W) uint8 at image size.
+        grey_maps: (H, W) uint8 at image size, by option: those that the rule needs, and of those
+            that it takes the ones that are there.
 
     Returns:
         (H, W) uint8 label map.
     """
+    rule = config.chosen
     maps = torch.from_numpy(enlarge_maps(attention.maps, attention.size))  # (K, H, W)
-    class_ids = torch.from_numpy(attention.class_ids)
-    salient = torch.from_numpy(saliency).float() / 255
-    label_map = seenet_proxy(maps.clamp_min(config.attention_floor), class_ids, salient, config.w)
+    salient = {name: torch.from_numpy(grey).float() / 255 for name, grey in grey_maps.items()}
+    # A setting that is None leaves the rule its own default.
+    chosen = {name: getattr(config, name) for name in rule.settings}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    label = getattr(proxy_labels, rule.function)
+    label_map = label(maps, torch.from_numpy(attention.class_ids), **salient, **chosen)
     if config.ignore_conflicts is not None:
-        label_map = ignore_conflicts(label_map, maps, config.ignore_conflicts)
+        label_map = proxy_labels.ignore_conflicts(label_map, maps, config.ignore_conflicts)
     if config.ignore_salient is not None:
-        label_map = ignore_salient_background(label_map, salient, config.ignore_salient)
-    return label_map.numpy()
+        label_map = proxy_labels.ignore_salient_background(
+            label_map, salient["saliency"], config.ignore_salient
+        )
+    found: Pixels = label_map.numpy()
+    return found

@@ -46,7 +46,7 @@ STAGE_VERSION = 1
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_KIND = "segmentation"
 PREDICTIONS = "predictions"
-OWNED = (CHECKPOINT_FILE, RESUME_FILE, LOSSES_FILE, f"{PREDICTIONS}/*.png")
+OWNED = (CHECKPOINT_FILE, LOSSES_FILE, f"{PREDICTIONS}/*.png")
 POLY_POWER = 0.9  # of the learning rate's fall, as in DeepLab
 
 

@@ -22,7 +22,7 @@ from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.methods import table
 from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
@@ -43,7 +43,9 @@ from wsss_cli.tracking import Track
 STAGE_VERSION = 1
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_KIND = "attention"
-OWNED = (CHECKPOINT_FILE, RESUME_FILE, LOSSES_FILE)
+SNAPSHOTS = "snapshots"
+OWNED = (CHECKPOINT_FILE, LOSSES_FILE)
+EXTRAS = (f"{SNAPSHOTS}/*.pt",)
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         inputs=inputs,
         owned=OWNED,
         scratch=(RESUME_FILE,),
+        extras=EXTRAS,
         details={
             "config": {**record(config), "weights": weights.name},
             "data": str(tree.root),
@@ -111,6 +114,8 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
             "device": str(device),
         },
     )
+    if config.snapshot_every and directory.state(overwrite=config.overwrite) == "complete":
+        _require_snapshots(directory.path, config, config.iterations)
     return TrainPlan(config, tree, split, image_ids, labels, weights, device, precision, directory)
 
 
@@ -132,6 +137,11 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
     network = build_network(config, len(plan.tree.class_names), plan.weights).to(plan.device)
     directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
     network = network.to(memory_format=torch.channels_last)
+
+    def keep_snapshot(iteration: int) -> None:
+        if config.snapshot_every and iteration % config.snapshot_every == 0:
+            _write_network(snapshot_path(directory.path, iteration), plan, network)
+
     trainer = Trainer(
         network,
         torch.optim.SGD(
@@ -143,8 +153,10 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         directory=directory.path,
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,
+        after_step=keep_snapshot,
     )
     if trainer.resume():
+        _require_snapshots(directory.path, config, trainer.iteration)
         track.note(f"resuming at iteration {trainer.iteration}")
     track.note(f"{len(plan.image_ids)} images of {plan.split}, {plan.device} in {plan.precision}")
     first = trainer.iteration
@@ -167,6 +179,32 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "rate": round((config.iterations - first) / seconds, 3),
     }
+
+
+def snapshot_path(directory: Path, iteration: int) -> Path:
+    """Where a training keeps its network as it was after ``iteration`` steps."""
+    return directory / SNAPSHOTS / f"{iteration:06d}.pt"
+
+
+def _require_snapshots(directory: Path, config: TrainConfig, done: int) -> None:
+    """Refuse to leave out snapshots that are asked for but belong to steps already taken.
+
+    Snapshots change no result, so a training with and one without them are the same to the
+    fingerprint; but "up to date" would be a lie where those asked for are not there.
+
+    Raises:
+        UsageError: Names the first one missing.
+    """
+    if not config.snapshot_every:
+        return
+    for iteration in range(config.snapshot_every, done + 1, config.snapshot_every):
+        path = snapshot_path(directory, iteration)
+        if not path.exists():
+            raise UsageError(
+                f"{path} is not there and the training is past iteration {iteration}, so "
+                f"--snapshot-every {config.snapshot_every} needs another training: pass "
+                "--overwrite, or --run DIR to keep both"
+            )
 
 
 def build_network(config: TrainConfig, num_classes: int, weights: InitialWeights) -> Any:  # noqa: ANN401

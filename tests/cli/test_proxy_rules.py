@@ -1,0 +1,226 @@
+"""``wsss proxy --rule``: each rule with its own options and saliency maps."""
+
+import inspect
+from dataclasses import fields, replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from conftest import HEIGHT, WIDTH, Command, TinyTree, classes_of
+from PIL import Image
+
+from wsss_cli.artifacts.attention_file import AttentionFile
+from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.proxy_rules import RULES, rules_with
+from wsss_cli.errors import UsageError
+from wsss_cli.ops import proxy_labels
+from wsss_cli.stages import proxy
+from wsss_cli.tracking import Silent
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rules_function_takes_what_the_table_says(name: str) -> None:
+    rule = RULES[name]
+    parameters = list(inspect.signature(getattr(proxy_labels, rule.function)).parameters)
+    given = ["attention", "class_ids", *rule.needs, *rule.takes, *rule.settings]
+    assert parameters == given
+    assert set(rule.options) <= {field.name for field in fields(ProxyConfig)}
+
+
+@pytest.mark.parametrize(
+    ("option", "rule", "default"),
+    [
+        ("background_score", "dcsp", "dcsp 0.4"),
+        ("background_score", "threshold", "threshold 0.3"),
+        ("attention_cut", "oaa", "oaa 0.3"),
+        ("attention_cut", "drs", "drs 0.2"),
+    ],
+)
+def test_help_tells_each_rules_own_default(
+    wsss: Command, option: str, rule: str, default: str
+) -> None:
+    function = getattr(proxy_labels, RULES[rule].function)
+    assert f"{rule} {inspect.signature(function).parameters[option].default}" == default
+    assert default in " ".join(wsss("proxy", "--help").out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("--rule oaa --w 1", "--w belongs to the rule seenet, not to oaa; leave it out"),
+        ("--attention-cut 0.5", "--attention-cut belongs to the rule oaa or drs, not to seenet"),
+        ("--rule drs --background-score 0.5", "belongs to the rule dcsp or threshold"),
+        ("--rule oaa --second-saliency s", "--second-saliency belongs to the rule dcsp"),
+        ("--rule threshold --saliency s", "--saliency belongs to the rule seenet or dcsp or"),
+        ("--rule threshold --ignore-salient 0.5", "--ignore-salient belongs to the rule seenet"),
+        ("--rule drs --attention-floor 0", "--attention-floor belongs to the rule seenet"),
+        ("--rule drs --ignore-conflicts 0.7", "--ignore-conflicts belongs to the rule"),
+        ("--rule dcsp --background-score 1.5", "--background-score must be in [0, 1]"),
+        ("--rule oaa --attention-cut nan", "--attention-cut must be finite"),
+    ],
+)
+def test_option_of_another_rule_is_refused_in_a_sentence(
+    wsss: Command, arguments: str, named: str
+) -> None:
+    outcome = wsss("proxy", *arguments.split())
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("error: ")
+    assert named in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("rule", [name for name, rule in RULES.items() if rule.needs])
+def test_rule_that_needs_saliency_says_so(wsss: Command, attention: Path, rule: str) -> None:
+    outcome = wsss("proxy", "--rule", rule, "--attention", attention)
+    assert outcome.code == 2
+    assert f"the rule {rule} needs saliency maps; pass --saliency DIR" in outcome.err
+
+
+@pytest.fixture(scope="module")
+def attention(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random attention of every training image, at its size."""
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("attention") / "a.h5"
+    with h5py.File(path, "w") as file:
+        for index, image_id in enumerate(tree.train_ids):
+            class_ids = [column + 1 for column in classes_of(index)]
+            maps = rng.random((len(class_ids), HEIGHT, WIDTH)) ** 0.5
+            file[f"{image_id}/maps"], file[f"{image_id}/class_ids"] = maps, class_ids
+    return path
+
+
+def _config(tree: TinyTree, attention: Path, run: Path, rule: str) -> ProxyConfig:
+    saliency = tree.saliency if RULES[rule].needs else None
+    return ProxyConfig(run=run, attention=attention, saliency=saliency, rule=rule)
+
+
+def _second(tree: TinyTree, folder: Path, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
+    """Maps of a second pass that find the left half, at 0.4 of full strength."""
+    folder.mkdir()
+    grey = np.zeros(size[::-1], np.uint8)
+    grey[:, : size[0] // 2] = 102
+    for image_id in tree.train_ids:
+        Image.fromarray(grey).save(folder / f"{image_id}.png")
+    return folder
+
+
+SETTINGS = {
+    "seenet": {"attention_floor": 0.4, "w": 3.0},
+    "dcsp": {"background_score": 0.2},
+    "oaa": {"attention_cut": 0.6},
+    "drs": {"attention_cut": 0.6},
+    "threshold": {"background_score": 0.6},
+}
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("rule", RULES)
+def test_labels_are_those_of_the_rules_function(
+    tree: TinyTree, attention: Path, tmp_path: Path, rule: str, given: bool
+) -> None:
+    chosen = SETTINGS[rule] if given else {}
+    config = replace(_config(tree, attention, tmp_path / "run", rule), **chosen)
+    if rule == "dcsp" and given:
+        config = replace(config, second_saliency=_second(tree, tmp_path / "second"))
+    proxy.run(config, track=Silent())
+    function = getattr(proxy_labels, RULES[rule].function)
+    settings = {"attention_floor": 0.1, **chosen} if rule == "seenet" else chosen
+    labels: set[int] = set()
+    with AttentionFile(attention) as file:
+        for image_id in tree.train_ids:
+            given_maps = file.read(image_id)
+            grey_maps = [
+                torch.from_numpy(np.array(Image.open(folder / f"{image_id}.png"))).float() / 255
+                for folder in (config.saliency, config.second_saliency)
+                if folder is not None
+            ]
+            maps = torch.from_numpy(given_maps.maps.astype(np.float32))
+            class_ids = torch.from_numpy(given_maps.class_ids)
+            expected = function(maps, class_ids, *grey_maps, **settings).numpy()
+            found = read_label_map(tmp_path / "run" / "proxy" / "labels" / f"{image_id}.png")
+            assert np.array_equal(found, expected)
+            labels |= set(np.unique(found).tolist())
+    assert labels >= {0, 1, 2, 3}
+    assert (255 in labels) == (rule in ("oaa", "drs"))
+
+
+class _Notes(Silent):
+    """Keeps the remarks."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def test_dcsp_notes_once_that_it_has_no_second_saliency(
+    tree: TinyTree, attention: Path, tmp_path: Path
+) -> None:
+    config = _config(tree, attention, tmp_path / "run", "dcsp")
+    alone, both = _Notes(), _Notes()
+    proxy.run(config, track=alone)
+    assert len(alone.notes) == 1
+    assert "without --second-saliency" in alone.notes[0]
+    second = _second(tree, tmp_path / "second")
+    proxy.run(replace(config, second_saliency=second, overwrite=True), track=both)
+    assert not both.notes
+    inputs = read_manifest(tmp_path / "run" / "proxy")["inputs"]
+    assert inputs.keys() == {"attention", "saliency", "second_saliency"}
+
+
+def test_second_saliency_of_another_size_is_resized_and_said_once(
+    tree: TinyTree, attention: Path, tmp_path: Path
+) -> None:
+    second = _second(tree, tmp_path / "second", size=(32, 24))
+    config = _config(tree, attention, tmp_path / "run", "dcsp")
+    track = _Notes()
+    report = proxy.run(replace(config, second_saliency=second), track=track)
+    assert report.values["saliency_resized"] == 12
+    assert len(track.notes) == 1
+    assert "resized" in track.notes[0]
+
+
+def test_missing_second_saliency_is_listed(
+    wsss: Command, tree: TinyTree, attention: Path, tmp_path: Path
+) -> None:
+    second = _second(tree, tmp_path / "second")
+    gone = tree.train_ids[::3]
+    for image_id in gone:
+        (second / f"{image_id}.png").unlink()
+    source = ["--attention", attention, "--saliency", tree.saliency]
+    outcome = wsss(
+        "proxy", "--rule", "dcsp", "--run", tmp_path / "run", *source, "--second-saliency", second
+    )
+    assert outcome.code == 1
+    for text in (f"--second-saliency {second}", "4 of 12", *gone):
+        assert text in outcome.err
+    assert not (tmp_path / "run" / "proxy").exists()
+
+
+def test_another_second_saliency_is_another_result(
+    tree: TinyTree, attention: Path, tmp_path: Path
+) -> None:
+    second = _second(tree, tmp_path / "second")
+    config = _config(tree, attention, tmp_path / "run", "dcsp")
+    config = replace(config, second_saliency=second)
+    assert not proxy.run(config, track=Silent()).up_to_date
+    assert proxy.run(config, track=Silent()).up_to_date
+    Image.fromarray(np.zeros((48, 64), np.uint8)).save(second / f"{tree.train_ids[0]}.png")
+    with pytest.raises(UsageError, match="its input second_saliency has changed"):
+        proxy.run(config, track=Silent())
+    with pytest.raises(UsageError, match=r"background_score None there, 0\.2 now"):
+        proxy.run(replace(config, background_score=0.2), track=Silent())
+
+
+def test_identity_of_a_result_is_that_of_its_own_rule() -> None:
+    """A new rule's options must not make the labels of the others look different."""
+    own = {"rule", "seed"}
+    for name, rule in RULES.items():
+        expected = own | {*rule.settings, *rule.afterwards}
+        assert ProxyConfig(rule=name).identity().keys() == expected
+    assert rules_with("rule") == []

@@ -1,0 +1,24 @@
+"""Rules that turn attention, saliency and image-level labels into proxy ground truth.
+
+One paper a file, each a pure function: the attention of the present classes, their ids, the
+saliency where the rule needs it and its thresholds become a label map. Rules do not import each
+other; what they share is in ``scores`` and ``ignoring``. ``configs/proxy_rules.py`` has them by
+name.
+"""
+
+from wsss_cli.ops.proxy_labels.dcsp import dcsp_proxy
+from wsss_cli.ops.proxy_labels.drs import drs_proxy
+from wsss_cli.ops.proxy_labels.ignoring import ignore_conflicts, ignore_salient_background
+from wsss_cli.ops.proxy_labels.oaa import oaa_proxy
+from wsss_cli.ops.proxy_labels.seenet import seenet_proxy
+from wsss_cli.ops.proxy_labels.threshold import threshold_proxy
+
+__all__ = [
+    "dcsp_proxy",
+    "drs_proxy",
+    "ignore_conflicts",
+    "ignore_salient_background",
+    "oaa_proxy",
+    "seenet_proxy",
+    "threshold_proxy",
+]
