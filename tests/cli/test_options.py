@@ -77,6 +77,7 @@ VALUES: dict[str, Any] = {
     "model": "tiny",
     "rule": "drs",
     "lr_steps": (3, 9),
+    "scales": (1.0, 0.5),
     "scale_high": 2.5,
     "attention_floor": 0.25,
     "attention_cut": 0.25,
@@ -88,8 +89,9 @@ VALUES: dict[str, Any] = {
 }
 
 # What else must be said for an option to have a meaning.
-ALONG: dict[tuple[str, str], dict[str, str]] = {
+ALONG: dict[tuple[str, str], dict[str, Any]] = {
     ("evaluate", "attention"): {"what": "attention"},
+    ("segment", "attention"): {"prohibitive": True},
     ("proxy", "second_saliency"): {"rule": "dcsp"},
     ("proxy", "attention_cut"): {"rule": "oaa"},
     ("proxy", "background_score"): {"rule": "dcsp"},
@@ -151,7 +153,7 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --delta-low 0.8", "--delta-low must be below --delta-high"),
         ("train --lr-steps 9 --lr-steps 3", "--lr-steps must be ascending"),
         ("train --frozen-blocks 5", "--frozen-blocks must be 0 to 4"),
-        ("train --method gradcam", "--method must be one of cam, acol, gain, seenet, not"),
+        ("train --method gradcam", "--method must be one of aepsl, cam, acol, gain, seenet, not"),
         ("train --head-channels 0", "--head-channels must be above 0"),
         ("train --acol-threshold 0", "--acol-threshold must be above 0 and at most 1"),
         ("train --acol-threshold 1.1", "--acol-threshold must be above 0 and at most 1"),
@@ -163,6 +165,11 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --workers -1", "--workers must be 0 or more"),
         ("train --amp on", "--amp must be one of auto, off"),
         ("attend --size 16", "--size must be 32 or more"),
+        ("attend --scales 0", "--scales must be above 0"),
+        ("attend --scales nan", "--scales must be above 0"),
+        ("attend --scales 0.1", "--scales must leave 32 pixels or more of --size 224; they leave"),
+        ("attend --scales 1 --scales 1", "--scales must give different sizes each"),
+        ("train --erase-threshold 1.5", "--erase-threshold must be in [0, 1]"),
         ("attend --batch-size 0", "--batch-size must be above 0"),
         ("proxy --w 0", "--w must be above 0"),
         ("proxy --rule pinoche", "--rule must be one of seenet, dcsp, oaa, drs, threshold"),
@@ -170,6 +177,7 @@ def test_value_of_every_option_reaches_the_stage(
         ("segment --scale-low 2", "--scale-low must be at most --scale-high"),
         ("segment --supervision weak", "--supervision must be one of proxy, full"),
         ("segment --model unet", "--model must be one of deeplab-largefov-vgg16, tiny"),
+        ("segment --attention a.h5", "--attention is read with --prohibitive only"),
         ("evaluate --what maps", "--what must be one of prediction, proxy, attention"),
         ("evaluate --predicted-ignore no", "--predicted-ignore must be one of false-negative"),
         ("evaluate --attention a.h5", "--attention is scored with --what attention, or"),

@@ -19,9 +19,9 @@ from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.methods.cam import CamNetwork
 from wsss_cli.methods.table import METHODS
 from wsss_cli.models import deeplab_largefov
+from wsss_cli.models.classifier import Classifier
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.ops.attention import fuse_branches
@@ -47,15 +47,15 @@ def test_every_view_is_learnt_with_the_labels_of_its_image(
     plain: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: Seen = []
-    real = CamNetwork.losses
+    real = Classifier.losses
 
     def losses(
-        network: CamNetwork, images: torch.Tensor, labels: torch.Tensor
+        network: Classifier, images: torch.Tensor, labels: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         seen.append((images.clone(), labels.clone()))
         return real(network, images, labels)
 
-    monkeypatch.setattr(CamNetwork, "losses", losses)
+    monkeypatch.setattr(Classifier, "losses", losses)
     config = TrainConfig(
         run=tmp_path / "run",
         data=plain.root,
@@ -87,15 +87,15 @@ def test_one_image_is_seen_otherwise_in_every_epoch(
 ) -> None:
     plain.split("one").write_text(plain.train_ids[0])
     seen = set()
-    real = CamNetwork.losses
+    real = Classifier.losses
 
     def losses(
-        network: CamNetwork, images: torch.Tensor, labels: torch.Tensor
+        network: Classifier, images: torch.Tensor, labels: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         seen.update(image.numpy().tobytes() for image in images)
         return real(network, images, labels)
 
-    monkeypatch.setattr(CamNetwork, "losses", losses)
+    monkeypatch.setattr(Classifier, "losses", losses)
     config = TrainConfig(
         run=tmp_path / "run",
         data=plain.root,

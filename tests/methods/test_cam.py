@@ -10,13 +10,13 @@ from torch import nn
 
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.methods import cam
-from wsss_cli.methods.cam import CamNetwork
 from wsss_cli.methods.table import METHODS, load
+from wsss_cli.models.classifier import Classifier
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages.attend import attention_of
 
 
-def _network() -> CamNetwork:
+def _network() -> Classifier:
     torch.manual_seed(0)
     return cam.build(build_trunk("tiny"), 3, TrainConfig(backbone="tiny", method="cam")).eval()
 

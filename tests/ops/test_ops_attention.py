@@ -150,3 +150,20 @@ def test_maps_are_left_unchanged() -> None:
     before = maps.clone()
     attention.fuse_branches(maps, (5, 4))
     assert torch.equal(maps, before)
+
+
+def test_scales_fuse_to_the_maximum_of_their_normalised_maps_by_loops() -> None:
+    scales = [_random_maps(9 + n, 2, 2, side, side + 1) * 10**n for n, side in enumerate((6, 4, 3))]
+    fused = attention.fuse_scales(scales, (9, 11))
+    parts = [_fuse_by_loops(scale, (9, 11)) for scale in scales]
+    for p in range(2):
+        for y in range(9):
+            for x in range(11):
+                expected = max(float(part[p, y, x]) for part in parts)
+                assert float(fused[p, y, x]) == pytest.approx(expected, abs=1e-5)
+    assert all(bool((part == torch.stack(parts).amax(dim=0)).any()) for part in parts)
+
+
+def test_one_scale_is_fused_as_its_branches_are() -> None:
+    maps = _random_maps(12, 2, 3, 5, 4)
+    assert torch.equal(attention.fuse_scales([maps], (9, 8)), attention.fuse_branches(maps, (9, 8)))

@@ -38,6 +38,21 @@ _MOST_PIXELS = 178_956_970
 
 
 @dataclass(frozen=True)
+class ImageOutline:
+    """What a file says of one image beside the maps: cheap to read.
+
+    Attributes:
+        class_ids: (K,) uint8, 1..C.
+        size: (H, W) of the image; the maps may be smaller.
+        logits: (C,) float32, or None where the file has none.
+    """
+
+    class_ids: npt.NDArray[np.uint8]
+    size: tuple[int, int]
+    logits: npt.NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
 class ImageAttention:
     """The attention of one image.
 
@@ -113,19 +128,26 @@ def write_index(
 class AttentionFile:
     """Read access to an attention file, ours or another tool's."""
 
-    def __init__(self, path: Path, class_names: Sequence[str] | None = None) -> None:
-        """Open and check the file's outline.
+    def __init__(
+        self,
+        path: Path,
+        class_names: Sequence[str] | None = None,
+        *,
+        option: str = "--attention",
+    ) -> None:
+        """Open the file and check what concerns all images.
 
         Args:
             path: The index, or a whole file of another tool.
             class_names: Those of the data set; the file's own must be the same.
+            option: The option that names such a file, for the message.
 
         Raises:
             WsssError: It is missing, no HDF5 file, not in the layout or of other classes.
         """
         self.path = path
         if not path.exists():
-            raise WsssError(f"{path} does not exist; run `wsss attend` or pass --attention FILE")
+            raise WsssError(f"{path} does not exist; run `wsss attend` or pass {option} FILE")
         if path.is_dir():
             raise WsssError(f"{path} is a folder; give the HDF5 file in it")
         try:
@@ -159,8 +181,38 @@ class AttentionFile:
         found = (self._file.get(image_id, getlink=True) for image_id in self.image_ids)
         return {str(link.filename) for link in found if isinstance(link, h5py.ExternalLink)}
 
+    def require(self, image_ids: Sequence[str]) -> None:
+        """Refuse a file that lacks some images.
+
+        Raises:
+            WsssError: Names the images that are missing.
+        """
+        there = set(self.image_ids)
+        missing = [image_id for image_id in image_ids if image_id not in there]
+        if missing:
+            raise WsssError(
+                f"{self.path} lacks the attention of {len(missing)} of {len(image_ids)} images: "
+                f"{listing(missing)}; run `wsss attend` on the same --split, or give another file"
+            )
+
     def read(self, image_id: str) -> ImageAttention:
         """Read one image.
+
+        Raises:
+            WsssError: The image is not in the file, or its group is not in the layout.
+        """
+        outline = self.outline(image_id)
+        try:
+            maps = self._file[image_id]["maps"][()]
+        except (KeyError, OSError, AttributeError, TypeError, ValueError) as error:
+            raise self._odd(image_id, f"cannot be read ({error})") from error
+        low, high = float(maps.min()), float(maps.max())
+        if not (low >= 0 and high <= 1.001):  # also refuses nan
+            raise self._odd(image_id, f"has maps from {low:g} to {high:g}; they should be in 0..1")
+        return ImageAttention(maps, outline.class_ids, outline.size, outline.logits)
+
+    def outline(self, image_id: str) -> ImageOutline:
+        """Read of one image all but the maps.
 
         Raises:
             WsssError: The image is not in the file, or its group is not in the layout.
@@ -170,58 +222,35 @@ class AttentionFile:
             for name in group:
                 if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                     raise self._odd(image_id, f"holds {name} as a link instead of as data")
-            maps, class_ids = group["maps"][()], group["class_ids"][()]
+            maps, class_ids = group["maps"], group["class_ids"][()]
             logits = group["logits"][()] if "logits" in group else None
             height = int(group.attrs.get("height", maps.shape[-1 - 1]))
             width = int(group.attrs.get("width", maps.shape[-1]))
+            shape, dtype = maps.shape, maps.dtype
         except (KeyError, OSError, AttributeError, IndexError, TypeError, ValueError) as error:
             raise self._odd(image_id, f"cannot be read ({error})") from error
-        if maps.ndim != 3 or class_ids.shape != maps.shape[:1] or not len(maps):
+        if len(shape) != 3 or class_ids.shape != shape[:1] or not shape[0]:
             raise self._odd(
                 image_id,
-                f"has maps {maps.shape} and class_ids {class_ids.shape}; they should be (K, h, w) "
+                f"has maps {shape} and class_ids {class_ids.shape}; they should be (K, h, w) "
                 "and (K,) with K of 1 or more",
             )
-        if not np.issubdtype(maps.dtype, np.floating):
-            raise self._odd(image_id, f"has maps of type {maps.dtype}; they should be floats")
-        if not maps.size:
-            raise self._odd(image_id, f"has maps of the shape {maps.shape}, without any pixel")
+        if not np.issubdtype(dtype, np.floating):
+            raise self._odd(image_id, f"has maps of type {dtype}; they should be floats")
+        if 0 in shape:
+            raise self._odd(image_id, f"has maps of the shape {shape}, without any pixel")
         if not np.issubdtype(class_ids.dtype, np.integer) or len(set(class_ids)) < len(class_ids):
             raise self._odd(
                 image_id, f"has class ids {class_ids.tolist()}; they are different integers"
             )
-        low, high = float(maps.min()), float(maps.max())
-        if not (low >= 0 and high <= 1.001):  # also refuses nan
-            raise self._odd(image_id, f"has maps from {low:g} to {high:g}; they should be in 0..1")
         most = len(self.class_names) if self.class_names is not None else 254
         if class_ids.min() < 1 or class_ids.max() > most:
             raise self._odd(image_id, f"has class ids {class_ids.tolist()}; they are 1..{most}")
         if not (0 < height <= _MOST_PIXELS and 0 < width <= _MOST_PIXELS // height):
             raise self._odd(image_id, f"has the size {height} x {width}, which no image has")
-        self._check_logits(image_id, logits)
-        return ImageAttention(maps, class_ids.astype(np.uint8), (height, width), logits)
-
-    def read_logits(self, image_id: str) -> npt.NDArray[np.float32] | None:
-        """Read the (C,) class logits of one image alone; None where the file has none.
-
-        Raises:
-            WsssError: The image is not in the file, or its logits are of another shape.
-        """
-        try:
-            group = self._file[image_id]
-            logits = group["logits"][()] if "logits" in group else None
-        except (KeyError, OSError, AttributeError, TypeError) as error:
-            raise self._odd(image_id, f"cannot be read ({error})") from error
-        self._check_logits(image_id, logits)
-        return logits
-
-    def _check_logits(self, image_id: str, logits: npt.NDArray[np.float32] | None) -> None:
-        if logits is None or self.class_names is None:
-            return
-        if logits.shape != (len(self.class_names),):
-            raise self._odd(
-                image_id, f"has logits {logits.shape}; they should be ({len(self.class_names)},)"
-            )
+        if logits is not None and logits.shape != (most,) and self.class_names is not None:
+            raise self._odd(image_id, f"has logits {logits.shape}; they should be ({most},)")
+        return ImageOutline(class_ids.astype(np.uint8), (height, width), logits)
 
     def _odd(self, image_id: str, what: str) -> WsssError:
         return WsssError(f"{self.path}: image {image_id} {what}; see the README for the layout")

@@ -20,9 +20,20 @@ def attend(
     split: Annotated[
         str | None, Option(help="List of images.", show_default="the one trained on")
     ] = AttendConfig.split,
+    erase: Annotated[
+        Path | None,
+        Option(
+            help="Attention of the round before: erase what it found and merge with it.",
+            show_default="that of the run's training",
+        ),
+    ] = AttendConfig.erase,
     size: Annotated[
         int, Option(help="Side of the square that images are resized to, in pixels.")
     ] = AttendConfig.size,
+    scales: Annotated[
+        list[float],
+        Option(help="Factor of --size to look at; the largest value counts (give several times)."),
+    ] = list(AttendConfig.scales),  # noqa: B006 - Typer copies it
     flip: Annotated[
         bool, Option(help="Also look at the mirrored image and keep the larger value.")
     ] = AttendConfig.flip,
@@ -50,6 +61,7 @@ def attend(
     Examples:
       wsss attend --flip
       wsss attend --heatmaps
+      wsss attend --scales 1 --scales 0.75 --scales 0.5
       wsss attend --run runs/val --checkpoint runs/default/train/checkpoint.pt \\
                   --data VOC2012 --split val
 

@@ -28,6 +28,17 @@ def segment(
     supervision: Annotated[
         str, Option(help=f"Labels to learn from: {', '.join(SUPERVISIONS)} (the true masks).")
     ] = SegmentConfig.supervision,
+    prohibitive: Annotated[
+        bool,
+        Option(help="Learn also from its own scores, weighted by the attention network's."),
+    ] = SegmentConfig.prohibitive,
+    attention: Annotated[
+        Path | None,
+        Option(
+            help="Attention file with the class scores of --prohibitive.",
+            show_default="RUN/attend/attention.h5",
+        ),
+    ] = SegmentConfig.attention,
     iterations: Annotated[int, Option(help="Steps of the optimiser.")] = SegmentConfig.iterations,
     batch_size: Annotated[
         int, Option(help="Images that pass the network together.")
@@ -48,6 +59,9 @@ def segment(
         Path | None, Option(help="Trained segmentation network: only predict.")
     ] = SegmentConfig.checkpoint,
     split: Annotated[str, Option(help="List of images to predict.")] = SegmentConfig.split,
+    restrict_labels: Annotated[
+        bool, Option(help="Predict background and the image's own labels only.")
+    ] = SegmentConfig.restrict_labels,
     checkpoint_every: options.CheckpointEvery = SegmentConfig.checkpoint_every,
     device: options.Device = SegmentConfig.device,
     workers: options.Workers = SegmentConfig.workers,
@@ -69,7 +83,7 @@ def segment(
       wsss segment --batch-size 5 --accumulate 2
       wsss segment --supervision full --run runs/ceiling --data VOC2012
       wsss segment --checkpoint runs/default/segment/checkpoint.pt --data VOC2012 \\
-                   --split train --run runs/again
+                   --split train --restrict-labels --run runs/again
 
     Writes RUN/segment: checkpoint.pt, losses.csv and predictions/ID.png. Stopped, it continues
     when the same command is run again.

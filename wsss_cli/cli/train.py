@@ -1,5 +1,6 @@
 """``wsss train``."""
 
+from pathlib import Path
 from typing import Annotated
 
 from typer import Option
@@ -68,6 +69,16 @@ def train(
     gain_alpha: Annotated[
         float, Option(help="GAIN: weight of the attention mining loss.")
     ] = TrainConfig.gain_alpha,
+    erase: Annotated[
+        Path | None,
+        Option(
+            help="Attention of the round before: erase what it found from the images.",
+            show_default="whole images",
+        ),
+    ] = TrainConfig.erase,
+    erase_threshold: Annotated[
+        float, Option(help="Share of a map's maximum above which it is erased.")
+    ] = TrainConfig.erase_threshold,
     checkpoint_every: options.CheckpointEvery = TrainConfig.checkpoint_every,
     snapshot_every: Annotated[
         int, Option(help="Iterations between snapshots of the network to keep; 0 keeps none.")
@@ -92,6 +103,7 @@ def train(
       wsss train --data VOC2012 --weights vgg16_features.pth --iterations 2000 --lr-steps 1500
       wsss train --data VOC2012 --method cam --run runs/cam
       wsss train --data VOC2012 --method acol --head-channels 1024 --run runs/acol
+      wsss train --data VOC2012 --method aepsl --erase runs/1/attend/attention.h5 --run runs/2
 
     Writes RUN/train: checkpoint.pt, losses.csv and, with --snapshot-every N, the network at every
     N-th iteration as snapshots/000500.pt, which wsss attend --checkpoint reads. Stopped, it

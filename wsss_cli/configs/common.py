@@ -21,6 +21,7 @@ INPUT_PATHS = frozenset(
     {
         "checkpoint",
         "attention",
+        "erase",
         "saliency",
         "second_saliency",
         "proxy",

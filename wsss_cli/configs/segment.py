@@ -21,6 +21,9 @@ class SegmentConfig(CommonConfig):
         weights: Initial weights of the trunk: ``imagenet``, ``none`` or a file; None is what
             the training used.
         supervision: ``proxy``, or ``full`` for the true masks: the ceiling to compare with.
+        prohibitive: Learn also from the network's own scores, weighted by the class scores of
+            the attention network (AE-PSL).
+        attention: Attention file with these class scores; None takes the run's.
         iterations: Steps of the optimiser.
         batch_size: Images that pass the network together.
         accumulate: Batches whose gradients make one step.
@@ -33,6 +36,8 @@ class SegmentConfig(CommonConfig):
         frozen_blocks: Leading blocks of the trunk that keep their initial weights.
         checkpoint: Trained network to predict with; nothing is trained then.
         split: List of images to predict.
+        restrict_labels: Predict background and the image's own labels only, to learn from in a
+            second round (DCSP); the images need annotations.
         checkpoint_every: Iterations between checkpoints.
     """
 
@@ -40,6 +45,8 @@ class SegmentConfig(CommonConfig):
     model: str | None = None
     weights: str | None = None
     supervision: str = "proxy"
+    prohibitive: bool = False
+    attention: Path | None = None
     iterations: int = 16000
     batch_size: int = 10
     accumulate: int = 1
@@ -52,6 +59,7 @@ class SegmentConfig(CommonConfig):
     frozen_blocks: int = 0
     checkpoint: Path | None = None
     split: str = "val"
+    restrict_labels: bool = False
     checkpoint_every: int = 200
 
     def __post_init__(self) -> None:
@@ -59,6 +67,11 @@ class SegmentConfig(CommonConfig):
         if self.model is not None:
             choice("model", self.model, SEGMENTATION_MODELS)
         choice("supervision", self.supervision, SUPERVISIONS)
+        check(
+            self.attention is None or self.prohibitive,
+            "attention",
+            "is read with --prohibitive only; pass that too, or leave --attention out",
+        )
         for field in ("iterations", "batch_size", "accumulate", "crop", "checkpoint_every"):
             check(getattr(self, field) > 0, field, "must be above 0")
         check(self.lr > 0, "lr", "must be above 0")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 from wsss_cli.configs.common import CommonConfig, check, choice
 from wsss_cli.methods.table import METHODS
@@ -40,6 +41,9 @@ class TrainConfig(CommonConfig):
         gain_sigma: Attention, of its maximum, at which GAIN masks a pixel by half.
         gain_omega: Steepness of GAIN's mask around ``gain_sigma``.
         gain_alpha: Weight of GAIN's attention mining loss.
+        erase: Attention file of the round before; what it found is erased from the images.
+        erase_threshold: Share of a map's maximum above which it is erased; 0.8 is AE-PSL's, from
+            memory of the paper.
         checkpoint_every: Iterations between checkpoints.
         snapshot_every: Iterations between snapshots of the network that are kept; 0 keeps none.
     """
@@ -66,6 +70,8 @@ class TrainConfig(CommonConfig):
     gain_sigma: float = 0.5
     gain_omega: float = 10.0
     gain_alpha: float = 1.0
+    erase: Path | None = None
+    erase_threshold: float = 0.8
     checkpoint_every: int = 200
     snapshot_every: int = 0
 
@@ -81,6 +87,7 @@ class TrainConfig(CommonConfig):
         check(0 <= self.momentum < 1, "momentum", "must be in [0, 1)")
         check(0 <= self.frozen_blocks <= 4, "frozen_blocks", "must be 0 to 4")
         check(all(a < b for a, b in pairwise((0, *self.lr_steps))), "lr_steps", "must be ascending")
+        check(0 <= self.erase_threshold <= 1, "erase_threshold", "must be in [0, 1]")
         check(
             0 <= self.delta_low < self.delta_high <= 1,
             "delta_low",

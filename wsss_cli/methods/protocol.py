@@ -6,20 +6,9 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from wsss_cli.ops.attention import BranchMaps
 
-@dataclass(frozen=True)
-class BranchMaps:
-    """Raw score maps of the classes present in a batch.
-
-    Attributes:
-        logits: (B, C) image-level class logits of the first branch.
-        pairs: (P, 2) int64, image index and class column of each present class, in that order.
-        maps: (P, N, h, w) raw score maps, one per branch.
-    """
-
-    logits: Tensor
-    pairs: Tensor
-    maps: Tensor
+__all__ = ["AttentionNetwork", "BranchMaps", "Branches"]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,13 @@ METHODS = {
         "the head is that of SeeNet's S_A, so that the two differ in the erasing alone",
         "wsss_cli.methods.cam",
     ),
+    "aepsl": Method(
+        "Adversarial erasing and prohibitive segmentation learning",
+        "Wei et al., CVPR 2017",
+        "the classifier is that of cam; a round is train --erase and attend, and what is found is "
+        "painted with ImageNet's mean colour, not the training set's",
+        "wsss_cli.methods.aepsl",
+    ),
     "acol": Method(
         "Adversarial complementary learning",
         "Zhang et al., CVPR 2018",

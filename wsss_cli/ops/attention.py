@@ -1,5 +1,7 @@
 """From raw class score maps at network stride to attention maps at image size."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -8,6 +10,21 @@ from torch.nn import functional
 
 # Keeps an all-zero map zero; the value of the authors' released test script.
 EPSILON = 1e-8
+
+
+@dataclass(frozen=True)
+class BranchMaps:
+    """Raw score maps of the classes present in a batch.
+
+    Attributes:
+        logits: (B, C) image-level class logits of the first branch.
+        pairs: (P, 2) int64, image index and class column of each present class, in that order.
+        maps: (P, N, h, w) raw score maps, one per branch.
+    """
+
+    logits: Tensor
+    pairs: Tensor
+    maps: Tensor
 
 
 def fuse_branches(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -29,6 +46,26 @@ def fuse_branches(maps: Tensor, size: tuple[int, int]) -> Tensor:
     highest = resized.amax(dim=(-2, -1), keepdim=True).relu()  # (P, N, 1, 1)
     resized = resized * (1 / (highest + EPSILON))
     return resized.amax(dim=1).relu()
+
+
+def fuse_scales(maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """Keep the strongest value of all test scales, each fused and normalised on its own.
+
+    Scales count as branches and orientations do (Chaudhry et al., "Discovering Class-Specific
+    Pixels for Weakly-Supervised Semantic Segmentation", BMVC 2017, take the maximum over 1, .75
+    and .5). Their strides differ, so that they meet only at the size of the image.
+
+    Args:
+        maps: (P, N, h, w) raw score maps, one for every scale with its own h and w.
+        size: (H, W) to resize to.
+
+    Returns:
+        (P, H, W) float32 in [0, 1].
+    """
+    strongest = fuse_branches(maps[0], size)
+    for scale in maps[1:]:
+        strongest = torch.maximum(strongest, fuse_branches(scale, size))
+    return strongest
 
 
 def normalise_beside(maps: Tensor, beside: Tensor, size: tuple[int, int]) -> Tensor:

@@ -28,14 +28,16 @@ from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import record, settings
 from wsss_cli.data.images import check_images, read_image
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.resizing import resize_image
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
-from wsss_cli.ops.attention import fuse_branches
+from wsss_cli.ops.attention import fuse_scales
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
 from wsss_cli.stages.making import make
 from wsss_cli.stages.report import Report
+from wsss_cli.stages.rounds import check_mined, mined_before, mined_regions
 from wsss_cli.stages.train import CHECKPOINT_FILE, load_network
 from wsss_cli.tracking import Track
 
@@ -56,6 +58,8 @@ class AttendPlan:
     labels: npt.NDArray[np.bool_]
     sizes: list[tuple[int, int]]
     network: AttentionNetwork
+    erase: Path | None
+    erase_threshold: float
     device: torch.device
     precision: str
     directory: StageDirectory
@@ -69,6 +73,7 @@ class AttendPlan:
             "images": len(self.image_ids),
             "maps": int(self.labels.sum()),
             "checkpoint": str(self.directory.inputs["checkpoint"].path),
+            "erase": None if self.erase is None else str(self.erase),
             "device": str(self.device),
             "precision": self.precision,
         }
@@ -85,7 +90,8 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
     if checkpoint is None:
         require_complete(config.run / "train", "train", instead="--checkpoint FILE")
         checkpoint = config.run / "train" / CHECKPOINT_FILE
-    network, _, class_names = load_network(checkpoint)
+    erase = mined_before(config)
+    network, trained_with, class_names = load_network(checkpoint)
     tree = find_data(config)
     require_same_classes(checkpoint, class_names, tree)
     trained = training_settings(config.run)
@@ -95,15 +101,18 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
     sizes = check_images(map(tree.image_path, image_ids))
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
+    inputs = {
+        "data": Input(tree.root, tree.fingerprint(image_ids, labels)),
+        "checkpoint": Input(checkpoint, file_fingerprint(checkpoint)),
+    }
+    if erase is not None:
+        inputs["erase"] = check_mined(erase, tree, image_ids, labels, sizes)
     directory = StageDirectory(
         path=config.run / "attend",
         stage="attend",
         stage_version=STAGE_VERSION,
         settings={**settings(config), "split": split, "precision": precision},
-        inputs={
-            "data": Input(tree.root, tree.fingerprint(image_ids, labels)),
-            "checkpoint": Input(checkpoint, file_fingerprint(checkpoint)),
-        },
+        inputs=inputs,
         owned=OWNED,
         extras=EXTRAS,
         details={
@@ -115,7 +124,18 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
         },
     )
     return AttendPlan(
-        config, tree, split, image_ids, labels, sizes, network, device, precision, directory
+        config,
+        tree,
+        split,
+        image_ids,
+        labels,
+        sizes,
+        network,
+        erase,
+        trained_with.erase_threshold,
+        device,
+        precision,
+        directory,
     )
 
 
@@ -172,54 +192,56 @@ def _write_images(plan: AttendPlan, shards: Sequence[tuple[range, Path]]) -> Ite
     """Write whole shards; yields the id of each image written."""
     module = plan.network.eval().to(plan.device)
     module.to(memory_format=torch.channels_last)
-    for shard, path in shards:
-        with write_shard(path) as write:
-            for index, attention in _attend(plan, shard):
-                write(plan.image_ids[index], attention)
-                yield plan.image_ids[index]
+    with mined_regions(plan.erase, plan.tree.class_names, plan.erase_threshold) as mined:
+        for shard, path in shards:
+            with write_shard(path) as write:
+                for index, attention in _attend(plan, mined, shard):
+                    write(plan.image_ids[index], attention)
+                    yield plan.image_ids[index]
 
 
-def _attend(plan: AttendPlan, indices: Sequence[int]) -> Iterator[tuple[int, ImageAttention]]:
+def _attend(
+    plan: AttendPlan, mined: MinedRegions | None, indices: Sequence[int]
+) -> Iterator[tuple[int, ImageAttention]]:
     """Attention of some images: decoding ahead in threads, fusing behind in one."""
-    size, batch_size = plan.config.size, plan.config.batch_size
+    sides, batch_size = plan.config.sides(), plan.config.batch_size
 
-    def load(index: int) -> Tensor:
+    def load(index: int) -> list[Tensor]:
+        """The image at each scale, (side, side, 3)."""
         image = read_image(plan.tree.image_path(plan.image_ids[index]))
-        return torch.from_numpy(resize_image(image, (size, size)))  # (size, size, 3)
+        if mined is not None:
+            image = mined.erase(plan.image_ids[index], image)
+        return [torch.from_numpy(resize_image(image, (side, side))) for side in sides]
 
-    def compute() -> Iterator[tuple[Sequence[int], BranchMaps]]:
+    def compute() -> Iterator[tuple[Sequence[int], list[BranchMaps]]]:
         images = prefetch(load, indices, resolve_workers(plan.config.workers))
         for at in range(0, len(indices), batch_size):
             batch = indices[at : at + batch_size]
-            pixels = torch.stack([next(images) for _ in batch]).permute(0, 3, 1, 2)
-            labels = torch.from_numpy(plan.labels[batch]).float()
-            with torch.inference_mode(), autocast(plan.device, plan.precision):
-                raw = attention_of(
-                    plan.network,
-                    pixels.to(plan.device),
-                    labels.to(plan.device),
-                    flip=plan.config.flip,
-                )
+            labels = torch.from_numpy(plan.labels[batch]).float().to(plan.device)
+            raw = []
+            for views in zip(*[next(images) for _ in batch], strict=True):  # scale by scale
+                pixels = torch.stack(views).permute(0, 3, 1, 2).to(plan.device)
+                with torch.inference_mode(), autocast(plan.device, plan.precision):
+                    raw.append(attention_of(plan.network, pixels, labels, flip=plan.config.flip))
             yield batch, raw  # outside: the mode must not leak to whoever waits for this
 
-    def fuse(computed: tuple[Sequence[int], BranchMaps]) -> list[tuple[int, ImageAttention]]:
+    def fuse(computed: tuple[Sequence[int], list[BranchMaps]]) -> list[tuple[int, ImageAttention]]:
         batch, raw = computed
+        pairs, logits = raw[0].pairs, raw[0].logits  # pairs are the same at every scale
         fused = []
         for position, index in enumerate(batch):
-            mine = raw.pairs[:, 0] == position
+            mine = pairs[:, 0] == position
             with torch.inference_mode():
-                maps = fuse_branches(raw.maps[mine], plan.sizes[index])  # (K, H, W)
-            fused.append(
-                (
-                    index,
-                    ImageAttention(
-                        maps.half().cpu().numpy(),
-                        (raw.pairs[mine, 1] + 1).to(torch.uint8).cpu().numpy(),
-                        plan.sizes[index],
-                        raw.logits[position].float().cpu().numpy(),
-                    ),
-                )
+                maps = fuse_scales([scale.maps[mine] for scale in raw], plan.sizes[index])
+            attention = ImageAttention(
+                maps.half().cpu().numpy(),
+                (pairs[mine, 1] + 1).to(torch.uint8).cpu().numpy(),
+                plan.sizes[index],
+                logits[position].float().cpu().numpy(),
             )
+            if mined is not None:
+                attention = mined.merge(plan.image_ids[index], attention)
+            fused.append((index, attention))
         return fused
 
     for images in prefetch(fuse, compute(), workers=1):

@@ -73,7 +73,7 @@ def recorded_logits(path: Path, image_ids: Sequence[str]) -> npt.NDArray[np.floa
     with AttentionFile(path) as file:
         if not set(image_ids) <= set(file.image_ids):
             return None
-        found = [file.read_logits(image_id) for image_id in image_ids]
+        found = [file.outline(image_id).logits for image_id in image_ids]
     whole = [logits for logits in found if logits is not None]
     return np.stack(whole) if len(whole) == len(found) else None
 

@@ -21,7 +21,7 @@ LOSSES_FILE = "losses.csv"
 # Iterations over which logged losses are averaged.
 LOG_EVERY = 10
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, ...]
 
 
 def parameter_groups(
@@ -93,7 +93,7 @@ class Trainer:
     def train(
         self,
         batches: Callable[[int], Iterable[Batch]],
-        losses_of: Callable[[Tensor, Tensor], Mapping[str, Tensor]],
+        losses_of: Callable[..., Mapping[str, Tensor]],
         iterations: int,
         track: Track,
         accumulate: int = 1,
@@ -101,8 +101,8 @@ class Trainer:
         """Train until ``iterations``, checkpointing on the way.
 
         Args:
-            batches: Given the first iteration, yields images and targets on the device,
-                ``accumulate`` of them for each iteration.
+            batches: Given the first iteration, yields images and what is to be learnt of them,
+                on the device, ``accumulate`` batches for each iteration.
             losses_of: Named scalar losses of a batch; their sum is minimised.
             iterations: Total, those before a resumption included.
             track: Shown the progress and the loss.

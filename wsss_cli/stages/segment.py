@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -17,7 +18,7 @@ from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.augmentation import random_joint_view
-from wsss_cli.data.images import check_images, read_image
+from wsss_cli.data.images import Pixels, check_images, read_image
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
@@ -26,17 +27,19 @@ from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.trunks import OXFORD_MEAN
+from wsss_cli.ops.prohibitive import prohibitive_labels
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
 from wsss_cli.stages.making import make
 from wsss_cli.stages.optimisation import (
     LOSSES_FILE,
     RESUME_FILE,
+    Batch,
     Trainer,
     last_losses,
     parameter_groups,
 )
 from wsss_cli.stages.report import Report
-from wsss_cli.stages.supervision import check_label_maps, find_supervision
+from wsss_cli.stages.supervision import check_label_maps, find_confidence, find_supervision
 from wsss_cli.tracking import Track
 
 STAGE_VERSION = 1
@@ -53,7 +56,9 @@ class SegmentPlan:
 
     Attributes:
         supervision: Label map of every training image; empty when a checkpoint is given.
+        confidence: (N, L) of every label in every training image, with ``--prohibitive``.
         predicted_ids: Images to predict.
+        predicted_labels: (M, C) their image-level labels, with ``--restrict-labels``.
     """
 
     config: SegmentConfig
@@ -61,7 +66,9 @@ class SegmentPlan:
     model: str
     weights: InitialWeights
     supervision: dict[str, Path]
+    confidence: npt.NDArray[np.float32] | None
     predicted_ids: list[str]
+    predicted_labels: npt.NDArray[np.bool_] | None
     device: torch.device
     precision: str
     directory: StageDirectory
@@ -98,8 +105,10 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     precision = resolve_precision(config.amp, device)
     trained = training_settings(config.run)
     model = config.model or deeplab_largefov.MODELS[trained.get("backbone", "vgg16")]
-    inputs = {"images": Input(tree.root, tree.fingerprint(predicted_ids, None))}
+    predicted_labels = tree.labels(predicted_ids) if config.restrict_labels else None
+    inputs = {"images": Input(tree.root, tree.fingerprint(predicted_ids, predicted_labels))}
     supervision: dict[str, Path] = {}
+    confidence = None
     weights = InitialWeights()
     if config.checkpoint is not None:
         own = config.run / "segment" / CHECKPOINT_FILE
@@ -115,6 +124,8 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         inherited = trained.get("weights") if trained.get("backbone") == backbone else None
         supervision, inputs["supervision"] = find_supervision(config, tree)
         check_label_maps(tree, supervision, config, track)
+        if config.prohibitive:
+            confidence, inputs["attention"] = find_confidence(config, tree, list(supervision))
         weights = initial_weights(config.weights or inherited, backbone, track)
         inputs["weights"] = Input(Path(weights.name), weights.fingerprint)
     directory = StageDirectory(
@@ -134,7 +145,17 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         },
     )
     return SegmentPlan(
-        config, tree, model, weights, supervision, predicted_ids, device, precision, directory
+        config,
+        tree,
+        model,
+        weights,
+        supervision,
+        confidence,
+        predicted_ids,
+        predicted_labels,
+        device,
+        precision,
+        directory,
     )
 
 
@@ -207,10 +228,14 @@ def _train(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> None:
         f"{config.supervision} labels, {plan.device} in {plan.precision}"
     )
 
-    def losses_of(images: Tensor, label_maps: Tensor) -> dict[str, Tensor]:
+    def losses_of(images: Tensor, label_maps: Tensor, *weighting: Tensor) -> dict[str, Tensor]:
         with autocast(plan.device, plan.precision):
             logits = network(images)
-        return {"segmentation": deeplab_largefov.segmentation_loss(logits, label_maps)}
+        losses = {"segmentation": deeplab_largefov.segmentation_loss(logits, label_maps)}
+        if weighting:
+            online = prohibitive_labels(logits, *weighting)
+            losses["prohibitive"] = deeplab_largefov.segmentation_loss(logits, online)
+        return losses
 
     trainer.train(_batches(plan), losses_of, config.iterations, track, config.accumulate)
     write_checkpoint(
@@ -225,29 +250,42 @@ def _train(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> None:
     )
 
 
-def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[tuple[Tensor, Tensor]]]:
-    """Augmented batches from an iteration on, on the device."""
+def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
+    """Augmented batches from an iteration on, on the device.
+
+    They hold images and label maps, with ``--prohibitive`` also the confidence in each label and
+    where the views lie inside their image.
+    """
     config = plan.config
     image_ids = list(plan.supervision)
     fill = np.round(OXFORD_MEAN).astype(np.uint8)
 
-    def load(batch: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        views = [
-            random_joint_view(
-                read_image(plan.tree.image_path(image_ids[index])),
-                read_label_map(plan.supervision[image_ids[index]]),
-                config.crop,
-                (config.scale_low, config.scale_high),
-                fill,
-                np.random.default_rng((config.seed, sample)),
-            )
-            for sample, index in batch
-        ]
-        images = torch.from_numpy(np.stack([image for image, _ in views]))
-        labels = torch.from_numpy(np.stack([label_map for _, label_map in views]))
-        return images.permute(0, 3, 1, 2), labels.long()  # (B, 3, crop, crop), (B, crop, crop)
+    def view(sample: int, image: Pixels, label_map: Pixels) -> tuple[Pixels, Pixels]:
+        scales = (config.scale_low, config.scale_high)
+        rng = np.random.default_rng((config.seed, sample))
+        return random_joint_view(image, label_map, config.crop, scales, fill, rng)
 
-    def batches(start: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def load(batch: list[tuple[int, int]]) -> Batch:
+        images, label_maps, inside = [], [], []
+        for sample, index in batch:
+            whole = read_image(plan.tree.image_path(image_ids[index]))
+            image, label_map = view(
+                sample, whole, read_label_map(plan.supervision[image_ids[index]])
+            )
+            images.append(image)
+            label_maps.append(label_map)
+            if plan.confidence is not None:
+                # A proxy may hold 255 too; the same view of nothing but 0 has it outside alone.
+                _, edges = view(sample, whole, np.zeros(whole.shape[:2], np.uint8))
+                inside.append(edges == 0)
+        pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
+        labels = torch.from_numpy(np.stack(label_maps)).long()  # (B, crop, crop)
+        if plan.confidence is None:
+            return pixels, labels
+        believed = torch.from_numpy(plan.confidence[[index for _, index in batch]])  # (B, L)
+        return pixels, labels, believed, torch.from_numpy(np.stack(inside))
+
+    def batches(start: int) -> Iterator[Batch]:
         positions = training_positions(
             len(image_ids),
             config.batch_size,
@@ -255,8 +293,8 @@ def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[tuple[Tensor, Tensor
             start * config.accumulate,
             config.iterations * config.accumulate,
         )
-        for images, labels in prefetch(load, positions, resolve_workers(config.workers)):
-            yield images.to(plan.device), labels.to(plan.device)
+        for batch in prefetch(load, positions, resolve_workers(config.workers)):
+            yield tuple(tensor.to(plan.device) for tensor in batch)
 
     return batches
 
@@ -265,6 +303,7 @@ def _predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
     """Write the label map of each image that has none yet; returns how many."""
     folder = plan.directory.path / PREDICTIONS
     missing = [i for i in plan.predicted_ids if not (folder / f"{i}.png").exists()]
+    allowed = _allowed_labels(plan)
     network.eval().to(plan.device)
     network.to(memory_format=torch.channels_last)
 
@@ -276,6 +315,8 @@ def _predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
         for image_id, image in prefetch(load, missing, resolve_workers(plan.config.workers)):
             with torch.inference_mode(), autocast(plan.device, plan.precision):
                 logits = network(image.to(plan.device))  # (1, L, H, W)
+            if image_id in allowed:
+                logits = logits.masked_fill(~allowed[image_id][:, None, None], -torch.inf)
             yield image_id, logits[0].argmax(dim=0).to(torch.uint8).cpu()
 
     def write(predicted: tuple[str, Tensor]) -> None:
@@ -287,6 +328,15 @@ def _predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
     for _ in track.steps(written, total=total, label="predicting", done=total - len(missing)):
         pass
     return len(missing)
+
+
+def _allowed_labels(plan: SegmentPlan) -> dict[str, Tensor]:
+    """(L,) bool of every image with ``--restrict-labels``: background and its own labels."""
+    if plan.predicted_labels is None:
+        return {}
+    own = torch.from_numpy(plan.predicted_labels)  # (M, C)
+    allowed = torch.cat((torch.ones(len(own), 1, dtype=torch.bool), own), dim=1)  # (M, L)
+    return dict(zip(plan.predicted_ids, allowed.to(plan.device), strict=True))
 
 
 def _checked_model(checkpoint: Path, tree: VocTree, wanted: str | None) -> str:

@@ -1,9 +1,13 @@
 """The label maps that a segmentation network learns from."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
+from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
 from wsss_cli.artifacts.fingerprint import files_fingerprint, fingerprint
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import Input, require_complete
@@ -14,6 +18,7 @@ from wsss_cli.data.loading import prefetch
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError, listing
+from wsss_cli.ops.prohibitive import label_confidence
 from wsss_cli.stages.proxy import LABELS
 from wsss_cli.tracking import Track
 
@@ -44,6 +49,36 @@ def find_supervision(config: SegmentConfig, tree: VocTree) -> tuple[dict[str, Pa
     check_images(map(tree.image_path, image_ids))
     identity = fingerprint([files_fingerprint(paths), tree.fingerprint(image_ids, None)])
     return dict(zip(image_ids, paths, strict=True)), Input(place, identity)
+
+
+def find_confidence(
+    config: SegmentConfig, tree: VocTree, image_ids: Sequence[str]
+) -> tuple[npt.NDArray[np.float32], Input]:
+    """How far each label may be believed in each training image, for ``--prohibitive``.
+
+    Returns:
+        (N, C + 1) float32 as :func:`~wsss_cli.ops.prohibitive.label_confidence` has it, and the
+        attention file it is from.
+
+    Raises:
+        WsssError: The attention lacks images or their class scores.
+    """
+    path = config.attention
+    if path is None:
+        require_complete(config.run / "attend", "attend", instead="--attention FILE")
+        path = config.run / "attend" / INDEX
+    rows = []
+    with AttentionFile(path, tree.class_names) as file:
+        file.require(image_ids)
+        for image_id in image_ids:
+            outline = file.outline(image_id)
+            if outline.logits is None:
+                raise WsssError(
+                    f"{path} has no logits for the image {image_id}, which --prohibitive weights "
+                    "by; make the file with `wsss attend`, or leave --prohibitive out"
+                )
+            rows.append(label_confidence(outline.logits, outline.class_ids.tolist()))
+        return np.stack(rows), Input(path.resolve(), file.fingerprint())
 
 
 def check_label_maps(

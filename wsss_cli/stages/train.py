@@ -17,8 +17,9 @@ from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.augmentation import random_view
-from wsss_cli.data.images import check_images, read_image
+from wsss_cli.data.images import Pixels, check_images, read_image
 from wsss_cli.data.loading import prefetch, training_positions
+from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
@@ -36,6 +37,7 @@ from wsss_cli.stages.optimisation import (
     parameter_groups,
 )
 from wsss_cli.stages.report import Report
+from wsss_cli.stages.rounds import check_mined, mined_regions
 from wsss_cli.tracking import Track
 
 STAGE_VERSION = 1
@@ -85,19 +87,22 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         track.note("the tree has no train_aug list, so the train list is used")
     image_ids = tree.image_ids(split)
     labels = tree.labels(image_ids)
-    check_images(map(tree.image_path, image_ids))
+    sizes = check_images(map(tree.image_path, image_ids))
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     weights = initial_weights(config.weights, config.backbone, track)
+    inputs = {
+        "data": Input(tree.root, tree.fingerprint(image_ids, labels)),
+        "weights": Input(Path(weights.name), weights.fingerprint),
+    }
+    if config.erase is not None:
+        inputs["erase"] = check_mined(config.erase, tree, image_ids, labels, sizes)
     directory = StageDirectory(
         path=config.run / "train",
         stage="train",
         stage_version=STAGE_VERSION,
         settings={**settings(config), "split": split, "precision": precision},
-        inputs={
-            "data": Input(tree.root, tree.fingerprint(image_ids, labels)),
-            "weights": Input(Path(weights.name), weights.fingerprint),
-        },
+        inputs=inputs,
         owned=OWNED,
         scratch=(RESUME_FILE,),
         extras=EXTRAS,
@@ -161,7 +166,10 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
             losses: dict[str, Tensor] = network.losses(images, labels)
             return losses
 
-    trainer.train(lambda start: _batches(plan, start), losses_of, config.iterations, track)
+    with mined_regions(config.erase, plan.tree.class_names, config.erase_threshold) as mined:
+        trainer.train(
+            lambda start: _batches(plan, mined, start), losses_of, config.iterations, track
+        )
     _write_network(directory.path / CHECKPOINT_FILE, plan, network)
     seconds = time.monotonic() - started
     return {
@@ -207,19 +215,21 @@ def build_network(config: TrainConfig, num_classes: int, weights: InitialWeights
     return table.load(config.method).build(trunk, num_classes, config)
 
 
-def _batches(plan: TrainPlan, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(
+    plan: TrainPlan, mined: MinedRegions | None, start: int
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Augmented batches from iteration ``start`` on, on the device."""
     config = plan.config
 
+    def view(sample: int, index: int) -> Pixels:
+        image_id = plan.image_ids[index]
+        image = read_image(plan.tree.image_path(image_id))
+        if mined is not None:
+            image = mined.erase(image_id, image)
+        return random_view(image, config.crop, np.random.default_rng((config.seed, sample)))
+
     def load(batch: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        views = [
-            random_view(
-                read_image(plan.tree.image_path(plan.image_ids[index])),
-                config.crop,
-                np.random.default_rng((config.seed, sample)),
-            )
-            for sample, index in batch
-        ]
+        views = [view(sample, index) for sample, index in batch]
         labels = plan.labels[[index for _, index in batch]]
         images = torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
         return images, torch.from_numpy(labels).float()

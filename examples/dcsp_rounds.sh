@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# DCSP on PASCAL VOC 2012: attention at three scales, then two rounds of segmentation.
+#
+#   examples/dcsp_rounds.sh VOC2012 saliency_maps [RUN]
+#
+# Three runs: RUN/1 makes proxies of attention and saliency and learns from them, RUN/relabel
+# predicts the training images again, each with its own labels only, and RUN/2 learns from that.
+#
+# Hardware, time and score: not measured yet.
+set -euo pipefail
+usage="usage: $0 VOC2012 SALIENCY_DIR [RUN]"
+data=${1:?$usage}
+saliency=${2:?$usage}
+runs=${3:-runs/dcsp}
+split=${SPLIT:-train_aug} # a tree without this list: SPLIT=train
+# Further options, for example: TRAIN="--iterations 1500 --lr-steps 1100" SEGMENT="--crop 225"
+read -ra train <<<"${TRAIN:-}"
+read -ra segment <<<"${SEGMENT:-}"
+
+wsss train --data "$data" --run "$runs/1" --method cam --split "$split" "${train[@]}"
+wsss attend --run "$runs/1" --flip --scales 1 --scales 0.75 --scales 0.5
+wsss evaluate --run "$runs/1" --what attention
+wsss proxy --run "$runs/1" --saliency "$saliency" --rule dcsp
+wsss evaluate --run "$runs/1" --what proxy --baselines
+wsss segment --run "$runs/1" "${segment[@]}"
+wsss evaluate --run "$runs/1" --baselines
+
+wsss segment --data "$data" --run "$runs/relabel" --split "$split" --restrict-labels \
+  --checkpoint "$runs/1/segment/checkpoint.pt"
+wsss segment --data "$data" --run "$runs/2" --proxy "$runs/relabel/segment/predictions" \
+  "${segment[@]}"
+wsss evaluate --run "$runs/2"
