@@ -264,6 +264,20 @@ def test_errors_of_a_fresh_process_are_one_sentence_without_traceback(
     assert done.err.count("\n") == 1
 
 
+def test_a_reader_that_has_enough_ends_the_command_in_silence() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [script(), "show", "--methods"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        env=clean_environment(),
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_json_on_stdout_is_all_there_is_when_everything_talks(
     fresh: Command, tree: TinyTree, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Runs a command's work: chooses the track, prints the result, turns errors into sentences."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from wsss_cli.errors import WsssError
 from wsss_cli.tracking import Silent, Track
 
 INTERRUPTED = 130
+# What the shell reports of a process that ended because its reader had gone (SIGPIPE).
+UNREAD = 141
 
 
 def run_stage(
@@ -87,6 +90,9 @@ def errors_as_sentences(*, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         say("interrupted: nothing finished is lost, run the same command again to continue")
         raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:  # as in `wsss show | head -1`: nobody is left to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(UNREAD) from None
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:
