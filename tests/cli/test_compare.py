@@ -377,11 +377,12 @@ def test_flag_and_environment_win_over_shared_weights_and_a_setting_over_them(
     }
 
 
-def test_example_of_the_repository_is_understood(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["methods", "two_cores", "drawn"])
+def test_examples_of_the_repository_are_understood(tmp_path: Path, name: str) -> None:
     from wsss_cli.cli.comparison_file import read_comparison
     from wsss_cli.configs.compare import CompareConfig
 
-    file = Path(__file__).parents[2] / "examples" / "compare_methods.toml"
+    file = Path(__file__).parents[2] / "examples" / f"compare_{name}.toml"
     runs = read_comparison(CompareConfig(file=file, out=tmp_path))
     chosen = {
         run.setting: (
@@ -393,5 +394,5 @@ def test_example_of_the_repository_is_understood(tmp_path: Path) -> None:
         )
         for run in runs
     }
-    assert len(runs) == 3 * len(chosen)
+    assert len(runs) == len({run.seed for run in runs}) * len(chosen)
     assert len(set(chosen.values())) == len(chosen)
