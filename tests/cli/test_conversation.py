@@ -313,6 +313,14 @@ def test_verbose_says_every_setting_before_the_start(
     assert any(line.split() == ["iterations", "4"] for line in outcome.err.splitlines())
 
 
+def test_show_takes_the_run_of_the_environment_whatever_its_name(
+    wsss: Command, monkeypatch: pytest.MonkeyPatch, trained: Path, tmp_path: Path
+) -> None:
+    odd = Path(shutil.copytree(trained, tmp_path / "of:two words"))
+    monkeypatch.setenv("WSSS_RUN", str(odd))
+    assert wsss("show", "--json").values["run"] == str(odd)
+
+
 def test_show_lists_methods_and_rules_with_their_papers(wsss: Command) -> None:
     found = wsss("show", "--methods", "--json").values
     assert found["methods"].keys() == METHODS.keys()

@@ -1,5 +1,6 @@
 """``wsss show``."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from json import loads
@@ -24,10 +25,10 @@ def show(
         list[Path],
         Argument(
             metavar="RUN",
-            envvar="WSSS_RUN",
             help="Directory of the run; with --image several, one below the other.",
+            show_default=f"$WSSS_RUN, else {CommonConfig.run}",
         ),
-    ] = [CommonConfig.run],  # noqa: B006 - Typer copies it
+    ] = [],  # noqa: B006 - Typer copies it; the variable is read below, for it holds one path
     image: Annotated[
         list[str],
         Option(help="Draw what each branch makes of the image of this id (give several times)."),
@@ -53,6 +54,7 @@ def show(
     to RUN/pictures/ID.png, of the first run given.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
+        runs = runs or [Path(os.environ.get("WSSS_RUN") or CommonConfig.run)]
         if methods:
             print_result(_systems(), _systems_text, as_json=json)
             return
