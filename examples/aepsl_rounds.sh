@@ -20,7 +20,7 @@ read -ra segment <<<"${SEGMENT:-}"
 mined=()
 for ((round = 1; round <= rounds; round++)); do
   run=$runs/$round
-  wsss train --data "$data" --run "$run" --method aepsl "${mined[@]}" "${train[@]}"
+  wsss train --data "$data" --run "$run" --method aepsl ${mined[@]+"${mined[@]}"} ${train[@]+"${train[@]}"}
   wsss attend --run "$run" --flip
   wsss evaluate --run "$run" --what attention
   mined=(--erase "$run/attend/attention.h5")
@@ -29,5 +29,5 @@ done
 wsss proxy --run "$run" --saliency "$saliency" --attention-floor 0 \
   --ignore-conflicts 0.8 --ignore-salient 0.25
 wsss evaluate --run "$run" --what proxy --baselines
-wsss segment --run "$run" --prohibitive "${segment[@]}"
+wsss segment --run "$run" --prohibitive ${segment[@]+"${segment[@]}"}
 wsss evaluate --run "$run" --baselines

@@ -17,16 +17,16 @@ split=${SPLIT:-train_aug} # a tree without this list: SPLIT=train
 read -ra train <<<"${TRAIN:-}"
 read -ra segment <<<"${SEGMENT:-}"
 
-wsss train --data "$data" --run "$runs/1" --method cam --split "$split" "${train[@]}"
+wsss train --data "$data" --run "$runs/1" --method cam --split "$split" ${train[@]+"${train[@]}"}
 wsss attend --run "$runs/1" --flip --scales 1 --scales 0.75 --scales 0.5
 wsss evaluate --run "$runs/1" --what attention
 wsss proxy --run "$runs/1" --saliency "$saliency" --rule dcsp
 wsss evaluate --run "$runs/1" --what proxy --baselines
-wsss segment --run "$runs/1" "${segment[@]}"
+wsss segment --run "$runs/1" ${segment[@]+"${segment[@]}"}
 wsss evaluate --run "$runs/1" --baselines
 
 wsss segment --data "$data" --run "$runs/relabel" --split "$split" --restrict-labels \
   --checkpoint "$runs/1/segment/checkpoint.pt"
 wsss segment --data "$data" --run "$runs/2" --proxy "$runs/relabel/segment/predictions" \
-  "${segment[@]}"
+  ${segment[@]+"${segment[@]}"}
 wsss evaluate --run "$runs/2"
