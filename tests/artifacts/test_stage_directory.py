@@ -130,10 +130,24 @@ def test_overwrite_removes_what_is_owned_and_nothing_else(directory: StageDirect
 
 
 def test_overwrite_removes_what_an_earlier_version_declared(directory: StageDirectory) -> None:
-    replace(directory, owned=("old/*.bin",)).begin()
+    earlier = replace(directory, owned=("old/*.bin",), stage_version=0)
+    earlier.begin()
     old = _put(directory, "old/a.bin")
     directory.begin(overwrite=True)
     assert not old.exists()
+
+
+def test_overwriting_that_was_stopped_goes_on_where_it_was(directory: StageDirectory) -> None:
+    """`run the same command again` must hold with --overwrite too."""
+    directory.begin()
+    directory.complete({})
+    finished = _put(directory, "labels/a.png")
+    directory.begin(overwrite=True)
+    assert not finished.exists()
+    begun = _put(directory, "labels/b.png")
+    assert directory.state(overwrite=True) == "resumable"
+    directory.begin(overwrite=True)
+    assert begun.exists()
 
 
 @pytest.mark.parametrize("pattern", ["../*.txt", "{outside}/*.txt", "a/../../*.txt"])
@@ -143,7 +157,9 @@ def test_manifest_cannot_make_overwrite_leave_its_directory(
     directory.begin()
     manifest = read_manifest(directory.path)
     owned = [pattern.format(outside=directory.path.parent)]
-    (directory.path / "manifest.json").write_text(json.dumps({**manifest, "owned": owned}))
+    (directory.path / "manifest.json").write_text(
+        json.dumps({**manifest, "status": "complete", "owned": owned})
+    )
     outside = directory.path.parent / "mine.txt"
     outside.write_text("x")
     _put(directory, "a/x")

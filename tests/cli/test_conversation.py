@@ -458,6 +458,51 @@ def test_baselines_are_scored_on_the_same_images(wsss: Command, tree: TinyTree, 
     assert baselines["background"] < baselines["saliency_first_label"]
 
 
+def test_scores_of_an_earlier_result_are_called_so(
+    wsss: Command, tree: TinyTree, run: Path
+) -> None:
+    assert wsss(*_commands(tree, run)["proxy"]).code == 0
+    assert wsss("evaluate", "--what", "proxy", "--run", run).code == 0
+    assert "EARLIER RESULT" not in wsss("show", run).out
+    again = ["proxy", "--run", run, "--rule", "threshold", "--overwrite"]
+    assert wsss(*again).code == 0
+    assert "EARLIER RESULT" in wsss("show", run).out
+    (run / "evaluate" / "proxy.json").write_text("{")
+    _refused(wsss("show", run), 1, "proxy.json", "cannot be read as JSON")
+
+
+def test_logits_of_other_classes_are_no_baseline(
+    wsss: Command, segmented: Path, tmp_path: Path
+) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.attrs["class_names"] = ["p", "q"]
+    arguments = ["evaluate", "--run", segmented, "--baselines", "--attention"]
+    _refused(wsss(*arguments, tmp_path / "other.h5"), 1, "other.h5")
+    _refused(wsss(*arguments, tmp_path / "none.h5"), 1, "none.h5", "does not exist")
+
+
+def test_attending_with_another_seed_or_batch_is_the_same(
+    wsss: Command, tree: TinyTree, run: Path
+) -> None:
+    arguments = _commands(tree, run)["attend"]
+    assert wsss(*arguments).code == 0
+    assert " up to date" in wsss(*arguments, "--seed", "9", "--batch-size", "3").out
+
+
+def test_finished_training_that_lost_its_losses_is_not_repeated(
+    wsss: Command, tree: TinyTree, tmp_path: Path
+) -> None:
+    run = tmp_path / "long"
+    arguments = [*train_arguments(tree, run), "--iterations", "11"]
+    assert wsss(*arguments).code == 0
+    network = run / "train" / "checkpoint.pt"
+    before = (network.stat().st_mtime_ns, network.read_bytes())
+    (run / "train" / "losses.csv").unlink()
+    outcome = wsss(*arguments)
+    assert outcome.code == 0, outcome.err
+    assert (network.stat().st_mtime_ns, network.read_bytes()) == before
+
+
 def test_only_the_predicted_label_may_be_a_class_that_the_image_does_not_have(
     tree: TinyTree,
 ) -> None:

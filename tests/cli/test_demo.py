@@ -45,6 +45,14 @@ def test_demonstration_of_another_seed_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["demo.json"]
 
 
+@pytest.mark.parametrize("name", ["VOC2012", "saliency_maps"])
+def test_data_that_nobody_drew_is_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(UsageError, match="not of a demonstration"):
+        run(DemoConfig(tmp_path), track=Silent())
+    assert [path.name for path in tmp_path.rglob("*")] == [name]
+
+
 @pytest.mark.slow
 def test_seenet_finds_more_of_the_objects_than_cam(scores: dict[str, Any]) -> None:
     assert scores["seenet"]["attention"] > scores["cam"]["attention"] + ATTENTION_MARGIN

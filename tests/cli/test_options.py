@@ -86,12 +86,15 @@ VALUES: dict[str, Any] = {
     "ignore_salient": 0.25,
     "workers": 3,
     "head_channels": 7,
+    "device": "cpu",
 }
 
 # What else must be said for an option to have a meaning.
 ALONG: dict[tuple[str, str], dict[str, Any]] = {
     ("evaluate", "attention"): {"what": "attention"},
     ("segment", "attention"): {"prohibitive": True},
+    ("train", "acol_threshold"): {"method": "acol"},
+    **{("train", f"gain_{name}"): {"method": "gain"} for name in ("sigma", "omega", "alpha")},
     ("proxy", "second_saliency"): {"rule": "dcsp"},
     ("proxy", "attention_cut"): {"rule": "oaa"},
     ("proxy", "background_score"): {"rule": "dcsp"},
@@ -155,11 +158,17 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --frozen-blocks 5", "--frozen-blocks must be 0 to 4"),
         ("train --method gradcam", "--method must be one of cam, aepsl, acol, gain, seenet, not"),
         ("train --head-channels 0", "--head-channels must be above 0"),
-        ("train --acol-threshold 0", "--acol-threshold must be above 0 and at most 1"),
-        ("train --acol-threshold 1.1", "--acol-threshold must be above 0 and at most 1"),
-        ("train --gain-sigma 1.1", "--gain-sigma must be in [0, 1]"),
-        ("train --gain-omega 0", "--gain-omega must be above 0"),
-        ("train --gain-alpha -1", "--gain-alpha must be 0 or more"),
+        (
+            "train --method acol --acol-threshold 0",
+            "--acol-threshold must be above 0 and at most 1",
+        ),
+        (
+            "train --method acol --acol-threshold 1.1",
+            "--acol-threshold must be above 0 and at most 1",
+        ),
+        ("train --method gain --gain-sigma 1.1", "--gain-sigma must be in [0, 1]"),
+        ("train --method gain --gain-omega 0", "--gain-omega must be above 0"),
+        ("train --method gain --gain-alpha -1", "--gain-alpha must be 0 or more"),
         ("train --backbone resnet", "--backbone must be one of vgg16, tiny"),
         ("train --seed -1", "--seed"),
         ("train --workers -1", "--workers must be 0 or more"),
@@ -169,6 +178,9 @@ def test_value_of_every_option_reaches_the_stage(
         ("attend --scales nan", "--scales must be above 0"),
         ("attend --scales 0.1", "--scales must leave 32 pixels or more of --size 224; they leave"),
         ("attend --scales 1 --scales 1", "--scales must give different sizes each"),
+        ("train --gain-sigma 0.1", "--gain-sigma belongs to the method gain, not to seenet; leave"),
+        ("train --method cam --no-sign-flip", "--sign-flip belongs to the method seenet, not to"),
+        ("attend --device tpu", "--device must be auto, cpu, cuda or cuda:N, not 'tpu'"),
         ("train --erase-threshold 1.5", "--erase-threshold must be in [0, 1]"),
         ("attend --batch-size 0", "--batch-size must be above 0"),
         ("proxy --w 0", "--w must be above 0"),

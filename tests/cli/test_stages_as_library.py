@@ -161,7 +161,7 @@ def test_checkpoint_from_before_a_setting_was_there_loads_with_its_default(
     trained: Path, tmp_path: Path
 ) -> None:
     content = read_checkpoint(trained / "train" / "checkpoint.pt", "attention")
-    for name in ("head_channels", "acol_threshold", "gain_sigma", "gain_omega", "gain_alpha"):
+    for name in ("head_channels", "share_background_head"):
         del content["config"][name]
     write_checkpoint(tmp_path / "old.pt", "attention", content)
     network, config, _ = train.load_network(tmp_path / "old.pt")

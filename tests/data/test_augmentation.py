@@ -178,3 +178,13 @@ def test_small_attention_is_enlarged_map_by_map_and_stays_in_its_range() -> None
         assert np.array_equal(many, expected)
     assert large.min() >= maps.min()
     assert large.max() <= maps.max()
+
+
+def test_side_that_shrinks_is_averaged_while_the_other_grows() -> None:
+    """A panorama becomes a square: one-pixel stripes must turn grey, not into other stripes."""
+    stripes = np.zeros((20, 100, 3), np.uint8)
+    stripes[:, ::2] = 200
+    square = resize_image(stripes, (25, 25))
+    assert square.shape == (25, 25, 3)
+    assert np.abs(square.astype(int) - 100).max() <= 1
+    assert np.array_equal(resize_image(stripes.transpose(1, 0, 2), (25, 25)).shape, (25, 25, 3))

@@ -172,3 +172,10 @@ def test_full_supervision_prefers_vocs_own_mask(own_tree: TinyTree) -> None:
     own_tree.mask(second).unlink()
     assert voc.training_mask_path(first) == own_tree.mask(first)
     assert voc.training_mask_path(second) == aug / f"{second}.png"
+
+
+@pytest.mark.parametrize("name", ["background", "Background"])
+def test_background_is_no_class_of_its_own(own_tree: TinyTree, name: str) -> None:
+    (own_tree.root / "classes.txt").write_text("\n".join([name, *CLASSES]))
+    with pytest.raises(WsssError, match="label 0 without being named"):
+        VocTree.find(own_tree.root).class_names  # noqa: B018

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from wsss_cli.errors import UsageError, WsssError
-from wsss_cli.models.pretrained import initial_weights
-from wsss_cli.models.trunks import build_trunk
+from wsss_cli.models.pretrained import InitialWeights, initial_weights
+from wsss_cli.models.trunks import Preprocessing, build_trunk
 from wsss_cli.tracking import Silent
 
 
@@ -39,21 +39,20 @@ def test_equal_files_have_equal_fingerprints_and_others_do_not(tmp_path: Path) -
 
 def test_layer_of_another_shape_is_named_with_both_shapes(tmp_path: Path) -> None:
     changed = {"features.0.weight": torch.zeros(24, 3, 5, 5)}
-    weights = initial_weights(str(_file(tmp_path / "w.pt", **changed)), "tiny", Silent())
     with pytest.raises(WsssError, match=r"features\.0\.weight is 24x3x5x5 instead of 24x3x3x3"):
-        weights.load_into(build_trunk("tiny"))
+        initial_weights(str(_file(tmp_path / "w.pt", **changed)), "tiny", Silent())
 
 
 def test_missing_layer_is_named(tmp_path: Path) -> None:
     torch.save({"features.0.weight": torch.zeros(24, 3, 3, 3)}, tmp_path / "w.pt")
-    weights = initial_weights(str(tmp_path / "w.pt"), "tiny", Silent())
     with pytest.raises(WsssError, match=r"features\.1\.weight is missing"):
-        weights.load_into(build_trunk("tiny"))
+        initial_weights(str(tmp_path / "w.pt"), "tiny", Silent())
 
 
 def test_nothing_is_loaded_when_a_layer_does_not_fit(tmp_path: Path) -> None:
     changed = {"features.12.weight": torch.zeros(1)}
-    weights = initial_weights(str(_file(tmp_path / "w.pt", **changed)), "tiny", Silent())
+    tensors = torch.load(_file(tmp_path / "w.pt", **changed), weights_only=True)
+    weights = InitialWeights("w.pt", "", lambda: (tensors, Preprocessing()))
     trunk = build_trunk("tiny")
     before = {name: tensor.clone() for name, tensor in trunk.state_dict().items()}
     with pytest.raises(WsssError):

@@ -56,6 +56,22 @@ def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - JSON is what
     write_atomically(path, lambda file: _write_all(file, text.encode()))
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object of ours.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        WsssError: It is not whole, or no object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WsssError(f"{path} cannot be read as JSON ({error}); remove it") from error
+    if not isinstance(content, dict):
+        raise WsssError(f"{path} holds no JSON object; remove it")
+    return content
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write bytes atomically."""
     write_atomically(path, lambda file: _write_all(file, content))

@@ -81,7 +81,9 @@ class StageDirectory:
     ) -> str:
         """Compare with what is on the disk: ``new``, ``resumable`` or ``complete``.
 
-        A complete artifact from which files have vanished is resumable: they are made again.
+        A complete artifact from which files have vanished is resumable: they are made again. So
+        is an unfinished one of the same settings with ``overwrite``: it was begun by overwriting,
+        and a stop must not cost more because of that.
 
         Args:
             overwrite: Whatever lies there is to be replaced.
@@ -100,9 +102,10 @@ class StageDirectory:
                     "it is; move it away or choose another --run"
                 ) from None
             return "new"
-        if overwrite:
+        same = manifest["fingerprint"] == self.fingerprint
+        if overwrite and not (same and manifest["status"] == "running"):
             return "new"
-        if manifest["fingerprint"] != self.fingerprint:
+        if not same:
             raise UsageError(
                 f"{self.path} holds another result ({self._differences(manifest)}); {way_out}"
             )
@@ -182,7 +185,7 @@ class StageDirectory:
                     f"{folder} is a link, and what the stage writes and replaces must be its own; "
                     "remove the link or choose another --run"
                 )
-        if overwrite:
+        if overwrite and self.state(overwrite=True) == "new":
             self._remove_owned()
         if self.path.is_dir():
             for leftover in self.path.rglob(f".*{PARTIAL_SUFFIX}"):

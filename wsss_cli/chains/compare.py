@@ -80,9 +80,12 @@ def _check_images(run: ComparedRun, tree: VocTree, split: str) -> None:
     image_ids = tree.image_ids(split)
     tree.labels(image_ids)
     check_images(map(tree.image_path, image_ids))
-    if run.proxy.saliency is None:
-        raise UsageError("proxies need saliency maps; pass --saliency DIR (grey PNG by image id)")
-    png_files(run.proxy.saliency, image_ids, "--saliency")
+    if run.labels.saliency is None:
+        raise UsageError(
+            "a comparison needs saliency maps, if only for the baseline; pass --saliency DIR (grey "
+            "PNG by image id)"
+        )
+    png_files(run.labels.saliency, image_ids, "--saliency")
     masks = run.labels.gt or tree.root / "SegmentationClass"
     require_folder(masks, "evaluate.gt" if run.labels.gt else "--data")
     if not any((masks / f"{image_id}.png").is_file() for image_id in image_ids):

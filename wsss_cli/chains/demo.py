@@ -5,11 +5,10 @@ the class; SeeNet erases it and has to find the body.
 """
 
 import time
-from json import loads
 from pathlib import Path
 from typing import Any
 
-from wsss_cli.artifacts.atomic import write_json
+from wsss_cli.artifacts.atomic import read_json, write_json
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
@@ -32,6 +31,7 @@ SEGMENTATION_ITERATIONS = 600
 CROP = 112
 TEST_SIZE = 128
 SETTINGS_FILE = "demo.json"
+DATA, SALIENCY = "VOC2012", "saliency_maps"  # as draw_voc_tree calls them
 
 
 def run(config: DemoConfig, *, track: Track) -> Report:
@@ -104,21 +104,28 @@ def _draw(config: DemoConfig, track: Track) -> tuple[Path, Path]:
     """Draw the data set unless it is there; returns the tree and its saliency maps.
 
     Raises:
-        UsageError: The directory holds the drawings of another seed.
+        UsageError: The directory holds the drawings of another seed, or data that nobody drew.
     """
     root = config.directory
-    _require_same_seed(root / SETTINGS_FILE, config)
-    last_written = root / "VOC2012" / "classes.txt"
+    _require_own(root / SETTINGS_FILE, config)
+    last_written = root / DATA / "classes.txt"
     if not last_written.exists():
-        track.note(f"drawing {TRAIN_IMAGES + VAL_IMAGES} images to {root / 'VOC2012'}")
+        track.note(f"drawing {TRAIN_IMAGES + VAL_IMAGES} images to {root / DATA}")
         draw_voc_tree(root, train_images=TRAIN_IMAGES, val_images=VAL_IMAGES, seed=config.seed)
-    return root / "VOC2012", root / "saliency_maps"
+    return root / DATA, root / SALIENCY
 
 
-def _require_same_seed(record: Path, config: DemoConfig) -> None:
+def _require_own(record: Path, config: DemoConfig) -> None:
     if not record.exists():
+        strangers = [config.directory / name for name in (DATA, SALIENCY)]
+        for path in strangers:
+            if path.exists():
+                raise UsageError(
+                    f"{path} is there and not of a demonstration, which would draw over it; choose "
+                    "another directory"
+                )
         write_json(record, {"seed": config.seed})
-    seed = loads(record.read_text(encoding="utf-8"))["seed"]
+    seed = read_json(record).get("seed")
     if seed != config.seed:
         raise UsageError(
             f"{config.directory} holds a demonstration with seed {seed}; pass --seed {seed}, or "

@@ -26,6 +26,7 @@ from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.compare import CompareConfig, ComparedRun
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.proxy_rules import RULES
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import UsageError
 
@@ -172,11 +173,14 @@ def _run(
     of_train = {**shared["train"], **weights, **own["train"]}
     of_attend = {**shared["attend"], **own["attend"]}
     of_proxy = {**shared["proxy"], **own["proxy"]}
-    of_labels = {"what": "proxy", "baselines": True}
+    rule = RULES.get(of_proxy.get("rule", ProxyConfig.rule))
+    sees_saliency = rule is None or "saliency" in rule.options
+    drawn_in = {"saliency": config.saliency if sees_saliency else None}
+    of_labels = {"what": "proxy", "baselines": True, "saliency": config.saliency}
     chain: list[tuple[str, Table]] = [
         ("train", {"data": config.data, "seed": seed, **device, **workers, **of_train}),
         ("attend", {**device, **workers, **of_attend}),
-        ("proxy", {"saliency": config.saliency, **workers, **of_proxy}),
+        ("proxy", {**drawn_in, **workers, **of_proxy}),
         ("evaluate", {"what": "attention", **workers, **shared["evaluate"]}),
         ("evaluate", {**of_labels, **workers, **shared["evaluate"]}),
     ]

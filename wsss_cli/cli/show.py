@@ -3,18 +3,19 @@
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from json import loads
 from pathlib import Path
 from textwrap import wrap
 from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from wsss_cli.artifacts.atomic import read_json
 from wsss_cli.artifacts.stage_directory import STAGES, read_manifest
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import errors_as_sentences
 from wsss_cli.cli.conversation import show as print_result
 from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.evaluate import SCORED_STAGE
 from wsss_cli.configs.proxy_rules import RULES
 from wsss_cli.errors import UsageError
 from wsss_cli.methods.table import METHODS
@@ -75,18 +76,19 @@ def summarise(run: Path) -> dict[str, Any]:
     Raises:
         UsageError: There is no run.
     """
-    stages = {}
+    stages, fingerprints = {}, {}
     for stage in STAGES:
         try:
             manifest = read_manifest(run / stage)
         except FileNotFoundError:
             continue
+        fingerprints[stage] = manifest["fingerprint"]
         kept = ("status", "settings", "counts", "started", "finished", "data", "device")
         stages[stage] = {key: manifest[key] for key in kept if key in manifest}
-    scores = {
-        path.stem: loads(path.read_text("utf-8"))
-        for path in sorted((run / "evaluate").glob("*.json"))
-    }
+    scores = {path.stem: read_json(path) for path in sorted((run / "evaluate").glob("*.json"))}
+    for what, values in scores.items():
+        now = fingerprints.get(SCORED_STAGE.get(what, ""))
+        values["of_this_result"] = values.get("artifact_fingerprint") == now
     if not stages and not scores:
         raise UsageError(f"{run} holds no run; start one with wsss train --data DIR --run {run}")
     return {"run": str(run), "stages": stages, "scores": scores}
@@ -95,7 +97,7 @@ def summarise(run: Path) -> dict[str, Any]:
 def _systems() -> dict[str, Any]:
     return {
         "methods": {
-            name: {k: v for k, v in asdict(m).items() if k != "module"}
+            name: {k: v for k, v in asdict(m).items() if k not in ("module", "options")}
             for name, m in METHODS.items()
         },
         "rules": {name: {"title": rule.title, "paper": rule.paper} for name, rule in RULES.items()},
@@ -132,9 +134,13 @@ def _text(summary: Mapping[str, Any]) -> str:
         if "counts" in found:
             lines.append("           " + _pairs(found["counts"]))
     for what, scores in summary["scores"].items():
+        miou = "not defined" if scores["miou"] is None else f"{100 * scores['miou']:.1f}"
+        convention = scores.get("predicted_ignore")
         lines.append(
-            f"  {what:<10} mIoU {100 * scores['miou']:.1f} on {scores['images']} images against "
+            f"  {what:<10} mIoU {miou} on {scores['images']} images against "
             f"{scores['ground_truth']}"
+            + (f", a predicted 255 as {convention}" if convention else "")
+            + ("" if scores["of_this_result"] else "; OF AN EARLIER RESULT, evaluate again")
         )
     return "\n".join(lines)
 

@@ -50,6 +50,10 @@ class AttendConfig(CommonConfig):
         )
         check(self.batch_size > 0, "batch_size", "must be above 0")
 
+    def idle(self) -> frozenset[str]:
+        """Nothing is random; images that share a batch change each other's rounding at most."""
+        return frozenset({"seed", "batch_size"})
+
     def sides(self) -> list[int]:
         """Side of the square at each scale, in pixels."""
         return [round(self.size * scale) for scale in self.scales]

@@ -1,5 +1,6 @@
 """Settings that every stage has, and how settings are checked and named."""
 
+import re
 from dataclasses import dataclass, fields
 from math import isfinite
 from pathlib import Path
@@ -61,12 +62,22 @@ class CommonConfig:
             check(not isinstance(value, float) or isfinite(value), field.name, "must be finite")
         check(0 <= self.seed < 2**63, "seed", "must be between 0 and 2**63 - 1")
         choice("amp", self.amp, AMP_CHOICES)
+        check(
+            re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device) is not None,
+            "device",
+            f"must be auto, cpu, cuda or cuda:N, not {self.device!r}",
+        )
+
+    def idle(self) -> frozenset[str]:
+        """Fields that change nothing in this very result, beside those that never do."""
+        return frozenset()
 
 
 def settings(config: CommonConfig) -> dict[str, Any]:
     """The fields that change a result, as JSON values, for the fingerprint."""
+    without = OPERATIONAL | INPUT_PATHS | config.idle()
     names = [field.name for field in fields(config)]
-    return {name: getattr(config, name) for name in names if name not in OPERATIONAL | INPUT_PATHS}
+    return {name: getattr(config, name) for name in names if name not in without}
 
 
 def record(config: CommonConfig) -> dict[str, Any]:

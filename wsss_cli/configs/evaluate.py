@@ -5,7 +5,9 @@ from pathlib import Path
 
 from wsss_cli.configs.common import CommonConfig, check, choice
 
-SUBJECTS = ("prediction", "proxy", "attention")
+# What can be scored, and the stage that makes it.
+SCORED_STAGE = {"prediction": "segment", "proxy": "proxy", "attention": "attend"}
+SUBJECTS = tuple(SCORED_STAGE)
 PREDICTED_IGNORE = ("false-negative", "background", "excluded")
 
 

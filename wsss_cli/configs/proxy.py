@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
-from wsss_cli.configs.common import CommonConfig, check, choice, settings
+from wsss_cli.configs.common import CommonConfig, check, choice
 from wsss_cli.configs.proxy_rules import RULES, Rule, rules_with
 
 
@@ -68,10 +67,9 @@ class ProxyConfig(CommonConfig):
         """What is known of the rule."""
         return RULES[self.rule]
 
-    def identity(self) -> dict[str, Any]:
-        """The settings that change the result: those of the stage and of the chosen rule."""
-        others = self._of_other_rules()
-        return {name: value for name, value in settings(self).items() if name not in others}
+    def idle(self) -> frozenset[str]:
+        """Nothing is random, and the settings of other rules say nothing."""
+        return frozenset({"seed", *self._of_other_rules()})
 
     def _of_other_rules(self) -> list[str]:
         names = [field.name for field in fields(self)]

@@ -72,8 +72,9 @@ class SegmentConfig(CommonConfig):
             "attention",
             "is read with --prohibitive only; pass that too, or leave --attention out",
         )
-        for field in ("iterations", "batch_size", "accumulate", "crop", "checkpoint_every"):
+        for field in ("iterations", "batch_size", "accumulate", "checkpoint_every"):
             check(getattr(self, field) > 0, field, "must be above 0")
+        check(self.crop >= 32, "crop", "must be 32 or more")
         check(self.lr > 0, "lr", "must be above 0")
         check(0 <= self.momentum < 1, "momentum", "must be in [0, 1)")
         check(self.weight_decay >= 0, "weight_decay", "must be 0 or more")

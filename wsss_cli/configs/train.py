@@ -79,9 +79,17 @@ class TrainConfig(CommonConfig):
         super().__post_init__()
         choice("method", self.method, tuple(METHODS))
         choice("backbone", self.backbone, BACKBONES)
-        for field in ("iterations", "batch_size", "crop", "checkpoint_every"):
+        for name, owner in self._of_other_methods().items():
+            check(
+                getattr(self, name) == getattr(TrainConfig, name),
+                name,
+                f"belongs to the method {owner}, not to {self.method}; leave it out or choose "
+                "another --method",
+            )
+        for field in ("iterations", "batch_size", "checkpoint_every"):
             check(getattr(self, field) > 0, field, "must be above 0")
         check(self.snapshot_every >= 0, "snapshot_every", "must be 0 or more")
+        check(self.crop >= 32, "crop", "must be 32 or more")
         check(self.lr > 0, "lr", "must be above 0")
         check(self.weight_decay >= 0, "weight_decay", "must be 0 or more")
         check(0 <= self.momentum < 1, "momentum", "must be in [0, 1)")
@@ -101,3 +109,13 @@ class TrainConfig(CommonConfig):
         check(0 <= self.gain_sigma <= 1, "gain_sigma", "must be in [0, 1]")
         check(self.gain_omega > 0, "gain_omega", "must be above 0")
         check(self.gain_alpha >= 0, "gain_alpha", "must be 0 or more")
+
+    def idle(self) -> frozenset[str]:
+        """The settings of other methods, and of erasing where nothing is erased."""
+        erasing = {"erase_threshold"} if self.erase is None else set()
+        return frozenset({*self._of_other_methods(), *erasing})
+
+    def _of_other_methods(self) -> dict[str, str]:
+        """Settings that another method owns, with its name."""
+        others = {name: method for name, method in METHODS.items() if name != self.method}
+        return {option: name for name, method in others.items() for option in method.options}

@@ -8,12 +8,16 @@ from wsss_cli.data.images import Pixels
 
 
 def resize_image(image: Pixels, size: tuple[int, int]) -> Pixels:
-    """Resize (H, W, 3) to ``size`` (H, W): areas averaged when shrinking, linear when growing."""
-    if image.shape[:2] == size:
-        return image
-    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image, size[::-1], interpolation=way).astype(np.uint8, copy=False)
+    """Resize (H, W, 3) to ``size`` (H, W): areas averaged when shrinking, linear when growing.
+
+    Each side on its own: OpenCV averages areas only where both sides shrink.
+    """
+    height, width = image.shape[:2]
+    smaller = min(height, size[0]), min(width, size[1])
+    for target, way in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
+        if image.shape[:2] != target:
+            image = cv2.resize(image, target[::-1], interpolation=way).astype(np.uint8, copy=False)
+    return image
 
 
 def resize_labels(label_map: Pixels, size: tuple[int, int]) -> Pixels:

@@ -65,6 +65,11 @@ class VocTree:
         names = tuple(line.strip() for line in _lines(path) if line.strip())
         if not 0 < len(names) < 255 or len(set(names)) != len(names):
             raise WsssError(f"{path} must name 1 to 254 different classes, one a line")
+        if "background" in (name.lower() for name in names):
+            raise WsssError(
+                f"{path} names the background, which is label 0 without being named; remove the "
+                "line, or all classes are numbered one too high"
+            )
         return names
 
     def training_split(self) -> str:

@@ -14,12 +14,14 @@ class Method:
         paper: Where it is from.
         here: What differs from the paper; the module's docstring has it at length.
         module: Module that builds it: ``build(trunk, num_classes, config)``.
+        options: Settings of ``wsss train`` that only this method has.
     """
 
     title: str
     paper: str
     here: str
     module: str
+    options: tuple[str, ...] = ()
 
 
 METHODS = {
@@ -42,6 +44,7 @@ METHODS = {
         "sigmoid losses, as an image has several classes; heads of SeeNet's size "
         "(--head-channels 1024 is the paper's); no 3x3 average pooling before them",
         "wsss_cli.methods.acol",
+        ("acol_threshold",),
     ),
     "gain": Method(
         "Guided attention inference network",
@@ -49,6 +52,7 @@ METHODS = {
         "the head is that of SeeNet's S_A; sigma, omega and alpha are options, since "
         "implementations disagree",
         "wsss_cli.methods.gain",
+        ("gain_sigma", "gain_omega", "gain_alpha"),
     ),
     "seenet": Method(
         "Self-Erasing Network",
@@ -56,6 +60,13 @@ METHODS = {
         "where S_A has found nothing yet, nothing is erased and S_C is left out; whether S_C "
         "shares S_B's head is an option",
         "wsss_cli.methods.seenet",
+        (
+            "delta_high",
+            "delta_low",
+            "sign_flip",
+            "background_branch",
+            "share_background_head",
+        ),
     ),
 }
 

@@ -12,7 +12,7 @@ from torchvision.models import VGG16_Weights
 from wsss_cli.artifacts.checkpoint import FORMAT, read_tensors
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.errors import UsageError, WsssError, listing
-from wsss_cli.models.trunks import Preprocessing, Trunk
+from wsss_cli.models.trunks import Preprocessing, Trunk, build_trunk
 from wsss_cli.tracking import Track
 
 # torchvision names its files by the first eight digits of their SHA-256. Its own training of VGG16
@@ -61,6 +61,13 @@ def load_layers(
     Raises:
         WsssError: Lists the layers that are missing or have another shape.
     """
+    _require_layers(layers, tensors, prefix=prefix, source=source)
+    layers.load_state_dict({name: tensors[prefix + name] for name in layers.state_dict()})
+
+
+def _require_layers(
+    layers: nn.Sequential, tensors: Mapping[str, Tensor], *, prefix: str, source: str
+) -> None:
     wanted = layers.state_dict()
     problems = []
     for name, parameter in wanted.items():
@@ -73,7 +80,6 @@ def load_layers(
         raise WsssError(
             f"--weights {source} does not fit this backbone: {listing(problems, most=4)}"
         )
-    layers.load_state_dict({name: tensors[prefix + name] for name in wanted})
 
 
 def initial_weights(weights: str | None, backbone: str, track: Track) -> InitialWeights:
@@ -87,7 +93,7 @@ def initial_weights(weights: str | None, backbone: str, track: Track) -> Initial
 
     Raises:
         UsageError: There are no such weights for this backbone.
-        WsssError: The file is not one of tensors.
+        WsssError: The file is not one of tensors, or its layers have other names or shapes.
     """
     if weights is None:
         weights = "imagenet" if backbone == "vgg16" else "none"
@@ -103,6 +109,9 @@ def initial_weights(weights: str | None, backbone: str, track: Track) -> Initial
     if not path.is_file():
         raise UsageError(f"--weights {weights} is no file, nor imagenet or none")
     found = _from_file(path)
+    with torch.device("meta"):  # shapes alone
+        layers = build_trunk(backbone).features
+    _require_layers(layers, found[0], prefix="features.", source=weights)
     return InitialWeights(str(path.resolve()), file_fingerprint(path), lambda: found)
 
 

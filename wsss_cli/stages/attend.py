@@ -41,7 +41,7 @@ from wsss_cli.stages.rounds import check_mined, mined_before, mined_regions
 from wsss_cli.stages.train import CHECKPOINT_FILE, load_network
 from wsss_cli.tracking import Track
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 HEATMAPS = "heatmaps"
 OWNED = (INDEX, f"{SHARDS}/*.h5")
 EXTRAS = (f"{HEATMAPS}/*.png",)

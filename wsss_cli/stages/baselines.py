@@ -66,11 +66,15 @@ class Baselines:
         return label_maps
 
 
-def recorded_logits(path: Path, image_ids: Sequence[str]) -> npt.NDArray[np.float32] | None:
-    """(N, C) logits kept in an attention file; None unless it has them of every image."""
-    if not path.exists():
-        return None
-    with AttentionFile(path) as file:
+def recorded_logits(
+    path: Path, image_ids: Sequence[str], class_names: Sequence[str]
+) -> npt.NDArray[np.float32] | None:
+    """(N, C) logits kept in an attention file; None unless it has them of every image.
+
+    Raises:
+        WsssError: It is no attention file, or one of other classes.
+    """
+    with AttentionFile(path, class_names) as file:
         if not set(image_ids) <= set(file.image_ids):
             return None
         found = [file.outline(image_id).logits for image_id in image_ids]

@@ -15,9 +15,9 @@ from torch import Tensor
 from wsss_cli.artifacts.atomic import write_json
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile, ImageAttention
 from wsss_cli.artifacts.label_png import read_label_map
-from wsss_cli.artifacts.stage_directory import require_complete
+from wsss_cli.artifacts.stage_directory import read_manifest, require_complete
 from wsss_cli.configs.common import record
-from wsss_cli.configs.evaluate import EvaluateConfig
+from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
 from wsss_cli.data.label_folder import png_files, png_ids, require_folder
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import enlarge_maps
@@ -76,6 +76,12 @@ class EvaluatePlan:
     baselines: Baselines | None
 
     @property
+    def in_rounds(self) -> bool:
+        """Whether the run's attention is merged with that of earlier rounds."""
+        own = self.config.what == "attention" and self.config.attention is None
+        return own and "erase" in read_manifest(self.config.run / "attend")["inputs"]
+
+    @property
     def num_labels(self) -> int:
         """Labels including background."""
         return len(self.class_names) + 1
@@ -97,7 +103,7 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     Raises:
         WsssError: Something is missing.
     """
-    tree = data_if_known(config)
+    tree = data_if_known(config, SCORED_STAGE[config.what])
     source, image_ids = _scored(config, tree)
     if config.gt is None and tree is None:
         raise UsageError("the true masks are not known; pass --gt DIR or --data DIR")
@@ -151,9 +157,12 @@ def run(
         "source": str(plan.source),
         "ground_truth": str(plan.truth[0].parent),
     }
-    if config.pred is not None or config.attention is not None:
+    if config.pred is not None or (config.what == "attention" and config.attention is not None):
         return Report("evaluate", None, False, values)
-    write_json(config.run / "evaluate" / f"{config.what}.json", values)
+    made = read_manifest(config.run / SCORED_STAGE[config.what])["fingerprint"]
+    write_json(
+        config.run / "evaluate" / f"{config.what}.json", {**values, "artifact_fingerprint": made}
+    )
     return Report("evaluate", config.run / "evaluate", False, values)
 
 
@@ -196,6 +205,8 @@ def _mask_scores(
 def _attention_scores(
     plan: EvaluatePlan, track: Track, per_image: dict[str, Tally] | None
 ) -> dict[str, Any]:
+    if plan.in_rounds:
+        track.note("the logits are those of the first round, so they give no mAP of this one")
     curve = ThresholdCurve(plan.num_labels, THRESHOLDS)
     nothing_missed = torch.zeros(plan.num_labels, dtype=torch.int64)
     logits, labels = [], []
@@ -222,7 +233,7 @@ def _attention_scores(
             if per_image is not None:
                 fixed = of_image.confusion_at(FIXED_THRESHOLD)
                 per_image[image_id] = Tally(fixed, nothing_missed)
-            if attention.logits is not None:
+            if attention.logits is not None and not plan.in_rounds:
                 logits.append(torch.from_numpy(attention.logits))
                 labels.append(torch.zeros(len(plan.class_names)).index_fill(0, class_ids - 1, 1))
     confusions = curve.confusions()
@@ -291,7 +302,10 @@ def _baselines(config: EvaluateConfig, tree: VocTree | None, image_ids: list[str
     if folder is None:
         raise UsageError("--baselines needs saliency maps; pass --saliency DIR")
     saliency = png_files(folder, image_ids, "--saliency")
-    logits = recorded_logits(config.attention or config.run / "attend" / INDEX, image_ids)
+    own = config.run / "attend" / INDEX
+    logits = None
+    if config.attention is not None or (config.pred is None and own.exists()):
+        logits = recorded_logits(config.attention or own, image_ids, tree.class_names)
     if logits is None and config.attention is not None:
         raise UsageError(f"{config.attention} has no logits of some of the images to be scored")
     return Baselines(image_ids, tree.labels(image_ids), saliency, logits)

@@ -45,15 +45,19 @@ def training_settings(run: Path) -> dict[str, Any]:
     return config
 
 
-def data_if_known(config: CommonConfig) -> VocTree | None:
+def data_if_known(config: CommonConfig, scored: str | None = None) -> VocTree | None:
     """The data set given or recorded, None where there is neither.
+
+    Args:
+        config: Of the stage that asks.
+        scored: Stage whose own data set counts before that of the stages before it.
 
     Raises:
         UsageError: What is given or recorded is no VOC tree, or no longer there.
     """
     if config.data is not None:
         return VocTree.find(config.data)
-    for stage in STAGES:
+    for stage in (*([scored] if scored else []), *STAGES):
         try:
             recorded = read_manifest(config.run / stage).get("data")
         except FileNotFoundError:

@@ -23,12 +23,13 @@ from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.data.images import Pixels, read_image
 from wsss_cli.data.voc import VocTree
-from wsss_cli.errors import UsageError
+from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.metrics.branch_shares import branch_shares
 from wsss_cli.stages.branches import BACKGROUND_NAME, ClassView, view_classes
 from wsss_cli.stages.inputs import find_data, require_same_classes
 from wsss_cli.stages.report import Report
+from wsss_cli.stages.rounds import mined_before, mined_regions
 from wsss_cli.stages.train import CHECKPOINT_FILE, load_network
 
 PICTURES = "pictures"
@@ -44,10 +45,13 @@ class Trained:
     """What a run offers to look at."""
 
     run: Path
+    name: str
     tree: VocTree
     network: AttentionNetwork
     method: str
     size: int
+    erase: Path | None
+    erase_threshold: float
 
 
 def run(runs: Sequence[Path], image_ids: Sequence[str]) -> Report:
@@ -60,7 +64,7 @@ def run(runs: Sequence[Path], image_ids: Sequence[str]) -> Report:
     Raises:
         WsssError: A run has no network, or an image, its labels or its mask cannot be read.
     """
-    trained = [_open(one) for one in runs]
+    trained = [_open(one, name) for one, name in zip(runs, _names(runs), strict=True)]
     for image_id in image_ids:
         for one in trained:
             _require_image(one.tree, image_id)
@@ -68,7 +72,7 @@ def run(runs: Sequence[Path], image_ids: Sequence[str]) -> Report:
     return Report("picture", runs[0] / PICTURES, False, {"pictures": pictures})
 
 
-def _open(run: Path) -> Trained:
+def _open(run: Path, name: str) -> Trained:
     require_complete(run / "train", "train", instead="another RUN")
     checkpoint = run / "train" / CHECKPOINT_FILE
     network, config, class_names = load_network(checkpoint)
@@ -78,7 +82,18 @@ def _open(run: Path) -> Trained:
         size = int(read_manifest(run / "attend")["config"]["size"])
     except (FileNotFoundError, KeyError):
         size = AttendConfig.size
-    return Trained(run, tree, network, config.method, size)
+    erase = mined_before(AttendConfig(run=run))
+    return Trained(run, name, tree, network, config.method, size, erase, config.erase_threshold)
+
+
+def _names(runs: Sequence[Path]) -> list[str]:
+    """The shortest ends of the paths that tell the runs apart."""
+    parts = [run.resolve().parts for run in runs]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ["-".join(one[-depth:]).strip("/") for one in parts]
+        if len(set(names)) == len(set(parts)):
+            break
+    return names
 
 
 def _require_image(tree: VocTree, image_id: str) -> None:
@@ -94,27 +109,43 @@ def _draw(trained: Sequence[Trained], image_id: str) -> dict[str, Any]:
     rows, numbers = [], []
     truth_is_known = False
     for one in trained:
-        image = read_image(one.tree.image_path(image_id))
-        truth = _truth(one.tree, image_id)
+        image = _as_seen(one, image_id)
+        truth = _truth(one.tree, image_id, image)
         truth_is_known |= truth is not None
         present = one.tree.labels([image_id])[0]
         for view in view_classes(one.network, one.method, image, present, one.size):
             name = one.tree.class_names[view.class_id - 1]
             shares = _shares(view, truth)
-            about = Tile(image, [name, image_id, one.run.name])
+            about = Tile(image, [name, image_id, f"{one.name} ({one.method})"])
             rows.append({"image": about, **_tiles(image, view, truth, shares)})
             numbers.append(
                 {"run": str(one.run), "class": name, "zones": _zones(view.zones), "maps": shares}
             )
-    others = "".join(f"_{one.run.name}" for one in trained[1:])
+    others = "".join(f"_{one.name}" for one in trained[1:])
     path = trained[0].run / PICTURES / f"{image_id}{others}.png"
     write_rows(path, rows, _NOTE if truth_is_known else "")
     return {"image": image_id, "path": str(path), "rows": numbers}
 
 
-def _truth(tree: VocTree, image_id: str) -> Pixels | None:
+def _as_seen(trained: Trained, image_id: str) -> Pixels:
+    """The photograph, without what earlier rounds have erased from it."""
+    image = read_image(trained.tree.image_path(image_id))
+    names = trained.tree.class_names
+    with mined_regions(trained.erase, names, trained.erase_threshold) as mined:
+        return image if mined is None else mined.erase(image_id, image)
+
+
+def _truth(tree: VocTree, image_id: str, image: Pixels) -> Pixels | None:
     path = tree.mask_path(image_id)
-    return read_label_map(path, num_labels=len(tree.class_names) + 1) if path.exists() else None
+    if not path.exists():
+        return None
+    truth = read_label_map(path, num_labels=len(tree.class_names) + 1)
+    if truth.shape != image.shape[:2]:
+        raise WsssError(
+            f"{path} is {truth.shape[1]} x {truth.shape[0]} pixels, its image {image.shape[1]} x "
+            f"{image.shape[0]}; masks must have the size of their image"
+        )
+    return truth
 
 
 def _shares(view: ClassView, truth: Pixels | None) -> dict[str, dict[str, float] | None]:

@@ -12,7 +12,7 @@ from wsss_cli.artifacts.attention_file import INDEX, AttentionFile, ImageAttenti
 from wsss_cli.artifacts.fingerprint import files_fingerprint
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_complete
-from wsss_cli.configs.common import option, record
+from wsss_cli.configs.common import option, record, settings
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.data.images import Pixels, check_images, read_image, read_saliency
 from wsss_cli.data.label_folder import png_files
@@ -105,7 +105,7 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
             path=config.run / "proxy",
             stage="proxy",
             stage_version=STAGE_VERSION,
-            settings=config.identity(),
+            settings=settings(config),
             inputs={
                 "attention": Input(attention.resolve(), file.fingerprint()),
                 **{

@@ -42,7 +42,7 @@ from wsss_cli.stages.report import Report
 from wsss_cli.stages.supervision import check_label_maps, find_confidence, find_supervision
 from wsss_cli.tracking import Track
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_KIND = "segmentation"
 PREDICTIONS = "predictions"

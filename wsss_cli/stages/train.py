@@ -40,7 +40,7 @@ from wsss_cli.stages.report import Report
 from wsss_cli.stages.rounds import check_mined, mined_regions
 from wsss_cli.tracking import Track
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_KIND = "attention"
 SNAPSHOTS = "snapshots"
@@ -107,7 +107,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         scratch=(RESUME_FILE,),
         extras=EXTRAS,
         details={
-            "config": {**record(config), "weights": weights.name},
+            "config": {**record(config), "split": split, "weights": weights.name},
             "data": str(tree.root),
             "class_names": list(tree.class_names),
             "seed": config.seed,
@@ -155,7 +155,10 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         checkpoint_every=config.checkpoint_every,
         after_step=keep_snapshot,
     )
-    if trainer.resume():
+    if (directory.path / CHECKPOINT_FILE).exists():
+        # Something else has vanished from a finished training: that is not worth another one.
+        trainer.iteration = config.iterations
+    elif trainer.resume():
         _require_snapshots(directory.path, config, trainer.iteration)
         track.note(f"resuming at iteration {trainer.iteration}")
     track.note(f"{len(plan.image_ids)} images of {plan.split}, {plan.device} in {plan.precision}")
@@ -166,11 +169,12 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
             losses: dict[str, Tensor] = network.losses(images, labels)
             return losses
 
-    with mined_regions(config.erase, plan.tree.class_names, config.erase_threshold) as mined:
-        trainer.train(
-            lambda start: _batches(plan, mined, start), losses_of, config.iterations, track
-        )
-    _write_network(directory.path / CHECKPOINT_FILE, plan, network)
+    if first < config.iterations:
+        with mined_regions(config.erase, plan.tree.class_names, config.erase_threshold) as mined:
+            trainer.train(
+                lambda start: _batches(plan, mined, start), losses_of, config.iterations, track
+            )
+        _write_network(directory.path / CHECKPOINT_FILE, plan, network)
     seconds = time.monotonic() - started
     return {
         "images": len(plan.image_ids),
