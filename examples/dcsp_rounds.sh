@@ -13,7 +13,11 @@ data=${1:?$usage}
 saliency=${2:?$usage}
 runs=${3:-runs/dcsp}
 split=${SPLIT:-train_aug} # a tree without this list: SPLIT=train
-# Further options, for example: TRAIN="--iterations 1500 --lr-steps 1100" SEGMENT="--crop 225"
+# Further options, for example: TRAIN="--iterations 1500 --lr-steps 1100" SEGMENT="--crop 225".
+# WEIGHTS is a file with the trunk's initial weights, for all trainings alike; MODEL goes with the
+# backbone in TRAIN.
+export WSSS_WEIGHTS=${WEIGHTS:-imagenet}
+model=${MODEL:-deeplab-largefov-vgg16}
 read -ra train <<<"${TRAIN:-}"
 read -ra segment <<<"${SEGMENT:-}"
 
@@ -22,11 +26,11 @@ wsss attend --run "$runs/1" --flip --scales 1 --scales 0.75 --scales 0.5
 wsss evaluate --run "$runs/1" --what attention
 wsss proxy --run "$runs/1" --saliency "$saliency" --rule dcsp
 wsss evaluate --run "$runs/1" --what proxy --baselines
-wsss segment --run "$runs/1" ${segment[@]+"${segment[@]}"}
+wsss segment --run "$runs/1" --model "$model" ${segment[@]+"${segment[@]}"}
 wsss evaluate --run "$runs/1" --baselines
 
 wsss segment --data "$data" --run "$runs/relabel" --split "$split" --restrict-labels \
   --checkpoint "$runs/1/segment/checkpoint.pt"
-wsss segment --data "$data" --run "$runs/2" --proxy "$runs/relabel/segment/predictions" \
+wsss segment --data "$data" --run "$runs/2" --model "$model" --proxy "$runs/relabel/segment/predictions" \
   ${segment[@]+"${segment[@]}"}
 wsss evaluate --run "$runs/2"
