@@ -14,9 +14,7 @@ saliency=${2:?$usage}
 runs=${3:-runs/dcsp}
 split=${SPLIT:-train_aug} # a tree without this list: SPLIT=train
 # Further options, for example: TRAIN="--iterations 1500 --lr-steps 1100" SEGMENT="--crop 225".
-# WEIGHTS is a file with the trunk's initial weights, for all trainings alike; MODEL goes with the
-# backbone in TRAIN.
-export WSSS_WEIGHTS=${WEIGHTS:-imagenet}
+# WSSS_WEIGHTS=FILE gives all trainings the same initial weights; MODEL goes with TRAIN's backbone.
 model=${MODEL:-deeplab-largefov-vgg16}
 read -ra train <<<"${TRAIN:-}"
 read -ra segment <<<"${SEGMENT:-}"

@@ -48,10 +48,20 @@ def test_the_five_lines_run_as_they_stand_in_an_empty_directory(
 def test_every_command_of_the_readme_is_understood(line: str, wsss: Command) -> None:
     """A command without its data fails, but for the data, not for an unknown option."""
     command, *options = shlex.split(line)[1:]
-    understood = wsss(command, "--help").out
+    understood = set(re.findall(r"--[\w-]+", wsss(command, "--help").out))
     for option in options:
         if option.startswith("--"):
             assert option in understood, option
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.sh")), ids=lambda p: p.stem)
+def test_every_command_of_the_examples_is_understood(path: Path, wsss: Command) -> None:
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line.split() for line in text.splitlines() if line.strip().startswith("wsss ")]
+    assert lines
+    for _, command, *words in lines:
+        understood = set(re.findall(r"--[\w-]+", wsss(command, "--help").out))
+        assert {word for word in words if word.startswith("--")} <= understood
 
 
 def test_both_set_up_commands_are_there() -> None:
