@@ -86,7 +86,7 @@ def _check_images(run: ComparedRun, tree: VocTree, split: str) -> None:
             "PNG by image id)"
         )
     png_files(run.labels.saliency, image_ids, "--saliency")
-    masks = run.labels.gt or tree.root / "SegmentationClass"
+    masks = run.labels.gt or tree.masks
     require_folder(masks, "evaluate.gt" if run.labels.gt else "--data")
     if not any((masks / f"{image_id}.png").is_file() for image_id in image_ids):
         raise WsssError(f"{masks} has no mask of the images of {split}, so nothing can be scored")

@@ -109,9 +109,14 @@ class VocTree:
         """Where the photograph lies."""
         return self.root / "JPEGImages" / f"{image_id}.jpg"
 
+    @property
+    def masks(self) -> Path:
+        """The folder of VOC's own masks, by which everything is scored."""
+        return self.root / "SegmentationClass"
+
     def mask_path(self, image_id: str) -> Path:
         """Where VOC's own mask lies."""
-        return self.root / "SegmentationClass" / f"{image_id}.png"
+        return self.masks / f"{image_id}.png"
 
     def training_mask_path(self, image_id: str) -> Path:
         """The mask for full supervision: VOC's own, else SBD's from ``SegmentationClassAug``."""

@@ -34,7 +34,7 @@ from wsss_cli.metrics.classification import mean_average_precision
 from wsss_cli.metrics.segmentation import iou
 from wsss_cli.metrics.tally import Tally
 from wsss_cli.stages.baselines import Baselines, recorded_logits, recorded_saliency
-from wsss_cli.stages.inputs import data_if_known
+from wsss_cli.stages.inputs import data_if_known, find_attention
 from wsss_cli.stages.proxy import LABELS
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.segment import PREDICTIONS
@@ -105,9 +105,9 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     """
     tree = data_if_known(config, SCORED_STAGE[config.what])
     source, image_ids = _scored(config, tree)
-    if config.gt is None and tree is None:
+    gt = config.gt or (tree.masks if tree is not None else None)
+    if gt is None:
         raise UsageError("the true masks are not known; pass --gt DIR or --data DIR")
-    gt = config.gt or _ground_truth(tree)
     require_folder(gt, "--gt")
     known = [image_id for image_id in image_ids if (gt / f"{image_id}.png").is_file()]
     if not known:
@@ -268,10 +268,7 @@ def _each(plan: EvaluatePlan, work: Callable[[int], T], track: Track) -> Iterabl
 def _scored(config: EvaluateConfig, tree: VocTree | None) -> tuple[Path, list[str]]:
     """What is scored, and the ids that it must cover."""
     if config.what == "attention":
-        path = config.attention
-        if path is None:
-            require_complete(config.run / "attend", "attend", instead="--attention FILE")
-            path = config.run / "attend" / INDEX
+        path = find_attention(config.attention, config.run)
         with AttentionFile(path, tree.class_names if tree else None) as file:
             return path, file.image_ids
     if config.pred is not None:
@@ -288,11 +285,6 @@ def _scored(config: EvaluateConfig, tree: VocTree | None) -> tuple[Path, list[st
         if lost:
             raise WsssError(f"{folder} lacks the predictions of {listing(lost)}; run wsss segment")
     return folder, image_ids
-
-
-def _ground_truth(tree: VocTree | None) -> Path:
-    assert tree is not None
-    return tree.root / "SegmentationClass"
 
 
 def _baselines(config: EvaluateConfig, tree: VocTree | None, image_ids: list[str]) -> Baselines:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from wsss_cli.artifacts.stage_directory import STAGES, read_manifest
+from wsss_cli.artifacts.attention_file import INDEX
+from wsss_cli.artifacts.stage_directory import STAGES, read_manifest, require_complete
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.data.voc import VocTree
 from wsss_cli.errors import UsageError, WsssError
@@ -34,6 +35,18 @@ def require_same_classes(checkpoint: Path, class_names: tuple[str, ...], tree: V
             f"{checkpoint} was trained on {len(class_names)} classes ({', '.join(class_names)}), "
             f"but {tree.root} has {len(tree.class_names)} ({', '.join(tree.class_names)})"
         )
+
+
+def find_attention(given: Path | None, run: Path) -> Path:
+    """The attention file given, else the run's.
+
+    Raises:
+        UsageError: There is neither.
+    """
+    if given is not None:
+        return given
+    require_complete(run / "attend", "attend", instead="--attention FILE")
+    return run / "attend" / INDEX
 
 
 def training_settings(run: Path) -> dict[str, Any]:

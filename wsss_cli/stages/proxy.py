@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from wsss_cli.artifacts.attention_file import INDEX, AttentionFile, ImageAttention
+from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention
 from wsss_cli.artifacts.fingerprint import files_fingerprint
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
-from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_complete
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import option, record, settings
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.data.images import Pixels, check_images, read_image, read_saliency
@@ -23,7 +23,7 @@ from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
-from wsss_cli.stages.inputs import data_if_known
+from wsss_cli.stages.inputs import data_if_known, find_attention
 from wsss_cli.stages.making import make
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
@@ -81,10 +81,7 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
         WsssError: Something is missing or broken.
     """
     del track
-    attention = config.attention
-    if attention is None:
-        require_complete(config.run / "attend", "attend", instead="--attention FILE")
-        attention = config.run / "attend" / INDEX
+    attention = find_attention(config.attention, config.run)
     folders = _folders(config)
     tree = data_if_known(config)
     if config.chosen.sees_image and tree is None:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
+from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.fingerprint import files_fingerprint, fingerprint
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import Input, require_complete
@@ -19,6 +19,7 @@ from wsss_cli.data.voc import VocTree
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError, listing
 from wsss_cli.ops.prohibitive import label_confidence
+from wsss_cli.stages.inputs import find_attention
 from wsss_cli.stages.proxy import LABELS
 from wsss_cli.tracking import Track
 
@@ -63,10 +64,7 @@ def find_confidence(
     Raises:
         WsssError: The attention lacks images or their class scores.
     """
-    path = config.attention
-    if path is None:
-        require_complete(config.run / "attend", "attend", instead="--attention FILE")
-        path = config.run / "attend" / INDEX
+    path = find_attention(config.attention, config.run)
     rows = []
     with AttentionFile(path, tree.class_names) as file:
         file.require(image_ids)
