@@ -137,6 +137,30 @@ def test_overwrite_removes_what_an_earlier_version_declared(directory: StageDire
     assert not old.exists()
 
 
+def test_removal_that_was_stopped_is_finished(
+    directory: StageDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = replace(directory, settings={"w": 1.0})
+    earlier.begin()
+    old = [_put(directory, name) for name in ("labels/a.png", "losses.csv")]
+    earlier.complete({})
+    unlink = Path.unlink
+
+    def stopped(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "losses.csv":
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "unlink", stopped)
+        directory.begin(overwrite=True)
+    assert old[1].exists()
+    assert directory.state() == "new"  # without --overwrite too: that has been said
+    directory.begin()
+    assert not any(path.exists() for path in old)
+    assert directory.state() == "resumable"
+
+
 def test_overwriting_that_was_stopped_goes_on_where_it_was(directory: StageDirectory) -> None:
     """`run the same command again` must hold with --overwrite too."""
     directory.begin()

@@ -20,6 +20,8 @@ from wsss_cli.errors import UsageError, WsssError
 SCHEMA = 1
 MANIFEST = "manifest.json"
 LOCK = ".lock"
+# Status of an artifact whose files are being removed to make room for another.
+REMOVING = "removing"
 # The stages that keep a directory in the run, in the order of the chain.
 STAGES = ("train", "attend", "proxy", "segment")
 _PACKAGES = ("wsss-cli", "torch", "torchvision", "numpy", "opencv-python", "h5py", "pillow")
@@ -102,6 +104,8 @@ class StageDirectory:
                     "it is; move it away or choose another --run"
                 ) from None
             return "new"
+        if manifest["status"] == REMOVING:
+            return "new"  # whoever asked for the overwriting was stopped in the middle of it
         same = manifest["fingerprint"] == self.fingerprint
         if overwrite and not (same and manifest["status"] == "running"):
             return "new"
@@ -185,7 +189,7 @@ class StageDirectory:
                     f"{folder} is a link, and what the stage writes and replaces must be its own; "
                     "remove the link or choose another --run"
                 )
-        if overwrite and self.state(overwrite=True) == "new":
+        if self.state(overwrite=overwrite) == "new":
             self._remove_owned()
         if self.path.is_dir():
             for leftover in self.path.rglob(f".*{PARTIAL_SUFFIX}"):
@@ -228,16 +232,18 @@ class StageDirectory:
 
     def _remove_owned(self) -> None:
         try:
-            declared = read_manifest(self.path).get("owned", [])
+            manifest = read_manifest(self.path)
         except FileNotFoundError:
             return
-        # The manifest goes first: a kill in between must not leave it vouching for lost files.
-        (self.path / MANIFEST).unlink(missing_ok=True)
-        for pattern in declared:
+        # Said first, removed last: a kill in between must leave neither a manifest that vouches for
+        # lost files nor files of which nobody knows whose they are.
+        write_json(self.path / MANIFEST, {**manifest, "status": REMOVING})
+        for pattern in manifest.get("owned", []):
             if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
                 continue
             for path in self.path.glob(pattern):
                 path.unlink(missing_ok=True)
+        (self.path / MANIFEST).unlink(missing_ok=True)
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
