@@ -321,10 +321,9 @@ def test_step_with_a_loss_that_is_no_number_is_not_taken(tmp_path: Path, bad: fl
     assert math.isfinite(float(network.weight.detach()))
 
 
-@pytest.mark.parametrize(("iteration", "rate"), [(0, 0.01), (2, 0.01), (3, 0.001), (5, 0.0001)])
-def test_learning_rate_is_divided_by_ten_from_each_step_on(
-    tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, iteration: int, rate: float
-) -> None:
+@pytest.fixture
+def trainers(monkeypatch: pytest.MonkeyPatch) -> list[Trainer]:
+    """Filled with every trainer that trains."""
     seen: list[Trainer] = []
     real = Trainer.train
 
@@ -333,6 +332,13 @@ def test_learning_rate_is_divided_by_ten_from_each_step_on(
         real(trainer, *arguments)
 
     monkeypatch.setattr(Trainer, "train", spy)
+    return seen
+
+
+@pytest.mark.parametrize(("iteration", "rate"), [(0, 0.01), (2, 0.01), (3, 0.001), (5, 0.0001)])
+def test_learning_rate_is_divided_by_ten_from_each_step_on(
+    tree: TinyTree, tmp_path: Path, trainers: list[Trainer], iteration: int, rate: float
+) -> None:
     config = TrainConfig(
         run=tmp_path / "run",
         data=tree.root,
@@ -344,22 +350,14 @@ def test_learning_rate_is_divided_by_ten_from_each_step_on(
         lr_steps=(3, 5),
     )
     train.run(config, track=Silent())
-    assert seen[0].learning_rate(iteration) == pytest.approx(rate)
+    assert trainers[0].learning_rate(iteration) == pytest.approx(rate)
 
 
 def test_learning_rate_of_the_segmentation_falls_by_the_power_of_nine_tenths(
-    tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tree: TinyTree, tmp_path: Path, trainers: list[Trainer]
 ) -> None:
-    seen: list[Trainer] = []
-    real = Trainer.train
-
-    def spy(trainer: Trainer, *arguments: Any) -> None:
-        seen.append(trainer)
-        real(trainer, *arguments)
-
-    monkeypatch.setattr(Trainer, "train", spy)
     settings = {"model": "tiny", "iterations": 4, "batch_size": 2, "crop": 32, "lr": 0.01}
     config = SegmentConfig(run=tmp_path, data=tree.root, supervision="full", **settings)
     segment.run(config, track=Silent())
-    rates = [seen[0].learning_rate(iteration) for iteration in range(4)]
+    rates = [trainers[0].learning_rate(iteration) for iteration in range(4)]
     assert rates == pytest.approx([0.01, 0.01 * 0.75**0.9, 0.01 * 0.5**0.9, 0.01 * 0.25**0.9])

@@ -43,19 +43,25 @@ def plain(own_tree: TinyTree) -> TinyTree:
     return own_tree
 
 
-def test_every_view_is_learnt_with_the_labels_of_its_image(
-    plain: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: Seen = []
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    """Filled with the batches that a classifier learns from: images and labels."""
+    batches: Seen = []
     real = Classifier.losses
 
     def losses(
         network: Classifier, images: torch.Tensor, labels: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        seen.append((images.clone(), labels.clone()))
+        batches.append((images.clone(), labels.clone()))
         return real(network, images, labels)
 
     monkeypatch.setattr(Classifier, "losses", losses)
+    return batches
+
+
+def test_every_view_is_learnt_with_the_labels_of_its_image(
+    plain: TinyTree, tmp_path: Path, seen: Seen
+) -> None:
     config = TrainConfig(
         run=tmp_path / "run",
         data=plain.root,
@@ -83,19 +89,9 @@ def test_every_view_is_learnt_with_the_labels_of_its_image(
 
 
 def test_one_image_is_seen_otherwise_in_every_epoch(
-    plain: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: TinyTree, tmp_path: Path, seen: Seen
 ) -> None:
     plain.split("one").write_text(plain.train_ids[0])
-    seen = set()
-    real = Classifier.losses
-
-    def losses(
-        network: Classifier, images: torch.Tensor, labels: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        seen.update(image.numpy().tobytes() for image in images)
-        return real(network, images, labels)
-
-    monkeypatch.setattr(Classifier, "losses", losses)
     config = TrainConfig(
         run=tmp_path / "run",
         data=plain.root,
@@ -107,7 +103,8 @@ def test_one_image_is_seen_otherwise_in_every_epoch(
         crop=32,
     )
     train.run(config, track=Silent())
-    assert len(seen) > 7  # of 10; two views of so small an image may be equal by chance
+    views = {image.numpy().tobytes() for images, _ in seen for image in images}
+    assert len(views) > 7  # of 10; two views of so small an image may be equal by chance
 
 
 def test_every_pixel_is_learnt_with_its_own_label(

@@ -63,11 +63,7 @@ class AcolNetwork(nn.Module):
 
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
         """Maps of A and B, as if each present class were the image's only label."""
-        features = self.trunk(images)  # (B, K, h, w)
-        scores_a = self.head_a(features)  # (B, C, h, w)
-        pairs = labels.nonzero()  # (P, 2)
-        maps = look_twice(features, scores_a, self.head_b, pairs, self.erase)
-        return BranchMaps(scores_a.mean(dim=(2, 3)), pairs, maps)
+        return look_twice(self.trunk(images), labels, self.head_a, self.head_b, self.erase)
 
 
 def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> AcolNetwork:

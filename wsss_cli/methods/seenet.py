@@ -75,11 +75,7 @@ class SeeNetNetwork(nn.Module):
 
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
         """Maps of S_A and S_B, as if each present class were the image's only label."""
-        features = self.trunk(images)  # (B, K, h, w)
-        scores_a = self.head_a(features)  # (B, C, h, w)
-        pairs = labels.nonzero()  # (P, 2)
-        maps = look_twice(features, scores_a, self.head_b, pairs, self.erase)
-        return BranchMaps(scores_a.mean(dim=(2, 3)), pairs, maps)
+        return look_twice(self.trunk(images), labels, self.head_a, self.head_b, self.erase)
 
 
 def branches(network: SeeNetNetwork, images: Tensor, labels: Tensor) -> Branches:
@@ -94,8 +90,8 @@ def branches(network: SeeNetNetwork, images: Tensor, labels: Tensor) -> Branches
         labels: (B, C) multi-hot.
     """
     features = network.trunk(images)  # (B, K, h, w)
-    pairs = labels.nonzero()  # (P, 2)
-    maps = look_twice(features, network.head_a(features), network.head_b, pairs, network.erase)
+    seen = look_twice(features, labels, network.head_a, network.head_b, network.erase)
+    pairs, maps = seen.pairs, seen.maps  # (P, 2), (P, 2, h, w)
     prior = own_prior(maps[:, 0])  # (P, h, w)
     thresholds = network.config.delta_high, network.config.delta_low
     background = background_mask(prior, *thresholds).to(features.dtype)[:, None]

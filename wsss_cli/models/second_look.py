@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from wsss_cli.models.heads import ClassHead
+from wsss_cli.ops.attention import BranchMaps
 from wsss_cli.ops.erasing import attention_prior
 
 # Image-class pairs that pass the second head together: bounds memory, not the result.
@@ -20,31 +21,33 @@ PAIRS_AT_ONCE = 64
 
 def look_twice(
     features: Tensor,
-    scores_a: Tensor,
+    labels: Tensor,
+    head_a: ClassHead,
     head_b: ClassHead,
-    pairs: Tensor,
     erase: Callable[[Tensor, Tensor], Tensor],
-) -> Tensor:
-    """Score maps of both heads for each class, as if it were its image's only label.
+) -> BranchMaps:
+    """Score maps of both heads for each present class, as if it were its image's only label.
 
     Args:
         features: (B, K, h, w) of the trunk.
-        scores_a: (B, C, h, w) raw score maps of the first head.
+        labels: (B, C) multi-hot.
+        head_a: The first head.
         head_b: The second head.
-        pairs: (P, 2) int64, image index and class column.
         erase: Given features (p, K, h, w) and attention priors (p, h, w) in [0, 1], returns the
             features that are left, (p, K, h, w).
 
     Returns:
-        (P, 2, h, w) raw score maps: first head, second head.
+        The first head's logits, and the two heads' maps (P, 2, h, w).
     """
+    scores_a = head_a(features)  # (B, C, h, w)
+    pairs = labels.nonzero()  # (P, 2)
     maps = []
     for chunk in torch.split(pairs, PAIRS_AT_ONCE):
         image, column = chunk.unbind(dim=1)
         map_a = scores_a[image, column]  # (p, h, w)
         map_b = head_b.class_map(erase(features[image], own_prior(map_a)), column)  # (p, h, w)
         maps.append(torch.stack((map_a, map_b), dim=1))
-    return torch.cat(maps)
+    return BranchMaps(scores_a.mean(dim=(2, 3)), pairs, torch.cat(maps))
 
 
 def own_prior(map_a: Tensor) -> Tensor:

@@ -205,7 +205,8 @@ def _mask_scores(
 def _attention_scores(
     plan: EvaluatePlan, track: Track, per_image: dict[str, Tally] | None
 ) -> dict[str, Any]:
-    if plan.in_rounds:
+    in_rounds = plan.in_rounds  # read from the manifest, once
+    if in_rounds:
         track.note("the logits are those of the first round, so they give no mAP of this one")
     curve = ThresholdCurve(plan.num_labels, THRESHOLDS)
     nothing_missed = torch.zeros(plan.num_labels, dtype=torch.int64)
@@ -233,7 +234,7 @@ def _attention_scores(
             if per_image is not None:
                 fixed = of_image.confusion_at(FIXED_THRESHOLD)
                 per_image[image_id] = Tally(fixed, nothing_missed)
-            if attention.logits is not None and not plan.in_rounds:
+            if attention.logits is not None and not in_rounds:
                 logits.append(torch.from_numpy(attention.logits))
                 labels.append(torch.zeros(len(plan.class_names)).index_fill(0, class_ids - 1, 1))
     confusions = curve.confusions()
