@@ -61,14 +61,17 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: There is no such file.
+        NotADirectoryError: One of its folders is a file.
         WsssError: It is not whole, or no object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WsssError(f"{path} cannot be read as JSON ({error}); remove it") from error
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except (ValueError, OSError) as error:
+        raise WsssError(f"{path} cannot be read as JSON ({error}); restore or remove it") from error
     if not isinstance(content, dict):
-        raise WsssError(f"{path} holds no JSON object; remove it")
+        raise WsssError(f"{path} is not a manifest of wsss, nor another JSON object; move it away")
     return content
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from wsss_cli.artifacts.atomic import PARTIAL_SUFFIX, unwritable, write_json
+from wsss_cli.artifacts.atomic import PARTIAL_SUFFIX, read_json, unwritable, write_json
 from wsss_cli.artifacts.fingerprint import fingerprint
 from wsss_cli.errors import UsageError, WsssError
 
@@ -255,16 +255,12 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     """
     path = directory / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise
+        content = read_json(path)
     except NotADirectoryError:
         raise UsageError(
             f"{directory.parent} is a file, not the folder of a run; choose another --run"
         ) from None
-    except (ValueError, OSError) as error:
-        raise WsssError(f"{path} cannot be read as JSON ({error}); restore or remove it") from error
-    if not isinstance(content, dict) or not {"status", "fingerprint", "stage"} <= content.keys():
+    if not {"status", "fingerprint", "stage"} <= content.keys():
         raise WsssError(f"{path} is not a manifest of wsss; move it away or choose another --run")
     if content.get("schema") != SCHEMA:
         raise WsssError(
