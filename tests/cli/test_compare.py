@@ -13,6 +13,7 @@ import pytest
 from conftest import Command, Outcome, TinyTree
 from PIL import Image
 
+from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.chains import compare as chain
 from wsss_cli.stages import evaluate
 
@@ -396,3 +397,36 @@ def test_examples_of_the_repository_are_understood(tmp_path: Path, name: str) ->
     }
     assert len(runs) == len({run.seed for run in runs}) * len(chosen)
     assert len(set(chosen.values())) == len(chosen)
+
+
+START = """
+[start]
+method = "cam"
+iterations = 12
+lr-steps = [6]
+"""
+
+
+def test_settings_go_on_from_a_common_start(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+    """One start for each seed, trained first and once, from which every setting's heads come."""
+    one_seed = (SHARED + START + SETTINGS).replace("[0, 1]", "[3]")
+    plan = wsss(*_arguments(tree, tmp_path, one_seed), "--dry-run", "--json")
+    assert plan.values["runs"][1]["start"] == "new", plan.err
+    outcome = wsss(*_arguments(tree, tmp_path, one_seed), "--json")
+    assert outcome.code == 0, outcome.err
+    start = tmp_path / "out" / "_start" / "seed-3" / "train"
+    begun = read_manifest(start)
+    assert (begun["config"]["method"], begun["counts"]["iterations"]) == ("cam", 12)
+    for name in ("seenet", "seenet-without-s-c"):
+        run = read_manifest(tmp_path / "out" / name / "seed-3" / "train")
+        assert run["inputs"]["start"]["path"] == str((start / "checkpoint.pt").resolve())
+        assert run["config"]["iterations"] == 10
+    assert outcome.values["rows"][0]["commands"][0].split()[1] == "train"
+    assert len(outcome.values["rows"][0]["commands"]) == 6
+    again = wsss(*_arguments(tree, tmp_path, one_seed), "--json")
+    assert again.values["status"] == "up to date"
+
+
+def test_a_start_cannot_be_set_by_hand(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+    text = SHARED + '[settings.a]\ntrain.start = "checkpoint.pt"\n'
+    _refused(wsss(*_arguments(tree, tmp_path, text)), 2, "[settings.a.train]", "[start]")

@@ -43,7 +43,7 @@ def check(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
     """
     standings, splits = [], {}
     for run in runs:
-        plan = train.prepare(run.train, Silent())
+        before, plan = _plans(run)
         split = run.attend.split or plan.split
         if split not in splits:
             _check_images(run, plan.tree, split)
@@ -59,15 +59,31 @@ def check(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
                 "setting": run.setting,
                 "seed": run.seed,
                 "directory": str(run.directory),
+                **before,
                 **_standing(run, plan.directory),
             }
         )
     return standings
 
 
+def _plans(run: ComparedRun) -> tuple[dict[str, str], train.TrainPlan]:
+    """How the common start stands, if there is one, and the plan of the training after it.
+
+    As long as the start is not complete, its own plan stands for both: they share data and split.
+    """
+    if run.start is None:
+        return {}, train.prepare(run.train, Silent())
+    start = train.prepare(run.start, Silent())
+    state = start.directory.state(way_out=WAY_OUT)
+    complete = state == "complete"
+    return {"start": state}, train.prepare(run.train, Silent()) if complete else start
+
+
 def _standing(run: ComparedRun, training: StageDirectory) -> dict[str, str]:
     """How the stages stand; one that follows an unfinished one is not looked at."""
-    found = {"train": training.state(way_out=WAY_OUT), "attend": "new", "proxy": "new"}
+    found = {"train": "new", "attend": "new", "proxy": "new"}
+    if training.path.parent == run.directory:
+        found["train"] = training.state(way_out=WAY_OUT)
     if found["train"] == "complete":
         found["attend"] = attend.prepare(run.attend, Silent()).directory.state(way_out=WAY_OUT)
     if found["attend"] == "complete":
@@ -109,7 +125,9 @@ def run(out: Path, runs: Sequence[ComparedRun], *, track: Track) -> Report:
     up_to_date = True
     for number, one in enumerate(runs, start=1):
         track.note(f"{one.setting}, seed {one.seed} (run {number} of {len(runs)})")
+        before = [] if one.start is None else [train.run(one.start, track=track)]
         done = [
+            *before,
             train.run(one.train, track=track),
             attend.run(one.attend, track=track),
             proxy.run(one.proxy, track=track),

@@ -46,6 +46,7 @@ def compare(
       train.method = "cam"
       [settings."SeeNet without S_C"]
       train.background-branch = false
+    A table [start] has the options of a training that all settings go on from.
 
     Writes OUT/compare.md, compare.json and compare.csv: mean and deviation over the seeds, and
     whether each setting differs from the first one by more than the choice of images explains.
@@ -67,9 +68,10 @@ def compare(
 
 
 def _plan(values: Mapping[str, Any]) -> str:
-    stages = ("train", "attend", "proxy")
+    stages = ("start", "train", "attend", "proxy")
     lines = [
-        f"{run['directory']}  " + ", ".join(f"{stage} {run[stage]}" for stage in stages)
+        f"{run['directory']}  "
+        + ", ".join(f"{stage} {run[stage]}" for stage in stages if stage in run)
         for run in values["runs"]
     ]
     return "\n".join((*lines, "nothing was done"))

@@ -46,11 +46,15 @@ DECIDED = {
     "device": "pass --device",
     "workers": "pass --workers",
     "checkpoint": "every run attends with its own",
+    "start": "add a table [start] for a training that all settings go on from",
     "attention": "every run uses its own",
     "what": "attention and proxies are both scored",
     "pred": "every run's own proxies are scored",
     "baselines": "they are always scored",
 }
+START = "start"
+# No setting's folder begins so.
+START_FOLDER = "_start"
 Table = Mapping[str, Any]
 
 
@@ -76,19 +80,20 @@ def read_comparison(config: CompareConfig) -> list[ComparedRun]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as TOML: {error}") from error
-    astray = sorted(set(tables) - {*STAGES, "seeds", "settings"})
+    astray = sorted(set(tables) - {*STAGES, START, "seeds", "settings"})
     if astray:
         raise UsageError(
             f"{path} has {astray[0]}, which no comparison has; there may be `seeds` and the tables "
-            f"{', '.join(STAGES)} and settings.NAME"
+            f"{', '.join(STAGES)}, {START} and settings.NAME"
         )
     seeds, settings = _seeds(path, tables.get("seeds", [0])), _settings(path, tables)
-    shared = _options(path, tables)
+    shared = {stage: _options(path, tables, stage) for stage in STAGES}
+    start = _options(path, tables, START, stage="train") if START in tables else None
     folders = _folders(path, settings)
     runs = []
     for name, table in settings.items():
         where = f"settings.{name}" if re.fullmatch(r"[\w-]+", name) else f'settings."{name}"'
-        own = _options(path, table, f"{where}.")
+        own = {stage: _options(path, table, stage, where=f"{where}.{stage}") for stage in STAGES}
         if "evaluate" in table:
             raise _Place(path, where).error(
                 "cannot have an evaluate table: all settings are scored alike; move it to "
@@ -96,7 +101,8 @@ def read_comparison(config: CompareConfig) -> list[ComparedRun]:
             )
         for seed in seeds:
             directory = config.out / folders[name] / f"seed-{seed}"
-            runs.append(_run(config, _Place(path, where), name, seed, directory, shared, own))
+            place = _Place(path, where)
+            runs.append(_run(config, place, name, seed, directory, shared, own, start))
     return runs
 
 
@@ -140,21 +146,31 @@ def _folders(path: Path, settings: Mapping[str, object]) -> dict[str, str]:
     return folders
 
 
-def _options(path: Path, tables: Table, prefix: str = "") -> dict[str, dict[str, Any]]:
-    """The options of each stage by field, checked by name only."""
-    found: dict[str, dict[str, Any]] = {stage: {} for stage in STAGES}
-    for stage, (_, config_type) in STAGES.items():
-        table, place = tables.get(stage, {}), _Place(path, prefix + stage)
-        if not isinstance(table, dict):
-            raise place.error("must be a table of options")
-        known = {field.name for field in fields(config_type)}
-        for name, value in table.items():
-            option = name.replace("-", "_")
-            if option not in known:
-                raise place.error(f"has no option {name}; see wsss {stage} --help")
-            if option in DECIDED:
-                raise place.error(f"cannot set {name}: {DECIDED[option]}")
-            found[stage][option] = value
+def _options(
+    path: Path, tables: Table, name: str, *, stage: str | None = None, where: str | None = None
+) -> dict[str, Any]:
+    """The options in a table by field, checked by name only.
+
+    Args:
+        path: The file, for messages.
+        tables: All tables.
+        name: That of the table, which may be missing.
+        stage: Whose options they are; None is the one of that name.
+        where: What the table is called in messages, unless by its name.
+    """
+    stage = stage or name
+    table, place = tables.get(name, {}), _Place(path, where or name)
+    if not isinstance(table, dict):
+        raise place.error("must be a table of options")
+    known = {field.name for field in fields(STAGES[stage][1])}
+    found = {}
+    for typed, value in table.items():
+        option = typed.replace("-", "_")
+        if option not in known:
+            raise place.error(f"has no option {typed}; see wsss {stage} --help")
+        if option in DECIDED:
+            raise place.error(f"cannot set {typed}: {DECIDED[option]}")
+        found[option] = value
     return found
 
 
@@ -166,28 +182,44 @@ def _run(
     directory: Path,
     shared: Mapping[str, Table],
     own: Mapping[str, Table],
+    start: Table | None,
 ) -> ComparedRun:
     weights = {"weights": config.weights} if config.weights is not None else {}
     device = {"device": config.device} if config.device != CompareConfig.device else {}
     workers = {"workers": config.workers}
-    of_train = {**shared["train"], **weights, **own["train"]}
-    of_attend = {**shared["attend"], **own["attend"]}
+    training = {"data": config.data, "seed": seed, **device, **workers, **shared["train"]}
+    before: list[tuple[str, Table]] = []
+    origin: Table = weights
+    if start is not None:
+        started = config.out / START_FOLDER / f"seed-{seed}"
+        before = [("train", {"run": started, **training, **weights, **start})]
+        origin = {"weights": None, "start": started / "train" / "checkpoint.pt"}
     of_proxy = {**shared["proxy"], **own["proxy"]}
     rule = RULES.get(of_proxy.get("rule", ProxyConfig.rule))
     sees_saliency = rule is None or "saliency" in rule.options
     drawn_in = {"saliency": config.saliency if sees_saliency else None}
     of_labels = {"what": "proxy", "baselines": True, "saliency": config.saliency}
     chain: list[tuple[str, Table]] = [
-        ("train", {"data": config.data, "seed": seed, **device, **workers, **of_train}),
-        ("attend", {**device, **workers, **of_attend}),
+        ("train", {**training, **origin, **own["train"]}),
+        ("attend", {**device, **workers, **shared["attend"], **own["attend"]}),
         ("proxy", {**drawn_in, **workers, **of_proxy}),
         ("evaluate", {"what": "attention", **workers, **shared["evaluate"]}),
         ("evaluate", {**of_labels, **workers, **shared["evaluate"]}),
     ]
-    lines = [(stage, _arguments(place, stage, {"run": directory, **v})) for stage, v in chain]
-    train, attend, proxy, attention, labels = (_parsed(place, *line) for line in lines)
-    commands = tuple(shlex.join(("wsss", stage, *arguments)) for stage, arguments in lines)
-    return ComparedRun(name, seed, train, attend, proxy, attention, labels, commands)
+    chain = [*before, *((stage, {"run": directory, **values}) for stage, values in chain)]
+    lines = [(stage, _arguments(place, stage, values)) for stage, values in chain]
+    *first, train, attend, proxy, attention, labels = (_parsed(place, *line) for line in lines)
+    return ComparedRun(
+        setting=name,
+        seed=seed,
+        start=first[0] if first else None,
+        train=train,
+        attend=attend,
+        proxy=proxy,
+        attention=attention,
+        labels=labels,
+        commands=tuple(shlex.join(("wsss", stage, *arguments)) for stage, arguments in lines),
+    )
 
 
 def _arguments(place: _Place, stage: str, values: Table) -> list[str]:

@@ -21,6 +21,13 @@ def train(
         str, Option(help=f"Trunk of the network: {', '.join(BACKBONES)}.")
     ] = TrainConfig.backbone,
     weights: options.Weights = TrainConfig.weights,
+    start: Annotated[
+        Path | None,
+        Option(
+            help="Checkpoint of another training to go on from, with any method.",
+            show_default="--weights",
+        ),
+    ] = TrainConfig.start,
     split: Annotated[
         str | None,
         Option(help="List of training images.", show_default="train_aug if there, else train"),
@@ -103,6 +110,7 @@ def train(
       wsss train --data VOC2012 --weights vgg16_features.pth --iterations 2000 --lr-steps 1500
       wsss train --data VOC2012 --method cam --run runs/cam
       wsss train --data VOC2012 --method acol --head-channels 1024 --run runs/acol
+      wsss train --start runs/cam/train/checkpoint.pt --data VOC2012 --lr 3e-4 --iterations 500
       wsss train --data VOC2012 --method aepsl --erase runs/1/attend/attention.h5 --run runs/2
 
     Writes RUN/train: checkpoint.pt, losses.csv and, with --snapshot-every N, the network at every

@@ -21,6 +21,7 @@ OPERATIONAL = frozenset(
 INPUT_PATHS = frozenset(
     {
         "checkpoint",
+        "start",
         "attention",
         "erase",
         "saliency",

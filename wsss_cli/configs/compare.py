@@ -43,6 +43,7 @@ class ComparedRun:
     Attributes:
         setting: Name of the setting.
         seed: Of the training.
+        start: A training that comes before: all settings go on from it, one for each seed.
         train: First link of the chain.
         attend: Second.
         proxy: Third.
@@ -53,6 +54,7 @@ class ComparedRun:
 
     setting: str
     seed: int
+    start: TrainConfig | None
     train: TrainConfig
     attend: AttendConfig
     proxy: ProxyConfig

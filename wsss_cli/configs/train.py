@@ -21,6 +21,8 @@ class TrainConfig(CommonConfig):
         backbone: Trunk of the network.
         weights: Initial weights of the trunk: ``imagenet``, ``none`` or a file; None is
             ``imagenet`` for vgg16 and ``none`` for tiny.
+        start: Checkpoint of another training to go on from: its trunk and its heads; a head that
+            it has not starts from its S_A.
         split: List of training images; None is ``train_aug`` where it exists, else ``train``.
         iterations: Steps of the optimiser.
         batch_size: Images a step.
@@ -51,6 +53,7 @@ class TrainConfig(CommonConfig):
     method: str = "seenet"
     backbone: str = "vgg16"
     weights: str | None = None
+    start: Path | None = None
     split: str | None = None
     iterations: int = 25000
     batch_size: int = 16
@@ -79,6 +82,11 @@ class TrainConfig(CommonConfig):
         super().__post_init__()
         choice("method", self.method, tuple(METHODS))
         choice("backbone", self.backbone, BACKBONES)
+        check(
+            self.start is None or self.weights is None,
+            "weights",
+            "are the trunk's at the start, and --start brings its own; leave one of them out",
+        )
         for name, owner in self._of_other_methods().items():
             check(
                 getattr(self, name) == getattr(TrainConfig, name),

@@ -27,7 +27,8 @@ from wsss_cli.methods import table
 from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.trunks import build_trunk
-from wsss_cli.stages.inputs import find_data
+from wsss_cli.models.warm_start import take_heads
+from wsss_cli.stages.inputs import find_data, require_same_classes
 from wsss_cli.stages.making import make
 from wsss_cli.stages.optimisation import (
     LOSSES_FILE,
@@ -90,11 +91,13 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     sizes = check_images(map(tree.image_path, image_ids))
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
-    weights = initial_weights(config.weights, config.backbone, track)
+    weights = initial_weights(_origin(config, tree), config.backbone, track)
     inputs = {
         "data": Input(tree.root, tree.fingerprint(image_ids, labels)),
         "weights": Input(Path(weights.name), weights.fingerprint),
     }
+    if config.start is not None:
+        inputs["start"] = inputs["weights"]
     if config.erase is not None:
         inputs["erase"] = check_mined(config.erase, tree, image_ids, labels, sizes)
     directory = StageDirectory(
@@ -119,6 +122,20 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     return TrainPlan(config, tree, split, image_ids, labels, weights, device, precision, directory)
 
 
+def _origin(config: TrainConfig, tree: VocTree) -> str | None:
+    """Where the trunk's weights come from: ``--start``, when its network fits, or ``--weights``."""
+    if config.start is None:
+        return config.weights
+    _, started, class_names = load_network(config.start)
+    require_same_classes(config.start, class_names, tree)
+    if started.backbone != config.backbone:
+        raise UsageError(
+            f"--start {config.start} has the backbone {started.backbone}; pass --backbone "
+            f"{started.backbone}"
+        )
+    return str(config.start)
+
+
 def run(config: TrainConfig, *, track: Track) -> Report:
     """Train, resuming an unfinished training of the same settings.
 
@@ -134,7 +151,11 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
     config, directory = plan.config, plan.directory
     started = time.monotonic()
     torch.manual_seed(config.seed)
-    network = build_network(config, len(plan.tree.class_names), plan.weights).to(plan.device)
+    network = build_network(config, len(plan.tree.class_names), plan.weights)
+    if config.start is not None:
+        tensors = read_checkpoint(config.start, CHECKPOINT_KIND)["network"]
+        take_heads(network, tensors, source=str(config.start))
+    network = network.to(plan.device)
     directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
     network = network.to(memory_format=torch.channels_last)
 

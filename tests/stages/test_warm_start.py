@@ -1,0 +1,104 @@
+"""``train --start``: going on from another training, with the same method or another."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import TinyTree
+from torch import Tensor
+
+from wsss_cli.artifacts.checkpoint import read_checkpoint
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.stages import train
+from wsss_cli.stages.train import CHECKPOINT_KIND, build_network
+from wsss_cli.tracking import Silent
+
+# So small a rate leaves every weight where it started, to float32's last digits.
+STILL: dict[str, Any] = {"lr": 1e-12, "iterations": 1, "weight_decay": 0.0}
+
+
+def _config(tree: TinyTree, run: Path, **settings: Any) -> TrainConfig:
+    common = {"backbone": "tiny", "iterations": 3, "batch_size": 4, "crop": 32, "lr": 0.05}
+    return TrainConfig(run=run, data=tree.root, amp="off", **{**common, **settings})
+
+
+def _weights(run: Path) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = read_checkpoint(run / "train" / "checkpoint.pt", CHECKPOINT_KIND)[
+        "network"
+    ]
+    return tensors
+
+
+@pytest.fixture(scope="module")
+def cam(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a short CAM training."""
+    run = tmp_path_factory.mktemp("cam")
+    train.run(_config(tree, run, method="cam"), track=Silent())
+    return run / "train" / "checkpoint.pt"
+
+
+@pytest.mark.parametrize("own_head", [False, True])
+def test_every_head_starts_from_the_one_there_is(
+    tree: TinyTree, cam: Path, tmp_path: Path, own_head: bool
+) -> None:
+    config = _config(tree, tmp_path, start=cam, share_background_head=not own_head, **STILL)
+    train.run(config, track=Silent())
+    begun, found = _weights(cam.parent.parent), _weights(tmp_path)
+    heads = ["head_a", "head_b", *(["head_c"] if own_head else [])]
+    assert {name.split(".")[0] for name in found} == {"trunk", *heads}
+    for name, tensor in found.items():
+        if "running" in name or "num_batches" in name:
+            continue
+        part, _, layer = name.partition(".")
+        source = begun[f"head_a.{layer}"] if part in heads else begun[name]
+        torch.testing.assert_close(tensor, source, rtol=0, atol=1e-6)
+
+
+def test_a_head_that_is_there_is_kept_and_one_without_place_left_out(
+    tree: TinyTree, tmp_path: Path
+) -> None:
+    seenet, again, single = (tmp_path / name for name in ("seenet", "again", "single"))
+    train.run(_config(tree, seenet), track=Silent())
+    checkpoint = seenet / "train" / "checkpoint.pt"
+    train.run(_config(tree, again, start=checkpoint, **STILL), track=Silent())
+    train.run(_config(tree, single, start=checkpoint, method="cam", **STILL), track=Silent())
+    layer = "head_b.score.weight"
+    assert not torch.equal(_weights(seenet)[layer], _weights(seenet)["head_a.score.weight"])
+    torch.testing.assert_close(_weights(again)[layer], _weights(seenet)[layer], rtol=0, atol=1e-6)
+    assert not any(name.startswith("head_b") for name in _weights(single))
+
+
+def test_start_counts_by_content(tree: TinyTree, cam: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.pt"
+    other.write_bytes(cam.read_bytes())
+    plain = train.prepare(_config(tree, tmp_path), Silent())
+    started = train.prepare(_config(tree, tmp_path, start=cam), Silent())
+    moved = train.prepare(_config(tree, tmp_path, start=other), Silent())
+    assert started.directory.fingerprint == moved.directory.fingerprint
+    trunk_alone = train.prepare(_config(tree, tmp_path, weights=str(cam)), Silent())
+    fingerprints = {p.directory.fingerprint for p in (plain, started, trunk_alone)}
+    assert len(fingerprints) == 3
+
+
+def test_what_does_not_fit_is_refused(tree: TinyTree, cam: Path, tmp_path: Path) -> None:
+    config = _config(tree, tmp_path, start=cam)
+    with pytest.raises(UsageError, match="--backbone tiny"):
+        train.prepare(replace(config, backbone="vgg16"), Silent())
+    with pytest.raises(UsageError, match="--weights"):
+        replace(config, weights="none")
+    with pytest.raises(WsssError, match="--head-channels"):
+        train.run(replace(config, head_channels=7), track=Silent())
+    assert not (tmp_path / "train").exists()
+    with pytest.raises(WsssError, match="does not exist"):
+        train.prepare(replace(config, start=tmp_path / "gone.pt"), Silent())
+
+
+def test_without_a_start_the_heads_are_new(tree: TinyTree, cam: Path, tmp_path: Path) -> None:
+    plan = train.prepare(_config(tree, tmp_path, weights=str(cam)), Silent())
+    network = build_network(plan.config, 3, plan.weights)
+    found, begun = network.state_dict(), _weights(cam.parent.parent)
+    assert torch.equal(found["trunk.features.0.weight"], begun["trunk.features.0.weight"])
+    assert not torch.equal(found["head_a.score.weight"], begun["head_a.score.weight"])

@@ -1,0 +1,42 @@
+"""Going on from another attention network: its heads for the heads of a new one."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from wsss_cli.errors import WsssError
+
+FIRST_HEAD = "head_a"
+"""The one head that every method has: S_A of SeeNet, the classifier of CAM."""
+
+
+@torch.no_grad()
+def take_heads(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
+    """Copy the heads of a trained network into those of the same names.
+
+    A head that the source has not starts from its first one, which has learnt the classes already;
+    a new head would unsettle the trunk while it learns them. Heads of the source that the network
+    has not are left out.
+
+    Args:
+        network: Its heads are its members ``head_*``.
+        tensors: The source's state by name.
+        source: Name of the source, for the message.
+
+    Raises:
+        WsssError: The heads differ in shape.
+    """
+    for name, own in network.named_parameters():
+        head, _, layer = name.partition(".")
+        if not head.startswith("head_"):
+            continue
+        given = tensors.get(name, tensors.get(f"{FIRST_HEAD}.{layer}"))
+        if given is None or given.shape != own.shape:
+            found = "none" if given is None else "x".join(map(str, given.shape))
+            raise WsssError(
+                f"--start {source} does not fit: {name} should be "
+                f"{'x'.join(map(str, own.shape))}, there it is {found}; choose the same classes "
+                "and --head-channels"
+            )
+        own.copy_(given)
