@@ -69,8 +69,8 @@ def test_one_seed_has_no_deviation_and_nobody_leads() -> None:
     rows = build_rows({"a": [_seed(proxy=0.9)], "b": [_seed(proxy=0.1)]})
     assert rows[0].cells["proxy"].deviation is None
     assert not any(cell.leads for row in rows for cell in row.cells.values())
-    assert "±" not in rows_as_markdown(rows)
-    assert "**" not in rows_as_markdown(rows)
+    assert "±" not in rows_as_markdown(rows, 1)
+    assert "**" not in rows_as_markdown(rows, 1)
 
 
 def test_score_that_a_seed_lacks_is_no_score_and_does_not_lead() -> None:
@@ -81,7 +81,7 @@ def test_score_that_a_seed_lacks_is_no_score_and_does_not_lead() -> None:
     rows = build_rows(scores)
     assert rows[0].cells["background_lit"].mean is None
     assert _leaders(rows, "background_lit") == []
-    assert "–" in rows_as_markdown(rows).splitlines()[2]
+    assert "–" in rows_as_markdown(rows, 2).splitlines()[2]
 
 
 def _table(text: str) -> list[list[str]]:
@@ -95,7 +95,7 @@ def test_markdown_shows_per_cent_deviations_leads_and_thresholds() -> None:
         "CAM": [_seed(proxy=0.5, **a, best_threshold=0.3), _seed(proxy=0.52, **a)],
         "See|Net": [_seed(proxy=0.7, **a), _seed(proxy=0.72, **a)],
     }
-    header, cam, seenet = _table(rows_as_markdown(build_rows(scores)))
+    header, cam, seenet = _table(rows_as_markdown(build_rows(scores), 2))
     cells = dict(zip(header, cam, strict=True))
     assert cells["setting"] == "CAM"
     assert cells["attention, best threshold"] == "40.0 ± 0.0 (0.3 to 0.4)"

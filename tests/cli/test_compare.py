@@ -217,26 +217,49 @@ def _miou(counts: np.ndarray) -> float:
     return sum(ious) / len(ious)
 
 
+def _proxy_miou(tree: TinyTree, out: Path, setting: str, seeds: list[int]) -> float:
+    """Counted pixel by pixel over the label maps of all seeds."""
+    counts = np.zeros((4, 5))
+    for seed in seeds:
+        labels = out / setting / f"seed-{seed}" / "proxy" / "labels"
+        for image_id in tree.train_ids:
+            target = np.asarray(Image.open(tree.mask(image_id)))
+            found = np.asarray(Image.open(labels / f"{image_id}.png"))
+            for truth, label in zip(target.flat, found.flat, strict=True):
+                if truth != 255:
+                    counts[truth, label] += 1
+    return _miou(counts)
+
+
 def test_difference_is_that_of_the_label_maps_counted_pixel_by_pixel_over_the_seeds(
     tree: TinyTree, compared: Path
 ) -> None:
-    mious = []
-    for name in ("seenet", "seenet-without-s-c"):
-        counts = np.zeros((4, 5))
-        for seed in (0, 1):
-            labels = compared / "out" / name / f"seed-{seed}" / "proxy" / "labels"
-            for image_id in tree.train_ids:
-                target = np.asarray(Image.open(tree.mask(image_id)))
-                found = np.asarray(Image.open(labels / f"{image_id}.png"))
-                for truth, label in zip(target.flat, found.flat, strict=True):
-                    if truth != 255:
-                        counts[truth, label] += 1
-        mious.append(_miou(counts))
+    full, without = (
+        _proxy_miou(tree, compared / "out", name, [0, 1])
+        for name in ("seenet", "seenet-without-s-c")
+    )
     (difference,) = json.loads((compared / "out" / "compare.json").read_text())["differences"]
     assert (difference["setting"], difference["reference"]) == ("SeeNet without S_C", "SeeNet")
     found = difference["proxy"]
-    assert found["difference"] == pytest.approx(mious[1] - mious[0])
+    assert found["difference"] == pytest.approx(without - full)
     assert found["low"] <= found["difference"] <= found["high"]
+
+
+def test_setting_with_fewer_seeds_is_compared_over_those(
+    wsss: Command, tree: TinyTree, compared: Path, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(compared / "out", tmp_path / "out"))
+    outcome = wsss(*_arguments(tree, tmp_path, SHARED + SETTINGS + "seeds = [1]\n"), "--json")
+    full, without = outcome.values["rows"]
+    assert (full["seeds"], without["seeds"]) == ([0, 1], [1])
+    assert [len(row["scores"]["proxy"]["values"]) for row in (full, without)] == [2, 1]
+    assert without["scores"]["proxy"]["deviation"] is None
+    (difference,) = outcome.values["differences"]
+    expected = _proxy_miou(tree, out, "seenet-without-s-c", [1]) - _proxy_miou(
+        tree, out, "seenet", [1]
+    )
+    assert difference["proxy"]["difference"] == pytest.approx(expected)
+    assert "| SeeNet without S_C (1 of 2 seeds) |" in (out / "compare.md").read_text()
 
 
 def test_counts_kept_of_each_image_add_up_to_the_scores(compared: Path) -> None:
@@ -262,6 +285,7 @@ def test_counts_kept_of_each_image_add_up_to_the_scores(compared: Path) -> None:
         ("seeds = [0, 0]\n[settings.a]", ["seeds must be a list"]),
         ("seeds = [true]\n[settings.a]", ["seeds must be a list"]),
         ("seeds = 3\n[settings.a]", ["seeds must be a list"]),
+        ("[settings.a]\nseeds = [1]", ["[settings.a] has other seeds", "[0]"]),
         ("seeds = [-1]\n[settings.a]", ["[settings.a]", "--seed must be between 0"]),
         ("[segment]\n[settings.a]", ["has segment", "train, attend, proxy, evaluate"]),
         ("iterations = 4\n[settings.a]", ["has iterations"]),
@@ -395,7 +419,9 @@ def test_examples_of_the_repository_are_understood(tmp_path: Path, name: str) ->
         )
         for run in runs
     }
-    assert len(runs) == len({run.seed for run in runs}) * len(chosen)
+    seeds = {name: {run.seed for run in runs if run.setting == name} for name in chosen}
+    assert sum(map(len, seeds.values())) == len(runs)
+    assert all(own == seeds["CAM"] for name, own in seeds.items() if name.startswith("SeeNet"))
     assert len(set(chosen.values())) == len(chosen)
 
 

@@ -121,7 +121,7 @@ def run(out: Path, runs: Sequence[ComparedRun], *, track: Track) -> Report:
     """
     started = time.monotonic()
     check(runs)
-    measured: dict[str, list[Measurement]] = {}
+    measured: dict[str, dict[int, Measurement]] = {}
     up_to_date = True
     for number, one in enumerate(runs, start=1):
         track.note(f"{one.setting}, seed {one.seed} (run {number} of {len(runs)})")
@@ -134,20 +134,28 @@ def run(out: Path, runs: Sequence[ComparedRun], *, track: Track) -> Report:
         ]
         measurement = measure(one, track)
         up_to_date &= measurement.up_to_date and all(report.up_to_date for report in done)
-        measured.setdefault(one.setting, []).append(measurement)
+        measured.setdefault(one.setting, {})[one.seed] = measurement
     values = _tables(out, runs, measured)
     values["seconds"] = round(time.monotonic() - started, 1)
     return Report("compare", out, up_to_date, values)
 
 
 def _tables(
-    out: Path, runs: Sequence[ComparedRun], measured: Mapping[str, Sequence[Measurement]]
+    out: Path, runs: Sequence[ComparedRun], measured: Mapping[str, Mapping[int, Measurement]]
 ) -> dict[str, Any]:
-    """Write compare.md, compare.json and compare.csv."""
-    rows = build_rows({name: [one.scores for one in seeds] for name, seeds in measured.items()})
+    """Write compare.md, compare.json and compare.csv.
+
+    Args:
+        out: Where to.
+        runs: All of them.
+        measured: By setting and seed.
+    """
+    rows = build_rows(
+        {name: [one.scores for one in by_seed.values()] for name, by_seed in measured.items()}
+    )
     differences = _differences(measured)
     seeds = list(dict.fromkeys(run.seed for run in runs))
-    images = len(measured[runs[0].setting][0].image_ids)
+    images = len(measured[runs[0].setting][runs[0].seed].image_ids)
     commands = {run.setting: run.commands for run in reversed(runs)}  # of the first seed
     text = page(
         rows,
@@ -164,7 +172,8 @@ def _tables(
         "rows": [
             {
                 **row,
-                "losses": [dict(one.losses) for one in measured[row["setting"]]],
+                "seeds": list(measured[row["setting"]]),
+                "losses": [dict(one.losses) for one in measured[row["setting"]].values()],
                 "commands": list(commands[row["setting"]]),
             }
             for row in as_json(rows)
@@ -177,20 +186,21 @@ def _tables(
     return {**values, "markdown": text}
 
 
-def _differences(measured: Mapping[str, Sequence[Measurement]]) -> list[Compared]:
-    """Every setting against the first."""
+def _differences(measured: Mapping[str, Mapping[int, Measurement]]) -> list[Compared]:
+    """Every setting against the first, over the seeds that it has."""
     reference, *others = measured
 
     def between(name: str, what: str) -> Difference:
-        return paired_bootstrap(pooled(reference, what), pooled(name, what))
+        seeds = list(measured[name])
+        return paired_bootstrap(pooled(reference, seeds, what), pooled(name, seeds, what))
 
-    def pooled(setting: str, what: str) -> Tensor:
+    def pooled(setting: str, seeds: Sequence[int], what: str) -> Tensor:
         """Each image's counts over the seeds; their sum has the mIoU of their mean."""
-        return torch.stack([one.counts[what].long() for one in measured[setting]]).sum(dim=0)
+        return torch.stack([measured[setting][seed].counts[what].long() for seed in seeds]).sum(0)
 
-    for name in others:
-        if any(a.image_ids != b.image_ids for a in measured[reference] for b in measured[name]):
-            raise WsssError(f"{name} was scored on other images than {reference}")
+    everything = [one for by_seed in measured.values() for one in by_seed.values()]
+    if any(one.image_ids != everything[0].image_ids for one in everything):
+        raise WsssError("the settings were scored on different images; set attend.split for all")
     return [
         Compared(name, reference, between(name, ATTENTION), between(name, PROXY)) for name in others
     ]

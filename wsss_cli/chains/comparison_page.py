@@ -21,7 +21,7 @@ def page(
         rows: A setting each.
         differences: Of every setting but the first against it.
         images: How many were scored.
-        seeds: Of every setting.
+        seeds: All of them; a setting may have fewer.
         commands: By setting, those of the first seed's run.
     """
     spread = "mean ± standard deviation (n - 1)" if len(seeds) > 1 else "no deviation, none leads"
@@ -31,7 +31,7 @@ def page(
         f"cent; background lit: the share of the background that carries a class where "
         f"{MATCHED_RECALL:.0%} of the object pixels carry theirs, in per cent, lower is better. "
         "**Bold** leads its column by more than the larger deviation of the two in front.\n",
-        rows_as_markdown(rows),
+        rows_as_markdown(rows, len(seeds)),
     ]
     if differences:
         parts += [
@@ -52,15 +52,17 @@ def _seeds_sentence(seeds: Sequence[int]) -> str:
     return f"With seed {seeds[0]}.{others}\n"
 
 
-def rows_as_markdown(rows: Sequence[Row]) -> str:
-    """The table of scores, leads in bold."""
+def rows_as_markdown(rows: Sequence[Row], seeds: int) -> str:
+    """The table of scores, leads in bold; a row of fewer seeds says how many."""
     lines = [_line(["setting", *(column.title for column in COLUMNS)])]
     lines.append("|---" * (len(COLUMNS) + 1) + "|")
     for row in rows:
         shown = {column.name: _shown(row.cells[column.name], column) for column in COLUMNS}
         low, high = min(row.thresholds), max(row.thresholds)
         shown["attention_best"] += f" ({low:g})" if low == high else f" ({low:g} to {high:g})"
-        lines.append(_line([_cell(row.setting), *shown.values()]))
+        own = len(row.thresholds)
+        title = row.setting if own == seeds else f"{row.setting} ({own} of {seeds} seeds)"
+        lines.append(_line([_cell(title), *shown.values()]))
     return "\n".join(lines) + "\n"
 
 

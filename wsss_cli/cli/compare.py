@@ -46,6 +46,7 @@ def compare(
       train.method = "cam"
       [settings."SeeNet without S_C"]
       train.background-branch = false
+      seeds = [0]
     A table [start] has the options of a training that all settings go on from.
 
     Writes OUT/compare.md, compare.json and compare.csv: mean and deviation over the seeds, and

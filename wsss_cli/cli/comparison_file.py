@@ -99,9 +99,12 @@ def read_comparison(config: CompareConfig) -> list[ComparedRun]:
                 "cannot have an evaluate table: all settings are scored alike; move it to "
                 "[evaluate]"
             )
-        for seed in seeds:
+        place = _Place(path, where)
+        fewer = _seeds(path, table.get("seeds", seeds))
+        if not set(fewer) <= set(seeds):
+            raise place.error(f"has other seeds than the comparison's {seeds}; take some of these")
+        for seed in fewer:
             directory = config.out / folders[name] / f"seed-{seed}"
-            place = _Place(path, where)
             runs.append(_run(config, place, name, seed, directory, shared, own, start))
     return runs
 
@@ -122,7 +125,7 @@ def _settings(path: Path, tables: Table) -> dict[str, Table]:
     for name, table in settings.items():
         if not isinstance(table, dict):
             raise UsageError(f"{path}: settings.{name} must be a table, such as [settings.{name}]")
-        astray = sorted(set(table) - set(STAGES))
+        astray = sorted(set(table) - {*STAGES, "seeds"})
         if astray:
             raise UsageError(
                 f"{path}: [settings.{name}] has {astray[0]}, which is no stage; write it as "
