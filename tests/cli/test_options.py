@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from conftest import Command
 
-from wsss_cli.cli import attend, compare, demo, evaluate, proxy, segment, train
+from wsss_cli.cli import attend, compare, demo, evaluate, proxy, saliency, segment, train
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.compare import CompareConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.stages.report import Report
@@ -24,6 +25,7 @@ CONVERSATION = {"dry_run", "json", "config", "quiet", "verbose", "debug"}
 STAGES: dict[str, tuple[Callable[..., None], type]] = {
     "train": (train.train, TrainConfig),
     "attend": (attend.attend, AttendConfig),
+    "saliency": (saliency.saliency, SaliencyConfig),
     "proxy": (proxy.proxy, ProxyConfig),
     "segment": (segment.segment, SegmentConfig),
     "evaluate": (evaluate.evaluate, EvaluateConfig),

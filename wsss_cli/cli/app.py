@@ -10,6 +10,7 @@ from wsss_cli.cli.compare import compare
 from wsss_cli.cli.demo import demo
 from wsss_cli.cli.evaluate import evaluate
 from wsss_cli.cli.proxy import proxy
+from wsss_cli.cli.saliency import saliency
 from wsss_cli.cli.segment import segment
 from wsss_cli.cli.show import show
 from wsss_cli.cli.train import train
@@ -43,6 +44,7 @@ def wsss(
       wsss demo                              draw a small data set and run everything on it
       wsss train --data VOC2012              learn where objects are, from labels alone
       wsss attend --flip                     attention maps of the training images
+      wsss saliency --model u2netp.onnx      saliency maps, unless there are any
       wsss proxy --saliency saliency_maps    proxy ground truth
       wsss segment                           train a segmentation network on it, predict
       wsss evaluate                          the scores
@@ -54,5 +56,5 @@ def wsss(
     del version
 
 
-for _command in (train, attend, proxy, segment, evaluate, show, compare, demo):
+for _command in (train, attend, saliency, proxy, segment, evaluate, show, compare, demo):
     app.command()(_command)

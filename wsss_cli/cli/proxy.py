@@ -21,7 +21,10 @@ def _of(option: str, text: str) -> str:
 def proxy(
     saliency: Annotated[
         Path | None,
-        Option(help=_of("saliency", "folder of saliency maps, grey PNG by image id.")),
+        Option(
+            help=_of("saliency", "folder of saliency maps, grey PNG by image id."),
+            show_default="RUN/saliency/maps",
+        ),
     ] = ProxyConfig.saliency,
     second_saliency: Annotated[
         Path | None,
@@ -29,7 +32,8 @@ def proxy(
             help=_of(
                 "second_saliency",
                 "the same of the images with the salient part (0.7 or more) painted over.",
-            )
+            ),
+            show_default="RUN/saliency/second_maps if there",
         ),
     ] = ProxyConfig.second_saliency,
     data: options.Data = ProxyConfig.data,

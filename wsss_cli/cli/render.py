@@ -24,6 +24,11 @@ def attend(values: Values) -> str:
     )
 
 
+def saliency(values: Values) -> str:
+    """The outcome of ``wsss saliency``."""
+    return _lines(values, f"saliency of {values['images']} images", _work(values))
+
+
 def proxy(values: Values) -> str:
     """The outcome of ``wsss proxy``."""
     return _lines(

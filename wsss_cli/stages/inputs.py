@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.attention_file import INDEX
-from wsss_cli.artifacts.stage_directory import STAGES, read_manifest, require_complete
+from wsss_cli.artifacts.stage_directory import MANIFEST, STAGES, read_manifest, require_complete
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.data.voc import VocTree
 from wsss_cli.errors import UsageError, WsssError
+
+MAPS, SECOND_MAPS = "maps", "second_maps"
+"""Folders of ``wsss saliency``: of the image, and of what is left when that is painted over."""
 
 
 def find_data(config: CommonConfig) -> VocTree:
@@ -47,6 +50,20 @@ def find_attention(given: Path | None, run: Path) -> Path:
         return given
     require_complete(run / "attend", "attend", instead="--attention FILE")
     return run / "attend" / INDEX
+
+
+def saliency_folders(run: Path) -> dict[str, Path]:
+    """The folders of maps that ``wsss saliency`` made in the run, by the option they stand for.
+
+    Raises:
+        UsageError: It began and has not finished.
+    """
+    directory = run / "saliency"
+    if not (directory / MANIFEST).exists():
+        return {}
+    require_complete(directory, "saliency", instead="--saliency DIR")
+    folders = {"saliency": directory / MAPS, "second_saliency": directory / SECOND_MAPS}
+    return {name: folder for name, folder in folders.items() if folder.is_dir()}
 
 
 def training_settings(run: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
-from wsss_cli.stages.inputs import data_if_known, find_attention
+from wsss_cli.stages.inputs import data_if_known, find_attention, saliency_folders
 from wsss_cli.stages.making import make
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
@@ -130,12 +130,16 @@ def _folders(config: ProxyConfig) -> dict[str, Path]:
         UsageError: It needs one that is not given.
     """
     rule = config.chosen
-    given = {name: getattr(config, name) for name in (*rule.needs, *rule.takes)}
+    names = (*rule.needs, *rule.takes)
+    given = {name: getattr(config, name) for name in names}
+    if rule.needs and not any(given.values()):  # one's own maps are not mixed with the run's
+        found = saliency_folders(config.run)
+        given = {name: found.get(name) for name in names}
     for name in rule.needs:
         if given[name] is None:
             raise UsageError(
                 f"the rule {config.rule} needs saliency maps; pass {option(name)} DIR (grey PNG "
-                "by image id)"
+                "by image id), or make them first: wsss saliency --model FILE.onnx"
             )
     return {name: folder for name, folder in given.items() if folder is not None}
 

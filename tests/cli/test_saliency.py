@@ -1,0 +1,151 @@
+"""``wsss saliency`` with a network whose answer can be computed by hand."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Command, Outcome, TinyTree
+from onnx_file import write_weighted_channels
+from PIL import Image
+
+from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.data.images import read_image
+from wsss_cli.models.saliency_network import SaliencyNetwork
+from wsss_cli.stages.saliency import passes
+
+RED = (1.0, 0.0, 0.0)
+
+
+@pytest.fixture
+def red(tmp_path: Path) -> Path:
+    """A network that finds red salient."""
+    return write_weighted_channels(tmp_path / "red.onnx", RED)
+
+
+def _saliency(wsss: Command, tree: TinyTree, run: Path, model: Path, *arguments: object) -> Outcome:
+    return wsss("saliency", "--data", tree.root, "--run", run, "--model", model, *arguments)
+
+
+def _grey(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def test_map_is_the_stretched_answer_at_image_size(tmp_path: Path) -> None:
+    """Weights (1, 2, 3) on channels divided by the largest value and by ImageNet's deviation."""
+    network = SaliencyNetwork(write_weighted_channels(tmp_path / "n.onnx", (1.0, 2.0, 3.0)), 32)
+    image = np.random.default_rng(0).integers(0, 200, (32, 32, 3)).astype(np.uint8)
+    expected = np.zeros((32, 32))
+    for row in range(32):
+        for column in range(32):
+            red, green, blue = image[row, column] / image.max()
+            expected[row, column] = red / 0.229 + 2 * green / 0.224 + 3 * blue / 0.225
+    expected = (expected - expected.min()) / (expected.max() - expected.min())
+    found = network.saliency(image).astype(float)
+    assert np.abs(found - 255 * expected).max() <= 1
+
+
+def test_flat_and_black_images_have_no_saliency(red: Path) -> None:
+    network = SaliencyNetwork(red, 32)
+    for value in (0, 70):
+        assert not network.saliency(np.full((20, 30, 3), value, np.uint8)).any()
+
+
+def test_second_pass_sees_the_image_with_the_salient_part_painted_over(red: Path) -> None:
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:8, :8, 0] = 250  # the first pass finds this
+    image[20:28, 20:28, 0] = 160  # and the second one, as 124, the mean, is less red
+    network = SaliencyNetwork(red, 32)
+    first, second = passes(network, image, 2)
+    assert (first[:8, :8] == 255).all()
+    assert (first[20:28, 20:28] < 0.7 * 255).all()
+    assert (second[20:28, 20:28] == 255).all()
+    assert (second[:8, :8] == round(255 * 124 / 160)).all()
+    assert image[0, 0, 0] == 250  # the caller's image is left alone
+
+
+def test_command_writes_a_map_for_each_image_and_is_resumed(
+    wsss: Command, tree: TinyTree, red: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    first = _saliency(wsss, tree, run, red, "--size", 32, "--passes", 2, "--json")
+    assert first.values["status"] == "complete", first.err
+    for folder in ("maps", "second_maps"):
+        names = sorted(path.stem for path in (run / "saliency" / folder).iterdir())
+        assert names == sorted(tree.train_ids)
+    image_id = tree.train_ids[0]
+    found = _grey(run / "saliency" / "maps" / f"{image_id}.png")
+    image = read_image(tree.root / "JPEGImages" / f"{image_id}.jpg")
+    assert found.shape == image.shape[:2]
+    np.testing.assert_array_equal(found, SaliencyNetwork(red, 32).saliency(image))
+    # One map of the second pass is lost: only its image is computed again.
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*.png")}
+    (run / "saliency" / "second_maps" / f"{image_id}.png").unlink()
+    again = _saliency(wsss, tree, run, red, "--size", 32, "--passes", 2, "--json").values
+    assert (again["written"], again["skipped"]) == (1, len(tree.train_ids) - 1)
+    after = {path: path.stat().st_mtime_ns for path in run.rglob("*.png")}
+    assert {path.stem for path in before if before[path] != after[path]} == {image_id}
+    same = _saliency(wsss, tree, run, red, "--size", 32, "--passes", 2, "--json").values
+    assert same["status"] == "up to date"
+
+
+def test_network_counts_by_content_and_size_by_value(
+    wsss: Command, tree: TinyTree, red: Path, tmp_path: Path
+) -> None:
+    run, moved = tmp_path / "run", tmp_path / "moved.onnx"
+    _saliency(wsss, tree, run, red, "--size", 32)
+    moved.write_bytes(red.read_bytes())
+    assert "up to date" in _saliency(wsss, tree, run, moved, "--size", 32).out
+    green = write_weighted_channels(tmp_path / "green.onnx", (0.0, 1.0, 0.0))
+    other = _saliency(wsss, tree, run, green, "--size", 32)
+    assert other.code == 2
+    assert "model" in other.err
+
+
+def test_proxy_finds_the_maps_of_the_run(
+    wsss: Command, tree: TinyTree, red: Path, trained: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    checkpoint = trained / "train" / "checkpoint.pt"
+    arguments = ["proxy", "--rule", "dcsp", "--data", tree.root, "--run", run]
+    wsss("attend", "--run", run, "--data", tree.root, "--checkpoint", checkpoint, "-q")
+    without = wsss(*arguments)
+    assert without.code == 2
+    assert "wsss saliency --model" in without.err
+    _saliency(wsss, tree, run, red, "--size", 32, "--passes", 2)
+    assert wsss(*arguments).code == 0
+    inputs = read_manifest(run / "proxy")["inputs"]
+    maps = run.resolve() / "saliency"
+    assert inputs["saliency"]["path"] == str(maps / "maps")
+    assert inputs["second_saliency"]["path"] == str(maps / "second_maps")
+    # Maps of one's own are not mixed with the run's.
+    own = wsss(*arguments, "--saliency", tree.saliency, "--overwrite")
+    assert own.code == 0, own.err
+    assert "second_saliency" not in read_manifest(run / "proxy")["inputs"]
+
+
+def test_bad_networks_are_one_sentence(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+    broken, twofold = tmp_path / "broken.onnx", tmp_path / "two.onnx"
+    broken.write_bytes(b"this is no network")
+    write_weighted_channels(twofold, RED, maps=2)
+    for model, part in (
+        (tmp_path / "gone.onnx", "does not exist"),
+        (broken, "cannot be read as an ONNX network"),
+        (twofold, "1 x 1 x height x width"),
+    ):
+        outcome = _saliency(wsss, tree, tmp_path / model.stem, model, "--size", 32)
+        assert outcome.code == 1
+        errors = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1
+        assert str(model) in errors[0]
+        assert part in errors[0]
+        assert "Traceback" not in outcome.err
+    outcome = wsss("saliency", "--data", tree.root, "--run", tmp_path / "none")
+    assert (outcome.code, "--model FILE.onnx" in outcome.err) == (2, True)
+
+
+def test_dry_run_writes_nothing(wsss: Command, tree: TinyTree, red: Path, tmp_path: Path) -> None:
+    outcome = _saliency(wsss, tree, tmp_path / "run", red, "-n", "--json")
+    plan = json.loads(outcome.out)
+    assert (plan["images"], plan["split"]) == (len(tree.train_ids), "train")
+    assert not (tmp_path / "run").exists()

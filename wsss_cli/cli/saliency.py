@@ -1,0 +1,51 @@
+"""``wsss saliency``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from wsss_cli.cli import options, render
+from wsss_cli.cli.conversation import run_stage
+from wsss_cli.configs.saliency import SaliencyConfig
+
+
+def saliency(
+    model: Annotated[
+        Path | None, Option(help="ONNX file of a saliency network like U2-Net.", show_default=False)
+    ] = None,
+    data: options.Data = SaliencyConfig.data,
+    run: options.Run = SaliencyConfig.run,
+    split: Annotated[
+        str | None, Option(help="List of images.", show_default="the one trained on")
+    ] = SaliencyConfig.split,
+    size: Annotated[
+        int, Option(help="Side of the square that images are resized to, in pixels.")
+    ] = SaliencyConfig.size,
+    passes: Annotated[
+        int, Option(help="2: look again at the image with what was salient painted over (DCSP).")
+    ] = SaliencyConfig.passes,
+    device: options.Device = SaliencyConfig.device,
+    workers: options.Workers = SaliencyConfig.workers,
+    seed: options.Seed = SaliencyConfig.seed,
+    amp: options.Amp = SaliencyConfig.amp,
+    overwrite: options.Overwrite = SaliencyConfig.overwrite,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
+) -> None:
+    """Make saliency maps with a given network.
+
+    \b
+    Examples:
+      wsss saliency --model u2netp.onnx
+      wsss saliency --model u2netp.onnx --data VOC2012 --split val --run runs/val
+      wsss saliency --model u2netp.onnx --passes 2 && wsss proxy --rule dcsp
+
+    Writes RUN/saliency/maps/ID.png, where wsss proxy finds them, and with --passes 2 also
+    RUN/saliency/second_maps/ID.png. Runs on the CPU.
+    """  # noqa: D301
+    run_stage("saliency", SaliencyConfig, locals(), render.saliency)

@@ -1,0 +1,76 @@
+"""A given saliency network, run by OpenCV: no framework of its own is needed.
+
+The interface is that of U2-Net (Qin et al., "U2-Net: Going Deeper with Nested U-Structure for
+Salient Object Detection", Pattern Recognition 2020) as its ONNX exports have it: input 1 x 3 x S x
+S, RGB divided by the image's largest value, less ImageNet's mean, by its deviation; the first
+output is the map, whose range is stretched to [0, 1].
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from wsss_cli.data.images import Pixels
+from wsss_cli.data.resizing import resize_grey, resize_image
+from wsss_cli.errors import WsssError
+
+# Of ImageNet, for RGB in 0..1.
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+class SaliencyNetwork:
+    """A network from an ONNX file. Not to be used by two threads at once."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        """Read the file.
+
+        Args:
+            path: ONNX file.
+            size: Side S of the square input, in pixels.
+
+        Raises:
+            WsssError: It is missing, no ONNX file, or has operations that OpenCV has not.
+        """
+        self.path, self.size = path, size
+        try:
+            content = np.frombuffer(path.read_bytes(), np.uint8)
+            self._network = cv2.dnn.readNetFromONNX(content)
+        except FileNotFoundError:
+            raise WsssError(f"{path} does not exist; give --model an ONNX file") from None
+        except cv2.error as error:
+            raise WsssError(
+                f"{path} cannot be read as an ONNX network ({_reason(error)}); export it again"
+            ) from error
+        self._output = self._network.getUnconnectedOutLayersNames()[0]
+
+    def saliency(self, image: Pixels) -> Pixels:
+        """The saliency of an (H, W, 3) uint8 RGB image, as (H, W) uint8.
+
+        Raises:
+            WsssError: The network answers with something else than one map.
+        """
+        pixels = resize_image(image, (self.size, self.size)).astype(np.float32)
+        pixels = (pixels / max(float(pixels.max()), 1.0) - _MEAN) / _DEVIATION
+        try:
+            self._network.setInput(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
+            answer = np.asarray(self._network.forward(self._output))
+        except cv2.error as error:
+            raise WsssError(
+                f"{self.path} cannot be computed on {self.size} x {self.size} pixels "
+                f"({_reason(error)}); pass the --size that it was exported with"
+            ) from error
+        if answer.ndim != 4 or answer.shape[:2] != (1, 1) or not np.isfinite(answer).all():
+            raise WsssError(
+                f"{self.path} answers with {' x '.join(map(str, answer.shape))} values instead of "
+                "1 x 1 x height x width finite ones; it is not a network like U2-Net"
+            )
+        found = answer[0, 0]  # (h, w)
+        lowest, span = float(found.min()), float(found.max() - found.min())
+        stretched = (found - lowest) / span if span > 0 else np.zeros_like(found)
+        return resize_grey(np.round(255 * stretched).astype(np.uint8), image.shape[:2])
+
+
+def _reason(error: cv2.error) -> str:
+    return str(error).strip().splitlines()[0][-120:]

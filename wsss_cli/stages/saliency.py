@@ -1,0 +1,149 @@
+"""``wsss saliency``: make saliency maps with a given network."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wsss_cli.artifacts.fingerprint import file_fingerprint
+from wsss_cli.artifacts.grey_png import write_grey
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.configs.common import record, settings
+from wsss_cli.configs.saliency import SaliencyConfig
+from wsss_cli.data.images import Pixels, check_images, read_image
+from wsss_cli.data.loading import prefetch
+from wsss_cli.data.voc import VocTree
+from wsss_cli.device import resolve_workers
+from wsss_cli.models.saliency_network import SaliencyNetwork
+from wsss_cli.models.trunks import OXFORD_MEAN
+from wsss_cli.stages.inputs import MAPS, SECOND_MAPS, find_data, training_settings
+from wsss_cli.stages.making import make
+from wsss_cli.stages.report import Report
+from wsss_cli.tracking import Track
+
+STAGE_VERSION = 1
+OWNED = (f"{MAPS}/*.png", f"{SECOND_MAPS}/*.png")
+# From this saliency on the first pass's object is painted over for the second one. Chaudhry et al.,
+# "Discovering Class-Specific Pixels for Weakly-Supervised Semantic Segmentation", BMVC 2017, as
+# public implementations have it.
+SALIENT = round(0.7 * 255)
+
+
+@dataclass(frozen=True)
+class SaliencyPlan:
+    """Everything checked before the first map."""
+
+    config: SaliencyConfig
+    tree: VocTree
+    split: str
+    image_ids: list[str]
+    network: SaliencyNetwork
+    directory: StageDirectory
+
+    def describe(self) -> dict[str, Any]:
+        """What would be done, for ``--dry-run``."""
+        return {
+            **record(self.config),
+            "data": str(self.tree.root),
+            "split": self.split,
+            "images": len(self.image_ids),
+        }
+
+
+def prepare(config: SaliencyConfig, track: Track) -> SaliencyPlan:
+    """Check data, network and the run before any work.
+
+    Raises:
+        WsssError: Something is missing or broken.
+    """
+    del track
+    assert config.model is not None  # the config's own check
+    network = SaliencyNetwork(config.model, config.size)
+    tree = find_data(config)
+    split = config.split or training_settings(config.run).get("split") or tree.training_split()
+    image_ids = tree.image_ids(split)
+    check_images(map(tree.image_path, image_ids))
+    directory = StageDirectory(
+        path=config.run / "saliency",
+        stage="saliency",
+        stage_version=STAGE_VERSION,
+        settings={**settings(config), "split": split},
+        inputs={
+            "images": Input(tree.root, tree.fingerprint(image_ids, None)),
+            "model": Input(config.model.resolve(), file_fingerprint(config.model)),
+        },
+        owned=OWNED,
+        details={
+            "config": record(config),
+            "data": str(tree.root),
+            "seed": config.seed,
+            "device": "cpu",  # opencv-python computes networks there alone
+        },
+    )
+    return SaliencyPlan(config, tree, split, image_ids, network, directory)
+
+
+def run(config: SaliencyConfig, *, track: Track) -> Report:
+    """Write the maps of each image, leaving out those that are there.
+
+    Raises:
+        WsssError: The inputs are wrong or the disk is full.
+    """
+    plan = prepare(config, track)
+    return make(plan.directory, lambda: _write_maps(plan, track), overwrite=config.overwrite)
+
+
+def _write_maps(plan: SaliencyPlan, track: Track) -> dict[str, Any]:
+    """Write the maps that are not there; returns the counts."""
+    config, directory = plan.config, plan.directory
+    directory.begin(overwrite=config.overwrite)
+    started = time.monotonic()
+    folders = (MAPS, SECOND_MAPS)[: config.passes]
+    paths = {i: [directory.path / f / f"{i}.png" for f in folders] for i in plan.image_ids}
+    missing = [i for i in plan.image_ids if not all(path.exists() for path in paths[i])]
+
+    def load(image_id: str) -> tuple[str, Pixels]:
+        return image_id, read_image(plan.tree.image_path(image_id))
+
+    def compute() -> Iterator[tuple[str, list[Pixels]]]:
+        for image_id, image in prefetch(load, missing, resolve_workers(config.workers)):
+            yield image_id, passes(plan.network, image, config.passes)
+
+    def write(made: tuple[str, list[Pixels]]) -> None:
+        image_id, maps = made
+        for path, grey in zip(paths[image_id], maps, strict=True):
+            write_grey(path, grey)
+
+    written = prefetch(write, compute(), workers=1)
+    total = len(plan.image_ids)
+    for _ in track.steps(written, total=total, label="looking", done=total - len(missing)):
+        pass
+    seconds = time.monotonic() - started
+    return {
+        "images": total,
+        "written": len(missing),
+        "skipped": total - len(missing),
+        "seconds": round(seconds, 1),
+        "rate": round(len(missing) / seconds, 2),
+    }
+
+
+def passes(network: SaliencyNetwork, image: Pixels, number: int) -> list[Pixels]:
+    """Saliency of an image, then of what is left when the salient part is painted over.
+
+    Args:
+        network: Gives the maps.
+        image: (H, W, 3) uint8 RGB.
+        number: Passes wanted, 1 or more.
+
+    Returns:
+        An (H, W) uint8 map for each pass.
+    """
+    found = [network.saliency(image)]
+    for _ in range(number - 1):
+        image = image.copy()
+        image[found[-1] >= SALIENT] = np.round(OXFORD_MEAN).astype(np.uint8)
+        found.append(network.saliency(image))
+    return found
