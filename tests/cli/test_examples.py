@@ -1,0 +1,52 @@
+"""The example scripts, run as they stand on a tiny drawn tree."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import TinyTree, clean_environment, script
+from onnx_file import write_weighted_channels
+
+from wsss_cli.artifacts.stage_directory import read_manifest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TINY = {
+    "TRAIN": "--backbone tiny --iterations 2 --batch-size 2 --crop 32 --amp off",
+    "SEGMENT": "--iterations 2 --batch-size 2 --crop 33 --amp off",
+    "MODEL": "tiny",
+    "SPLIT": "train",
+}
+
+pytestmark = pytest.mark.slow
+
+
+def _run(name: str, *arguments: object) -> None:
+    environment = clean_environment({**TINY, "PATH": f"{Path(script()).parent}:/usr/bin:/bin"})
+    done = subprocess.run(
+        ["bash", str(EXAMPLES / name), *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_rounds_of_aepsl(tree: TinyTree, tmp_path: Path) -> None:
+    _run("aepsl_rounds.sh", tree.root, tree.saliency, tmp_path)
+    for number in (2, 3):
+        erased = read_manifest(tmp_path / str(number) / "train")["inputs"]["erase"]["path"]
+        assert erased == str((tmp_path / str(number - 1) / "attend" / "attention.h5").resolve())
+    assert (tmp_path / "3" / "evaluate" / "prediction.json").is_file()
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+def test_rounds_of_dcsp(tree: TinyTree, tmp_path: Path, with_model: bool) -> None:
+    model = write_weighted_channels(tmp_path / "red.onnx", (1.0, 0.0, 0.0), size=320)
+    _run("dcsp_rounds.sh", tree.root, model if with_model else tree.saliency, tmp_path)
+    used = read_manifest(tmp_path / "1" / "proxy")["inputs"]
+    assert ("second_saliency" in used) is with_model
+    learnt_from = read_manifest(tmp_path / "2" / "segment")["inputs"]["supervision"]["path"]
+    assert learnt_from == str(tmp_path / "relabel" / "segment" / "predictions")
+    assert (tmp_path / "2" / "evaluate" / "prediction.json").is_file()
