@@ -25,6 +25,7 @@ from wsss_cli.ops.attention import fuse_branches
 from wsss_cli.ops.prohibitive import label_confidence, prohibitive_labels
 from wsss_cli.stages import attend, segment, train
 from wsss_cli.stages.attend import attention_of
+from wsss_cli.stages.segment import training
 from wsss_cli.tracking import Silent
 
 MEAN = np.array([124, 117, 104], np.uint8)
@@ -304,13 +305,13 @@ def test_prohibitive_training_adds_the_online_label_of_every_view(
     for index, image_id in enumerate(tree.train_ids):  # the mask names its image
         write_label_map(masks / f"{image_id}.png", np.full((48, 64), index % 3 + 1, np.uint8))
     seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    real = segment.prohibitive_labels
+    real = training.prohibitive_labels
 
     def spy(logits: torch.Tensor, v: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
         seen.append((logits, v, inside))
         return real(logits, v, inside)
 
-    monkeypatch.setattr(segment, "prohibitive_labels", spy)
+    monkeypatch.setattr(training, "prohibitive_labels", spy)
     config = SegmentConfig(
         run=tmp_path / "run",
         data=tree.root,
