@@ -7,7 +7,8 @@ from typer import Option
 
 from wsss_cli.cli import options, render
 from wsss_cli.cli.conversation import run_stage
-from wsss_cli.configs.segment import SEGMENTATION_MODELS, SUPERVISIONS, SegmentConfig
+from wsss_cli.configs.segment import SUPERVISIONS, SegmentConfig
+from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 
 
 def segment(

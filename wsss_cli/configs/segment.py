@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsss_cli.configs.common import CommonConfig, check, choice
+from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 
-SEGMENTATION_MODELS = ("deeplab-largefov-vgg16", "tiny")
 SUPERVISIONS = ("proxy", "full")
 
 
@@ -18,8 +18,8 @@ class SegmentConfig(CommonConfig):
     Attributes:
         proxy: Folder of label maps to learn from; None takes the run's.
         model: Network; None is the one that belongs to the training's backbone.
-        weights: Initial weights of the trunk: ``imagenet``, ``none`` or a file; None is what
-            the training used.
+        weights: Initial weights: ``imagenet``, ``none`` or a file; None is what the training of
+            the same backbone used, else ``imagenet`` where there is one.
         supervision: ``proxy``, or ``full`` for the true masks: the ceiling to compare with.
         prohibitive: Learn also from the network's own scores, weighted by the class scores of
             the attention network (AE-PSL).
@@ -65,7 +65,7 @@ class SegmentConfig(CommonConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.model is not None:
-            choice("model", self.model, SEGMENTATION_MODELS)
+            choice("model", self.model, tuple(SEGMENTATION_MODELS))
         choice("supervision", self.supervision, SUPERVISIONS)
         check(
             self.attention is None or self.prohibitive,

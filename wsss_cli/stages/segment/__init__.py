@@ -39,6 +39,7 @@ def _train_andpredict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
     network, _, _ = load_network(checkpoint)
     written = predict(plan, network, track)
     return {
+        "initial_weights": None if fresh is None else fresh.origin,
         "training_images": len(plan.supervision),
         "losses": last_losses(directory.path),
         "images": len(plan.predicted_ids),

@@ -12,15 +12,16 @@ from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS, model_of
 from wsss_cli.data.images import check_images
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
-from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
 from wsss_cli.stages.optimisation import LOSSES_FILE, RESUME_FILE
 from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, load_network
+from wsss_cli.stages.segment.solver import solver_constants
 from wsss_cli.stages.supervision import check_label_maps, find_confidence, find_supervision
 from wsss_cli.tracking import Track
 
@@ -68,6 +69,7 @@ class SegmentPlan:
             "predicted_images": len(self.predicted_ids),
             "device": str(self.device),
             "precision": self.precision,
+            "solver": None if self.config.checkpoint else solver_constants(self.config),
         }
 
 
@@ -83,7 +85,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     trained = training_settings(config.run)
-    model = config.model or deeplab_largefov.MODELS[trained.get("backbone", "vgg16")]
+    model = config.model or model_of(trained.get("backbone", "vgg16"))
     predicted_labels = tree.labels(predicted_ids) if config.restrict_labels else None
     inputs = {"images": Input(tree.root, tree.fingerprint(predicted_ids, predicted_labels))}
     supervision: dict[str, Path] = {}
@@ -99,7 +101,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         model = _checked_model(config.checkpoint, tree, config.model)
         inputs["checkpoint"] = Input(config.checkpoint, file_fingerprint(config.checkpoint))
     else:
-        backbone = next(b for b, name in deeplab_largefov.MODELS.items() if name == model)
+        backbone = SEGMENTATION_MODELS[model].backbone
         inherited = trained.get("weights") if trained.get("backbone") == backbone else None
         supervision, inputs["supervision"] = find_supervision(config, tree)
         check_label_maps(tree, supervision, config, track)
@@ -117,6 +119,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         scratch=(RESUME_FILE,),
         details={
             "config": {**record(config), "model": model, "weights": weights.name},
+            "solver": None if config.checkpoint else solver_constants(config),
             "data": str(tree.root),
             "class_names": list(tree.class_names),
             "seed": config.seed,

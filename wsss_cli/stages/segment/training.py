@@ -1,6 +1,7 @@
 """Training of a segmentation network on proxies."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,38 +16,38 @@ from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.ops.prohibitive import prohibitive_labels
-from wsss_cli.stages.optimisation import Batch, Trainer, parameter_groups
+from wsss_cli.stages.optimisation import Batch, Trainer
 from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, write_network
 from wsss_cli.stages.segment.plan import SegmentPlan
+from wsss_cli.stages.segment.solver import learning_rate, optimiser, solver_lines
 from wsss_cli.tracking import Track
 
-POLY_POWER = 0.9  # of the learning rate's fall, as in DeepLab
+
+class Untrained(NamedTuple):
+    """A network with its initial weights, on the device, and where these come from."""
+
+    network: DeepLabLargeFOV
+    origin: dict[str, str]
 
 
-def untrained(plan: SegmentPlan) -> DeepLabLargeFOV:
-    """The network with its initial weights, on the device."""
+def untrained(plan: SegmentPlan) -> Untrained:
+    """The network before the first step."""
     torch.manual_seed(plan.config.seed)
     network = deeplab_largefov.build(plan.model, plan.num_labels)
-    plan.weights.load_into(network.trunk)
+    origin = network.start_from(plan.weights)
     network.trunk.freeze(plan.config.frozen_blocks)
     network.to(plan.device)
     network.to(memory_format=torch.channels_last)
-    return network
+    return Untrained(network, origin)
 
 
-def train(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> None:
+def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
     """Train to the end and write the checkpoint."""
-    config = plan.config
+    config, network, origin = plan.config, fresh.network, fresh.origin
     trainer = Trainer(
         network,
-        torch.optim.SGD(
-            parameter_groups(
-                network.named_parameters(), config.weight_decay, deeplab_largefov.lr_factor
-            ),
-            lr=config.lr,
-            momentum=config.momentum,
-        ),
-        learning_rate=lambda i: config.lr * (1 - i / config.iterations) ** POLY_POWER,
+        optimiser(network, config),
+        learning_rate(config),
         directory=plan.directory.path,
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,
@@ -54,9 +55,12 @@ def train(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> None:
     if trainer.resume():
         track.note(f"resuming at iteration {trainer.iteration}")
     track.note(
-        f"{plan.model} from {plan.weights.name}, {len(plan.supervision)} images with "
-        f"{config.supervision} labels, {plan.device} in {plan.precision}"
+        f"{plan.model} from {origin['trunk']} (fc6, fc7: {origin['fc6_fc7']}), "
+        f"{len(plan.supervision)} images with {config.supervision} labels, {plan.device} in "
+        f"{plan.precision}"
     )
+    for line in solver_lines(config):
+        track.note(line)
 
     def losses_of(images: Tensor, label_maps: Tensor, *weighting: Tensor) -> dict[str, Tensor]:
         with autocast(plan.device, plan.precision):
