@@ -188,7 +188,7 @@ def test_value_of_every_option_reaches_the_stage(
         ("proxy --ignore-conflicts 1.5", "--ignore-conflicts must be in [0, 1]"),
         ("segment --scale-low 2", "--scale-low must be at most --scale-high"),
         ("segment --supervision weak", "--supervision must be one of proxy, full"),
-        ("segment --model unet", "--model must be one of deeplab-largefov-vgg16, tiny"),
+        ("segment --model unet", "--model must be one of deeplab-largefov-vgg16,"),
         ("segment --attention a.h5", "--attention is read with --prohibitive only"),
         ("evaluate --what maps", "--what must be one of prediction, proxy, attention"),
         ("evaluate --predicted-ignore no", "--predicted-ignore must be one of false-negative"),

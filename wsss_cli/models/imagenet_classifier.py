@@ -40,9 +40,12 @@ def largefov_layers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     if not all(name in tensors and tensors[name].isfinite().all() for name in names):
         return None
     weight6, bias6, weight7, bias7 = (tensors[name] for name in names)
-    if weight6.shape[0] != _CHANNELS or weight7.shape != (_CHANNELS, _CHANNELS):
+    inputs = weight6.numel() // (_CHANNELS * _POSITIONS**2)  # 512 of VGG16
+    if weight6.shape != (_CHANNELS, inputs * _POSITIONS**2):
         return None
-    kernels = weight6.reshape(_CHANNELS, -1, _POSITIONS, _POSITIONS)  # (4096, 512, 7, 7)
+    if weight7.shape != (_CHANNELS, _CHANNELS):
+        return None
+    kernels = weight6.reshape(_CHANNELS, inputs, _POSITIONS, _POSITIONS)  # (4096, 512, 7, 7)
     return {
         "fc6.weight": kernels[::_EVERY, :, ::_APART, ::_APART].clone(),
         "fc6.bias": bias6[::_EVERY].clone(),
