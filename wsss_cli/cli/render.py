@@ -44,9 +44,10 @@ def segment(values: Values) -> str:
             f"trained on {values['training_images']} images in {values['training_seconds']} s"
             + shown
         ]
-        if start := values.get("initial_weights"):  # absent from the artifacts of older versions
-            lines.append(f"from {start['trunk']}; fc6, fc7: {start['fc6_fc7']}")
-    return _lines(values, *lines, f"{values['images']} predictions", _work(values))
+        start = values["initial_weights"]
+        lines.append(f"from {start['trunk']}; fc6, fc7: {start['fc6_fc7']}")
+    scores = f", soft scores in {values['scores']}" if "scores" in values else ""
+    return _lines(values, *lines, f"{values['images']} predictions{scores}", _work(values))
 
 
 def evaluate(values: Values) -> str:
