@@ -60,7 +60,8 @@ def test_solver_and_initial_weights_are_said_and_kept(tree: TinyTree, tmp_path: 
         "iterations": 2,
         "effective_batch": 4,
         "crop": 32,
-        "scales": [0.7, 1.3],
+        "scale_low": 0.7,
+        "scale_high": 1.3,
         "mirrored": 0.5,
     }
     said = " ".join(track.notes)
@@ -100,7 +101,7 @@ def test_defaults_are_the_groups_solver() -> None:
     expected = {"lr": 0.001, "momentum": 0.9, "weight_decay": 0.0005, "iterations": 16000}
     assert {name: constants[name] for name in expected} == expected
     assert (constants["effective_batch"], constants["crop"]) == (10, 321)
-    assert constants["scales"] == [0.7, 1.3]
+    assert (constants["scale_low"], constants["scale_high"]) == (0.7, 1.3)
     split = solver_constants(SegmentConfig(batch_size=2, accumulate=5))
     assert split == constants
 
@@ -176,6 +177,8 @@ def test_resnet_learns_and_predicts_from_a_file(tree: TinyTree, tmp_path: Path) 
         weights=str(tmp_path / "resnet50.pth"),
         iterations=1,
         accumulate=1,
+        scales=(1.0,),
+        flip=False,
     )
     report = segment.run(config, track=Silent())
     assert report.values["written"] == len(tree.val_ids)

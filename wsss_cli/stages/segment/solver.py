@@ -29,7 +29,8 @@ def solver_constants(config: SegmentConfig) -> dict[str, Any]:
         "iterations": config.iterations,
         "effective_batch": config.batch_size * config.accumulate,
         "crop": config.crop,
-        "scales": [config.scale_low, config.scale_high],
+        "scale_low": config.scale_low,
+        "scale_high": config.scale_high,
         "mirrored": MIRRORED,
     }
 
@@ -44,7 +45,7 @@ def solver_lines(config: SegmentConfig) -> tuple[str, str]:
         f"x{factors['score']:g} for the score layer, x{factors['bias']:g} for biases "
         f"(x{factors['score_bias']:g} the score's), momentum {it['momentum']:g}, weight decay "
         f"{it['weight_decay']:g} (biases {it['bias_weight_decay']:g})",
-        f"views: crop {it['crop']}, scales {it['scales'][0]:g} to {it['scales'][1]:g}, "
+        f"views: crop {it['crop']}, scales {it['scale_low']:g} to {it['scale_high']:g}, "
         f"{it['mirrored']:.0%} mirrored",
     )
 
