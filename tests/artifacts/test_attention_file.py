@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from wsss_cli.artifacts.attention_file import (
+    LAYOUT,
     AttentionFile,
     ImageAttention,
-    shard_path,
-    write_index,
     write_shard,
 )
+from wsss_cli.artifacts.image_groups import shard_path, write_index
 from wsss_cli.errors import WsssError
 
 
@@ -30,7 +30,7 @@ def _write(directory: Path) -> list[list[str]]:
         with write_shard(shard_path(directory, number)) as write:
             for image_id in image_ids:
                 write(image_id, _attention(ord(image_id[0])))
-    write_index(directory, shards, ["x", "y", "z"])
+    write_index(directory, LAYOUT, shards, ["x", "y", "z"])
     return shards
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.configs.proxy_rules import RULES
+from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 from wsss_cli.methods.table import METHODS
 from wsss_cli.stages.baselines import Baselines
 
@@ -321,16 +322,18 @@ def test_show_takes_the_run_of_the_environment_whatever_its_name(
     assert wsss("show", "--json").values["run"] == str(odd)
 
 
-def test_show_lists_methods_and_rules_with_their_papers(wsss: Command) -> None:
+def test_show_lists_methods_rules_and_models_with_their_papers(wsss: Command) -> None:
     found = wsss("show", "--methods", "--json").values
     assert found["methods"].keys() == METHODS.keys()
     assert found["rules"].keys() == RULES.keys()
+    assert found["models"].keys() == SEGMENTATION_MODELS.keys()
     for method in found["methods"].values():
         assert method["paper"]
         assert method["here"]
     text = wsss("show", "--methods").out
     assert "Hou et al., NeurIPS 2018" in text
     assert "Jiang et al., ICCV 2019" in text
+    assert "Chen et al., ICLR 2015" in text
 
 
 def test_debug_shows_the_traceback(wsss: Command, tmp_path: Path) -> None:

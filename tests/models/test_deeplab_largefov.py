@@ -43,6 +43,8 @@ def test_parameters_are_those_of_the_definition(networks: dict[str, DeepLabLarge
         "deeplab-largefov-vgg16": VGG_TRUNK + fc6 + fc7 + score,
         "tiny": tiny,
     }
+    # With the 21 labels of VOC, the 20.5 million that DeepLab's authors give.
+    assert round((VGG_TRUNK + fc6 + fc7 + (1024 + 1) * 21) / 1e6, 1) == 20.5
 
 
 def test_vgg16_keeps_output_stride_8_with_dilation_2_in_its_fifth_block(

@@ -1,11 +1,14 @@
 """Initial weights: copied by torchvision's names, refused with the layers that do not fit."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 import torch
+from torchvision.models import VGG16_Weights
 
 from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.models import pretrained
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.trunks import Preprocessing, build_trunk
 from wsss_cli.tracking import Silent
@@ -90,3 +93,77 @@ def test_tiny_has_no_imagenet_weights_and_starts_without_by_default() -> None:
 def test_unknown_weights_are_a_usage_error_that_names_the_choices() -> None:
     with pytest.raises(UsageError, match="imagenet or none"):
         initial_weights("imagnet", "tiny", Silent())
+
+
+class Listening(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+DOWNLOADS = {
+    "vgg16": ("vgg16_features-amdegroot-88682ab5.pth", "528 MB"),
+    "resnet101": ("resnet101-63fe2227.pth", "171 MB"),
+    "resnet50": ("resnet50-0676ba61.pth", "98 MB"),
+}
+
+
+@pytest.mark.parametrize("backbone", DOWNLOADS)
+def test_download_is_announced_with_size_and_hash_and_its_failure_shows_ways_out(
+    backbone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, size = DOWNLOADS[backbone]
+    asked = []
+
+    def download(url: str, path: str, sha: str, **_: object) -> None:
+        asked.append((url, path, sha))
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    track = Listening()
+    weights = initial_weights(None, backbone, track)
+    assert weights.name == "imagenet"
+    assert weights.fingerprint == Path(name).stem
+    assert not track.notes  # nothing is downloaded before it is used
+    with pytest.raises(WsssError, match="pass --weights FILE") as error:
+        weights.load_into(build_trunk(backbone))
+    sha = Path(name).stem.rsplit("-", 1)[1]
+    path = str(tmp_path / "checkpoints" / name)
+    assert asked == [(f"https://download.pytorch.org/models/{name}", path, sha)]
+    (note,) = track.notes
+    assert all(word in note for word in (backbone, size, name, f"begins {sha}", path))
+    assert ("--weights none" in str(error.value)) == (backbone == "vgg16")
+
+
+def test_downloaded_file_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", None)
+    expected = build_trunk("resnet50").features.state_dict()
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(expected, tmp_path / "checkpoints" / DOWNLOADS["resnet50"][0])
+    trunk = build_trunk("resnet50")
+    initial_weights("imagenet", "resnet50", Silent()).load_into(trunk)
+    found = trunk.features.state_dict()
+    assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
+
+
+def test_vgg16_of_torchvisions_training_brings_its_preprocessing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Known by the beginning of its SHA-256, which the file's name promises too."""
+    assert VGG16_Weights.IMAGENET1K_V1.url.endswith("vgg16-397923af.pth")
+    layers = build_trunk("vgg16").features.state_dict()
+    path = tmp_path / "vgg16.pth"
+    torch.save({f"features.{n}": torch.zeros(1).expand(t.shape) for n, t in layers.items()}, path)
+    means = []
+    for known in ("397923af", hashlib.sha256(path.read_bytes()).hexdigest()[:8]):
+        monkeypatch.setattr(pretrained, "_TORCHVISION_VGG16_SHA", known)
+        trunk = build_trunk("vgg16")
+        initial_weights(str(path), "vgg16", Silent()).load_into(trunk)
+        means.append((trunk.mean.flatten().tolist(), trunk.std.flatten().tolist()))
+    assert means[0] == (pytest.approx([123.68, 116.779, 103.939]), [1, 1, 1])
+    assert means[1][0] == pytest.approx([123.675, 116.28, 103.53])
+    assert means[1][1] == pytest.approx([58.395, 57.12, 57.375])

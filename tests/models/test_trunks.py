@@ -56,7 +56,11 @@ def test_tiny_has_output_stride_8(height: int, width: int) -> None:
 
 @pytest.mark.parametrize(
     ("name", "mean", "std"),
-    [("vgg16", (123.68, 116.779, 103.939), (1, 1, 1)), ("tiny", (127.5,) * 3, (64,) * 3)],
+    [
+        ("vgg16", (123.68, 116.779, 103.939), (1, 1, 1)),
+        ("resnet50", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+        ("tiny", (127.5,) * 3, (64,) * 3),
+    ],
 )
 def test_pixels_are_centred_and_scaled_by_channel(
     name: str, mean: tuple[float, ...], std: tuple[float, ...]

@@ -40,12 +40,19 @@ def proxy(values: Values) -> str:
 
 def segment(values: Values) -> str:
     """The outcome of ``wsss segment``."""
-    trained = "predicted with a trained network"
-    if values["training_images"]:
+    if not values["training_images"]:
+        lines = ["predicted with a trained network"]
+    else:
         loss = values["losses"].get("segmentation")
-        trained = f"trained on {values['training_images']} images in {values['training_seconds']} s"
-        trained += "" if loss is None else f", last loss {loss:.3f}"
-    return _lines(values, trained, f"{values['images']} predictions", _work(values))
+        shown = "" if loss is None else f", last loss {loss:.3f}"
+        lines = [
+            f"trained on {values['training_images']} images in {values['training_seconds']} s"
+            + shown
+        ]
+        start = values["initial_weights"]
+        lines.append(f"from {start['trunk']}; fc6, fc7: {start['fc6_fc7']}")
+    scores = f", soft scores in {values['scores']}" if "scores" in values else ""
+    return _lines(values, *lines, f"{values['images']} predictions{scores}", _work(values))
 
 
 def evaluate(values: Values) -> str:

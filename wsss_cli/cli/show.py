@@ -17,6 +17,7 @@ from wsss_cli.cli.conversation import show as print_result
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.evaluate import SCORED_STAGE
 from wsss_cli.configs.proxy_rules import RULES
+from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 from wsss_cli.errors import UsageError
 from wsss_cli.methods.table import METHODS
 
@@ -101,6 +102,10 @@ def _systems() -> dict[str, Any]:
             for name, m in METHODS.items()
         },
         "rules": {name: {"title": rule.title, "paper": rule.paper} for name, rule in RULES.items()},
+        "models": {
+            name: {"title": model.title, "paper": model.paper, "backbone": model.backbone}
+            for name, model in SEGMENTATION_MODELS.items()
+        },
     }
 
 
@@ -114,6 +119,9 @@ def _systems_text(systems: Mapping[str, Any]) -> str:
     lines.append("wsss proxy --rule")
     for name, rule in systems["rules"].items():
         lines.append(f"  {name:<10} {rule['title']}, {rule['paper']}")
+    lines.append("wsss segment --model")
+    for name, model in systems["models"].items():
+        lines += [f"  {name}", f"{'':<13}{model['title']}, {model['paper']}"]
     return "\n".join(lines)
 
 

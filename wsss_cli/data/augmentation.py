@@ -13,6 +13,7 @@ from wsss_cli.labels import IGNORE
 
 # The classic ratio of ImageNet training: short side 256 for a crop of 224.
 RESIZE_TO_CROP = 256 / 224
+MIRRORED = 0.5  # share of the views
 
 
 def random_view(image: Pixels, crop: int, rng: np.random.Generator) -> Pixels:
@@ -33,7 +34,7 @@ def random_view(image: Pixels, crop: int, rng: np.random.Generator) -> Pixels:
     top = int(rng.integers(size[0] - crop + 1))
     left = int(rng.integers(size[1] - crop + 1))
     view = image[top : top + crop, left : left + crop]
-    return view[:, ::-1] if rng.random() < 0.5 else view
+    return view[:, ::-1] if rng.random() < MIRRORED else view
 
 
 def random_joint_view(
@@ -72,7 +73,7 @@ def random_joint_view(
     columns, to_columns = _overlap(size[1], crop, left)
     view[to_rows, to_columns] = image[rows, columns]
     labels[to_rows, to_columns] = label_map[rows, columns]
-    if rng.random() < 0.5:
+    if rng.random() < MIRRORED:
         view, labels = view[:, ::-1], labels[:, ::-1]
     return view, labels
 

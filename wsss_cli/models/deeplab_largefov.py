@@ -3,25 +3,32 @@
 Chen et al., "Semantic Image Segmentation with Deep Convolutional Nets and Fully Connected CRFs",
 ICLR 2015.
 VGG16 keeps its resolution from pool4 on (stride 1), conv5 is dilated by 2 instead, and fc6
-becomes a 3x3 convolution dilated by 12 that sees a large field at output stride 8.
+becomes a 3x3 convolution dilated by 12 that sees a large field at output stride 8. fc6 and fc7
+start from the ImageNet classifier, sub-sampled. On a ResNet the same three layers stand on its last
+stage, without a pooling between.
+
+Different here: where the weights have no classifier, the definition says Xavier, and we do not
+follow it; see ``_VGG_FC6_STD``.
 """
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 from wsss_cli.labels import IGNORE
-from wsss_cli.models.trunks import Preprocessing, Trunk, tiny, vgg16_layers
+from wsss_cli.models.imagenet_classifier import largefov_layers
+from wsss_cli.models.pretrained import InitialWeights
+from wsss_cli.models.trunks import Preprocessing, Trunk, build_trunk, vgg16_layers
 
-MODELS = {"vgg16": "deeplab-largefov-vgg16", "tiny": "tiny"}
-"""The segmentation model that belongs to each backbone of the attention network."""
-
+SCORE_LR_FACTOR = 10.0  # the score layer starts from nothing
 # Layers of torchvision's numbering: the poolings, and the convolutions of conv5.
 _VGG_POOLS = (4, 9, 16, 23)
 _VGG_CONV5 = (24, 26, 28)
 _OUTPUT_STRIDE = 8
 # Oxford's weights give features of about 16 (root mean square): on these, Xavier's fc6 answers
 # with 8 and the training diverges within twenty iterations at the solver's rate. With this
-# deviation it answers with about 1, and fc7 can start as He et al. have it.
+# deviation it answers with about 1, and fc7 can start as He et al. have it (docs/RESULTS.md has
+# what each start learns).
 _VGG_FC6_STD = 0.0017
 
 
@@ -30,7 +37,7 @@ class DeepLabLargeFOV(nn.Module):
 
     Attributes:
         trunk: Preprocessing and feature layers.
-        classifier: fc6, fc7 and the score layer.
+        classifier: fc6, fc7 and the score layer, with fresh weights.
     """
 
     def __init__(
@@ -53,7 +60,7 @@ class DeepLabLargeFOV(nn.Module):
             dilation: Of fc6.
             smoothing: Pooling between trunk and fc6.
             corner_aligned: Whether the first and last features sit on the first and last pixel
-                (poolings of 3 with padding) or inside (poolings of 2).
+                (odd kernels with padding) or inside (poolings of 2).
             fc6_std: Deviation of the initial fc6, where features are not of unit scale; None is
                 He's.
         """
@@ -61,6 +68,7 @@ class DeepLabLargeFOV(nn.Module):
         self.trunk = trunk
         self.smoothing = smoothing
         self.corner_aligned = corner_aligned
+        self.fc6_std = fc6_std
         self.classifier = nn.Sequential()
         self.classifier.add_module(
             "fc6", nn.Conv2d(trunk.channels, hidden, 3, padding=dilation, dilation=dilation)
@@ -81,17 +89,50 @@ class DeepLabLargeFOV(nn.Module):
             else:
                 nn.init.kaiming_normal_(parameter)
 
+    def start_from(self, weights: InitialWeights) -> dict[str, str]:
+        """Load the trunk, and fc6 and fc7 where the weights hold an ImageNet classifier.
+
+        Returns:
+            Where ``trunk`` and ``fc6_fc7`` come from, in words.
+
+        Raises:
+            WsssError: The weights cannot be had, or do not fit the trunk.
+        """
+        layers = largefov_layers(weights.load_into(self.trunk))
+        fresh = self.classifier.state_dict()
+        if layers is None or any(t.shape != fresh[name].shape for name, t in layers.items()):
+            fc6 = "He" if self.fc6_std is None else f"a normal deviation of {self.fc6_std}"
+            origin = f"new: fc6 from {fc6}, fc7 from He"
+        else:
+            self.classifier.load_state_dict({**fresh, **layers})
+            origin = "ImageNet classifier, sub-sampled"
+        return {"trunk": weights.name, "fc6_fc7": origin}
+
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in 0..255 to (B, L, H, W) float32 logits."""
         height, width = images.shape[-2:]
-        extra = 1 if self.corner_aligned else 0
-        padded = tuple(_round_up(side - extra, _OUTPUT_STRIDE) + extra for side in (height, width))
-        images = self._pad(images, padded)
-        logits = self.classifier(self.smoothing(self.trunk(images)))  # (B, L, h, w)
         logits = functional.interpolate(
-            logits.float(), padded, mode="bilinear", align_corners=self.corner_aligned
+            self.scores(images),
+            self._padded(images),
+            mode="bilinear",
+            align_corners=self.corner_aligned,
         )
         return logits[:, :, :height, :width]
+
+    def scores(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in 0..255 to (B, L, h, w) float32 logits at the trunk's stride.
+
+        They sit on pixels 0, 8, 16 .. where corners are aligned, else on 3.5, 11.5 ..; the last
+        ones may lie beyond the image.
+        """
+        images = self._pad(images, self._padded(images))
+        return self.classifier(self.smoothing(self.trunk(images))).float()  # type: ignore[no-any-return]
+
+    def _padded(self, images: Tensor) -> tuple[int, ...]:
+        """The size that the stride divides, or is one more than what it divides."""
+        extra = 1 if self.corner_aligned else 0
+        sides = images.shape[-2:]
+        return tuple(_round_up(side - extra, _OUTPUT_STRIDE) + extra for side in sides)
 
     def _pad(self, images: Tensor, size: tuple[int, ...]) -> Tensor:
         """Extend at the right and the bottom by the mean colour."""
@@ -104,8 +145,8 @@ class DeepLabLargeFOV(nn.Module):
 
 
 def lr_factor(name: str) -> float:
-    """The score layer, which starts from nothing, learns ten times as fast (biases twice that)."""
-    return 10.0 if name.startswith("classifier.score") else 1.0
+    """Factor of the learning rate by parameter name; every bias has twice its layer's."""
+    return SCORE_LR_FACTOR if name.startswith("classifier.score") else 1.0
 
 
 def segmentation_loss(logits: Tensor, label_maps: Tensor) -> Tensor:
@@ -120,26 +161,36 @@ def segmentation_loss(logits: Tensor, label_maps: Tensor) -> Tensor:
 
 
 def build(model: str, num_labels: int) -> DeepLabLargeFOV:
-    """Build a segmentation network with fresh weights, by name."""
-    if model == "tiny":
+    """Build a segmentation network with fresh weights, by its name in the table of models."""
+    backbone = SEGMENTATION_MODELS[model].backbone
+    if backbone == "tiny":
         return DeepLabLargeFOV(
-            tiny(),
+            build_trunk(backbone),
             num_labels,
             hidden=96,
             dilation=3,
             smoothing=nn.Identity(),
             corner_aligned=False,
         )
+    if backbone == "vgg16":
+        return DeepLabLargeFOV(
+            _vgg16_stride8(),
+            num_labels,
+            hidden=1024,
+            dilation=12,
+            smoothing=nn.Sequential(
+                nn.MaxPool2d(3, stride=1, padding=1), nn.AvgPool2d(3, stride=1, padding=1)
+            ),
+            corner_aligned=True,
+            fc6_std=_VGG_FC6_STD,
+        )
     return DeepLabLargeFOV(
-        _vgg16_stride8(),
+        build_trunk(backbone),
         num_labels,
         hidden=1024,
         dilation=12,
-        smoothing=nn.Sequential(
-            nn.MaxPool2d(3, stride=1, padding=1), nn.AvgPool2d(3, stride=1, padding=1)
-        ),
+        smoothing=nn.Identity(),
         corner_aligned=True,
-        fc6_std=_VGG_FC6_STD,
     )
 
 

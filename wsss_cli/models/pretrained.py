@@ -7,23 +7,47 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import VGG16_Weights
+from torchvision.models import ResNet50_Weights, ResNet101_Weights, VGG16_Weights
 
 from wsss_cli.artifacts.checkpoint import FORMAT, read_tensors
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.errors import UsageError, WsssError, listing
-from wsss_cli.models.trunks import Preprocessing, Trunk, build_trunk
+from wsss_cli.models.trunks import (
+    TORCHVISION_PREPROCESSING,
+    Preprocessing,
+    Trunk,
+    build_trunk,
+)
 from wsss_cli.tracking import Track
 
 # torchvision names its files by the first eight digits of their SHA-256. Its own training of VGG16
-# (IMAGENET1K_V1) expects pixels in 0..1 divided by ImageNet's deviation; all other known VGG16
-# weights are Oxford's.
+# (IMAGENET1K_V1) has its own preprocessing; all other known VGG16 weights are Oxford's.
 _TORCHVISION_VGG16_SHA = "397923af"
-_TORCHVISION_PREPROCESSING = Preprocessing(
-    mean=(0.485 * 255, 0.456 * 255, 0.406 * 255), std=(0.229 * 255, 0.224 * 255, 0.225 * 255)
-)
-_IMAGENET = VGG16_Weights.IMAGENET1K_FEATURES
-_DOWNLOAD_SIZE = "528 MB"
+
+
+@dataclass(frozen=True)
+class _Download:
+    """What ``--weights imagenet`` is for a backbone.
+
+    Attributes:
+        url: Of torchvision's file, whose name ends with the beginning of its SHA-256.
+        size: To announce.
+    """
+
+    url: str
+    size: str
+
+
+# Of the two trainings that torchvision has of a ResNet, the first (V1): its recipe is that of the
+# weights that the published systems started from, and torchvision's own DeepLab starts from it.
+# The second gains 4.5 points on ImageNet by label smoothing, mixup and averaged weights, and
+# regularisers of this kind make features that transfer worse (Kornblith et al., "Do Better ImageNet
+# Models Transfer Better?", CVPR 2019; from memory, and not measured here). It works as a file.
+_IMAGENET = {
+    "vgg16": _Download(VGG16_Weights.IMAGENET1K_FEATURES.url, "528 MB"),
+    "resnet101": _Download(ResNet101_Weights.IMAGENET1K_V1.url, "171 MB"),
+    "resnet50": _Download(ResNet50_Weights.IMAGENET1K_V1.url, "98 MB"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,35 +58,32 @@ class InitialWeights:
         name: ``imagenet``, ``none`` or the file's full path, for reports and later stages.
         fingerprint: Of the file's bytes; the name where there is none.
         read: Gives the tensors by torchvision's names, and what they expect as input.
+        prefix: Of the feature layers' names among them.
     """
 
     name: str = "none"
     fingerprint: str = "none"
     read: Callable[[], tuple[Mapping[str, Tensor], Preprocessing]] | None = None
+    prefix: str = "features."
 
-    def load_into(self, trunk: Trunk) -> None:
+    def load_into(self, trunk: Trunk) -> Mapping[str, Tensor]:
         """Copy the feature layers' weights and set the preprocessing.
+
+        Returns:
+            All tensors by torchvision's names, those of an ImageNet classifier too where there are
+            any; empty where there is nothing to start from.
 
         Raises:
             WsssError: They cannot be had, or a layer is missing or has another shape.
         """
         if self.read is None:
-            return
+            return {}
         tensors, preprocessing = self.read()
-        load_layers(trunk.features, tensors, prefix="features.", source=self.name)
+        _require_layers(trunk.features, tensors, prefix=self.prefix, source=self.name)
+        names = trunk.features.state_dict()
+        trunk.features.load_state_dict({name: tensors[self.prefix + name] for name in names})
         trunk.set_preprocessing(preprocessing)
-
-
-def load_layers(
-    layers: nn.Sequential, tensors: Mapping[str, Tensor], *, prefix: str, source: str
-) -> None:
-    """Copy ``prefix + name`` tensors into layers of the same names and shapes.
-
-    Raises:
-        WsssError: Lists the layers that are missing or have another shape.
-    """
-    _require_layers(layers, tensors, prefix=prefix, source=source)
-    layers.load_state_dict({name: tensors[prefix + name] for name in layers.state_dict()})
+        return tensors
 
 
 def _require_layers(
@@ -95,60 +116,79 @@ def initial_weights(weights: str | None, backbone: str, track: Track) -> Initial
         UsageError: There are no such weights for this backbone.
         WsssError: The file is not one of tensors, or its layers have other names or shapes.
     """
+    download = _IMAGENET.get(backbone)
     if weights is None:
-        weights = "imagenet" if backbone == "vgg16" else "none"
+        weights = "none" if download is None else "imagenet"
     if weights == "none":
+        if _is_resnet(backbone):
+            raise UsageError(
+                f"--weights none: the batch normalisation of {backbone} is frozen, so it needs "
+                "statistics that someone has measured; pass imagenet or a file"
+            )
         return InitialWeights()
+    # In its ResNets, torchvision's layers have no common name.
+    prefix = "" if _is_resnet(backbone) else "features."
     if weights == "imagenet":
-        if backbone != "vgg16":
+        if download is None:
             raise UsageError(f"--weights imagenet: there are none for {backbone}; pass none")
         return InitialWeights(
-            "imagenet", Path(_IMAGENET.url).stem, lambda: _from_file(_downloaded(track))
+            "imagenet",
+            Path(download.url).stem,
+            lambda: _from_file(_downloaded(download, backbone, track), backbone, prefix),
+            prefix,
         )
     path = Path(weights)
     if not path.is_file():
         raise UsageError(f"--weights {weights} is no file, nor imagenet or none")
-    found = _from_file(path)
+    found = _from_file(path, backbone, prefix)
     with torch.device("meta"):  # shapes alone
         layers = build_trunk(backbone).features
-    _require_layers(layers, found[0], prefix="features.", source=weights)
-    return InitialWeights(str(path.resolve()), file_fingerprint(path), lambda: found)
+    _require_layers(layers, found[0], prefix=prefix, source=weights)
+    return InitialWeights(str(path.resolve()), file_fingerprint(path), lambda: found, prefix)
 
 
-def _downloaded(track: Track) -> Path:
+def _is_resnet(backbone: str) -> bool:
+    return backbone.startswith("resnet")
+
+
+def _downloaded(download: _Download, backbone: str, track: Track) -> Path:
     """Torchvision's file in torch's cache, downloaded unless it is there."""
-    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(_IMAGENET.url).name
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(download.url).name
     if path.exists():
         return path
     sha = path.stem.rsplit("-", 1)[-1]
     track.note(
-        f"downloading VGG16's ImageNet weights, {_DOWNLOAD_SIZE}, {_IMAGENET.url} (SHA-256 begins "
-        f"{sha}), to {path}"
+        f"downloading ImageNet weights of {backbone}, {download.size}, {download.url} (SHA-256 "
+        f"begins {sha}), to {path}"
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(_IMAGENET.url, str(path), sha, progress=False)
+        torch.hub.download_url_to_file(download.url, str(path), sha, progress=False)
     except (OSError, RuntimeError) as error:
+        instead = "" if _is_resnet(backbone) else ", or start without by --weights none"
         raise WsssError(
-            f"the ImageNet weights cannot be downloaded from {_IMAGENET.url} ({error}); download "
-            f"them elsewhere and pass --weights FILE, or put the file at {path}, or start without "
-            "by --weights none"
+            f"the ImageNet weights cannot be downloaded from {download.url} ({error}); download "
+            f"them elsewhere and pass --weights FILE, or put the file at {path}{instead}"
         ) from error
     return path
 
 
-def _from_file(path: Path) -> tuple[Mapping[str, Tensor], Preprocessing]:
+def _from_file(
+    path: Path, backbone: str, prefix: str
+) -> tuple[Mapping[str, Tensor], Preprocessing]:
     tensors: dict[str, Any] = read_tensors(path)
     if tensors.get("format") == FORMAT:
         # A checkpoint of ours: its trunk, with the preprocessing that travels in it.
         network = tensors["network"]
         own = Preprocessing(*(_triple(network[f"trunk.{name}"]) for name in ("mean", "std")))
-        return {name.removeprefix("trunk."): value for name, value in network.items()}, own
+        inside = "trunk.features."
+        layers = {n.removeprefix(inside): t for n, t in network.items() if n.startswith(inside)}
+        return {prefix + name: tensor for name, tensor in layers.items()}, own
     odd = [str(name) for name, value in tensors.items() if not isinstance(value, Tensor)]
     if odd:
         raise WsssError(f"--weights {path} is not a plain dictionary of tensors: {listing(odd)}")
-    torchvisions = file_fingerprint(path).startswith(_TORCHVISION_VGG16_SHA)
-    return tensors, _TORCHVISION_PREPROCESSING if torchvisions else Preprocessing()
+    torchvisions = _is_resnet(backbone) or file_fingerprint(path).startswith(_TORCHVISION_VGG16_SHA)
+    return tensors, TORCHVISION_PREPROCESSING if torchvisions else Preprocessing()
 
 
 def _triple(values: Tensor) -> tuple[float, float, float]:

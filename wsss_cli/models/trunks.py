@@ -1,5 +1,6 @@
 """Trunks: the shared layers that turn photographs into features."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -7,7 +8,8 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import vgg
+from torchvision.models import resnet, vgg
+from torchvision.ops import FrozenBatchNorm2d
 
 # RGB means of ImageNet in 0..255, as subtracted by the Oxford VGG models (no division).
 OXFORD_MEAN = (123.68, 116.779, 103.939)
@@ -19,6 +21,12 @@ class Preprocessing:
 
     mean: tuple[float, float, float] = OXFORD_MEAN
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+# torchvision trains on pixels in 0..1 divided by ImageNet's deviation.
+TORCHVISION_PREPROCESSING = Preprocessing(
+    mean=(0.485 * 255, 0.456 * 255, 0.406 * 255), std=(0.229 * 255, 0.224 * 255, 0.225 * 255)
+)
 
 
 class Trunk(nn.Module):
@@ -111,6 +119,30 @@ def vgg16() -> Trunk:
     )
 
 
+def resnet_stride8(build: Callable[..., nn.Module]) -> Trunk:
+    """A ResNet of torchvision's at output stride 8, its batch normalisation frozen.
+
+    The strides of the last two stages are dilations instead. Statistics and affine parameters of
+    the normalisation are buffers, which no step moves: a batch of ten crops is too small to
+    measure them, and the published systems keep ImageNet's. Every layer is odd and padded by
+    half of itself, so feature i sits exactly on pixel 8 i, as in the VGG16 with padded poolings.
+
+    Args:
+        build: torchvision's function.
+    """
+    whole = build(
+        weights=None,
+        replace_stride_with_dilation=[False, True, True],
+        norm_layer=FrozenBatchNorm2d,
+    )
+    layers = OrderedDict(
+        (name, layer) for name, layer in whole.named_children() if name not in ("avgpool", "fc")
+    )  # conv1 bn1 relu maxpool layer1 layer2 layer3 layer4
+    trunk = Trunk(nn.Sequential(layers), blocks=(4, 5, 6, 7, 8), channels=2048, stride=8)
+    trunk.set_preprocessing(TORCHVISION_PREPROCESSING)
+    return trunk
+
+
 def tiny_layers() -> Iterator[nn.Module]:
     """Four convolutions with batch normalisation and three poolings: output stride 8."""
     widths = (3, 24, 48, 96, 96)
@@ -129,7 +161,12 @@ def tiny() -> Trunk:
     return trunk
 
 
-_TRUNKS: dict[str, Callable[[], Trunk]] = {"vgg16": vgg16, "tiny": tiny}
+_TRUNKS: dict[str, Callable[[], Trunk]] = {
+    "vgg16": vgg16,
+    "resnet101": lambda: resnet_stride8(resnet.resnet101),
+    "resnet50": lambda: resnet_stride8(resnet.resnet50),
+    "tiny": tiny,
+}
 
 
 def build_trunk(name: str) -> Trunk:

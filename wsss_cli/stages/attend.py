@@ -13,16 +13,14 @@ from torch import Tensor
 
 from wsss_cli.artifacts.attention_file import (
     INDEX,
-    SHARD_IMAGES,
-    SHARDS,
+    LAYOUT,
     AttentionFile,
     ImageAttention,
-    shard_path,
-    write_index,
     write_shard,
 )
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.heatmap_png import write_heatmap
+from wsss_cli.artifacts.image_groups import SHARD_IMAGES, SHARDS, shard_path, write_index
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_complete
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import record, settings
@@ -174,6 +172,7 @@ def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
         pass
     write_index(
         directory.path,
+        LAYOUT,
         [[plan.image_ids[index] for index in shard] for shard in shards],
         plan.tree.class_names,
     )

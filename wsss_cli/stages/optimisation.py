@@ -20,6 +20,8 @@ RESUME_FILE = "resume.pt"
 LOSSES_FILE = "losses.csv"
 # Iterations over which logged losses are averaged.
 LOG_EVERY = 10
+# Of a bias, times that of its weights; it does not decay either. As in the SeeNet group's solver.
+BIAS_LR_FACTOR = 2.0
 
 Batch = tuple[Tensor, ...]
 
@@ -44,7 +46,10 @@ def parameter_groups(
         if not parameter.requires_grad:
             continue
         is_bias = name.endswith("bias")
-        key = (lr_factor(name) * (2.0 if is_bias else 1.0), 0.0 if is_bias else weight_decay)
+        key = (
+            lr_factor(name) * (BIAS_LR_FACTOR if is_bias else 1.0),
+            0.0 if is_bias else weight_decay,
+        )
         groups.setdefault(key, []).append(parameter)
     return [
         {"params": parameters, "lr_factor": factor, "weight_decay": decay}

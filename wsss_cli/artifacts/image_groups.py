@@ -1,0 +1,207 @@
+"""HDF5 files with a group per image: shards of images and an index that links to them.
+
+The attention file and the score file are such files. A shard is made in memory and appears when
+it is whole; the index names every image and links to its group in its shard, by relative paths, so
+the directory can be moved. A single file without links has the same layout to a reader.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Self
+
+import h5py
+
+from wsss_cli.artifacts.atomic import write_bytes
+from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint
+from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest
+from wsss_cli.errors import WsssError, listing
+
+SHARDS = "shards"
+# A kill loses at most one shard; an index of ten thousand images still links to few files.
+SHARD_IMAGES = 128
+# What h5py raises where something is not what it was taken for.
+ODDITIES = (KeyError, OSError, AttributeError, IndexError, TypeError, ValueError)
+# The limit at which Pillow suspects a decompression bomb; a recorded size is believed below it.
+_MOST_PIXELS = 178_956_970
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What tells one kind of these files from another.
+
+    Attributes:
+        content: What the file holds of each image, for messages.
+        schema: Version of the layout.
+        index: Name of the index in its stage's directory.
+        maker: The command that makes such a file.
+    """
+
+    content: str
+    schema: int
+    index: str
+    maker: str
+
+
+@contextmanager
+def published_whole(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file that is made in memory and written at once when it is whole.
+
+    The HDF5 library does not survive a full disk: it goes on failing while its handles are
+    closed, and ends in a segmentation fault. Plain bytes can be written without it.
+
+    Raises:
+        WsssError: The disk is full.
+    """
+    content = BytesIO()
+    with h5py.File(content, "w") as file:
+        yield file
+    write_bytes(path, content.getvalue())
+
+
+def shard_path(directory: Path, number: int) -> Path:
+    """Where a shard lies."""
+    return directory / SHARDS / f"{number:05d}.h5"
+
+
+def add_group(file: h5py.File, layout: Layout, image_id: str, size: tuple[int, int]) -> h5py.Group:
+    """A new group for an image of the size (H, W)."""
+    group = file.create_group(image_id)
+    group.attrs["schema"] = layout.schema
+    group.attrs["height"], group.attrs["width"] = size
+    return group
+
+
+def write_index(
+    directory: Path, layout: Layout, shards: Sequence[Sequence[str]], class_names: Sequence[str]
+) -> None:
+    """Link every image id to its group in its shard, by relative paths."""
+    with published_whole(directory / layout.index) as file:
+        file.attrs["schema"] = layout.schema
+        file.attrs["class_names"] = list(class_names)
+        for number, image_ids in enumerate(shards):
+            target = shard_path(directory, number).relative_to(directory).as_posix()
+            for image_id in image_ids:
+                file[image_id] = h5py.ExternalLink(target, f"/{image_id}")
+
+
+class ImageGroups:
+    """Read access to what concerns all images; each kind of file reads its own groups.
+
+    Attributes:
+        path: The file.
+        image_ids: Of every group.
+        class_names: Of classes 1..C; None where nobody says them.
+    """
+
+    def __init__(
+        self, path: Path, layout: Layout, class_names: Sequence[str] | None, option: str
+    ) -> None:
+        """Open the file and check what concerns all images.
+
+        Args:
+            path: The index, or a whole file of another tool.
+            layout: What the file should be.
+            class_names: Those of the data set; the file's own must be the same.
+            option: The option that names such a file, for the message.
+
+        Raises:
+            WsssError: It is missing, no HDF5 file, not in the layout or of other classes.
+        """
+        self.path = path
+        self._layout = layout
+        if not path.exists():
+            raise WsssError(f"{path} does not exist; run `{layout.maker}` or pass {option} FILE")
+        if path.is_dir():
+            raise WsssError(f"{path} is a folder; give the HDF5 file in it")
+        try:
+            self._file = h5py.File(path, "r")
+        except OSError as error:
+            raise WsssError(f"{path} is not a readable HDF5 file ({error})") from error
+        schema = self._file.attrs.get("schema", layout.schema)
+        if schema != layout.schema:
+            raise WsssError(
+                f"{path} has {layout.content} schema {schema}, this wsss reads {layout.schema}"
+            )
+        self.image_ids: list[str] = list(self._file)
+        if not self.image_ids:
+            raise WsssError(f"{path} holds no image; it should have one group per image id")
+        stored = self._file.attrs.get("class_names")
+        own = None if stored is None else tuple(str(name) for name in stored)
+        if own is not None and class_names is not None and own != tuple(class_names):
+            raise WsssError(
+                f"{path} has the classes {listing(own)}, the data set {listing(list(class_names))}"
+            )
+        self.class_names = own if class_names is None else tuple(class_names)
+        self._check_links()
+
+    def fingerprint(self) -> str:
+        """The stage's fingerprint for its own index, else that of all bytes linked."""
+        if (self.path.parent / MANIFEST).exists() and self.path.name == self._layout.index:
+            return str(read_manifest(self.path.parent)["fingerprint"])
+        linked = [self.path.parent / target for target in sorted(self._links())]
+        return files_fingerprint([self.path, *linked]) if linked else file_fingerprint(self.path)
+
+    def require(self, image_ids: Sequence[str]) -> None:
+        """Refuse a file that lacks some images.
+
+        Raises:
+            WsssError: Names the images that are missing.
+        """
+        there = set(self.image_ids)
+        missing = [image_id for image_id in image_ids if image_id not in there]
+        if missing:
+            raise WsssError(
+                f"{self.path} lacks the {self._layout.content} of {len(missing)} of "
+                f"{len(image_ids)} images: {listing(missing)}; run `{self._layout.maker}` on the "
+                "same --split, or give another file"
+            )
+
+    def _group(self, image_id: str) -> h5py.Group:
+        """The group of an image, which must hold its data itself."""
+        group = self._file[image_id]
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise self._odd(image_id, f"holds {name} as a link instead of as data")
+        return group
+
+    def _require_size(self, image_id: str, height: int, width: int) -> None:
+        if not (0 < height <= _MOST_PIXELS and 0 < width <= _MOST_PIXELS // height):
+            raise self._odd(image_id, f"has the size {height} x {width}, which no image has")
+
+    def _odd(self, image_id: str, what: str) -> WsssError:
+        return WsssError(f"{self.path}: image {image_id} {what}; see the README for the layout")
+
+    def _links(self) -> set[str]:
+        """Files that the index links to, relative to its folder."""
+        found = (self._file.get(image_id, getlink=True) for image_id in self.image_ids)
+        return {str(link.filename) for link in found if isinstance(link, h5py.ExternalLink)}
+
+    def _check_links(self) -> None:
+        """Every link must lead to a file below the index's folder, and that file must exist."""
+        targets = self._links()
+        for target in targets:
+            inside = PurePosixPath(target)
+            if inside.is_absolute() or ".." in inside.parts:
+                raise WsssError(f"{self.path} links to {target}, outside its own folder")
+        lost = sorted(target for target in targets if not (self.path.parent / target).exists())
+        if lost:
+            raise WsssError(f"{self.path} links to files that are missing: {listing(lost)}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

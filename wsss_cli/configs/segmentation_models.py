@@ -1,0 +1,41 @@
+"""The segmentation networks by name. Importing this imports no torch."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SegmentationModel:
+    """One segmentation network.
+
+    Attributes:
+        title: What it is.
+        paper: Where it is from.
+        backbone: Trunk that it stands on, which says what weights it can start from.
+    """
+
+    title: str
+    paper: str
+    backbone: str
+
+
+SEGMENTATION_MODELS = {
+    "deeplab-largefov-vgg16": SegmentationModel(
+        "DeepLab-LargeFOV on VGG16", "Chen et al., ICLR 2015", "vgg16"
+    ),
+    "deeplab-largefov-resnet101": SegmentationModel(
+        "LargeFOV on ResNet-101, output stride 8, batch normalisation frozen",
+        "second network of Hou et al., NeurIPS 2018",
+        "resnet101",
+    ),
+    "deeplab-largefov-resnet50": SegmentationModel(
+        "LargeFOV on ResNet-50, output stride 8, batch normalisation frozen",
+        "ours, for less memory than ResNet-101",
+        "resnet50",
+    ),
+    "tiny": SegmentationModel("LargeFOV on four convolutions", "ours, for demos and tests", "tiny"),
+}
+
+
+def model_of(backbone: str) -> str:
+    """The segmentation network that stands on a backbone of the attention network."""
+    return next(name for name, model in SEGMENTATION_MODELS.items() if model.backbone == backbone)

@@ -1,0 +1,72 @@
+"""``wsss segment``: train a segmentation network on proxies and predict with it."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from wsss_cli.artifacts.score_file import INDEX
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.stages.making import make
+from wsss_cli.stages.optimisation import last_losses
+from wsss_cli.stages.report import Report
+from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, load_network
+from wsss_cli.stages.segment.plan import PREDICTIONS, SegmentPlan, prepare
+from wsss_cli.stages.segment.prediction import has_scores, predict
+from wsss_cli.stages.segment.training import train, untrained
+from wsss_cli.tracking import Track
+
+__all__ = ["CHECKPOINT_FILE", "PREDICTIONS", "SegmentPlan", "load_network", "prepare", "run"]
+
+
+def run(config: SegmentConfig, *, track: Track) -> Report:
+    """Train unless a checkpoint is given, then predict; both go on where they were stopped.
+
+    Raises:
+        WsssError: The inputs are wrong, the loss diverges or the disk is full.
+    """
+    plan = prepare(config, track)
+    report = make(
+        plan.directory, lambda: _train_and_predict(plan, track), overwrite=config.overwrite
+    )
+    if not config.probabilities:
+        return report
+    scored = report.up_to_date and not has_scores(plan)
+    if scored:  # they change no result, so a complete one may lack them
+        with plan.directory.claimed():
+            predict(plan, load_network(_checkpoint(plan))[0], track)
+    return replace(
+        report,
+        up_to_date=report.up_to_date and not scored,
+        values={**report.values, "scores": str(plan.directory.path / INDEX)},
+    )
+
+
+def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
+    """Do what of both is not done yet; returns the counts."""
+    config, directory = plan.config, plan.directory
+    started = time.monotonic()
+    checkpoint = _checkpoint(plan)
+    fresh = untrained(plan) if config.checkpoint is None else None
+    directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
+    if fresh is not None and not checkpoint.exists():
+        train(plan, fresh, track)
+    trained = time.monotonic()
+    network, _, _ = load_network(checkpoint)
+    written = predict(plan, network, track)
+    return {
+        "initial_weights": None if fresh is None else fresh.origin,
+        "training_images": len(plan.supervision),
+        "losses": last_losses(directory.path),
+        "images": len(plan.predicted_ids),
+        "written": written,
+        "skipped": len(plan.predicted_ids) - written,
+        "training_seconds": round(trained - started, 1),
+        "seconds": round(time.monotonic() - started, 1),
+        "rate": round(written / (time.monotonic() - trained), 2),
+    }
+
+
+def _checkpoint(plan: SegmentPlan) -> Path:
+    """The network to predict with: the one given, else the one trained here."""
+    return plan.config.checkpoint or plan.directory.path / CHECKPOINT_FILE

@@ -1,0 +1,156 @@
+"""What ``wsss segment`` checks before any work."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from wsss_cli.artifacts.fingerprint import file_fingerprint
+from wsss_cli.artifacts.image_groups import SHARDS
+from wsss_cli.artifacts.score_file import INDEX
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.configs.common import record, settings
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS, model_of
+from wsss_cli.data.images import check_images
+from wsss_cli.data.voc import VocTree
+from wsss_cli.device import resolve_device, resolve_precision
+from wsss_cli.errors import UsageError
+from wsss_cli.models.pretrained import InitialWeights, initial_weights
+from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
+from wsss_cli.stages.optimisation import LOSSES_FILE, RESUME_FILE
+from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, load_network
+from wsss_cli.stages.segment.solver import solver_constants
+from wsss_cli.stages.supervision import check_label_maps, find_confidence, find_supervision
+from wsss_cli.tracking import Track
+
+STAGE_VERSION = 3
+PREDICTIONS = "predictions"
+OWNED = (CHECKPOINT_FILE, LOSSES_FILE, f"{PREDICTIONS}/*.png")
+EXTRAS = (INDEX, f"{SHARDS}/*.h5")
+
+
+@dataclass(frozen=True)
+class SegmentPlan:
+    """Everything checked before the first step.
+
+    Attributes:
+        supervision: Label map of every training image; empty when a checkpoint is given.
+        confidence: (N, L) of every label in every training image, with ``--prohibitive``.
+        predicted_ids: Images to predict.
+        predicted_sizes: (H, W) of each.
+        predicted_labels: (M, C) their image-level labels, with ``--restrict-to-labels``.
+    """
+
+    config: SegmentConfig
+    tree: VocTree
+    model: str
+    weights: InitialWeights
+    supervision: dict[str, Path]
+    confidence: npt.NDArray[np.float32] | None
+    predicted_ids: list[str]
+    predicted_sizes: list[tuple[int, int]]
+    predicted_labels: npt.NDArray[np.bool_] | None
+    device: torch.device
+    precision: str
+    directory: StageDirectory
+
+    @property
+    def num_labels(self) -> int:
+        """Labels including background."""
+        return len(self.tree.class_names) + 1
+
+    def describe(self) -> dict[str, Any]:
+        """What would be done, for ``--dry-run``."""
+        return {
+            **record(self.config),
+            "data": str(self.tree.root),
+            "model": self.model,
+            "weights": self.weights.name,
+            "training_images": len(self.supervision),
+            "predicted_images": len(self.predicted_ids),
+            "device": str(self.device),
+            "precision": self.precision,
+            "solver": None if self.config.checkpoint else solver_constants(self.config),
+        }
+
+
+def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
+    """Check data, labels, weights, device and the run before any work.
+
+    Raises:
+        WsssError: Something is missing or broken.
+    """
+    tree = find_data(config)
+    predicted_ids = tree.image_ids(config.split)
+    predicted_sizes = check_images(map(tree.image_path, predicted_ids))
+    device = resolve_device(config.device)
+    precision = resolve_precision(config.amp, device)
+    trained = training_settings(config.run)
+    model = config.model or model_of(trained.get("backbone", "vgg16"))
+    predicted_labels = tree.labels(predicted_ids) if config.restrict_to_labels else None
+    inputs = {"images": Input(tree.root, tree.fingerprint(predicted_ids, predicted_labels))}
+    supervision: dict[str, Path] = {}
+    confidence = None
+    weights = InitialWeights()
+    if config.checkpoint is not None:
+        own = config.run / "segment" / CHECKPOINT_FILE
+        if config.overwrite and config.checkpoint.resolve() == own.resolve():
+            raise UsageError(
+                f"--overwrite would remove {config.checkpoint}, which is to predict; choose "
+                "another --run"
+            )
+        model = _checked_model(config.checkpoint, tree, config.model)
+        inputs["checkpoint"] = Input(config.checkpoint, file_fingerprint(config.checkpoint))
+    else:
+        backbone = SEGMENTATION_MODELS[model].backbone
+        inherited = trained.get("weights") if trained.get("backbone") == backbone else None
+        supervision, inputs["supervision"] = find_supervision(config, tree)
+        check_label_maps(tree, supervision, config, track)
+        if config.prohibitive:
+            confidence, inputs["attention"] = find_confidence(config, tree, list(supervision))
+        weights = initial_weights(config.weights or inherited, backbone, track)
+        inputs["weights"] = Input(Path(weights.name), weights.fingerprint)
+    directory = StageDirectory(
+        path=config.run / "segment",
+        stage="segment",
+        stage_version=STAGE_VERSION,
+        settings={**settings(config), "model": model, "precision": precision},
+        inputs=inputs,
+        owned=OWNED,
+        scratch=(RESUME_FILE,),
+        extras=EXTRAS,
+        details={
+            "config": {**record(config), "model": model, "weights": weights.name},
+            "solver": None if config.checkpoint else solver_constants(config),
+            "data": str(tree.root),
+            "class_names": list(tree.class_names),
+            "seed": config.seed,
+            "device": str(device),
+        },
+    )
+    return SegmentPlan(
+        config,
+        tree,
+        model,
+        weights,
+        supervision,
+        confidence,
+        predicted_ids,
+        predicted_sizes,
+        predicted_labels,
+        device,
+        precision,
+        directory,
+    )
+
+
+def _checked_model(checkpoint: Path, tree: VocTree, wanted: str | None) -> str:
+    _, model, class_names = load_network(checkpoint)
+    require_same_classes(checkpoint, class_names, tree)
+    if wanted not in (None, model):
+        raise UsageError(f"--model {wanted}: {checkpoint} holds {model}; leave --model out")
+    return model

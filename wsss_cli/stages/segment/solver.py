@@ -1,0 +1,61 @@
+"""The solver of the segmentation network: that of the SeeNet authors' group, in the open."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.data.augmentation import MIRRORED
+from wsss_cli.models.deeplab_largefov import SCORE_LR_FACTOR, DeepLabLargeFOV, lr_factor
+from wsss_cli.stages.optimisation import BIAS_LR_FACTOR, parameter_groups
+
+POLY_POWER = 0.9  # of the learning rate's fall, as in DeepLab
+
+
+def solver_constants(config: SegmentConfig) -> dict[str, Any]:
+    """Everything that the training's steps depend on beside data and network, as JSON values."""
+    return {
+        "lr": config.lr,
+        "lr_power": POLY_POWER,
+        "lr_factors": {
+            "bias": BIAS_LR_FACTOR,
+            "score": SCORE_LR_FACTOR,
+            "score_bias": SCORE_LR_FACTOR * BIAS_LR_FACTOR,
+        },
+        "momentum": config.momentum,
+        "weight_decay": config.weight_decay,
+        "bias_weight_decay": 0.0,
+        "iterations": config.iterations,
+        "effective_batch": config.batch_size * config.accumulate,
+        "crop": config.crop,
+        "scale_low": config.scale_low,
+        "scale_high": config.scale_high,
+        "mirrored": MIRRORED,
+    }
+
+
+def solver_lines(config: SegmentConfig) -> tuple[str, str]:
+    """The constants in words: of the steps, and of the views."""
+    it = solver_constants(config)
+    factors = it["lr_factors"]
+    return (
+        f"solver: {it['iterations']} iterations of {it['effective_batch']} images "
+        f"({config.accumulate} x {config.batch_size}), lr {it['lr']:g} poly {it['lr_power']:g}, "
+        f"x{factors['score']:g} for the score layer, x{factors['bias']:g} for biases "
+        f"(x{factors['score_bias']:g} the score's), momentum {it['momentum']:g}, weight decay "
+        f"{it['weight_decay']:g} (biases {it['bias_weight_decay']:g})",
+        f"views: crop {it['crop']}, scales {it['scale_low']:g} to {it['scale_high']:g}, "
+        f"{it['mirrored']:.0%} mirrored",
+    )
+
+
+def optimiser(network: DeepLabLargeFOV, config: SegmentConfig) -> torch.optim.SGD:
+    """Stochastic gradient descent with a factor of the rate for each group of parameters."""
+    groups = parameter_groups(network.named_parameters(), config.weight_decay, lr_factor)
+    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+
+
+def learning_rate(config: SegmentConfig) -> Callable[[int], float]:
+    """The polynomial fall to 0, by iteration."""
+    return lambda iteration: config.lr * (1 - iteration / config.iterations) ** POLY_POWER

@@ -1,0 +1,130 @@
+"""Training of a segmentation network on proxies."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.data.augmentation import random_joint_view
+from wsss_cli.data.images import Pixels, read_image
+from wsss_cli.data.loading import prefetch, training_positions
+from wsss_cli.device import autocast, resolve_workers
+from wsss_cli.models import deeplab_largefov
+from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
+from wsss_cli.models.trunks import OXFORD_MEAN
+from wsss_cli.ops.prohibitive import prohibitive_labels
+from wsss_cli.stages.optimisation import Batch, Trainer
+from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, write_network
+from wsss_cli.stages.segment.plan import SegmentPlan
+from wsss_cli.stages.segment.solver import learning_rate, optimiser, solver_lines
+from wsss_cli.tracking import Track
+
+
+class Untrained(NamedTuple):
+    """A network with its initial weights, on the device, and where these come from."""
+
+    network: DeepLabLargeFOV
+    origin: dict[str, str]
+
+
+def untrained(plan: SegmentPlan) -> Untrained:
+    """The network before the first step."""
+    torch.manual_seed(plan.config.seed)
+    network = deeplab_largefov.build(plan.model, plan.num_labels)
+    origin = network.start_from(plan.weights)
+    network.trunk.freeze(plan.config.frozen_blocks)
+    network.to(plan.device)
+    network.to(memory_format=torch.channels_last)
+    return Untrained(network, origin)
+
+
+def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
+    """Train to the end and write the checkpoint."""
+    config, network, origin = plan.config, fresh.network, fresh.origin
+    trainer = Trainer(
+        network,
+        optimiser(network, config),
+        learning_rate(config),
+        directory=plan.directory.path,
+        seed=config.seed,
+        checkpoint_every=config.checkpoint_every,
+    )
+    if trainer.resume():
+        track.note(f"resuming at iteration {trainer.iteration}")
+    track.note(
+        f"{plan.model} from {origin['trunk']} (fc6, fc7: {origin['fc6_fc7']}), "
+        f"{len(plan.supervision)} images with {config.supervision} labels, {plan.device} in "
+        f"{plan.precision}"
+    )
+    for line in solver_lines(config):
+        track.note(line)
+
+    def losses_of(images: Tensor, label_maps: Tensor, *weighting: Tensor) -> dict[str, Tensor]:
+        with autocast(plan.device, plan.precision):
+            logits = network(images)
+        losses = {"segmentation": deeplab_largefov.segmentation_loss(logits, label_maps)}
+        if weighting:
+            online = prohibitive_labels(logits, *weighting)
+            losses["prohibitive"] = deeplab_largefov.segmentation_loss(logits, online)
+        return losses
+
+    trainer.train(_batches(plan), losses_of, config.iterations, track, config.accumulate)
+    write_network(
+        plan.directory.path / CHECKPOINT_FILE,
+        network,
+        plan.model,
+        plan.weights.name,
+        plan.tree.class_names,
+    )
+
+
+def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
+    """Augmented batches from an iteration on, on the device.
+
+    They hold images and label maps, with ``--prohibitive`` also the confidence in each label and
+    where the views lie inside their image.
+    """
+    config = plan.config
+    image_ids = list(plan.supervision)
+    fill = np.round(OXFORD_MEAN).astype(np.uint8)
+
+    def view(sample: int, image: Pixels, label_map: Pixels) -> tuple[Pixels, Pixels]:
+        scales = (config.scale_low, config.scale_high)
+        rng = np.random.default_rng((config.seed, sample))
+        return random_joint_view(image, label_map, config.crop, scales, fill, rng)
+
+    def load(batch: list[tuple[int, int]]) -> Batch:
+        images, label_maps, inside = [], [], []
+        for sample, index in batch:
+            whole = read_image(plan.tree.image_path(image_ids[index]))
+            image, label_map = view(
+                sample, whole, read_label_map(plan.supervision[image_ids[index]])
+            )
+            images.append(image)
+            label_maps.append(label_map)
+            if plan.confidence is not None:
+                # A proxy may hold 255 too; the same view of nothing but 0 has it outside alone.
+                _, edges = view(sample, whole, np.zeros(whole.shape[:2], np.uint8))
+                inside.append(edges == 0)
+        pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
+        labels = torch.from_numpy(np.stack(label_maps)).long()  # (B, crop, crop)
+        if plan.confidence is None:
+            return pixels, labels
+        believed = torch.from_numpy(plan.confidence[[index for _, index in batch]])  # (B, L)
+        return pixels, labels, believed, torch.from_numpy(np.stack(inside))
+
+    def batches(start: int) -> Iterator[Batch]:
+        positions = training_positions(
+            len(image_ids),
+            config.batch_size,
+            config.seed,
+            start * config.accumulate,
+            config.iterations * config.accumulate,
+        )
+        for batch in prefetch(load, positions, resolve_workers(config.workers)):
+            yield tuple(tensor.to(plan.device) for tensor in batch)
+
+    return batches
