@@ -48,7 +48,9 @@ def test_map_is_the_stretched_answer_at_image_size(tmp_path: Path) -> None:
 def test_flat_and_black_images_have_no_saliency(red: Path) -> None:
     network = SaliencyNetwork(red, 32)
     for value in (0, 70):
-        assert not network.saliency(np.full((20, 30, 3), value, np.uint8)).any()
+        (found,) = passes(network, np.full((20, 30, 3), value, np.uint8), 1)
+        assert found.shape == (20, 30)
+        assert not found.any()
 
 
 def test_second_pass_sees_the_image_with_the_salient_part_painted_over(red: Path) -> None:
@@ -77,7 +79,7 @@ def test_command_writes_a_map_for_each_image_and_is_resumed(
     found = _grey(run / "saliency" / "maps" / f"{image_id}.png")
     image = read_image(tree.root / "JPEGImages" / f"{image_id}.jpg")
     assert found.shape == image.shape[:2]
-    np.testing.assert_array_equal(found, SaliencyNetwork(red, 32).saliency(image))
+    np.testing.assert_array_equal(found, passes(SaliencyNetwork(red, 32), image, 1)[0])
     # One map of the second pass is lost: only its image is computed again.
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*.png")}
     (run / "saliency" / "second_maps" / f"{image_id}.png").unlink()

@@ -11,7 +11,8 @@ class SaliencyConfig(CommonConfig):
     """Settings of the saliency maps.
 
     Attributes:
-        model: ONNX file of a network with U2-Net's interface (``models/saliency_network.py``).
+        model: ONNX file of a network with U2-Net's interface (``models/saliency_network.py``);
+            it must be given.
         split: List of images; None is the one trained on.
         size: Side of the square that images are resized to, in pixels (320 in U2-Net).
         passes: 2 looks a second time, at the image with what was salient painted over (DCSP).
@@ -24,7 +25,6 @@ class SaliencyConfig(CommonConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(self.model is not None, "model", "FILE.onnx is needed: a saliency network")
         check(self.size >= 32, "size", "must be 32 or more")
         check(self.passes in (1, 2), "passes", "must be 1 or 2")
 

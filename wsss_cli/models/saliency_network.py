@@ -10,9 +10,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from wsss_cli.data.images import Pixels
-from wsss_cli.data.resizing import resize_grey, resize_image
 from wsss_cli.errors import WsssError
 
 # Of ImageNet, for RGB in 0..1.
@@ -45,14 +44,13 @@ class SaliencyNetwork:
             ) from error
         self._output = self._network.getUnconnectedOutLayersNames()[0]
 
-    def saliency(self, image: Pixels) -> Pixels:
-        """The saliency of an (H, W, 3) uint8 RGB image, as (H, W) uint8.
+    def saliency(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The saliency of an (S, S, 3) uint8 RGB image, as (h, w) uint8 of the network's own size.
 
         Raises:
             WsssError: The network answers with something else than one map.
         """
-        pixels = resize_image(image, (self.size, self.size)).astype(np.float32)
-        pixels = (pixels / max(float(pixels.max()), 1.0) - _MEAN) / _DEVIATION
+        pixels = (image.astype(np.float32) / max(int(image.max()), 1) - _MEAN) / _DEVIATION
         try:
             self._network.setInput(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
             answer = np.asarray(self._network.forward(self._output))
@@ -69,7 +67,8 @@ class SaliencyNetwork:
         found = answer[0, 0]  # (h, w)
         lowest, span = float(found.min()), float(found.max() - found.min())
         stretched = (found - lowest) / span if span > 0 else np.zeros_like(found)
-        return resize_grey(np.round(255 * stretched).astype(np.uint8), image.shape[:2])
+        grey: npt.NDArray[np.uint8] = np.round(255 * stretched).astype(np.uint8)
+        return grey
 
 
 def _reason(error: cv2.error) -> str:

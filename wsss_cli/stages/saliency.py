@@ -14,8 +14,10 @@ from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.data.images import Pixels, check_images, read_image
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.resizing import resize_grey, resize_image
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import resolve_workers
+from wsss_cli.errors import UsageError
 from wsss_cli.models.saliency_network import SaliencyNetwork
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.stages.inputs import MAPS, SECOND_MAPS, find_data, training_settings
@@ -59,7 +61,8 @@ def prepare(config: SaliencyConfig, track: Track) -> SaliencyPlan:
         WsssError: Something is missing or broken.
     """
     del track
-    assert config.model is not None  # the config's own check
+    if config.model is None:
+        raise UsageError("no saliency network is given; pass --model FILE.onnx, such as U2-Net's")
     network = SaliencyNetwork(config.model, config.size)
     tree = find_data(config)
     split = config.split or training_settings(config.run).get("split") or tree.training_split()
@@ -141,9 +144,15 @@ def passes(network: SaliencyNetwork, image: Pixels, number: int) -> list[Pixels]
     Returns:
         An (H, W) uint8 map for each pass.
     """
-    found = [network.saliency(image)]
+    found = [_saliency(network, image)]
     for _ in range(number - 1):
         image = image.copy()
         image[found[-1] >= SALIENT] = np.round(OXFORD_MEAN).astype(np.uint8)
-        found.append(network.saliency(image))
+        found.append(_saliency(network, image))
     return found
+
+
+def _saliency(network: SaliencyNetwork, image: Pixels) -> Pixels:
+    """(H, W) uint8 of an (H, W, 3) image, which the network sees as a square of its own size."""
+    seen = network.saliency(resize_image(image, (network.size, network.size)))
+    return resize_grey(seen, (image.shape[0], image.shape[1]))
