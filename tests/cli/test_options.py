@@ -76,6 +76,8 @@ VALUES: dict[str, Any] = {
     "supervision": "full",
     "model": "tiny",
     "rule": "drs",
+    "crf": "psa",
+    "preset": "psa",
     "lr_steps": (3, 9),
     "scales": (1.0, 0.5),
     "scale_high": 2.5,

@@ -27,8 +27,8 @@ from wsss_cli.tracking import Silent
 def test_a_rules_function_takes_what_the_table_says(name: str) -> None:
     rule = RULES[name]
     parameters = list(inspect.signature(getattr(proxy_labels, rule.function)).parameters)
-    photograph = ["photograph"] if rule.sees_image else []
-    given = ["attention", "class_ids", *rule.needs, *rule.takes, *rule.settings, *photograph]
+    last = "photograph" if rule.sees_image else "decide"
+    given = ["attention", "class_ids", *rule.needs, *rule.takes, *rule.settings, last]
     assert parameters == given
     assert set(rule.options) <= {field.name for field in fields(ProxyConfig)}
 
