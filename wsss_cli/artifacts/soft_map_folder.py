@@ -28,6 +28,7 @@ class SoftMapFolder:
     Attributes:
         path: The folder.
         image_ids: Of all files, sorted.
+        logits: Whether the maps are logits.
     """
 
     def __init__(self, path: Path, num_labels: int, *, logits: bool) -> None:
@@ -44,7 +45,7 @@ class SoftMapFolder:
         """
         self.path = path
         self._num_labels = num_labels
-        self._logits = logits
+        self.logits = logits
         files = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and p.name[0] != ".")
         if not files:
             raise UsageError(f"{path} holds neither ID.npy nor ID.npz; give the folder with them")
@@ -62,8 +63,8 @@ class SoftMapFolder:
         """Read one image.
 
         Returns:
-            (L, h, w) float32: probabilities that sum to about 1 at each pixel, or logits, minus
-            infinity where a label is impossible.
+            (L, h, w) float32: probabilities that sum to about 1 at each pixel; or logits, where a
+            label that the image cannot have is minus infinity everywhere.
 
         Raises:
             WsssError: The file is broken or holds something else; nothing is ever unpickled.
@@ -88,16 +89,19 @@ class SoftMapFolder:
         return self._checked(path, maps.astype(np.float32))
 
     def _checked(self, path: Path, maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        highest = maps.max(axis=0)  # (h, w)
-        if not np.isfinite(highest).all():  # NaN too; minus infinity if no label is possible
-            raise WsssError(f"{path} has pixels that are not finite; look at what made them")
+        impossible = np.isneginf(maps).all(axis=(1, 2))  # (L,)
+        if impossible.all() or not np.isfinite(maps[~impossible]).all():
+            raise WsssError(
+                f"{path} has values that are not finite; only a label that the image cannot have "
+                "is minus infinity, everywhere"
+            )
         missed = float(abs(maps.sum(axis=0) - 1).max())
         probable = float(maps.min()) >= 0 and missed <= TOLERANCE
-        if self._logits and probable:
+        if self.logits and probable:
             raise WsssError(
                 f"{path} holds probabilities, in [0, 1] and with a sum of 1; leave --logits out"
             )
-        if not self._logits and not probable:
+        if not self.logits and not probable:
             raise WsssError(
                 f"{path} holds no probabilities: values from {float(maps.min()):g} to "
                 f"{float(maps.max()):g}, sums that miss 1 by {missed:g}; pass --logits if they are "

@@ -21,7 +21,7 @@ from wsss_cli.data.label_folder import png_files
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import enlarge_maps, resize_grey
 from wsss_cli.data.voc import VocTree
-from wsss_cli.device import resolve_device, resolve_workers
+from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
@@ -165,7 +165,7 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
             track.note(f"without {option(name)}, the rule {config.rule} uses one saliency map")
     started = time.monotonic()
     written = skipped = resized = ignored = pixels = 0
-    with AttentionFile(plan.attention, plan.class_names) as file:
+    with AttentionFile(plan.attention, plan.class_names) as file, one_thread_each():
 
         def label(image_id: str) -> LabelCount:
             return _label(plan, file, image_id)
