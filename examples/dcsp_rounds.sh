@@ -27,7 +27,7 @@ wsss evaluate --run "$runs/1" --what proxy --baselines
 wsss segment --run "$runs/1" --model "$model" ${segment[@]+"${segment[@]}"}
 wsss evaluate --run "$runs/1" --baselines
 
-wsss segment --data "$data" --run "$runs/relabel" --split "$split" --restrict-labels \
+wsss segment --data "$data" --run "$runs/relabel" --split "$split" --restrict-to-labels \
   --checkpoint "$runs/1/segment/checkpoint.pt"
 wsss segment --data "$data" --run "$runs/2" --model "$model" --proxy "$runs/relabel/segment/predictions" \
   ${segment[@]+"${segment[@]}"}

@@ -40,7 +40,8 @@ def segment(values: Values) -> str:
         loss = values["losses"].get("segmentation")
         trained = f"trained on {values['training_images']} images in {values['training_seconds']} s"
         trained += "" if loss is None else f", last loss {loss:.3f}"
-    return _lines(values, trained, f"{values['images']} predictions", _work(values))
+    scores = f", soft scores in {values['scores']}" if "scores" in values else ""
+    return _lines(values, trained, f"{values['images']} predictions{scores}", _work(values))
 
 
 def crf(values: Values) -> str:

@@ -7,7 +7,8 @@ from typer import Option
 
 from wsss_cli.cli import options, render
 from wsss_cli.cli.conversation import run_stage
-from wsss_cli.configs.segment import SEGMENTATION_MODELS, SUPERVISIONS, SegmentConfig
+from wsss_cli.configs.crf import PRESETS
+from wsss_cli.configs.segment import MERGES, SEGMENTATION_MODELS, SUPERVISIONS, SegmentConfig
 
 
 def segment(
@@ -59,9 +60,26 @@ def segment(
         Path | None, Option(help="Trained segmentation network: only predict.")
     ] = SegmentConfig.checkpoint,
     split: Annotated[str, Option(help="List of images to predict.")] = SegmentConfig.split,
-    restrict_labels: Annotated[
+    scales: Annotated[
+        list[float],
+        Option(help="Factor of the photograph's sides to look at (give several times)."),
+    ] = list(SegmentConfig.scales),  # noqa: B006 - Typer copies it
+    flip: Annotated[bool, Option(help="Also look at the mirrored views.")] = SegmentConfig.flip,
+    merge: Annotated[
+        str, Option(help=f"How the logits of all views become one: {', '.join(MERGES)}.")
+    ] = SegmentConfig.merge,
+    crf: Annotated[
+        str | None,
+        Option(
+            help=f"Refine the predictions by a dense CRF with the settings of {', '.join(PRESETS)}."
+        ),
+    ] = SegmentConfig.crf,
+    restrict_to_labels: Annotated[
         bool, Option(help="Predict background and the image's own labels only.")
-    ] = SegmentConfig.restrict_labels,
+    ] = SegmentConfig.restrict_to_labels,
+    probabilities: Annotated[
+        bool, Option("--probabilities", help="Also write the soft scores, as HDF5.")
+    ] = SegmentConfig.probabilities,
     checkpoint_every: options.CheckpointEvery = SegmentConfig.checkpoint_every,
     device: options.Device = SegmentConfig.device,
     workers: options.Workers = SegmentConfig.workers,
@@ -83,9 +101,12 @@ def segment(
       wsss segment --batch-size 5 --accumulate 2
       wsss segment --supervision full --run runs/ceiling --data VOC2012
       wsss segment --checkpoint runs/default/segment/checkpoint.pt --data VOC2012 \\
-                   --split train --restrict-labels --run runs/again
+                   --split train --restrict-to-labels --run runs/again
+      wsss segment --checkpoint runs/default/segment/checkpoint.pt --data VOC2012 \\
+                   --probabilities --crf deeplab-v2 --run runs/refined
 
-    Writes RUN/segment: checkpoint.pt, losses.csv and predictions/ID.png. Stopped, it continues
-    when the same command is run again.
+    Writes RUN/segment: checkpoint.pt, losses.csv and predictions/ID.png; with --probabilities also
+    scores.h5, with "ID/scores" (L, h, w) for every image ID, stored in shards. Stopped, it
+    continues when the same command is run again.
     """  # noqa: D301
     run_stage("segment", SegmentConfig, locals(), render.segment)

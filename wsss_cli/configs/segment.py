@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsss_cli.configs.common import CommonConfig, check, choice
+from wsss_cli.configs.crf import PRESETS
 
 SEGMENTATION_MODELS = ("deeplab-largefov-vgg16", "tiny")
 SUPERVISIONS = ("proxy", "full")
+MERGES = ("mean", "max")
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,14 @@ class SegmentConfig(CommonConfig):
         frozen_blocks: Leading blocks of the trunk that keep their initial weights.
         checkpoint: Trained network to predict with; nothing is trained then.
         split: List of images to predict.
-        restrict_labels: Predict background and the image's own labels only, to learn from in a
+        scales: Factors of the photograph's sides to look at; those of DeepLab's multi-scale test.
+        flip: Also look at the mirrored views.
+        merge: How the logits of all views become one: ``mean``, or ``max`` as in DeepLab's and
+            SeeNet's papers.
+        crf: Dense CRF that refines the predictions, by the name of its settings; None is none.
+        restrict_to_labels: Predict background and the image's own labels only, to learn from in a
             second round (DCSP); the images need annotations.
+        probabilities: Also write the soft scores that the predictions are made from.
         checkpoint_every: Iterations between checkpoints.
     """
 
@@ -59,7 +67,12 @@ class SegmentConfig(CommonConfig):
     frozen_blocks: int = 0
     checkpoint: Path | None = None
     split: str = "val"
-    restrict_labels: bool = False
+    scales: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25, 1.5)
+    flip: bool = True
+    merge: str = "mean"
+    crf: str | None = None
+    restrict_to_labels: bool = False
+    probabilities: bool = False
     checkpoint_every: int = 200
 
     def __post_init__(self) -> None:
@@ -80,3 +93,16 @@ class SegmentConfig(CommonConfig):
         check(self.weight_decay >= 0, "weight_decay", "must be 0 or more")
         check(0 < self.scale_low <= self.scale_high, "scale_low", "must be at most --scale-high")
         check(0 <= self.frozen_blocks <= 4, "frozen_blocks", "must be 0 to 4")
+        check(
+            len(self.scales) > 0 and all(0 < scale <= 16 for scale in self.scales),
+            "scales",
+            "must be above 0 and at most 16",
+        )
+        check(len(set(self.scales)) == len(self.scales), "scales", "must be different numbers")
+        choice("merge", self.merge, MERGES)
+        if self.crf is not None:
+            choice("crf", self.crf, tuple(PRESETS))
+
+    def idle(self) -> frozenset[str]:
+        """With a single view there is nothing to merge."""
+        return frozenset({"merge"} if len(self.scales) == 1 and not self.flip else ())

@@ -84,14 +84,28 @@ class DeepLabLargeFOV(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in 0..255 to (B, L, H, W) float32 logits."""
         height, width = images.shape[-2:]
-        extra = 1 if self.corner_aligned else 0
-        padded = tuple(_round_up(side - extra, _OUTPUT_STRIDE) + extra for side in (height, width))
-        images = self._pad(images, padded)
-        logits = self.classifier(self.smoothing(self.trunk(images)))  # (B, L, h, w)
         logits = functional.interpolate(
-            logits.float(), padded, mode="bilinear", align_corners=self.corner_aligned
+            self.scores(images),
+            self._padded(images),
+            mode="bilinear",
+            align_corners=self.corner_aligned,
         )
         return logits[:, :, :height, :width]
+
+    def scores(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in 0..255 to (B, L, h, w) float32 logits at the trunk's stride.
+
+        They sit on pixels 0, 8, 16 .. where corners are aligned, else on 3.5, 11.5 ..; the last
+        ones may lie beyond the image.
+        """
+        images = self._pad(images, self._padded(images))
+        return self.classifier(self.smoothing(self.trunk(images))).float()  # type: ignore[no-any-return]
+
+    def _padded(self, images: Tensor) -> tuple[int, ...]:
+        """The size that the stride divides, or is one more than what it divides."""
+        extra = 1 if self.corner_aligned else 0
+        sides = images.shape[-2:]
+        return tuple(_round_up(side - extra, _OUTPUT_STRIDE) + extra for side in sides)
 
     def _pad(self, images: Tensor, size: tuple[int, ...]) -> Tensor:
         """Extend at the right and the bottom by the mean colour."""

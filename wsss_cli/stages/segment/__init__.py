@@ -1,15 +1,18 @@
 """``wsss segment``: train a segmentation network on proxies and predict with it."""
 
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from wsss_cli.artifacts.score_file import INDEX
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.stages.making import make
 from wsss_cli.stages.optimisation import last_losses
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, load_network
 from wsss_cli.stages.segment.plan import PREDICTIONS, SegmentPlan, prepare
-from wsss_cli.stages.segment.prediction import predict
+from wsss_cli.stages.segment.prediction import has_scores, predict
 from wsss_cli.stages.segment.training import train, untrained
 from wsss_cli.tracking import Track
 
@@ -23,14 +26,27 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
         WsssError: The inputs are wrong, the loss diverges or the disk is full.
     """
     plan = prepare(config, track)
-    return make(plan.directory, lambda: _train_andpredict(plan, track), overwrite=config.overwrite)
+    report = make(
+        plan.directory, lambda: _train_and_predict(plan, track), overwrite=config.overwrite
+    )
+    if not config.probabilities:
+        return report
+    scored = report.up_to_date and not has_scores(plan)
+    if scored:  # they change no result, so a complete one may lack them
+        with plan.directory.claimed():
+            predict(plan, load_network(_checkpoint(plan))[0], track)
+    return replace(
+        report,
+        up_to_date=report.up_to_date and not scored,
+        values={**report.values, "scores": str(plan.directory.path / INDEX)},
+    )
 
 
-def _train_andpredict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
+def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
     """Do what of both is not done yet; returns the counts."""
     config, directory = plan.config, plan.directory
     started = time.monotonic()
-    checkpoint = config.checkpoint or directory.path / CHECKPOINT_FILE
+    checkpoint = _checkpoint(plan)
     fresh = untrained(plan) if config.checkpoint is None else None
     directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
     if fresh is not None and not checkpoint.exists():
@@ -48,3 +64,8 @@ def _train_andpredict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
         "seconds": round(time.monotonic() - started, 1),
         "rate": round(written / (time.monotonic() - trained), 2),
     }
+
+
+def _checkpoint(plan: SegmentPlan) -> Path:
+    """The network to predict with: the one given, else the one trained here."""
+    return plan.config.checkpoint or plan.directory.path / CHECKPOINT_FILE

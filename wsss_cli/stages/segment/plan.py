@@ -9,6 +9,8 @@ import numpy.typing as npt
 import torch
 
 from wsss_cli.artifacts.fingerprint import file_fingerprint
+from wsss_cli.artifacts.image_groups import SHARDS
+from wsss_cli.artifacts.score_file import INDEX
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.segment import SegmentConfig
@@ -24,9 +26,10 @@ from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, load_network
 from wsss_cli.stages.supervision import check_label_maps, find_confidence, find_supervision
 from wsss_cli.tracking import Track
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 PREDICTIONS = "predictions"
 OWNED = (CHECKPOINT_FILE, LOSSES_FILE, f"{PREDICTIONS}/*.png")
+EXTRAS = (INDEX, f"{SHARDS}/*.h5")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class SegmentPlan:
         supervision: Label map of every training image; empty when a checkpoint is given.
         confidence: (N, L) of every label in every training image, with ``--prohibitive``.
         predicted_ids: Images to predict.
-        predicted_labels: (M, C) their image-level labels, with ``--restrict-labels``.
+        predicted_sizes: (H, W) of each.
+        predicted_labels: (M, C) their image-level labels, with ``--restrict-to-labels``.
     """
 
     config: SegmentConfig
@@ -47,6 +51,7 @@ class SegmentPlan:
     supervision: dict[str, Path]
     confidence: npt.NDArray[np.float32] | None
     predicted_ids: list[str]
+    predicted_sizes: list[tuple[int, int]]
     predicted_labels: npt.NDArray[np.bool_] | None
     device: torch.device
     precision: str
@@ -79,12 +84,12 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     """
     tree = find_data(config)
     predicted_ids = tree.image_ids(config.split)
-    check_images(map(tree.image_path, predicted_ids))
+    predicted_sizes = check_images(map(tree.image_path, predicted_ids))
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     trained = training_settings(config.run)
     model = config.model or deeplab_largefov.MODELS[trained.get("backbone", "vgg16")]
-    predicted_labels = tree.labels(predicted_ids) if config.restrict_labels else None
+    predicted_labels = tree.labels(predicted_ids) if config.restrict_to_labels else None
     inputs = {"images": Input(tree.root, tree.fingerprint(predicted_ids, predicted_labels))}
     supervision: dict[str, Path] = {}
     confidence = None
@@ -115,6 +120,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         inputs=inputs,
         owned=OWNED,
         scratch=(RESUME_FILE,),
+        extras=EXTRAS,
         details={
             "config": {**record(config), "model": model, "weights": weights.name},
             "data": str(tree.root),
@@ -131,6 +137,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         supervision,
         confidence,
         predicted_ids,
+        predicted_sizes,
         predicted_labels,
         device,
         precision,

@@ -1,54 +1,155 @@
-"""Prediction with a trained segmentation network."""
+"""Prediction with a trained segmentation network: label maps, on request their soft scores."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from wsss_cli.artifacts.image_groups import SHARD_IMAGES, shard_path, write_index
 from wsss_cli.artifacts.label_png import write_label_map
-from wsss_cli.data.images import read_image
+from wsss_cli.artifacts.score_file import INDEX, LAYOUT, ImageScores, ScoreFile, write_shard
+from wsss_cli.configs.crf import PRESETS
+from wsss_cli.data.images import Pixels, read_image
 from wsss_cli.data.loading import prefetch
 from wsss_cli.device import autocast, resolve_workers
+from wsss_cli.errors import WsssError
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
+from wsss_cli.ops.dense_crf import dense_crf
+from wsss_cli.ops.score_grid import best_labels, label_probabilities, log_probabilities
 from wsss_cli.stages.segment.plan import PREDICTIONS, SegmentPlan
+from wsss_cli.stages.segment.views import grid_size, merged_logits
 from wsss_cli.tracking import Track
+
+# A shard of scores is made in memory: of photographs as cameras take them it holds fewer.
+SHARD_BYTES = 2**27
 
 
 def predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
-    """Write the label map of each image that has none yet; returns how many."""
-    folder = plan.directory.path / PREDICTIONS
-    missing = [i for i in plan.predicted_ids if not (folder / f"{i}.png").exists()]
-    allowed = _allowed_labels(plan)
+    """Write the label map of each image that has none yet, and the scores if they are wanted.
+
+    Label maps are made from the very numbers that the scores are stored in, so both agree and
+    neither depends on the other.
+
+    Returns:
+        How many images the network has seen.
+    """
     network.eval().to(plan.device)
     network.to(memory_format=torch.channels_last)
+    shards = _shards(plan, network) if plan.config.probabilities else []
+    paths = [shard_path(plan.directory.path, number) for number in range(len(shards))]
+    # Shards to make, then images of which only the label map is missing.
+    work = [(path, ids) for path, ids in zip(paths, shards, strict=True) if not path.exists()]
+    scored = {image_id for _, ids in work for image_id in ids}
+    lacking = [i for i in plan.predicted_ids if i not in scored and not _path(plan, i).exists()]
+    to_do = len(scored) + len(lacking)
 
-    def load(image_id: str) -> tuple[str, Tensor]:
-        pixels = read_image(plan.tree.image_path(image_id))
-        return image_id, torch.from_numpy(pixels).permute(2, 0, 1)[None]  # (1, 3, H, W)
+    def images() -> Iterator[str]:
+        for path, image_ids in work:
+            with write_shard(path) as keep:
+                yield from _predict(plan, network, image_ids, keep)
+        yield from _predict(plan, network, lacking, None)
 
-    def compute() -> Iterator[tuple[str, Tensor]]:
-        for image_id, image in prefetch(load, missing, resolve_workers(plan.config.workers)):
-            with torch.inference_mode(), autocast(plan.device, plan.precision):
-                logits = network(image.to(plan.device))  # (1, L, H, W)
-            if image_id in allowed:
-                logits = logits.masked_fill(~allowed[image_id][:, None, None], -torch.inf)
-            yield image_id, logits[0].argmax(dim=0).to(torch.uint8).cpu()
-
-    def write(predicted: tuple[str, Tensor]) -> None:
-        image_id, label_map = predicted
-        write_label_map(folder / f"{image_id}.png", label_map.numpy())
-
-    written = prefetch(write, compute(), workers=1)
     total = len(plan.predicted_ids)
-    for _ in track.steps(written, total=total, label="predicting", done=total - len(missing)):
+    for _ in track.steps(images(), total=total, label="predicting", done=total - to_do):
         pass
-    return len(missing)
+    if shards:
+        write_index(plan.directory.path, LAYOUT, shards, plan.tree.class_names)
+    return to_do
 
 
-def _allowed_labels(plan: SegmentPlan) -> dict[str, Tensor]:
-    """(L,) bool of every image with ``--restrict-labels``: background and its own labels."""
+def has_scores(plan: SegmentPlan) -> bool:
+    """Whether the soft scores of all images are there."""
+    try:
+        with ScoreFile(plan.directory.path / INDEX, plan.tree.class_names) as file:
+            file.require(plan.predicted_ids)
+    except WsssError:
+        return False
+    return True
+
+
+def _predict(
+    plan: SegmentPlan,
+    network: DeepLabLargeFOV,
+    image_ids: Sequence[str],
+    keep: Callable[[str, ImageScores], None] | None,
+) -> Iterator[str]:
+    """Predict images: decoding ahead in threads, writing behind in one; yields each id."""
+    possible = _possible_labels(plan)
+
+    def load(image_id: str) -> tuple[str, Pixels]:
+        return image_id, read_image(plan.tree.image_path(image_id))
+
+    def compute() -> Iterator[tuple[str, Tensor | None, ImageScores]]:
+        for image_id, image in prefetch(load, image_ids, resolve_workers(plan.config.workers)):
+            scores = _scores(plan, network, image, possible.get(image_id))
+            size = image.shape[0], image.shape[1]
+            missing = not _path(plan, image_id).exists()
+            label_map = _label_map(plan, scores, image).cpu() if missing else None
+            yield image_id, label_map, ImageScores(scores.cpu().numpy(), size)
+
+    def write(predicted: tuple[str, Tensor | None, ImageScores]) -> tuple[str, ImageScores]:
+        image_id, label_map, scores = predicted
+        if label_map is not None:
+            write_label_map(_path(plan, image_id), label_map.numpy())
+        return image_id, scores
+
+    for image_id, scores in prefetch(write, compute(), workers=1):
+        if keep is not None:
+            keep(image_id, scores)
+        yield image_id
+
+
+def _scores(
+    plan: SegmentPlan, network: DeepLabLargeFOV, image: Pixels, possible: Tensor | None
+) -> Tensor:
+    """(L, h, w) float16 log-probabilities of an (H, W, 3) photograph, all views merged."""
+    config = plan.config
+    with torch.inference_mode(), autocast(plan.device, plan.precision):
+        logits = merged_logits(
+            network,
+            image,
+            config.scales,
+            flip=config.flip,
+            merge=config.merge,
+            device=plan.device,
+        )
+    return log_probabilities(logits, possible)
+
+
+def _label_map(plan: SegmentPlan, scores: Tensor, image: Pixels) -> Tensor:
+    """(H, W) uint8 best labels, with ``--crf`` after refinement by the photograph."""
+    size = image.shape[0], image.shape[1]
+    if plan.config.crf is None:
+        return best_labels(scores, size)
+    probabilities = label_probabilities(scores, size)
+    refined = dense_crf(probabilities, torch.from_numpy(image), PRESETS[plan.config.crf])
+    return refined.max(dim=0).indices.to(torch.uint8)
+
+
+def _shards(plan: SegmentPlan, network: DeepLabLargeFOV) -> list[list[str]]:
+    """Images whose scores share a file, by their number and by the bytes they take."""
+    shards: list[list[str]] = []
+    taken = 0
+    for image_id, size in zip(plan.predicted_ids, plan.predicted_sizes, strict=True):
+        height, width = grid_size(network, size, plan.config.scales)
+        needed = 2 * plan.num_labels * height * width
+        taken += needed
+        if not shards or len(shards[-1]) == SHARD_IMAGES or taken > SHARD_BYTES:
+            shards.append([])
+            taken = needed
+        shards[-1].append(image_id)
+    return shards
+
+
+def _path(plan: SegmentPlan, image_id: str) -> Path:
+    return plan.directory.path / PREDICTIONS / f"{image_id}.png"
+
+
+def _possible_labels(plan: SegmentPlan) -> dict[str, Tensor]:
+    """(L,) bool of every image with ``--restrict-to-labels``: background and its own labels."""
     if plan.predicted_labels is None:
         return {}
     own = torch.from_numpy(plan.predicted_labels)  # (M, C)
-    allowed = torch.cat((torch.ones(len(own), 1, dtype=torch.bool), own), dim=1)  # (M, L)
-    return dict(zip(plan.predicted_ids, allowed.to(plan.device), strict=True))
+    possible = torch.cat((torch.ones(len(own), 1, dtype=torch.bool), own), dim=1)  # (M, L)
+    return dict(zip(plan.predicted_ids, possible.to(plan.device), strict=True))
