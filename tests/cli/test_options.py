@@ -78,7 +78,6 @@ VALUES: dict[str, Any] = {
     "supervision": "full",
     "model": "tiny",
     "rule": "drs",
-    "crf": "psa",
     "preset": "psa",
     "lr_steps": (3, 9),
     "scales": (1.0, 0.5),
