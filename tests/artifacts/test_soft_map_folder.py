@@ -76,7 +76,7 @@ def _with(place: tuple[int, int, int], value: float, maps: np.ndarray) -> np.nda
 
 BROKEN: list[tuple[str, bool, Any, str]] = [
     ("other labels", False, _probabilities(4), r"the shape \(4, 4, 5\); it should be \(3, h, w\)"),
-    ("labels last", False, _probabilities(5, 4, 3).T, r"the shape \(3, 4, 5\)|holds no probab"),
+    ("labels last", False, _probabilities(5, 4, 3).T, "holds no probabilities"),
     ("flat", False, np.full((3, 4), 1 / 3), r"the shape \(3, 4\)"),
     ("empty", False, np.zeros((3, 0, 5)), "the shape"),
     ("integers", False, np.ones((3, 4, 5), np.uint8), "values of type uint8"),
