@@ -1,7 +1,8 @@
 """Which device computes, and in which precision."""
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from wsss_cli.errors import UsageError
@@ -54,6 +55,23 @@ def autocast(device: "torch.device", precision: str) -> AbstractContextManager[A
     import torch
 
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Within, each operation of torch on the CPU takes one thread.
+
+    For work on many images at a time, an image in each thread of Python's: the cores are then used
+    between the operations too, and no result depends on how many there are.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def resolve_workers(workers: int | None) -> int:

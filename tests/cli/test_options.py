@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from conftest import Command
 
-from wsss_cli.cli import attend, compare, demo, evaluate, proxy, saliency, segment, train
+from wsss_cli.cli import attend, compare, crf, demo, evaluate, proxy, saliency, segment, train
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.compare import CompareConfig
+from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
@@ -28,6 +29,7 @@ STAGES: dict[str, tuple[Callable[..., None], type]] = {
     "saliency": (saliency.saliency, SaliencyConfig),
     "proxy": (proxy.proxy, ProxyConfig),
     "segment": (segment.segment, SegmentConfig),
+    "crf": (crf.crf, CrfConfig),
     "evaluate": (evaluate.evaluate, EvaluateConfig),
 }
 COMMANDS = {
@@ -78,6 +80,7 @@ VALUES: dict[str, Any] = {
     "supervision": "full",
     "model": "tiny",
     "rule": "drs",
+    "preset": "psa",
     "lr_steps": (3, 9),
     "scales": (1.0, 0.5),
     "scale_high": 2.5,
@@ -91,12 +94,19 @@ VALUES: dict[str, Any] = {
     "workers": 3,
     "head_channels": 7,
     "device": "cpu",
+    "iterations": 7,
+    "gaussian_weight": 2.5,
+    "gaussian_xy": 2.5,
+    "bilateral_weight": 2.5,
+    "bilateral_xy": 2.5,
+    "bilateral_rgb": 2.5,
 }
 
 # What else must be said for an option to have a meaning.
 ALONG: dict[tuple[str, str], dict[str, Any]] = {
     ("evaluate", "attention"): {"what": "attention"},
     ("segment", "attention"): {"prohibitive": True},
+    ("crf", "logits"): {"scores": Path("somewhere")},
     ("train", "acol_threshold"): {"method": "acol"},
     **{("train", f"gain_{name}"): {"method": "gain"} for name in ("sigma", "omega", "alpha")},
     ("proxy", "second_saliency"): {"rule": "dcsp"},
@@ -198,7 +208,14 @@ def test_value_of_every_option_reaches_the_stage(
         ("segment --merge sum", "--merge must be one of mean, max, not 'sum'"),
         ("segment --crf bilateral", "--crf must be one of largefov, deeplab-v2, psa, irn, oaa"),
         ("segment --attention a.h5", "--attention is read with --prohibitive only"),
-        ("evaluate --what maps", "--what must be one of prediction, proxy, attention"),
+        ("proxy --crf cnf", "--crf must be one of largefov, deeplab-v2, psa, irn, oaa, dcsp, not"),
+        ("proxy --rule irn --crf irn", "--crf would be a second one: the rule irn has a CRF of"),
+        ("crf --preset cnf", "--preset must be one of largefov, deeplab-v2, psa, irn, oaa, dcsp"),
+        ("crf --iterations 0", "--iterations must be 1 or more"),
+        ("crf --bilateral-xy 0", "--bilateral-xy must be finite and above 0"),
+        ("crf --gaussian-weight -1", "--gaussian-weight must be finite and 0 or more"),
+        ("crf --logits", "--logits tells what a folder holds; give it with --scores DIR"),
+        ("evaluate --what maps", "--what must be one of prediction, proxy, crf, attention"),
         ("evaluate --predicted-ignore no", "--predicted-ignore must be one of false-negative"),
         ("evaluate --attention a.h5", "--attention is scored with --what attention, or"),
         ("evaluate --what attention --pred p", "--pred is a folder of label maps"),

@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -15,6 +16,7 @@ from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.common import settings
+from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.proxy_rules import RULES, rules_with
 from wsss_cli.errors import UsageError
@@ -27,8 +29,8 @@ from wsss_cli.tracking import Silent
 def test_a_rules_function_takes_what_the_table_says(name: str) -> None:
     rule = RULES[name]
     parameters = list(inspect.signature(getattr(proxy_labels, rule.function)).parameters)
-    photograph = ["photograph"] if rule.sees_image else []
-    given = ["attention", "class_ids", *rule.needs, *rule.takes, *rule.settings, *photograph]
+    last = "photograph" if rule.sees_image else "decide"
+    given = ["attention", "class_ids", *rule.needs, *rule.takes, *rule.settings, last]
     assert parameters == given
     assert set(rule.options) <= {field.name for field in fields(ProxyConfig)}
 
@@ -244,3 +246,37 @@ def test_identity_of_a_result_is_that_of_its_own_rule() -> None:
         expected = own | {*rule.settings, *rule.afterwards}
         assert settings(ProxyConfig(rule=name)).keys() == expected
     assert rules_with("rule") == []
+
+
+def test_crf_decides_by_the_photographs_and_names_them_as_an_input(
+    wsss: Command, own_tree: TinyTree, attention: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    asked = ["proxy", "--attention", attention, "--rule", "threshold", "--run", run, "--json"]
+    refused = wsss(*asked, "--crf", "dcsp")
+    assert refused.code == 2
+    assert "--crf dcsp looks at the photographs; pass --data DIR" in refused.err
+    asked += ["--data", own_tree.root]
+    assert wsss(*asked, "--crf", "dcsp").values["images"] == 12
+    with AttentionFile(attention) as file:
+        for image_id in file.image_ids:
+            given = file.read(image_id)
+            photograph = torch.from_numpy(np.array(Image.open(own_tree.image(image_id))))
+            decide = partial(
+                proxy_labels.refined_label, photograph=photograph, settings=PRESETS["dcsp"]
+            )
+            expected = proxy_labels.threshold_proxy(
+                torch.from_numpy(given.maps.astype(np.float32)),
+                torch.from_numpy(given.class_ids),
+                decide=decide,
+            )
+            found = read_label_map(run / "proxy" / "labels" / f"{image_id}.png")
+            assert np.array_equal(found, expected.numpy())
+    manifest = read_manifest(run / "proxy")
+    assert manifest["settings"]["crf"] == "dcsp"
+    assert manifest["inputs"].keys() == {"attention", "images"}
+    assert "crf dcsp there, None now" in wsss(*asked).err
+    assert "crf dcsp there, oaa now" in wsss(*asked, "--crf", "oaa").err
+    with own_tree.image(own_tree.train_ids[3]).open("ab") as file:
+        file.write(b"\xff\xd9")
+    assert "its input images has changed" in wsss(*asked, "--crf", "dcsp").err

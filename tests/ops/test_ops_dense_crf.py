@@ -4,6 +4,7 @@ import pytest
 import torch
 from peer_crf import pydensecrf_marginals
 
+from wsss_cli.configs.common import option
 from wsss_cli.configs.crf import PRESETS, CrfSettings
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.ops.dense_crf import LEAST_PROBABILITY, dense_crf
@@ -267,5 +268,5 @@ def test_an_image_without_a_possible_label_is_refused() -> None:
     ],
 )
 def test_impossible_settings_are_refused_by_name(change: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match=next(iter(change))):
+    with pytest.raises(UsageError, match=option(next(iter(change)))):
         replace(SMALL, **change)

@@ -23,7 +23,7 @@ LOCK = ".lock"
 # Status of an artifact whose files are being removed to make room for another.
 REMOVING = "removing"
 # The stages that keep a directory in the run, in the order of the chain.
-STAGES = ("train", "attend", "saliency", "proxy", "segment")
+STAGES = ("train", "attend", "saliency", "proxy", "segment", "crf")
 _PACKAGES = ("wsss-cli", "torch", "torchvision", "numpy", "opencv-python", "h5py", "pillow")
 
 

@@ -7,6 +7,7 @@ import typer
 from wsss_cli import __version__
 from wsss_cli.cli.attend import attend
 from wsss_cli.cli.compare import compare
+from wsss_cli.cli.crf import crf
 from wsss_cli.cli.demo import demo
 from wsss_cli.cli.evaluate import evaluate
 from wsss_cli.cli.proxy import proxy
@@ -47,6 +48,7 @@ def wsss(
       wsss saliency --model u2netp.onnx      saliency maps, unless there are any
       wsss proxy --saliency saliency_maps    proxy ground truth
       wsss segment                           train a segmentation network on it, predict
+      wsss crf --preset irn                  snap soft predictions to the edges of the images
       wsss evaluate                          the scores
       wsss compare methods.toml              several settings and seeds in one table
 
@@ -56,5 +58,5 @@ def wsss(
     del version
 
 
-for _command in (train, attend, saliency, proxy, segment, evaluate, show, compare, demo):
+for _command in (train, attend, saliency, proxy, segment, crf, evaluate, show, compare, demo):
     app.command()(_command)

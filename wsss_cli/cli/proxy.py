@@ -7,6 +7,7 @@ from typer import Option
 
 from wsss_cli.cli import options, render
 from wsss_cli.cli.conversation import run_stage
+from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.proxy_rules import RULES, rules_with
 
@@ -82,6 +83,14 @@ def proxy(
         float | None,
         Option(help=_of("ignore_salient", "ignore background pixels more salient than this.")),
     ] = ProxyConfig.ignore_salient,
+    crf: Annotated[
+        str | None,
+        Option(
+            help="Dense CRF that snaps the labels to the edges of the photographs: "
+            f"{', '.join(PRESETS)}.",
+            show_default="none",
+        ),
+    ] = ProxyConfig.crf,
     device: options.Device = ProxyConfig.device,
     workers: options.Workers = ProxyConfig.workers,
     seed: options.Seed = ProxyConfig.seed,
@@ -102,6 +111,7 @@ def proxy(
       wsss proxy --saliency saliency_maps --w 1 --ignore-conflicts 0.7
       wsss proxy --saliency saliency_maps --rule oaa --run runs/oaa
       wsss proxy --rule threshold --background-score 0.4 --run runs/plain
+      wsss proxy --rule threshold --crf dcsp --run runs/snapped
       wsss proxy --attention other_tool.h5 --saliency saliency_maps --run runs/other
 
     Writes RUN/proxy/labels/ID.png: palette PNG with 0 background, 1..C classes, 255 ignore.

@@ -55,6 +55,11 @@ def segment(values: Values) -> str:
     return _lines(values, *lines, f"{values['images']} predictions{scores}", _work(values))
 
 
+def crf(values: Values) -> str:
+    """The outcome of ``wsss crf``."""
+    return _lines(values, f"{values['images']} label maps", _work(values))
+
+
 def evaluate(values: Values) -> str:
     """The scores: a table of classes, then the summary."""
     width = max(len(name) for name in values["per_class"])

@@ -27,6 +27,7 @@ INPUT_PATHS = frozenset(
         "saliency",
         "second_saliency",
         "proxy",
+        "scores",
         "weights",
         "pred",
         "gt",

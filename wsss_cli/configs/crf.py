@@ -1,9 +1,10 @@
-"""Settings of the dense CRF, and those that published systems used."""
+"""Settings of the dense CRF, those that published systems used, and those of ``wsss crf``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from math import isfinite
+from pathlib import Path
 
-from wsss_cli.errors import UsageError
+from wsss_cli.configs.common import CommonConfig, check, choice
 
 
 @dataclass(frozen=True)
@@ -27,16 +28,13 @@ class CrfSettings:
     bilateral_rgb: float
 
     def __post_init__(self) -> None:
-        if self.iterations < 1:
-            raise UsageError("iterations of the dense CRF must be 1 or more")
+        check(self.iterations >= 1, "iterations", "must be 1 or more")
         for name in ("gaussian_weight", "bilateral_weight"):
             weight = getattr(self, name)
-            if not (isfinite(weight) and weight >= 0):
-                raise UsageError(f"{name} of the dense CRF must be 0 or more")
+            check(isfinite(weight) and weight >= 0, name, "must be finite and 0 or more")
         for name in ("gaussian_xy", "bilateral_xy", "bilateral_rgb"):
             deviation = getattr(self, name)
-            if not (isfinite(deviation) and deviation > 0):
-                raise UsageError(f"{name} of the dense CRF must be above 0")
+            check(isfinite(deviation) and deviation > 0, name, "must be finite and above 0")
 
 
 # Read in public implementations of these systems, not in the papers.
@@ -54,3 +52,52 @@ PRESETS = {
     # Discovering class-specific pixels (Chaudhry, Dokania and Torr, BMVC 2017).
     "dcsp": CrfSettings(10, 3, 3, 4, 49, 5),
 }
+
+
+@dataclass(frozen=True)
+class CrfConfig(CommonConfig):
+    """Settings of the stage, which refines soft maps of any origin.
+
+    Attributes:
+        scores: Soft maps: the score file of ``wsss segment``, or a folder of ``ID.npy`` or
+            ``ID.npz``; None takes the run's.
+        logits: The folder holds logits instead of probabilities.
+        preset: Kernels and iterations of a published system.
+        iterations: Mean-field updates; here and below, None is the preset's.
+        gaussian_weight: Weight of the smoothness kernel.
+        gaussian_xy: Its standard deviation in pixels.
+        bilateral_weight: Weight of the appearance kernel.
+        bilateral_xy: Its standard deviation in pixels.
+        bilateral_rgb: Its standard deviation in grey levels, of 255.
+    """
+
+    scores: Path | None = None
+    logits: bool = False
+    preset: str = "largefov"
+    iterations: int | None = None
+    gaussian_weight: float | None = None
+    gaussian_xy: float | None = None
+    bilateral_weight: float | None = None
+    bilateral_xy: float | None = None
+    bilateral_rgb: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice("preset", self.preset, tuple(PRESETS))
+        check(
+            not self.logits or self.scores is not None,
+            "logits",
+            "tells what a folder holds; give it with --scores DIR, or leave --logits out",
+        )
+        _ = self.chosen  # whose numbers check themselves
+
+    @property
+    def chosen(self) -> CrfSettings:
+        """The preset with the numbers given in place of its own."""
+        own = {field.name: getattr(self, field.name) for field in fields(CrfSettings)}
+        given = {name: value for name, value in own.items() if value is not None}
+        return replace(PRESETS[self.preset], **given)
+
+    def idle(self) -> frozenset[str]:
+        """Nothing is random."""
+        return frozenset({"seed"})

@@ -6,7 +6,7 @@ from pathlib import Path
 from wsss_cli.configs.common import CommonConfig, check, choice
 
 # What can be scored, and the stage that makes it.
-SCORED_STAGE = {"prediction": "segment", "proxy": "proxy", "attention": "attend"}
+SCORED_STAGE = {"prediction": "segment", "proxy": "proxy", "crf": "crf", "attention": "attend"}
 SUBJECTS = tuple(SCORED_STAGE)
 PREDICTED_IGNORE = ("false-negative", "background", "excluded")
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from wsss_cli.configs.common import CommonConfig, check, choice
+from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy_rules import RULES, Rule, rules_with
 
 
@@ -28,6 +29,7 @@ class ProxyConfig(CommonConfig):
         background_score: Constant score of the background.
         ignore_conflicts: Ignore object pixels where two classes' attention exceeds this.
         ignore_salient: Ignore background pixels whose saliency exceeds this.
+        crf: Preset of the dense CRF that refines the labels; None leaves them as they are.
     """
 
     attention: Path | None = None
@@ -40,6 +42,7 @@ class ProxyConfig(CommonConfig):
     background_score: float | None = None
     ignore_conflicts: float | None = None
     ignore_salient: float | None = None
+    crf: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,6 +53,13 @@ class ProxyConfig(CommonConfig):
                 name,
                 f"belongs to the rule {' or '.join(rules_with(name))}, not to {self.rule}; leave "
                 "it out or choose another --rule",
+            )
+        if self.crf is not None:
+            choice("crf", self.crf, tuple(PRESETS))
+            check(
+                not self.chosen.sees_image,
+                "crf",
+                f"would be a second one: the rule {self.rule} has a CRF of its own; leave it out",
             )
         check(self.w > 0, "w", "must be above 0")
         for field in (
@@ -67,9 +77,17 @@ class ProxyConfig(CommonConfig):
         """What is known of the rule."""
         return RULES[self.rule]
 
+    @property
+    def viewer(self) -> str | None:
+        """Who looks at the photographs, as a message names it; None if nobody does."""
+        if self.chosen.sees_image:
+            return f"the rule {self.rule}"
+        return None if self.crf is None else f"--crf {self.crf}"
+
     def idle(self) -> frozenset[str]:
-        """Nothing is random, and the settings of other rules say nothing."""
-        return frozenset({"seed", *self._of_other_rules()})
+        """Nothing is random, and neither the settings of other rules nor no CRF say anything."""
+        without_crf = {"crf"} if self.crf is None else set()
+        return frozenset({"seed", *without_crf, *self._of_other_rules()})
 
     def _of_other_rules(self) -> list[str]:
         names = [field.name for field in fields(self)]

@@ -34,6 +34,7 @@ from wsss_cli.metrics.classification import mean_average_precision
 from wsss_cli.metrics.segmentation import iou
 from wsss_cli.metrics.tally import Tally
 from wsss_cli.stages.baselines import Baselines, recorded_logits, recorded_saliency
+from wsss_cli.stages.crf import REFINED
 from wsss_cli.stages.inputs import data_if_known, find_attention
 from wsss_cli.stages.proxy import LABELS
 from wsss_cli.stages.report import Report
@@ -43,6 +44,8 @@ from wsss_cli.tracking import Track
 T = TypeVar("T")
 
 _SCORED = "scored"
+# Where a stage keeps the label maps that are scored.
+LABEL_FOLDERS = {"prediction": PREDICTIONS, "proxy": LABELS, "crf": REFINED}
 THRESHOLDS = torch.arange(1, 101) / 100
 # Of the attention, in the middle of the range and chosen before looking: whoever has no masks has
 # nothing to choose it by.
@@ -274,14 +277,11 @@ def _scored(config: EvaluateConfig, tree: VocTree | None) -> tuple[Path, list[st
             return path, file.image_ids
     if config.pred is not None:
         return config.pred, png_ids(config.pred, "--pred")
-    if config.what == "proxy":
-        require_complete(config.run / "proxy", "proxy", instead="--pred DIR")
-        folder = config.run / "proxy" / LABELS
-        return folder, png_ids(folder, "--pred")
-    manifest = require_complete(config.run / "segment", "segment", instead="--pred DIR")
-    folder = config.run / "segment" / PREDICTIONS
+    stage = SCORED_STAGE[config.what]
+    manifest = require_complete(config.run / stage, stage, instead="--pred DIR")
+    folder = config.run / stage / LABEL_FOLDERS[config.what]
     image_ids = png_ids(folder, "--pred")
-    if tree is not None:
+    if config.what == "prediction" and tree is not None:
         lost = sorted(set(tree.image_ids(manifest["config"]["split"])) - set(image_ids))
         if lost:
             raise WsssError(f"{folder} lacks the predictions of {listing(lost)}; run wsss segment")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from wsss_cli.artifacts.attention_file import INDEX
+from wsss_cli.artifacts import attention_file, score_file
 from wsss_cli.artifacts.stage_directory import MANIFEST, STAGES, read_manifest, require_complete
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.data.voc import VocTree
@@ -49,7 +49,19 @@ def find_attention(given: Path | None, run: Path) -> Path:
     if given is not None:
         return given
     require_complete(run / "attend", "attend", instead="--attention FILE")
-    return run / "attend" / INDEX
+    return run / "attend" / attention_file.INDEX
+
+
+def find_scores(given: Path | None, run: Path) -> Path:
+    """The soft maps given, else the score file of the run's segmentation.
+
+    Raises:
+        UsageError: There are neither.
+    """
+    if given is not None:
+        return given
+    require_complete(run / "segment", "segment", instead="--scores PATH")
+    return run / "segment" / score_file.INDEX
 
 
 def saliency_folders(run: Path) -> dict[str, Path]:

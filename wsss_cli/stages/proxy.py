@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from wsss_cli.artifacts.fingerprint import files_fingerprint
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import option, record, settings
+from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.data.images import Pixels, check_images, read_image, read_saliency
 from wsss_cli.data.label_folder import png_files
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import enlarge_maps, resize_grey
 from wsss_cli.data.voc import VocTree
-from wsss_cli.device import resolve_workers
+from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
@@ -48,6 +50,7 @@ class ProxyPlan:
     class_names: tuple[str, ...] | None
     image_ids: list[str]
     grey_maps: dict[str, dict[str, Path]]
+    device: torch.device
     directory: StageDirectory
 
     @property
@@ -61,6 +64,7 @@ class ProxyPlan:
             **record(self.config),
             "attention": str(self.attention),
             "images": len(self.image_ids),
+            "device": str(self.device),
         }
 
 
@@ -84,8 +88,10 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
     attention = find_attention(config.attention, config.run)
     folders = _folders(config)
     tree = data_if_known(config)
-    if config.chosen.sees_image and tree is None:
-        raise UsageError(f"the rule {config.rule} looks at the photographs; pass --data DIR")
+    if config.viewer is not None and tree is None:
+        raise UsageError(f"{config.viewer} looks at the photographs; pass --data DIR")
+    # Rules take less time than the way to a card and back; the CRF does not.
+    device = resolve_device("cpu" if config.viewer is None else config.device)
     known_names = tree.class_names if tree is not None else None
     with AttentionFile(attention, known_names) as file:
         image_ids = file.image_ids
@@ -94,7 +100,7 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
             for name, folder in folders.items()
         }
         images = {}
-        if config.chosen.sees_image and tree is not None:
+        if config.viewer is not None and tree is not None:
             check_images(map(tree.image_path, image_ids))
             images["images"] = Input(tree.root, tree.fingerprint(image_ids, None))
         class_names = file.class_names
@@ -117,10 +123,10 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
                 "data": None if tree is None else str(tree.root),
                 "class_names": list(class_names or ()),
                 "seed": config.seed,
-                "device": "cpu",
+                "device": str(device),
             },
         )
-    return ProxyPlan(config, attention, tree, class_names, image_ids, grey_maps, directory)
+    return ProxyPlan(config, attention, tree, class_names, image_ids, grey_maps, device, directory)
 
 
 def _folders(config: ProxyConfig) -> dict[str, Path]:
@@ -163,7 +169,7 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
             track.note(f"without {option(name)}, the rule {config.rule} uses one saliency map")
     started = time.monotonic()
     written = skipped = resized = ignored = pixels = 0
-    with AttentionFile(plan.attention, plan.class_names) as file:
+    with AttentionFile(plan.attention, plan.class_names) as file, one_thread_each():
 
         def label(image_id: str) -> LabelCount:
             return _label(plan, file, image_id)
@@ -206,9 +212,9 @@ def _label(plan: ProxyPlan, file: AttentionFile, image_id: str) -> LabelCount:
     resized = any(grey.shape != attention.size for grey in found.values())
     grey_maps = {name: resize_grey(grey, attention.size) for name, grey in found.items()}
     photograph = None
-    if plan.config.chosen.sees_image and plan.tree is not None:
+    if plan.config.viewer is not None and plan.tree is not None:
         photograph = read_image(plan.tree.image_path(image_id))
-    label_map = label_image(plan.config, attention, grey_maps, photograph)
+    label_map = label_image(plan.config, attention, grey_maps, photograph, plan.device)
     write_label_map(path, label_map)
     return LabelCount(True, resized, int((label_map == IGNORE).sum()), label_map.size)
 
@@ -217,7 +223,8 @@ def label_image(
     config: ProxyConfig,
     attention: ImageAttention,
     grey_maps: Mapping[str, Pixels],
-    photograph: Pixels | None = None,
+    photograph: Pixels | None,
+    device: torch.device,
 ) -> Pixels:
     """Apply the config's rule to one image.
 
@@ -226,26 +233,34 @@ def label_image(
         attention: Maps of the present classes, of any size.
         grey_maps: (H, W) uint8 at image size, by option: those that the rule needs, and of those
             that it takes the ones that are there.
-        photograph: (H, W, 3) uint8 RGB, for a rule that looks at it.
+        photograph: (H, W, 3) uint8 RGB, for a rule that looks at it and for a CRF.
+        device: Where to compute.
 
     Returns:
         (H, W) uint8 label map.
     """
     rule = config.chosen
-    maps = torch.from_numpy(enlarge_maps(attention.maps, attention.size))  # (K, H, W)
-    seen = {name: torch.from_numpy(grey).float() / 255 for name, grey in grey_maps.items()}
-    if photograph is not None:
-        seen["photograph"] = torch.from_numpy(photograph)
+    maps = torch.from_numpy(enlarge_maps(attention.maps, attention.size)).to(device)  # (K, H, W)
+    class_ids = torch.from_numpy(attention.class_ids).to(device)
+    image = None if photograph is None else torch.from_numpy(photograph).to(device)
+    given = {
+        name: torch.from_numpy(grey).to(device).float() / 255 for name, grey in grey_maps.items()
+    }
+    seen = given if image is None or not rule.sees_image else {**given, "photograph": image}
     # A setting that is None leaves the rule its own default.
     chosen = {name: getattr(config, name) for name in rule.settings}
     chosen = {name: value for name, value in chosen.items() if value is not None}
+    if config.crf is not None and image is not None:
+        chosen["decide"] = partial(
+            proxy_labels.refined_label, photograph=image, settings=PRESETS[config.crf]
+        )
     label = getattr(proxy_labels, rule.function)
-    label_map = label(maps, torch.from_numpy(attention.class_ids), **seen, **chosen)
+    label_map = label(maps, class_ids, **seen, **chosen)
     if config.ignore_conflicts is not None:
         label_map = proxy_labels.ignore_conflicts(label_map, maps, config.ignore_conflicts)
     if config.ignore_salient is not None:
         label_map = proxy_labels.ignore_salient_background(
-            label_map, seen["saliency"], config.ignore_salient
+            label_map, given["saliency"], config.ignore_salient
         )
-    found: Pixels = label_map.numpy()
+    found: Pixels = label_map.cpu().numpy()
     return found

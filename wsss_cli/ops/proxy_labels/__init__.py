@@ -2,11 +2,12 @@
 
 One paper a file, each a pure function: the attention of the present classes, their ids, the
 saliency or the photograph where the rule needs it, and its thresholds become a label map. Rules do
-not import each other; what they share is in ``scores`` and ``ignoring``. ``configs/proxy_rules.py``
-has them by name.
+not import each other; what they share is in ``scores``, ``deciding`` and ``ignoring``.
+``configs/proxy_rules.py`` has them by name.
 """
 
 from wsss_cli.ops.proxy_labels.dcsp import dcsp_proxy
+from wsss_cli.ops.proxy_labels.deciding import refined_label
 from wsss_cli.ops.proxy_labels.drs import drs_proxy
 from wsss_cli.ops.proxy_labels.ignoring import ignore_conflicts, ignore_salient_background
 from wsss_cli.ops.proxy_labels.irn import irn_proxy
@@ -21,6 +22,7 @@ __all__ = [
     "ignore_salient_background",
     "irn_proxy",
     "oaa_proxy",
+    "refined_label",
     "seenet_proxy",
     "threshold_proxy",
 ]

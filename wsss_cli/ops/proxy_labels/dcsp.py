@@ -13,7 +13,8 @@ network trained on them; both are the business of other stages.
 import torch
 from torch import Tensor
 
-from wsss_cli.ops.proxy_labels.scores import harmonic_mean, strongest_class
+from wsss_cli.ops.proxy_labels.deciding import Decide, strongest_label
+from wsss_cli.ops.proxy_labels.scores import harmonic_mean
 
 # Read in a public implementation.
 BACKGROUND_SCORE = 0.4
@@ -25,6 +26,7 @@ def dcsp_proxy(
     saliency: Tensor,
     second_saliency: Tensor | None = None,
     background_score: float = BACKGROUND_SCORE,
+    decide: Decide = strongest_label,
 ) -> Tensor:
     """Label each pixel by the harmonic mean, against a constant background.
 
@@ -38,6 +40,7 @@ def dcsp_proxy(
         second_saliency: (H, W) in [0, 1], of the image with the part where ``saliency`` is 0.7 or
             more painted with the mean colour; None does without.
         background_score: Score of the background, in [0, 1].
+        decide: How the scores become labels.
 
     Returns:
         (H, W) uint8: 0 or one of ``class_ids``; a tie goes to the first class and, unlike in the
@@ -45,5 +48,7 @@ def dcsp_proxy(
     """
     if second_saliency is not None:
         saliency = torch.maximum(saliency, second_saliency)
-    best, label_map = strongest_class(harmonic_mean(attention, saliency), class_ids)
-    return label_map.masked_fill(best < background_score, 0)
+    background = torch.full_like(saliency, background_score)
+    # The least step below: who decides otherwise gives a tie to background.
+    background = background.nextafter(torch.full_like(saliency, -1))
+    return decide(harmonic_mean(attention, saliency), background, class_ids)

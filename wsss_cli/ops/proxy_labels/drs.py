@@ -10,8 +10,9 @@ Constants and order of the steps are those of the authors' public implementation
 from torch import Tensor
 
 from wsss_cli.labels import IGNORE
+from wsss_cli.ops.proxy_labels.deciding import Decide, strongest_label
 from wsss_cli.ops.proxy_labels.ignoring import ignore_crowded
-from wsss_cli.ops.proxy_labels.scores import cut_low, strongest_class
+from wsss_cli.ops.proxy_labels.scores import cut_low
 
 ATTENTION_CUT = 0.2
 SALIENT = 50 / 255
@@ -20,7 +21,11 @@ SURE = 0.9
 
 
 def drs_proxy(
-    attention: Tensor, class_ids: Tensor, saliency: Tensor, attention_cut: float = ATTENTION_CUT
+    attention: Tensor,
+    class_ids: Tensor,
+    saliency: Tensor,
+    attention_cut: float = ATTENTION_CUT,
+    decide: Decide = strongest_label,
 ) -> Tensor:
     """Label each salient pixel by the strongest attention, and ignore what is in doubt.
 
@@ -37,6 +42,7 @@ def drs_proxy(
         class_ids: (K,) integers 1..C.
         saliency: (H, W) in [0, 1].
         attention_cut: Attention below this counts as none.
+        decide: How the scores become labels.
 
     Returns:
         (H, W) uint8: 0, one of ``class_ids``, or 255.
@@ -44,7 +50,6 @@ def drs_proxy(
     attention = cut_low(attention, attention_cut)
     salient = saliency > SALIENT  # (H, W) bool
     background = (~salient).to(attention.dtype)
-    best, label_map = strongest_class(attention, class_ids)
-    label_map = label_map.masked_fill(best <= background, 0)
+    label_map = decide(attention, background, class_ids)
     label_map = ignore_crowded(label_map, attention, background, SURE, most=2)
     return label_map.masked_fill(salient & (label_map == 0), IGNORE)

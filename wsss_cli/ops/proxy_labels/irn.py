@@ -14,8 +14,7 @@ from torch import Tensor
 
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.labels import IGNORE
-from wsss_cli.ops.dense_crf import dense_crf
-from wsss_cli.ops.proxy_labels.scores import strongest_class
+from wsss_cli.ops.proxy_labels.deciding import refined_label, strongest_label
 
 SURELY_OBJECT = 0.30
 SURELY_BACKGROUND = 0.05
@@ -52,14 +51,13 @@ def _refined(
     attention: Tensor, class_ids: Tensor, photograph: Tensor, background_score: float
 ) -> Tensor:
     """(H, W) uint8 labels above the score, refined."""
-    channels = torch.arange(1, len(class_ids) + 1)
-    best, hard = strongest_class(attention, channels)  # (H, W) in 0..K
-    hard = hard.masked_fill(best <= background_score, 0).long()
+    background = attention.new_full(attention.shape[1:], background_score)
+    hard = strongest_label(attention, background, class_ids)
     if not len(class_ids):
-        return hard.to(torch.uint8)
+        return hard
+    labels = torch.cat((class_ids.new_zeros(1), class_ids))  # (K + 1,)
     others = (1 - CONFIDENCE) / len(class_ids)
-    probabilities = attention.new_full((len(class_ids) + 1, *hard.shape), others)
-    probabilities.scatter_(0, hard[None], CONFIDENCE)
-    refined = dense_crf(probabilities, photograph, PRESETS["irn"]).argmax(dim=0)  # (H, W)
-    labels = torch.cat((class_ids.new_zeros(1), class_ids)).to(torch.uint8)
-    return labels[refined]
+    scores = torch.where(hard == labels[:, None, None], CONFIDENCE, others)
+    return refined_label(
+        scores[1:], scores[0], class_ids, photograph=photograph, settings=PRESETS["irn"]
+    )

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from wsss_cli.labels import IGNORE
+from wsss_cli.ops.proxy_labels.deciding import Decide, strongest_label
 from wsss_cli.ops.proxy_labels.ignoring import ignore_crowded
-from wsss_cli.ops.proxy_labels.scores import cut_low, strongest_class
+from wsss_cli.ops.proxy_labels.scores import cut_low
 
 ATTENTION_CUT = 0.3
 # A label is sure of a pixel above this; two sure ones are a conflict.
@@ -30,7 +31,11 @@ EPSILON = 1e-8
 
 
 def oaa_proxy(
-    attention: Tensor, class_ids: Tensor, saliency: Tensor, attention_cut: float = ATTENTION_CUT
+    attention: Tensor,
+    class_ids: Tensor,
+    saliency: Tensor,
+    attention_cut: float = ATTENTION_CUT,
+    decide: Decide = strongest_label,
 ) -> Tensor:
     """Label each pixel by the attention or the missing saliency, and ignore what is in doubt.
 
@@ -49,6 +54,7 @@ def oaa_proxy(
         class_ids: (K,) integers 1..C.
         saliency: (H, W) in [0, 1].
         attention_cut: Normalised attention below this counts as none.
+        decide: How the scores become labels.
 
     Returns:
         (H, W) uint8: 0, one of ``class_ids``, or 255.
@@ -56,8 +62,7 @@ def oaa_proxy(
     normalised = _normalise(attention)
     attention = cut_low(normalised, attention_cut)
     background = 1 - saliency
-    best, label_map = strongest_class(attention, class_ids)
-    label_map = label_map.masked_fill(best <= background, 0)
+    label_map = decide(attention, background, class_ids)
     label_map = ignore_crowded(label_map, attention, background, SURE, most=1)
     striking = (saliency >= STRIKING_SALIENCY) | (normalised > STRIKING_ATTENTION).any(dim=0)
     label_map = label_map.masked_fill(striking & (label_map == 0), IGNORE)

@@ -11,7 +11,8 @@ written turns salient pixels into background (docs/RESULTS.md).
 
 from torch import Tensor
 
-from wsss_cli.ops.proxy_labels.scores import harmonic_mean, strongest_class
+from wsss_cli.ops.proxy_labels.deciding import Decide, strongest_label
+from wsss_cli.ops.proxy_labels.scores import harmonic_mean
 
 
 def seenet_proxy(
@@ -20,6 +21,7 @@ def seenet_proxy(
     saliency: Tensor,
     w: float = 200.0,
     attention_floor: float = 0.0,
+    decide: Decide = strongest_label,
 ) -> Tensor:
     """Label each pixel by the weighted harmonic mean of attention and saliency.
 
@@ -32,11 +34,11 @@ def seenet_proxy(
         saliency: (H, W) in [0, 1].
         w: Weight of the attention against the saliency, above 0; 200 is the paper's, from memory.
         attention_floor: Attention below this counts as this.
+        decide: How the scores become labels.
 
     Returns:
         (H, W) uint8: 0 or one of ``class_ids``; a tie goes to background, then to the first class.
     """
     saliency = saliency.float()
     scores = harmonic_mean(attention.float().clamp_min(attention_floor), saliency, w)
-    best, label_map = strongest_class(scores, class_ids)
-    return label_map.masked_fill(best <= 1 - saliency, 0)
+    return decide(scores, 1 - saliency, class_ids)

@@ -1,0 +1,119 @@
+"""Soft maps of other tools: a folder with one numpy array for each image.
+
+``ID.npy``, or ``ID.npz`` with one array in it: (L, h, w) floats, a map for each label, background
+first. Whether they are probabilities or logits is said by whoever gives the folder, and checked:
+one taken for the other would be refined without complaint, to something else.
+"""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from wsss_cli.artifacts.fingerprint import files_fingerprint
+from wsss_cli.errors import UsageError, WsssError, listing
+
+SUFFIXES = (".npy", ".npz")
+# By how much the probabilities of a pixel may miss 1: 21 that were rounded to 8 bits miss it by up
+# to 0.042, rounded to float16 by far less.
+TOLERANCE = 0.05
+# What numpy raises of files that are cut off, foreign, pickled or lie about their size.
+_ODDITIES = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile)
+
+
+class SoftMapFolder:
+    """Read access to a folder of soft maps.
+
+    Attributes:
+        path: The folder.
+        image_ids: Of all files, sorted.
+        logits: Whether the maps are logits.
+    """
+
+    def __init__(self, path: Path, num_labels: int, *, logits: bool) -> None:
+        """List the folder.
+
+        Args:
+            path: The folder.
+            num_labels: Labels including background, of which every image must have a map.
+            logits: The maps are logits, not probabilities.
+
+        Raises:
+            UsageError: There is no array in it.
+            WsssError: An image has two.
+        """
+        self.path = path
+        self._num_labels = num_labels
+        self.logits = logits
+        files = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and p.name[0] != ".")
+        if not files:
+            raise UsageError(f"{path} holds neither ID.npy nor ID.npz; give the folder with them")
+        self._files = {file.stem: file for file in files}
+        twice = [file.stem for file in files if self._files[file.stem] != file]
+        if twice:
+            raise WsssError(f"{path} holds ID.npy and ID.npz of {listing(twice)}; remove one")
+        self.image_ids = list(self._files)
+
+    def fingerprint(self) -> str:
+        """Of all names and contents."""
+        return files_fingerprint(self._files.values())
+
+    def read(self, image_id: str) -> npt.NDArray[np.float32]:
+        """Read one image.
+
+        Returns:
+            (L, h, w) float32: probabilities that sum to about 1 at each pixel; or logits, where a
+            label that the image cannot have is minus infinity everywhere.
+
+        Raises:
+            WsssError: The file is broken or holds something else; nothing is ever unpickled.
+        """
+        path = self._files[image_id]
+        try:
+            maps = _only_array(path)
+        except _ODDITIES as error:
+            raise WsssError(
+                f"{path} is no plain numpy array ({error}); write one with numpy.save, since "
+                "pickled objects are never opened"
+            ) from error
+        if maps is None:
+            raise WsssError(f"{path} must hold one array; save the (L, h, w) maps alone")
+        if maps.ndim != 3 or maps.shape[0] != self._num_labels or 0 in maps.shape:
+            raise WsssError(
+                f"{path} has the shape {maps.shape}; it should be ({self._num_labels}, h, w), a "
+                "map for the background and one for each class of the data set"
+            )
+        if not np.issubdtype(maps.dtype, np.floating):
+            raise WsssError(f"{path} has values of type {maps.dtype}; they should be floats")
+        return self._checked(path, maps.astype(np.float32))
+
+    def _checked(self, path: Path, maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        impossible = np.isneginf(maps).all(axis=(1, 2))  # (L,)
+        if impossible.all() or not np.isfinite(maps[~impossible]).all():
+            raise WsssError(
+                f"{path} has values that are not finite; only a label that the image cannot have "
+                "is minus infinity, everywhere"
+            )
+        missed = float(abs(maps.sum(axis=0) - 1).max())
+        probable = float(maps.min()) >= 0 and missed <= TOLERANCE
+        if self.logits and probable:
+            raise WsssError(
+                f"{path} holds probabilities, in [0, 1] and with a sum of 1; leave --logits out"
+            )
+        if not self.logits and not probable:
+            raise WsssError(
+                f"{path} holds no probabilities: values from {float(maps.min()):g} to "
+                f"{float(maps.max()):g}, sums that miss 1 by {missed:g}; pass --logits if they are "
+                "logits, else normalise them"
+            )
+        return maps
+
+
+def _only_array(path: Path) -> npt.NDArray[np.generic] | None:
+    """The array of the file; None if there is another number of them."""
+    content = np.load(path, allow_pickle=False)
+    if isinstance(content, np.ndarray):
+        return content
+    with content:
+        return content[content.files[0]] if len(content.files) == 1 else None

@@ -1,0 +1,179 @@
+"""``wsss crf``: refine soft maps of any origin by the dense CRF."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wsss_cli.artifacts.label_png import write_label_map
+from wsss_cli.artifacts.score_file import ScoreFile
+from wsss_cli.artifacts.soft_map_folder import SoftMapFolder
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.configs.common import record, settings
+from wsss_cli.configs.crf import CrfConfig
+from wsss_cli.data.images import check_images, read_image
+from wsss_cli.data.loading import prefetch
+from wsss_cli.data.voc import VocTree
+from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.ops.dense_crf import dense_crf
+from wsss_cli.ops.score_grid import evenly, interpolate_at, label_probabilities
+from wsss_cli.stages.inputs import find_data, find_scores
+from wsss_cli.stages.making import make
+from wsss_cli.stages.report import Report
+from wsss_cli.tracking import Track
+
+STAGE_VERSION = 1
+REFINED = "labels"
+OWNED = (f"{REFINED}/*.png",)
+
+SoftMaps = ScoreFile | SoftMapFolder
+
+
+@dataclass(frozen=True)
+class CrfPlan:
+    """Everything checked before the first image."""
+
+    config: CrfConfig
+    tree: VocTree
+    scores: Path
+    image_ids: list[str]
+    device: torch.device
+    directory: StageDirectory
+
+    def describe(self) -> dict[str, Any]:
+        """What would be done, for ``--dry-run``."""
+        return {
+            **record(self.config),
+            **asdict(self.config.chosen),
+            "data": str(self.tree.root),
+            "scores": str(self.scores),
+            "images": len(self.image_ids),
+            "device": str(self.device),
+        }
+
+
+def prepare(config: CrfConfig, track: Track) -> CrfPlan:
+    """Check soft maps, photographs, device and the run before any work.
+
+    Raises:
+        WsssError: Something is missing or broken.
+    """
+    del track
+    tree = find_data(config)
+    scores = find_scores(config.scores, config.run)
+    device = resolve_device(config.device)
+    with _opened(scores, config, tree) as maps:
+        image_ids = maps.image_ids
+        made_by = maps.fingerprint()
+    check_images(map(tree.image_path, image_ids))
+    directory = StageDirectory(
+        path=config.run / "crf",
+        stage="crf",
+        stage_version=STAGE_VERSION,
+        settings={**settings(config), **asdict(config.chosen)},
+        inputs={
+            "scores": Input(scores.resolve(), made_by),
+            "images": Input(tree.root, tree.fingerprint(image_ids, None)),
+        },
+        owned=OWNED,
+        details={
+            "config": record(config),
+            "data": str(tree.root),
+            "class_names": list(tree.class_names),
+            "seed": config.seed,
+            "device": str(device),
+        },
+    )
+    return CrfPlan(config, tree, scores, image_ids, device, directory)
+
+
+@contextmanager
+def _opened(scores: Path, config: CrfConfig, tree: VocTree) -> Iterator[SoftMaps]:
+    """The folder of arrays or the score file that lies there."""
+    if scores.is_dir():
+        yield SoftMapFolder(scores, len(tree.class_names) + 1, logits=config.logits)
+        return
+    if config.logits:
+        raise UsageError(f"--logits is for folders; {scores} is to be a score file, leave it out")
+    with ScoreFile(scores, tree.class_names) as file:
+        yield file
+
+
+def run(config: CrfConfig, *, track: Track) -> Report:
+    """Write a label map per image, leaving out those that are there.
+
+    Raises:
+        WsssError: The inputs are wrong or the disk is full.
+    """
+    plan = prepare(config, track)
+    return make(plan.directory, lambda: _refine_images(plan, track), overwrite=config.overwrite)
+
+
+def _refine_images(plan: CrfPlan, track: Track) -> dict[str, Any]:
+    """Write the label maps that are not there; returns the counts."""
+    plan.directory.begin(overwrite=plan.config.overwrite)
+    started = time.monotonic()
+    total = len(plan.image_ids)
+    folder = plan.directory.path / REFINED
+    missing = [i for i in plan.image_ids if not (folder / f"{i}.png").exists()]
+    with _opened(plan.scores, plan.config, plan.tree) as maps, one_thread_each():
+
+        def refine(image_id: str) -> None:
+            write_label_map(folder / f"{image_id}.png", _refined(plan, maps, image_id).numpy())
+
+        done = prefetch(refine, missing, resolve_workers(plan.config.workers))
+        for _ in track.steps(done, total=total, label="refining", done=total - len(missing)):
+            pass
+    seconds = time.monotonic() - started
+    return {
+        "images": total,
+        "written": len(missing),
+        "skipped": total - len(missing),
+        "seconds": round(seconds, 2),
+        "rate": round(len(missing) / seconds, 2),
+    }
+
+
+def _refined(plan: CrfPlan, maps: SoftMaps, image_id: str) -> Tensor:
+    """(H, W) uint8 label map of one image, on the CPU."""
+    image = torch.from_numpy(read_image(plan.tree.image_path(image_id))).to(plan.device)
+    height, width = image.shape[:2]
+    probabilities = _probabilities(maps, image_id, (height, width), plan.device)
+    marginals = dense_crf(probabilities, image, plan.config.chosen)
+    return marginals.argmax(dim=0).to(torch.uint8).cpu()
+
+
+def _probabilities(
+    maps: SoftMaps, image_id: str, size: tuple[int, int], device: torch.device
+) -> Tensor:
+    """(L, H, W) float32 probabilities of one image.
+
+    Raises:
+        WsssError: The maps are of another image, by their size.
+    """
+    if isinstance(maps, ScoreFile):
+        image = maps.read(image_id)
+        if image.size != size:
+            raise _misfit(maps.path, f"image {image_id} is recorded as", image.size, size)
+        return label_probabilities(torch.from_numpy(image.scores).to(device), size)
+    soft = torch.from_numpy(maps.read(image_id)).to(device)  # (L, h, w)
+    if soft.shape[1] > size[0] or soft.shape[2] > size[1]:
+        raise _misfit(maps.path, f"the maps of {image_id} are", soft.shape[1:], size)
+    if maps.logits:
+        return label_probabilities(soft, size)
+    for dim, side in zip((-2, -1), size, strict=True):
+        soft = interpolate_at(soft, evenly(side, soft.shape[dim]), dim)
+    return soft
+
+
+def _misfit(path: Path, what: str, found: Any, size: tuple[int, int]) -> WsssError:  # noqa: ANN401
+    return WsssError(
+        f"{path}: {what} {found[0]} x {found[1]}, but its photograph is {size[0]} x {size[1]} "
+        "(height x width); give maps of these photographs, of their size or smaller"
+    )
