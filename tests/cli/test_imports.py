@@ -29,7 +29,10 @@ RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 # A literal of names, papers and modules, from which the configs take their choices.
 NAMES_ONLY = "wsss_cli.methods.table"
 HEAVY = ("torch", "torchvision", "numpy", "h5py", "cv2", "PIL")
-COMMANDS = ("train", "attend", "proxy", "segment", "crf", "evaluate", "show", "compare", "demo")
+COMMANDS = (
+    *("train", "attend", "saliency", "proxy", "segment", "crf", "evaluate"),
+    *("show", "compare", "demo"),
+)
 
 
 def _modules() -> Iterator[tuple[str, ast.Module]]:
