@@ -15,6 +15,7 @@ import argparse
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -23,11 +24,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from wsss_cli.artifacts.atomic import write_bytes
-from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.data.images import read_image
-from wsss_cli.data.voc import VocTree
+from wsss_cli.data.layouts import find_data_set
 from wsss_cli.metrics.branch_shares import MeanShares, branch_shares
 from wsss_cli.stages.branches import view_classes
 from wsss_cli.stages.train import SNAPSHOTS, load_network
@@ -38,14 +38,16 @@ Row = dict[str, Any]
 
 def measure(run: Path, split: str, images: int, size: int) -> Iterator[Row]:
     """One row for each snapshot and branch of a run, over the first images of a split."""
-    tree = VocTree.find(Path(read_manifest(run / "train")["data"]))
-    image_ids = [i for i in tree.image_ids(split) if tree.mask_path(i).exists()][:images]
+    tree = find_data_set(Path(read_manifest(run / "train")["data"]))
+    known = ((i, tree.true_label_map(i)) for i in tree.image_ids(split))
+    truth = dict(islice(((i, mask) for i, mask in known if mask is not None), images))
+    image_ids = list(truth)
     labels = tree.labels(image_ids)
     for path in sorted((run / "train" / SNAPSHOTS).glob("*.pt")):
         network, config, _ = load_network(path)
         of_branch: dict[str, MeanShares] = {}
         for image_id, present in zip(image_ids, labels, strict=True):
-            target = torch.from_numpy(read_label_map(tree.mask_path(image_id)))
+            target = torch.from_numpy(truth[image_id])
             image = read_image(tree.image_path(image_id))
             for view in view_classes(network, config.method, image, present, size):
                 for name, attention in view.maps.items():

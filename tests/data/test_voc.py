@@ -17,11 +17,9 @@ def test_tree_is_found_from_itself_its_parent_and_the_parent_of_that(
     assert VocTree.find(tmp_path).root == (tmp_path / above).resolve()
 
 
-def test_folder_without_photographs_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="has no JPEGImages"):
-        VocTree.find(tmp_path)
-    with pytest.raises(UsageError, match="does not exist"):
-        VocTree.find(tmp_path / "nowhere")
+def test_folder_without_photographs_is_none(tmp_path: Path) -> None:
+    assert VocTree.find(tmp_path) is None
+    assert VocTree.find(tmp_path / "nowhere") is None
 
 
 def test_lists_are_read_in_their_order(tree: TinyTree) -> None:

@@ -19,13 +19,14 @@ from wsss_cli.chains.comparison_page import page
 from wsss_cli.chains.comparison_table import Compared, as_csv, as_json, build_rows
 from wsss_cli.chains.measurement import ATTENTION, PROXY, Measurement, measure
 from wsss_cli.configs.compare import ComparedRun
+from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
 from wsss_cli.data.label_folder import png_files, require_folder
-from wsss_cli.data.voc import VocTree
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
 from wsss_cli.stages import attend, proxy, train
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, MATCHED_RECALL
+from wsss_cli.stages.inputs import find_masks
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Silent, Track
 
@@ -91,7 +92,7 @@ def _standing(run: ComparedRun, training: StageDirectory) -> dict[str, str]:
     return found
 
 
-def _check_images(run: ComparedRun, tree: VocTree, split: str) -> None:
+def _check_images(run: ComparedRun, tree: DataSet, split: str) -> None:
     """Photographs, labels, saliency maps and masks of the images attended."""
     image_ids = tree.image_ids(split)
     tree.labels(image_ids)
@@ -102,7 +103,7 @@ def _check_images(run: ComparedRun, tree: VocTree, split: str) -> None:
             "PNG by image id)"
         )
     png_files(run.labels.saliency, image_ids, "--saliency")
-    masks = run.labels.gt or tree.masks
+    masks = run.labels.gt or find_masks(tree)
     require_folder(masks, "evaluate.gt" if run.labels.gt else "--data")
     if not any((masks / f"{image_id}.png").is_file() for image_id in image_ids):
         raise WsssError(f"{masks} has no mask of the images of {split}, so nothing can be scored")

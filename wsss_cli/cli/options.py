@@ -12,7 +12,10 @@ Run = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    Option(help="Data set in VOC's layout.", show_default="that of the run's training"),
+    Option(
+        help="Data set; `wsss data -h` tells which.",
+        show_default="that of the run's training",
+    ),
 ]
 Device = Annotated[str, Option(help="auto, cpu, cuda or cuda:N.")]
 Workers = Annotated[

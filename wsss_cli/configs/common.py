@@ -41,7 +41,7 @@ class CommonConfig:
 
     Attributes:
         run: Directory of the run; each stage writes one folder in it.
-        data: Data set in VOC layout; None takes the training's.
+        data: Data set, a folder or file; None takes the training's.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
         workers: Threads that decode images; None is one per core, up to eight.
         seed: Seed of everything random.

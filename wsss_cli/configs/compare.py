@@ -17,7 +17,7 @@ class CompareConfig:
     Attributes:
         file: TOML file of the settings.
         out: Where the runs and the tables go.
-        data: Data set in VOC layout; None takes that of the runs' trainings.
+        data: Data set, a folder or file; None takes that of the runs' trainings.
         saliency: Folder of saliency maps, PNG by image id.
         weights: Initial weights of every setting that names none of its own.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.

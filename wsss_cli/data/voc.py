@@ -5,6 +5,8 @@ VOC2012/
   SegmentationClass/ID.png     masks of VOC, for scoring
   SegmentationClassAug/ID.png  masks of VOC and SBD, for full supervision where there
   classes.txt                  class names, one a line, where they are not VOC's twenty
+
+A tree without the list train_aug that has SBD's lists beside it gets the list they make.
 """
 
 import re
@@ -17,7 +19,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from wsss_cli.artifacts.fingerprint import fingerprint
+from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.data.class_names import CLASSES_FILE, read_class_names, read_lines
+from wsss_cli.data.data_set import data_fingerprint
+from wsss_cli.data.images import Pixels
+from wsss_cli.data.pictures import PICTURE_SUFFIXES, is_picture
+from wsss_cli.data.sbd import TRAIN_AUG_IMAGES, find_sbd, train_aug
 from wsss_cli.errors import UsageError, WsssError, listing
 
 VOC_CLASSES = (
@@ -26,6 +33,7 @@ VOC_CLASSES = (
     "tvmonitor",
 )  # fmt: skip
 
+_TRAIN_AUG = "train_aug"
 _SAFE_ID = re.compile(r"[\w][\w.\-]*")
 
 
@@ -38,43 +46,52 @@ class VocTree:
     """
 
     root: Path
+    layout = "PASCAL VOC"
+    problems = ()
+    masks_advice = "give them with --gt DIR"
 
     @classmethod
-    def find(cls, path: Path) -> "VocTree":
-        """Accept the tree itself, its parent ``VOCdevkit``, or the parent of that.
-
-        Raises:
-            UsageError: There is no VOC tree at or right below ``path``.
-        """
+    def find(cls, path: Path) -> "VocTree | None":
+        """The tree itself, or the one in it as ``VOCdevkit`` or its parent holds it; else None."""
         for candidate in (path, path / "VOC2012", path / "VOCdevkit" / "VOC2012"):
             if (candidate / "JPEGImages").is_dir():
                 return cls(candidate.resolve())
-        what = "is a file" if path.is_file() else "does not exist"
-        what = "has no JPEGImages folder" if path.is_dir() else what
-        raise UsageError(
-            f"--data {path}: it {what}; give the folder that holds JPEGImages, Annotations and "
-            "ImageSets (VOC2012 or VOCdevkit)"
-        )
+        return None
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """Names of classes 1..C: ``classes.txt`` where the tree has one, else VOC's twenty."""
-        path = self.root / "classes.txt"
-        if not path.exists():
-            return VOC_CLASSES
-        names = tuple(line.strip() for line in _lines(path) if line.strip())
-        if not 0 < len(names) < 255 or len(set(names)) != len(names):
-            raise WsssError(f"{path} must name 1 to 254 different classes, one a line")
-        if "background" in (name.lower() for name in names):
-            raise WsssError(
-                f"{path} names the background, which is label 0 without being named; remove the "
-                "line, or all classes are numbered one too high"
-            )
-        return names
+        path = self.root / CLASSES_FILE
+        return read_class_names(path) if path.exists() else VOC_CLASSES
+
+    @property
+    def remarks(self) -> list[str]:
+        """Where ``train_aug`` comes from, unless it is a list of the tree."""
+        sbd = self._sbd
+        if sbd is None:
+            return []
+        found = len(self.image_ids(_TRAIN_AUG))
+        usual = "" if found == TRAIN_AUG_IMAGES else f"; the usual list has {TRAIN_AUG_IMAGES:,}"
+        return [
+            f"train_aug is made of the lists in {sbd} and VOC's train, less VOC's val: {found:,} "
+            f"images{usual}"
+        ]
+
+    def splits(self) -> list[str]:
+        """Names of the lists."""
+        there = sorted(found.stem for found in self._list_path("train").parent.glob("*.txt"))
+        return there if self._sbd is None else [_TRAIN_AUG, *there]
 
     def training_split(self) -> str:
-        """``train_aug`` where its list exists, else ``train``."""
-        return "train_aug" if self._list_path("train_aug").exists() else "train"
+        """``train_aug`` where its list exists or SBD's lists do, else ``train``."""
+        made = self._list_path(_TRAIN_AUG).exists() or self._sbd is not None
+        return _TRAIN_AUG if made else "train"
+
+    def about_training(self) -> str | None:
+        """Say so where the larger list is not there, or how it was made."""
+        if self.training_split() == "train":
+            return "the tree has no train_aug list, so the train list is used"
+        return next(iter(self.remarks), None)
 
     def image_ids(self, split: str) -> list[str]:
         """The ids of a split, in the order of its list.
@@ -84,30 +101,36 @@ class VocTree:
             WsssError: The list is empty or holds something that is no id.
         """
         path = self._list_path(split)
+        sbd = self._sbd
+        if split == _TRAIN_AUG and sbd is not None:
+            lists = (sbd / "train.txt", sbd / "val.txt", *map(self._list_path, ("train", "val")))
+            return train_aug(*(set(_read_list(one)) for one in lists))
         if not path.is_file():
-            there = sorted(found.stem for found in path.parent.glob("*.txt"))
             raise UsageError(
-                f"{path} does not exist; lists found beside it: {listing(there) or 'none'} "
-                "(choose with --split)"
+                f"{path} does not exist; lists found beside it: "
+                f"{listing(self.splits()) or 'none'} (choose with --split)"
             )
-        ids = [line.split()[0] for line in _lines(path) if line.strip()]
-        if not ids:
-            raise WsssError(f"{path} lists no image")
-        odd = [image_id for image_id in ids if not _SAFE_ID.fullmatch(image_id)]
-        if odd:
-            raise WsssError(f"{path}: {odd[0]!r} is not an image id (a file name without folder)")
-        repeated = (
-            sorted({image_id for image_id in ids if ids.count(image_id) > 1})
-            if len(set(ids)) != len(ids)
-            else []
-        )
-        if repeated:
-            raise WsssError(f"{path} lists an image twice: {listing(repeated)}")
-        return ids
+        return _read_list(path)
+
+    @cached_property
+    def _sbd(self) -> Path | None:
+        """The folder of SBD's lists, where they are needed to make ``train_aug``."""
+        needed = map(self._list_path, ("train", "val"))
+        if self._list_path(_TRAIN_AUG).exists() or not all(path.is_file() for path in needed):
+            return None
+        return find_sbd(self.root)
 
     def image_path(self, image_id: str) -> Path:
-        """Where the photograph lies."""
-        return self.root / "JPEGImages" / f"{image_id}.jpg"
+        """Where the photograph lies: ``ID.jpg``, or another kind of picture where there is none."""
+        path = self.root / "JPEGImages" / f"{image_id}.jpg"
+        if path.exists() or not _SAFE_ID.fullmatch(image_id):
+            return path
+        others = (path.with_name(f"{image_id}{suffix}") for suffix in sorted(PICTURE_SUFFIXES))
+        return next((other for other in others if other.exists()), path)
+
+    def pictures(self) -> list[Path]:
+        """All photographs, also those of no list."""
+        return sorted(path for path in (self.root / "JPEGImages").iterdir() if is_picture(path))
 
     @property
     def masks(self) -> Path:
@@ -123,6 +146,13 @@ class VocTree:
         own = self.mask_path(image_id)
         extra = self.root / "SegmentationClassAug" / f"{image_id}.png"
         return extra if extra.exists() and not own.exists() else own
+
+    def true_label_map(self, image_id: str) -> Pixels | None:
+        """VOC's own mask."""
+        path = self.mask_path(image_id)
+        if not path.exists():
+            return None
+        return read_label_map(path, num_labels=len(self.class_names) + 1)
 
     def labels(self, image_ids: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Image-level labels, (N, C) multi-hot, from the annotations.
@@ -162,10 +192,8 @@ class VocTree:
         return labels
 
     def fingerprint(self, image_ids: Sequence[str], labels: npt.NDArray[np.bool_] | None) -> str:
-        """Name the data by class names, ids, image sizes in bytes and labels, not by its place."""
-        images = [[image_id, self.image_path(image_id).stat().st_size] for image_id in image_ids]
-        hot = None if labels is None else np.packbits(labels).tobytes().hex()
-        return fingerprint([self.class_names, images, hot])
+        """As of every data set."""
+        return data_fingerprint(self, image_ids, labels)
 
     def _list_path(self, split: str) -> Path:
         if not _SAFE_ID.fullmatch(split):
@@ -173,11 +201,26 @@ class VocTree:
         return self.root / "ImageSets" / "Segmentation" / f"{split}.txt"
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text("utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise WsssError(f"{path} is not UTF-8 text; save it as such") from None
+def _read_list(path: Path) -> list[str]:
+    """The ids of a list: the first word of each line.
+
+    Raises:
+        WsssError: There is none, one twice, or something that is no id.
+    """
+    ids = [line.split()[0] for line in read_lines(path) if line.strip()]
+    if not ids:
+        raise WsssError(f"{path} lists no image")
+    odd = [image_id for image_id in ids if not _SAFE_ID.fullmatch(image_id)]
+    if odd:
+        raise WsssError(f"{path}: {odd[0]!r} is not an image id (a file name without folder)")
+    repeated = (
+        sorted({image_id for image_id in ids if ids.count(image_id) > 1})
+        if len(set(ids)) != len(ids)
+        else []
+    )
+    if repeated:
+        raise WsssError(f"{path} lists an image twice: {listing(repeated)}")
+    return ids
 
 
 def object_names(path: Path) -> list[str]:

@@ -24,11 +24,11 @@ from wsss_cli.artifacts.image_groups import SHARD_IMAGES, SHARDS, shard_path, wr
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_complete
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import record, settings
+from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images, read_image
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.resizing import resize_image
-from wsss_cli.data.voc import VocTree
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
 from wsss_cli.ops.attention import fuse_scales
@@ -50,7 +50,7 @@ class AttendPlan:
     """Everything checked and read before the first image."""
 
     config: AttendConfig
-    tree: VocTree
+    tree: DataSet
     split: str
     image_ids: list[str]
     labels: npt.NDArray[np.bool_]

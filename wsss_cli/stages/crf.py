@@ -16,9 +16,9 @@ from wsss_cli.artifacts.soft_map_folder import SoftMapFolder
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.crf import CrfConfig
+from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images, read_image
 from wsss_cli.data.loading import prefetch
-from wsss_cli.data.voc import VocTree
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.ops.dense_crf import dense_crf
@@ -40,7 +40,7 @@ class CrfPlan:
     """Everything checked before the first image."""
 
     config: CrfConfig
-    tree: VocTree
+    tree: DataSet
     scores: Path
     image_ids: list[str]
     device: torch.device
@@ -94,7 +94,7 @@ def prepare(config: CrfConfig, track: Track) -> CrfPlan:
 
 
 @contextmanager
-def _opened(scores: Path, config: CrfConfig, tree: VocTree) -> Iterator[SoftMaps]:
+def _opened(scores: Path, config: CrfConfig, tree: DataSet) -> Iterator[SoftMaps]:
     """The folder of arrays or the score file that lies there."""
     if scores.is_dir():
         yield SoftMapFolder(scores, len(tree.class_names) + 1, logits=config.logits)

@@ -18,10 +18,11 @@ from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import read_manifest, require_complete
 from wsss_cli.configs.common import record
 from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
+from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.label_folder import png_files, png_ids, require_folder
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import enlarge_maps
-from wsss_cli.data.voc import VOC_CLASSES, VocTree
+from wsss_cli.data.voc import VOC_CLASSES
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.metrics.attention import (
@@ -35,7 +36,7 @@ from wsss_cli.metrics.segmentation import iou
 from wsss_cli.metrics.tally import Tally
 from wsss_cli.stages.baselines import Baselines, recorded_logits, recorded_saliency
 from wsss_cli.stages.crf import REFINED
-from wsss_cli.stages.inputs import data_if_known, find_attention
+from wsss_cli.stages.inputs import data_if_known, find_attention, find_masks
 from wsss_cli.stages.proxy import LABELS
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.segment import PREDICTIONS
@@ -108,7 +109,7 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     """
     tree = data_if_known(config, SCORED_STAGE[config.what])
     source, image_ids = _scored(config, tree)
-    gt = config.gt or (tree.masks if tree is not None else None)
+    gt = find_masks(tree) if config.gt is None and tree is not None else config.gt
     if gt is None:
         raise UsageError("the true masks are not known; pass --gt DIR or --data DIR")
     require_folder(gt, "--gt")
@@ -269,7 +270,7 @@ def _each(plan: EvaluatePlan, work: Callable[[int], T], track: Track) -> Iterabl
     return track.steps(done, total=count, label="scoring")
 
 
-def _scored(config: EvaluateConfig, tree: VocTree | None) -> tuple[Path, list[str]]:
+def _scored(config: EvaluateConfig, tree: DataSet | None) -> tuple[Path, list[str]]:
     """What is scored, and the ids that it must cover."""
     if config.what == "attention":
         path = find_attention(config.attention, config.run)
@@ -288,7 +289,7 @@ def _scored(config: EvaluateConfig, tree: VocTree | None) -> tuple[Path, list[st
     return folder, image_ids
 
 
-def _baselines(config: EvaluateConfig, tree: VocTree | None, image_ids: list[str]) -> Baselines:
+def _baselines(config: EvaluateConfig, tree: DataSet | None, image_ids: list[str]) -> Baselines:
     if tree is None:
         raise UsageError("--baselines needs the image-level labels; pass --data DIR")
     folder = config.saliency or recorded_saliency(config.run)

@@ -6,28 +6,41 @@ from typing import Any
 from wsss_cli.artifacts import attention_file, score_file
 from wsss_cli.artifacts.stage_directory import MANIFEST, STAGES, read_manifest, require_complete
 from wsss_cli.configs.common import CommonConfig
-from wsss_cli.data.voc import VocTree
+from wsss_cli.data.data_set import DataSet
+from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import UsageError, WsssError
 
 MAPS, SECOND_MAPS = "maps", "second_maps"
 """Folders of ``wsss saliency``: of the image, and of what is left when that is painted over."""
 
 
-def find_data(config: CommonConfig) -> VocTree:
+def find_data(config: CommonConfig) -> DataSet:
     """The data set given, else the one that an earlier stage of the run was given.
 
     Raises:
-        UsageError: Neither is there, or there is no VOC tree.
+        UsageError: Neither is there, or there is no data set.
     """
     tree = data_if_known(config)
     if tree is None:
         raise UsageError(
-            f"{config.run} does not know its data set yet; pass --data DIR (a tree in VOC's layout)"
+            f"{config.run} does not know its data set yet; pass --data DIR (a VOC or COCO tree, "
+            "pictures with a CSV of labels, or one folder per class)"
         )
     return tree
 
 
-def require_same_classes(checkpoint: Path, class_names: tuple[str, ...], tree: VocTree) -> None:
+def find_masks(tree: DataSet) -> Path:
+    """The folder of the data set's true masks.
+
+    Raises:
+        UsageError: It has none; the message says how to come to some.
+    """
+    if tree.masks is None:
+        raise UsageError(f"{tree.root} has no true masks; {tree.masks_advice}")
+    return tree.masks
+
+
+def require_same_classes(checkpoint: Path, class_names: tuple[str, ...], tree: DataSet) -> None:
     """Refuse a network of other classes than the data set's.
 
     Raises:
@@ -87,7 +100,7 @@ def training_settings(run: Path) -> dict[str, Any]:
     return config
 
 
-def data_if_known(config: CommonConfig, scored: str | None = None) -> VocTree | None:
+def data_if_known(config: CommonConfig, scored: str | None = None) -> DataSet | None:
     """The data set given or recorded, None where there is neither.
 
     Args:
@@ -95,15 +108,15 @@ def data_if_known(config: CommonConfig, scored: str | None = None) -> VocTree | 
         scored: Stage whose own data set counts before that of the stages before it.
 
     Raises:
-        UsageError: What is given or recorded is no VOC tree, or no longer there.
+        UsageError: What is given or recorded is no data set, or no longer there.
     """
     if config.data is not None:
-        return VocTree.find(config.data)
+        return find_data_set(config.data)
     for stage in (*([scored] if scored else []), *STAGES):
         try:
             recorded = read_manifest(config.run / stage).get("data")
         except FileNotFoundError:
             continue
         if recorded:
-            return VocTree.find(Path(recorded))
+            return find_data_set(Path(recorded))
     return None

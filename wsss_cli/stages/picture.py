@@ -17,12 +17,11 @@ from wsss_cli.artifacts.branch_png import (
     write_rows,
     zone_tile,
 )
-from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import read_manifest, require_complete
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import CommonConfig
+from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, read_image
-from wsss_cli.data.voc import VocTree
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.metrics.branch_shares import branch_shares
@@ -46,7 +45,7 @@ class Trained:
 
     run: Path
     name: str
-    tree: VocTree
+    tree: DataSet
     network: AttentionNetwork
     method: str
     size: int
@@ -96,11 +95,11 @@ def _names(runs: Sequence[Path]) -> list[str]:
     return names
 
 
-def _require_image(tree: VocTree, image_id: str) -> None:
+def _require_image(tree: DataSet, image_id: str) -> None:
     if Path(image_id).name != image_id or not tree.image_path(image_id).is_file():
         raise UsageError(
-            f"--image {image_id}: there is no such image in {tree.root / 'JPEGImages'}; give an "
-            "id of its lists, a file name without folder and ending"
+            f"--image {image_id}: there is no such image in {tree.root}; give an id of its lists, "
+            "a file name without folder and ending"
         )
 
 
@@ -135,15 +134,12 @@ def _as_seen(trained: Trained, image_id: str) -> Pixels:
         return image if mined is None else mined.erase(image_id, image)
 
 
-def _truth(tree: VocTree, image_id: str, image: Pixels) -> Pixels | None:
-    path = tree.mask_path(image_id)
-    if not path.exists():
-        return None
-    truth = read_label_map(path, num_labels=len(tree.class_names) + 1)
-    if truth.shape != image.shape[:2]:
+def _truth(tree: DataSet, image_id: str, image: Pixels) -> Pixels | None:
+    truth = tree.true_label_map(image_id)
+    if truth is not None and truth.shape != image.shape[:2]:
         raise WsssError(
-            f"{path} is {truth.shape[1]} x {truth.shape[0]} pixels, its image {image.shape[1]} x "
-            f"{image.shape[0]}; masks must have the size of their image"
+            f"{tree.root}: the mask of {image_id} is {truth.shape[1]} x {truth.shape[0]} pixels, "
+            f"its image {image.shape[1]} x {image.shape[0]}; they must have the same size"
         )
     return truth
 

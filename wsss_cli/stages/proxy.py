@@ -16,11 +16,11 @@ from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import option, record, settings
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, check_images, read_image, read_saliency
 from wsss_cli.data.label_folder import png_files
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import enlarge_maps, resize_grey
-from wsss_cli.data.voc import VocTree
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.labels import IGNORE
@@ -46,7 +46,7 @@ class ProxyPlan:
 
     config: ProxyConfig
     attention: Path
-    tree: VocTree | None
+    tree: DataSet | None
     class_names: tuple[str, ...] | None
     image_ids: list[str]
     grey_maps: dict[str, dict[str, Path]]

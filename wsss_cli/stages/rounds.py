@@ -14,15 +14,15 @@ import numpy.typing as npt
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
 from wsss_cli.artifacts.stage_directory import Input, read_manifest
 from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.mined_regions import MinedRegions
-from wsss_cli.data.voc import VocTree
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.models.trunks import OXFORD_MEAN
 
 
 def check_mined(
     path: Path,
-    tree: VocTree,
+    tree: DataSet,
     image_ids: Sequence[str],
     labels: npt.NDArray[np.bool_],
     sizes: Sequence[tuple[int, int]],

@@ -12,10 +12,10 @@ from wsss_cli.artifacts.grey_png import write_grey
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.saliency import SaliencyConfig
+from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, check_images, read_image
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import resize_grey, resize_image
-from wsss_cli.data.voc import VocTree
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError
 from wsss_cli.models.saliency_network import SaliencyNetwork
@@ -38,7 +38,7 @@ class SaliencyPlan:
     """Everything checked before the first map."""
 
     config: SaliencyConfig
-    tree: VocTree
+    tree: DataSet
     split: str
     image_ids: list[str]
     network: SaliencyNetwork

@@ -12,19 +12,19 @@ from wsss_cli.artifacts.fingerprint import files_fingerprint, fingerprint
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import Input, require_complete
 from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
 from wsss_cli.data.label_folder import png_files, png_ids
 from wsss_cli.data.loading import prefetch
-from wsss_cli.data.voc import VocTree
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError, listing
 from wsss_cli.ops.prohibitive import label_confidence
-from wsss_cli.stages.inputs import find_attention
+from wsss_cli.stages.inputs import find_attention, find_masks
 from wsss_cli.stages.proxy import LABELS
 from wsss_cli.tracking import Track
 
 
-def find_supervision(config: SegmentConfig, tree: VocTree) -> tuple[dict[str, Path], Input]:
+def find_supervision(config: SegmentConfig, tree: DataSet) -> tuple[dict[str, Path], Input]:
     """The label map of every training image, and what they are.
 
     Raises:
@@ -32,8 +32,10 @@ def find_supervision(config: SegmentConfig, tree: VocTree) -> tuple[dict[str, Pa
     """
     if config.supervision == "full":
         image_ids = tree.image_ids(tree.training_split())
-        paths = [tree.training_mask_path(image_id) for image_id in image_ids]
-        missing = [path.stem for path in paths if not path.exists()]
+        find_masks(tree)
+        masks = {image_id: tree.training_mask_path(image_id) for image_id in image_ids}
+        paths = [path for path in masks.values() if path is not None and path.exists()]
+        missing = [i for i, path in masks.items() if path is None or not path.exists()]
         if missing:
             raise WsssError(
                 f"{tree.root}: {len(missing)} training images have no mask for --supervision "
@@ -53,7 +55,7 @@ def find_supervision(config: SegmentConfig, tree: VocTree) -> tuple[dict[str, Pa
 
 
 def find_confidence(
-    config: SegmentConfig, tree: VocTree, image_ids: Sequence[str]
+    config: SegmentConfig, tree: DataSet, image_ids: Sequence[str]
 ) -> tuple[npt.NDArray[np.float32], Input]:
     """How far each label may be believed in each training image, for ``--prohibitive``.
 
@@ -80,7 +82,7 @@ def find_confidence(
 
 
 def check_label_maps(
-    tree: VocTree, supervision: dict[str, Path], config: SegmentConfig, track: Track
+    tree: DataSet, supervision: dict[str, Path], config: SegmentConfig, track: Track
 ) -> None:
     """Read every label map once: a bad one must not stop a training after hours.
 

@@ -17,10 +17,10 @@ from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.augmentation import random_view
+from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, check_images, read_image
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.mined_regions import MinedRegions
-from wsss_cli.data.voc import VocTree
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.methods import table
@@ -54,7 +54,7 @@ class TrainPlan:
     """Everything checked and read before the first step."""
 
     config: TrainConfig
-    tree: VocTree
+    tree: DataSet
     split: str
     image_ids: list[str]
     labels: npt.NDArray[np.bool_]
@@ -84,8 +84,9 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     """
     tree = find_data(config)
     split = config.split or tree.training_split()
-    if config.split is None and split != "train_aug":
-        track.note("the tree has no train_aug list, so the train list is used")
+    remark = tree.about_training() if config.split is None else None
+    if remark is not None:
+        track.note(remark)
     image_ids = tree.image_ids(split)
     labels = tree.labels(image_ids)
     sizes = check_images(map(tree.image_path, image_ids))
@@ -122,7 +123,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     return TrainPlan(config, tree, split, image_ids, labels, weights, device, precision, directory)
 
 
-def _origin(config: TrainConfig, tree: VocTree) -> str | None:
+def _origin(config: TrainConfig, tree: DataSet) -> str | None:
     """Where the trunk's weights come from: ``--start``, when its network fits, or ``--weights``."""
     if config.start is None:
         return config.weights

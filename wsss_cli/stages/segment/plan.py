@@ -15,8 +15,8 @@ from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS, model_of
+from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
-from wsss_cli.data.voc import VocTree
 from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
@@ -46,7 +46,7 @@ class SegmentPlan:
     """
 
     config: SegmentConfig
-    tree: VocTree
+    tree: DataSet
     model: str
     weights: InitialWeights
     supervision: dict[str, Path]
@@ -148,7 +148,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     )
 
 
-def _checked_model(checkpoint: Path, tree: VocTree, wanted: str | None) -> str:
+def _checked_model(checkpoint: Path, tree: DataSet, wanted: str | None) -> str:
     _, model, class_names = load_network(checkpoint)
     require_same_classes(checkpoint, class_names, tree)
     if wanted not in (None, model):

@@ -1,0 +1,229 @@
+"""A folder of pictures with a CSV of their labels.
+
+The first line is a header. Either a column holds the labels, several of them in one cell, or every
+class has a column::
+
+    image,labels,split          image,cat,dog
+    a.jpg,dog cat,train         a.jpg,1,1
+    b.jpg,dog,val               b.jpg,0,1
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsss_cli.data.class_names import CLASSES_FILE, read_class_names, read_lines
+from wsss_cli.data.image_table import ImageTable, masks_beside
+from wsss_cli.data.label_rows import LabelRow, Parts, assemble, split_name
+from wsss_cli.data.pictures import Pictures, find_pictures, is_picture, pictures_folder
+from wsss_cli.errors import UsageError, WsssError, listing
+
+LAYOUT = "pictures with a CSV of labels"
+CSV_SUFFIXES = (".csv", ".tsv")
+_PREFERRED = ("labels.csv", "labels.tsv")
+_DELIMITERS = (",", ";", "\t")
+_IMAGE_COLUMNS = ("image", "image_id", "image_name", "filename", "file_name", "file", "path", "id")
+_LABEL_COLUMNS = ("labels", "label", "classes", "class", "tags")
+_SPLIT_COLUMN = "split"
+_WANTED = "image,labels or image,CLASS,CLASS,... and perhaps a column split"
+_YES, _NO = ("1", "1.0", "true", "yes"), ("", "0", "0.0", "false", "no")
+
+
+@dataclass(frozen=True)
+class CsvRows:
+    """What a CSV says.
+
+    Attributes:
+        rows: In their order.
+        columns: Classes that have a column each, sorted; empty where a column holds the labels.
+        problems: What is wrong, with the line's number.
+        remarks: How it was understood.
+    """
+
+    rows: Sequence[LabelRow]
+    columns: Sequence[str]
+    problems: Sequence[str]
+    remarks: Sequence[str]
+
+
+def find(folder: Path) -> ImageTable | None:
+    """The data set of a folder that has a CSV; None without one.
+
+    Raises:
+        UsageError: There are several, and none is called ``labels.csv``.
+    """
+    there = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in CSV_SUFFIXES and not path.name.startswith(".")
+    )
+    chosen = [path for path in there if path.name.lower() in _PREFERRED] or there
+    if len(chosen) > 1:
+        raise UsageError(
+            f"{folder} has several CSV files: {listing([path.name for path in there])}; name the "
+            f"one with the labels, as in --data {chosen[0]}"
+        )
+    return read(chosen[0], root=folder) if chosen else None
+
+
+def read(path: Path, *, root: Path | None = None) -> ImageTable:
+    """The data set of a CSV and the pictures in its folder.
+
+    Args:
+        path: The CSV.
+        root: What ``--data`` names; None is the CSV itself.
+
+    Raises:
+        WsssError: It is no such CSV, or two pictures have one id.
+    """
+    folder = path.parent
+    listed = folder / CLASSES_FILE
+    names = read_class_names(listed) if listed.exists() else None
+    found = read_rows(path, names or ())
+    place = pictures_folder(folder)
+    return assemble(
+        Parts(
+            root=root or path,
+            layout=LAYOUT,
+            source=path,
+            pictures=Pictures(place, find_pictures(place)),
+            rows=found.rows,
+            class_names=names or found.columns or None,
+            masks=masks_beside(folder),
+            problems=found.problems,
+            remarks=found.remarks,
+        )
+    )
+
+
+def read_rows(path: Path, class_names: Sequence[str] = ()) -> CsvRows:
+    """Read the labels of a CSV.
+
+    Args:
+        path: The file.
+        class_names: Known classes, whose names may hold what else would separate two of them.
+
+    Raises:
+        WsssError: It is empty, is no CSV or has no header that could be understood.
+    """
+    lines = read_lines(path)
+    header_line = next((line for line in lines if line.strip()), "")
+    delimiter = max(_DELIMITERS, key=header_line.count)
+    reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter, strict=True)
+    try:
+        cells = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise WsssError(f"{path} line {reader.line_num} cannot be read ({error})") from error
+    if not cells:
+        raise WsssError(f"{path} is empty; its first line should be {_WANTED}")
+    columns = _columns(path, cells[0][1])
+    problems: list[str] = []
+    whole = list(_whole(path.name, columns, cells[1:], problems))
+    if columns.labels is None:
+        rows = _one_column_each(path.name, columns, whole, problems)
+        return CsvRows(rows, sorted(columns.classes), problems, [])
+    separator, remark = _separator([row[columns.labels] for _, row in whole])
+    known = set(class_names)
+    rows = [
+        LabelRow(
+            row[columns.image],
+            frozenset(_divided(row[columns.labels], separator, known)),
+            columns.split_of(row),
+            f"{path.name} line {number}",
+        )
+        for number, row in whole
+    ]
+    return CsvRows(rows, [], problems, [remark])
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Positions of the columns, of ``count`` in all."""
+
+    count: int
+    image: int
+    labels: int | None
+    split: int | None
+    classes: Mapping[str, int]
+
+    def split_of(self, row: Sequence[str]) -> str | None:
+        return None if self.split is None else split_name(row[self.split])
+
+
+def _columns(path: Path, header: Sequence[str]) -> _Columns:
+    names = [cell.strip() for cell in header]
+    lower = [name.lower() for name in names]
+    image = next((lower.index(name) for name in _IMAGE_COLUMNS if name in lower), None)
+    if image is None:
+        seen = "a picture's row" if is_picture(Path(names[0])) else f"{listing(names)}"
+        raise WsssError(f"{path}: its first line is {seen}; it should be a header, {_WANTED}")
+    labels = next((lower.index(name) for name in _LABEL_COLUMNS if name in lower), None)
+    split = lower.index(_SPLIT_COLUMN) if _SPLIT_COLUMN in lower else None
+    # A column without a name is the numbering that pandas writes.
+    classes = {n: at for at, n in enumerate(names) if n and at not in (image, labels, split)}
+    if labels is None and not classes:
+        raise WsssError(f"{path} has the columns {listing(names)}; they should be {_WANTED}")
+    if len([name for name in names if name]) != len({name for name in names if name}):
+        raise WsssError(f"{path} names a column twice in its header: {listing(names)}")
+    return _Columns(len(names), image, labels, split, classes)
+
+
+def _whole(
+    name: str, columns: _Columns, cells: Sequence[tuple[int, list[str]]], problems: list[str]
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows that have what the header says, stripped, with their line numbers."""
+    for number, row in cells:
+        if len(row) != columns.count:
+            problems.append(
+                f"{name} line {number} has {len(row)} cells, the header {columns.count}; several "
+                "labels of a cell are separated by a space, ; or |, or stand in quotes"
+            )
+        elif columns.split is not None and not row[columns.split].strip():
+            problems.append(f"{name} line {number} says no {_SPLIT_COLUMN}, as train or val")
+        else:
+            yield number, [cell.strip() for cell in row]
+
+
+def _one_column_each(
+    name: str,
+    columns: _Columns,
+    whole: Sequence[tuple[int, list[str]]],
+    problems: list[str],
+) -> list[LabelRow]:
+    rows = []
+    for number, row in whole:
+        where = f"{name} line {number}"
+        present = set()
+        for class_name, at in columns.classes.items():
+            value = row[at].lower()
+            if value in _YES:
+                present.add(class_name)
+            elif value not in _NO:
+                problems.append(
+                    f"{where}: {row[at]!r} in the column {class_name} is neither 0 nor 1; remove "
+                    "columns that are no class, or put all labels into one column called labels"
+                )
+        split = columns.split_of(row)
+        rows.append(LabelRow(row[columns.image], frozenset(present), split, where))
+    return rows
+
+
+def _separator(cells: Sequence[str]) -> tuple[str, str]:
+    """What separates labels within a cell, and a remark that says so.
+
+    Where anything but a space does so anywhere, spaces belong to names such as ``traffic light``.
+    """
+    for separator in ("|", ";", ","):
+        if any(separator in cell for cell in cells):
+            return separator, f"labels within a cell are separated by {separator}"
+    return " ", "labels within a cell are separated by spaces"
+
+
+def _divided(cell: str, separator: str, known: set[str]) -> list[str]:
+    if cell in known:
+        return [cell]
+    parts = re.split(r"\s+", cell) if separator == " " else cell.split(separator)
+    return [part.strip() for part in parts if part.strip()]

@@ -1,0 +1,142 @@
+"""A data set as a table of images: what every layout but VOC's is read into."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.data.data_set import data_fingerprint
+from wsss_cli.data.images import Pixels
+from wsss_cli.data.pictures import MASK_FOLDERS
+from wsss_cli.errors import UsageError, WsssError, listing
+
+MASKS_ADVICE = (
+    "put masks as masks/ID.png into its folder, name a folder of them with --gt DIR, or do without "
+    "scores"
+)
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """Where a photograph lies, and the names of the classes in it."""
+
+    path: Path
+    classes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """Images with labels, held in memory.
+
+    Attributes:
+        root: What ``--data`` names.
+        layout: What kind of data set it is, for people.
+        class_names: Of classes 1..C.
+        images: By id.
+        lists: Ids of each list.
+        found: All photographs below the folder, labelled or not.
+        masks: Folder of true masks, if there is one.
+        problems: What is wrong with its files.
+        remarks: How they were understood.
+        masks_advice: How to come to masks where there are none.
+        truth: Makes true masks where there is no folder of them.
+    """
+
+    root: Path
+    layout: str
+    class_names: tuple[str, ...]
+    images: Mapping[str, LabelledImage]
+    lists: Mapping[str, Sequence[str]]
+    found: Sequence[Path]
+    masks: Path | None = None
+    problems: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+    masks_advice: str = MASKS_ADVICE
+    truth: Callable[[str], Pixels | None] | None = None
+
+    def splits(self) -> list[str]:
+        """Names of the lists."""
+        return list(self.lists)
+
+    def training_split(self) -> str:
+        """Always ``train``."""
+        return "train"
+
+    def about_training(self) -> str | None:
+        """Say so where nobody has divided the images."""
+        if list(self.lists) != ["train"]:
+            return None
+        return f"{self.root} is in one list only, so all its images are trained on"
+
+    def image_ids(self, split: str) -> list[str]:
+        """The ids of a list, in its order.
+
+        Raises:
+            UsageError: There is no such list.
+            WsssError: Something is wrong with the data set's files, or the list is empty.
+        """
+        if self.problems:
+            more = len(self.problems) - 1
+            rest = f" (and {more} more: `wsss data check {self.root}` lists them)" if more else ""
+            raise WsssError(f"{self.problems[0]}{rest}")
+        if split not in self.lists:
+            raise UsageError(
+                f"{self.root} has no list {split}; there is {listing(self.splits()) or 'none'} "
+                "(choose with --split)"
+            )
+        if not self.lists[split]:
+            raise WsssError(f"{self.root}: the list {split} holds no image")
+        return list(self.lists[split])
+
+    def image_path(self, image_id: str) -> Path:
+        """Where the photograph lies; a place where nothing is for an unknown id."""
+        image = self.images.get(image_id)
+        return self.root / image_id if image is None else image.path
+
+    def pictures(self) -> list[Path]:
+        """All photographs below the folder."""
+        return list(self.found)
+
+    def labels(self, image_ids: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Image-level labels, (N, C) multi-hot.
+
+        Raises:
+            WsssError: Names the images that have none.
+        """
+        bare = [i for i in image_ids if i not in self.images or not self.images[i].classes]
+        if bare:
+            raise WsssError(
+                f"{self.root}: {len(bare)} images have no label: {listing(bare)}; label them or "
+                "take them out of the list"
+            )
+        rows = [[name in self.images[i].classes for name in self.class_names] for i in image_ids]
+        return np.array(rows, np.bool_).reshape(len(image_ids), len(self.class_names))
+
+    def mask_path(self, image_id: str) -> Path | None:
+        """Where the mask lies, or should."""
+        return None if self.masks is None else self.masks / f"{image_id}.png"
+
+    def training_mask_path(self, image_id: str) -> Path | None:
+        """The same."""
+        return self.mask_path(image_id)
+
+    def true_label_map(self, image_id: str) -> Pixels | None:
+        """The mask, read or made."""
+        path = self.mask_path(image_id)
+        if path is None:
+            return None if self.truth is None else self.truth(image_id)
+        if not path.exists():
+            return None
+        return read_label_map(path, num_labels=len(self.class_names) + 1)
+
+    def fingerprint(self, image_ids: Sequence[str], labels: npt.NDArray[np.bool_] | None) -> str:
+        """As of every data set."""
+        return data_fingerprint(self, image_ids, labels)
+
+
+def masks_beside(folder: Path) -> Path | None:
+    """The folder of masks in a data set's folder."""
+    return next((folder / name for name in MASK_FOLDERS if (folder / name).is_dir()), None)
