@@ -8,6 +8,7 @@ from wsss_cli import __version__
 from wsss_cli.cli.attend import attend
 from wsss_cli.cli.compare import compare
 from wsss_cli.cli.crf import crf
+from wsss_cli.cli.data import data
 from wsss_cli.cli.demo import demo
 from wsss_cli.cli.evaluate import evaluate
 from wsss_cli.cli.proxy import proxy
@@ -43,6 +44,7 @@ def wsss(
     \b
     Examples:
       wsss demo                              draw a small data set and run everything on it
+      wsss data check photos                 what is in a data set, and what is wrong with it
       wsss train --data VOC2012              learn where objects are, from labels alone
       wsss attend --flip                     attention maps of the training images
       wsss saliency --model u2netp.onnx      saliency maps, unless there are any
@@ -60,3 +62,4 @@ def wsss(
 
 for _command in (train, attend, saliency, proxy, segment, crf, evaluate, show, compare, demo):
     app.command()(_command)
+app.add_typer(data, name="data")

@@ -25,6 +25,9 @@ def require_class_names(names: Sequence[str], source: Path) -> tuple[str, ...]:
     """
     if not 0 < len(names) < 255 or len(set(names)) != len(names):
         raise WsssError(f"{source} must name 1 to 254 different classes, one a line")
+    odd = [name for name in names if not name or not name.isprintable()]
+    if odd:
+        raise WsssError(f"{source} names a class {odd[0]!r}; a name is printable text on one line")
     if "background" in (name.lower() for name in names):
         raise WsssError(
             f"{source} names the background, which is label 0 without being named; remove it, or "

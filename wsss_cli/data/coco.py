@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -180,7 +181,8 @@ class CocoTruth:
     def __init__(self, numbers: Mapping[str, tuple[Path, int]]) -> None:
         """Take each image's annotation file and number there, by id."""
         self._numbers = numbers
-        self._opened: _Annotations | None = None
+        self._opened: dict[Path, _Annotations] = {}
+        self._opening = Lock()
 
     def __call__(self, image_id: str) -> Pixels | None:
         """(H, W) uint8 of an image; None for an unknown one.
@@ -191,10 +193,10 @@ class CocoTruth:
         if image_id not in self._numbers:
             return None
         path, number = self._numbers[image_id]
-        if self._opened is None or self._opened.path != path:
-            self._opened = None  # one file's regions may take gigabytes
-            self._opened = _read(path, regions=True)
-        return label_map(self._opened, number)
+        with self._opening:  # once, whichever thread comes first: it takes seconds
+            if path not in self._opened:
+                self._opened[path] = _read(path, regions=True)
+        return label_map(self._opened[path], number)
 
 
 def label_map(annotations: _Annotations, number: int) -> Pixels:

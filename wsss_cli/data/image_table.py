@@ -69,7 +69,7 @@ class ImageTable:
         """Say so where nobody has divided the images."""
         if list(self.lists) != ["train"]:
             return None
-        return f"{self.root} is in one list only, so all its images are trained on"
+        return f"{self.root} has one list only, so all its images are trained on"
 
     def image_ids(self, split: str) -> list[str]:
         """The ids of a list, in its order.

@@ -1,11 +1,12 @@
 """Photographs and grey maps from disk, and a quick look at whether they can be read."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import ExifTags, Image
 
 from wsss_cli.errors import WsssError, listing
 
@@ -26,6 +27,36 @@ def read_image(path: Path) -> Pixels:
             return np.array(image.convert("RGB"))
     except _DECODING_ERRORS as error:
         raise _unreadable(path, error) from error
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a photograph says of itself.
+
+    Attributes:
+        format: As Pillow calls it, ``JPEG`` or ``PNG``.
+        suffixed: Whether the file's ending is one of that format.
+        turned: Whether viewers turn it by its EXIF orientation, which nothing here does.
+    """
+
+    format: str
+    suffixed: bool
+    turned: bool
+
+
+def read_header(path: Path) -> Header:
+    """Read what a photograph says of itself, without decoding it.
+
+    Raises:
+        WsssError: The file is missing or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            kind = str(image.format)
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
+    except _DECODING_ERRORS as error:
+        raise _unreadable(path, error) from error
+    return Header(kind, Image.registered_extensions().get(path.suffix.lower()) == kind, turned)
 
 
 def read_saliency(path: Path) -> Pixels:

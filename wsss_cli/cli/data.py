@@ -1,0 +1,185 @@
+"""``wsss data check`` and ``wsss data convert``."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from wsss_cli.cli import options
+from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
+from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig
+
+Values = Mapping[str, Any]
+
+# Of what may be thousands; --json has them all.
+_SHOWN = 20
+_PAIRS_SHOWN = 10
+
+data = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+Data = Annotated[
+    Path, Argument(metavar="DATA", help="The data set: a folder or file.", show_default=False)
+]
+
+
+@data.callback()
+def about() -> None:
+    """Look at a data set before using it, or make a VOC tree of it.
+
+    \b
+    Examples:
+      wsss data check photos                 what is in it, what is wrong, who uses what
+      wsss data convert COCO VOC_of_COCO     as a VOC tree, with masks drawn
+
+    \b
+    --data, DATA is one of
+      a PASCAL VOC tree         VOCdevkit or VOC2012, the folder of JPEGImages; train_aug is made
+                                of SBD's lists where these lie beside it
+      a COCO tree               annotations/instances_*.json, train2017, val2017; or one JSON
+      pictures with a CSV       labels.csv, its header `image,labels` or `image,CLASS,CLASS,...`,
+                                perhaps with a column split (train, val)
+      one folder per class      dog/*.jpg cat/*.jpg, or train/dog/*.jpg val/dog/*.jpg
+      a TOML that names parts   images = "photos", labels = "labels.csv", masks = "masks"
+
+    Names of pictures are paths below the folder, or file names, with or without ending. A picture
+    dogs/my dog.png has the id dogs__my_dog, by which its maps and masks are named. Masks for scores
+    are masks/ID.png; class names may be given their order in classes.txt, one a line.
+    """  # noqa: D301
+
+
+@data.command()
+def check(
+    data: Data,
+    quick: Annotated[
+        bool, Option("--quick", help="Read the ends of photographs only, and no mask.")
+    ] = DataCheckConfig.quick,
+    workers: options.Workers = DataCheckConfig.workers,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Print what a data set holds, what is wrong with it, and what each command will use.
+
+    \b
+    Examples:
+      wsss data check VOC2012
+      wsss data check photos/labels.csv --json
+      wsss data check COCO --quick
+
+    Exit code 1 when something would stop a command: a missing or unreadable file, a row without
+    picture, an image to be trained on without label. Warnings (duplicates, masks of other classes
+    than the labels, classes without images) leave it 0.
+    """  # noqa: D301
+    with errors_as_sentences(debug=debug):
+        config = DataCheckConfig(data, quick, workers)
+        from wsss_cli.stages import data_check
+
+        report = data_check.run(config, track=choose_track(quiet=quiet))
+        show({"stage": report.stage, **report.values}, _checked, as_json=json)
+        if report.values["problems"]:
+            raise typer.Exit(1)
+
+
+@data.command()
+def convert(
+    data: Data,
+    out: Annotated[
+        Path, Argument(metavar="OUT", help="The VOC tree to write.", show_default=False)
+    ],
+    workers: options.Workers = DataConvertConfig.workers,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Write a data set as a PASCAL VOC tree: photographs, annotations, masks, lists, class names.
+
+    \b
+    Examples:
+      wsss data convert COCO VOC_of_COCO
+      wsss train --data VOC_of_COCO
+
+    JPEGs are copied as they are, other pictures encoded. COCO's regions become masks: crowds are
+    255, of objects that overlap the smaller one is in front. Nothing in DATA is changed. Stopped,
+    it continues.
+    """  # noqa: D301
+    with errors_as_sentences(debug=debug):
+        config = DataConvertConfig(data, out, workers)
+        from wsss_cli.stages import data_convert
+
+        report = data_convert.run(config, track=choose_track(quiet=quiet))
+        status = "up to date" if report.up_to_date else "complete"
+        head = {"stage": report.stage, "status": status, "directory": str(report.directory)}
+        show({**head, **report.values}, _converted, as_json=json)
+
+
+def _converted(values: Values) -> str:
+    lists = ", ".join(f"{split} {count:,}" for split, count in values["lists"].items())
+    return (
+        f"{values['stage']} {values['status']}: {values['directory']}\n"
+        f"  {values['images']:,} images of {values['classes']} classes ({lists}), "
+        f"{values['masks']:,} with a mask, {values['seconds']} s"
+    )
+
+
+def _checked(values: Values) -> str:
+    lists = ", ".join(f"{split} {count:,}" for split, count in values["lists"].items())
+    lines = [
+        f"{values['data']}: {values['layout']}",
+        f"{values['images']:,} images ({lists or 'in no list'}), "
+        f"{len(values['class_names'])} classes",
+    ]
+    if values["width"]:
+        lines += [_size("width", values["width"]), _size("height", values["height"])]
+    lines += ["", *_classes(values), *_together(values["cooccurrence"]), ""]
+    width = max(map(len, values["uses"]))
+    lines += [f"wsss {name:<{width}}  {use}" for name, use in values["uses"].items()]
+    unused = values["not_listed"]
+    if unused:
+        lines += ["", f"{len(unused):,} pictures are in no list, so nothing uses them:"]
+        lines += _some(unused, most=3)
+    for title in ("remarks", "warnings", "problems"):
+        if values[title]:
+            lines += ["", f"{title}:", *_some(values[title], most=_SHOWN)]
+    lines += ["", _verdict(values)]
+    return "\n".join(lines)
+
+
+def _verdict(values: Values) -> str:
+    problems, warnings = len(values["problems"]), len(values["warnings"])
+    if problems:
+        return f"{problems} problems to be corrected first, {warnings} warnings"
+    return f"nothing is broken, {warnings} warnings"
+
+
+def _size(name: str, least_middle_most: Sequence[float]) -> str:
+    least, middle, most = (f"{value:g}" for value in least_middle_most)
+    return f"{name} {least} to {most} pixels, half of them {middle} or less"
+
+
+def _classes(values: Values) -> list[str]:
+    """A table of images by class and list."""
+    splits = list(values["lists"])
+    width = max(len("images of"), *(len(name) for name in values["class_names"]))
+    rows = [f"{'images of':<{width}}" + "".join(f"  {split:>9}" for split in splits)]
+    for name, counts in values["images_of_class"].items():
+        rows.append(f"{name:<{width}}" + "".join(f"  {counts[split]:>9,}" for split in splits))
+    return rows
+
+
+def _together(cooccurrence: Mapping[str, Mapping[str, int]]) -> list[str]:
+    pairs = [
+        (cooccurrence[first].get(second, 0), f"{first} + {second}")
+        for first, second in combinations(cooccurrence, 2)
+    ]
+    most = sorted((pair for pair in pairs if pair[0]), key=lambda pair: -pair[0])[:_PAIRS_SHOWN]
+    if not most:
+        return ["", "no image shows two classes"]
+    return ["", "together: " + ", ".join(f"{names} {count:,}" for count, names in most)]
+
+
+def _some(lines: Sequence[str], *, most: int) -> list[str]:
+    more = len(lines) - most
+    rest = [f"  and {more:,} more: --json lists all"] if more > 0 else []
+    return [f"  {line}" for line in lines[:most]] + rest

@@ -1,0 +1,324 @@
+"""``wsss data check``: what a data set holds, what is wrong with it, and who will use what."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+import numpy as np
+
+from wsss_cli.artifacts.fingerprint import file_fingerprint
+from wsss_cli.configs.data import DataCheckConfig
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.data.data_set import DataSet
+from wsss_cli.data.images import check_images, read_header, read_image
+from wsss_cli.data.layouts import find_data_set
+from wsss_cli.data.loading import prefetch
+from wsss_cli.device import resolve_workers
+from wsss_cli.errors import WsssError, listing
+from wsss_cli.labels import IGNORE
+from wsss_cli.stages.report import Report
+from wsss_cli.tracking import Track
+
+# Below this a network's strides leave nothing of an image.
+SMALL = 32
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen of one image.
+
+    Attributes:
+        size: (H, W); None where it cannot be read.
+        problem: What is wrong with the photograph or its mask.
+        kind: Its format, where the file's ending says another.
+        turned: Whether viewers turn it.
+        extra: Classes of its mask that its labels do not have.
+    """
+
+    size: tuple[int, int] | None = None
+    problem: str | None = None
+    kind: str | None = None
+    turned: bool = False
+    extra: Sequence[str] = ()
+
+
+@dataclass
+class Findings:
+    """What goes into the report: problems stop a command, warnings spoil a result."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, image_ids: Sequence[str], what: str) -> None:
+        """Warn of images, if there are any."""
+        if image_ids:
+            self.warnings.append(f"{len(image_ids)} {what}: {listing(image_ids)}")
+
+
+def run(config: DataCheckConfig, *, track: Track) -> Report:
+    """Look at everything that the commands would use.
+
+    Raises:
+        WsssError: There is no data set, or it cannot even be listed.
+    """
+    tree = find_data_set(config.data, "DATA")
+    found = Findings(problems=list(tree.problems))
+    lists = _lists(tree, found)
+    every = list(dict.fromkeys(image_id for ids in lists.values() for image_id in ids))
+    present = _labels(tree, lists, found)
+    looks = _looks(config, tree, every, present, track)
+    found.problems += [look.problem for look in looks.values() if look.problem]
+    copies = _copies(tree, [image_id for image_id in every if looks[image_id].size], track)
+    used = {tree.image_path(image_id) for image_id in every}
+    strangers = [str(path) for path in tree.pictures() if path not in used]
+    _warn(found, tree, lists, present, looks, copies)
+    sizes = [look.size for look in looks.values() if look.size]
+    values = {
+        "data": str(tree.root),
+        "layout": tree.layout,
+        "images": len(every),
+        "class_names": list(tree.class_names),
+        "lists": {split: len(ids) for split, ids in lists.items()},
+        "images_of_class": _counts(tree, lists, present),
+        "cooccurrence": _cooccurrence(tree, present),
+        "height": _range([height for height, _ in sizes]),
+        "width": _range([width for _, width in sizes]),
+        "masks": {split: _with_mask(tree, ids) for split, ids in lists.items()},
+        "uses": _uses(tree, lists),
+        "not_listed": strangers,
+        "duplicates": copies,
+        "remarks": list(tree.remarks) + _through_links(tree, every),
+        "warnings": found.warnings,
+        "problems": list(dict.fromkeys(found.problems)),
+    }
+    return Report("data check", None, False, values)
+
+
+def _lists(tree: DataSet, found: Findings) -> dict[str, list[str]]:
+    lists = {}
+    if not tree.problems:
+        for split in tree.splits():
+            try:
+                lists[split] = tree.image_ids(split)
+            except WsssError as error:
+                found.problems.append(str(error))
+    return lists
+
+
+def _labels(
+    tree: DataSet, lists: Mapping[str, Sequence[str]], found: Findings
+) -> dict[str, frozenset[str]]:
+    """Names of the classes in each image whose labels can be read.
+
+    Without labels an image cannot be trained on; of another list it is only worth a warning.
+    """
+    present: dict[str, frozenset[str]] = {}
+    for split, ids in lists.items():
+        failures = []
+        for image_id in ids:
+            try:
+                row = tree.labels([image_id])[0]
+            except WsssError as error:
+                failures.append(str(error))
+            else:
+                names = (tree.class_names[column] for column in np.flatnonzero(row))
+                present[image_id] = frozenset(names)
+        if split == tree.training_split():
+            found.problems += failures
+        elif failures:
+            found.warnings.append(
+                f"{len(failures)} images of {split} have no readable labels, so there are neither "
+                f"attention maps nor baselines for them: {listing(failures, most=3)}"
+            )
+    return present
+
+
+def _looks(
+    config: DataCheckConfig,
+    tree: DataSet,
+    image_ids: Sequence[str],
+    present: Mapping[str, frozenset[str]],
+    track: Track,
+) -> dict[str, Look]:
+    def look(image_id: str) -> Look:
+        path = tree.image_path(image_id)
+        try:
+            if config.quick:
+                (size,) = check_images([path])
+            else:
+                height, width, _ = read_image(path).shape
+                size = height, width
+            header = read_header(path)
+        except WsssError as error:
+            return Look(problem=str(error))
+        kind = None if header.suffixed else header.format
+        problem, extra = None, []
+        if not config.quick:
+            try:
+                extra = list(_extra(tree, image_id, size, present))
+            except WsssError as error:
+                problem = str(error)
+        return Look(size, problem, kind, header.turned, extra)
+
+    done = prefetch(look, image_ids, resolve_workers(config.workers))
+    seen = track.steps(done, total=len(image_ids), label="looking at pictures")
+    return dict(zip(image_ids, seen, strict=True))
+
+
+def _extra(
+    tree: DataSet,
+    image_id: str,
+    size: tuple[int, int],
+    present: Mapping[str, frozenset[str]],
+) -> Iterator[str]:
+    """Classes of an image's mask that its labels lack.
+
+    Raises:
+        WsssError: The mask is broken or of another size.
+    """
+    truth = tree.true_label_map(image_id)
+    if truth is None:
+        return
+    if truth.shape != size:
+        raise WsssError(
+            f"the mask of {image_id} is {truth.shape[1]} x {truth.shape[0]} pixels, its image "
+            f"{size[1]} x {size[0]}; they must have the same size"
+        )
+    for label in np.unique(truth).tolist():
+        name = None if label in (0, IGNORE) else tree.class_names[label - 1]
+        if name is not None and name not in present.get(image_id, (name,)):
+            yield name
+
+
+def _copies(tree: DataSet, image_ids: Sequence[str], track: Track) -> list[list[str]]:
+    """Ids of images with the same bytes, in groups; only files of equal size are read."""
+    by_size: dict[int, list[str]] = defaultdict(list)
+    for image_id in image_ids:
+        by_size[tree.image_path(image_id).stat().st_size].append(image_id)
+    suspects = [image_id for ids in by_size.values() if len(ids) > 1 for image_id in ids]
+    by_content: dict[str, list[str]] = defaultdict(list)
+    for image_id in track.steps(suspects, total=len(suspects), label="comparing pictures"):
+        by_content[file_fingerprint(tree.image_path(image_id))].append(image_id)
+    return [ids for ids in by_content.values() if len(ids) > 1]
+
+
+def _warn(
+    found: Findings,
+    tree: DataSet,
+    lists: Mapping[str, Sequence[str]],
+    present: Mapping[str, frozenset[str]],
+    looks: Mapping[str, Look],
+    copies: Sequence[Sequence[str]],
+) -> None:
+    training = lists.get(tree.training_split(), ())
+    seen = Counter(name for image_id in training for name in present.get(image_id, ()))
+    bare = [name for name in tree.class_names if not seen[name]]
+    if training and bare:
+        found.warnings.append(f"no training image shows {listing(bare)}: nothing can be learned")
+    if len({present[image_id] for image_id in training if image_id in present}) == 1:
+        found.warnings.append(
+            "all training images have the same labels, so a classifier has nothing to tell apart"
+        )
+    first, second = set(training), set(lists.get(SegmentConfig.split, ()))
+    found.warn(sorted(first & second), f"images are trained on and in {SegmentConfig.split} too")
+    for ids in copies:
+        leaks = first & set(ids) and (second - first) & set(ids)
+        where = f", of which some are trained on and some in {SegmentConfig.split}" if leaks else ""
+        labels = {present.get(image_id) for image_id in ids}
+        differ = ", labelled differently" if len(labels) > 1 else ""
+        found.warnings.append(f"the same picture {len(ids)} times{where}{differ}: {listing(ids)}")
+    for image_id, look in looks.items():
+        if look.extra:
+            found.warnings.append(
+                f"the mask of {image_id} shows {', '.join(look.extra)}, its labels do not name it"
+            )
+    found.warn(
+        [f"{image_id} ({look.kind})" for image_id, look in looks.items() if look.kind],
+        "pictures are of another format than their ending says",
+    )
+    found.warn(
+        [image_id for image_id, look in looks.items() if look.turned],
+        "pictures are turned by viewers (EXIF), but not here; turn their pixels for upright ones",
+    )
+    found.warn(
+        [image_id for image_id, look in looks.items() if look.size and min(look.size) < SMALL],
+        f"pictures have a side under {SMALL} pixels",
+    )
+
+
+def _counts(
+    tree: DataSet, lists: Mapping[str, Sequence[str]], present: Mapping[str, frozenset[str]]
+) -> dict[str, dict[str, int]]:
+    """Images of each class, by list."""
+    counted = {
+        split: Counter(name for image_id in ids for name in present.get(image_id, ()))
+        for split, ids in lists.items()
+    }
+    return {
+        name: {split: counts[name] for split, counts in counted.items()}
+        for name in tree.class_names
+    }
+
+
+def _cooccurrence(
+    tree: DataSet, present: Mapping[str, frozenset[str]]
+) -> dict[str, dict[str, int]]:
+    """How many images show two classes together, of those that any do."""
+    pairs = Counter(
+        (first, second)
+        for names in present.values()
+        for first in names
+        for second in names
+        if first != second
+    )
+    return {
+        first: {second: pairs[first, second] for second in tree.class_names if pairs[first, second]}
+        for first in tree.class_names
+    }
+
+
+def _range(values: Sequence[int]) -> list[float] | None:
+    """Least, middle and largest."""
+    return [min(values), median(values), max(values)] if values else None
+
+
+def _with_mask(tree: DataSet, image_ids: Sequence[str]) -> int:
+    paths = (tree.mask_path(image_id) for image_id in image_ids)
+    return sum(path is not None and path.exists() for path in paths)
+
+
+def _uses(tree: DataSet, lists: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """What each command will do with the data set, if not told otherwise."""
+    training, predicted = tree.training_split(), SegmentConfig.split
+    there = listing(list(lists)) or "none"
+
+    def of(split: str) -> str:
+        if split in lists:
+            return f"the {len(lists[split]):,} images of {split}"
+        return f"nothing until told --split NAME: there is no list {split}, there is {there}"
+
+    if tree.masks is None:
+        scored = f"no masks are known; {tree.masks_advice}"
+    else:
+        shares = [
+            f"{_with_mask(tree, lists[split]):,} of {len(lists[split]):,} of {split}"
+            for split in dict.fromkeys((predicted, training))
+            if split in lists
+        ]
+        scored = f"masks in {tree.masks.name}: {', '.join(shares)}"
+    return {
+        "train": of(training),
+        "attend, proxy": f"as trained: {of(training)}",
+        "segment": f"learns from the proxies, predicts {of(predicted)}",
+        "evaluate": scored,
+    }
+
+
+def _through_links(tree: DataSet, image_ids: Sequence[str]) -> list[str]:
+    """Say how many pictures lie elsewhere: links are followed, for whoever made them meant it."""
+    home = tree.root if tree.root.is_dir() else tree.root.parent
+    paths = [tree.image_path(image_id) for image_id in image_ids]
+    inside = [path for path in paths if path.is_relative_to(home)]
+    away = sum(not path.resolve().is_relative_to(home.resolve()) for path in inside)
+    return [f"{away} pictures are links to other places"] if away else []

@@ -1,0 +1,164 @@
+"""``wsss data convert``: a data set of any layout as a PASCAL VOC tree, which every tool reads."""
+
+import io
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from wsss_cli.artifacts.atomic import read_json, write_bytes, write_json
+from wsss_cli.artifacts.fingerprint import fingerprint
+from wsss_cli.artifacts.label_png import write_label_map
+from wsss_cli.configs.data import DataConvertConfig
+from wsss_cli.data.class_names import CLASSES_FILE
+from wsss_cli.data.data_set import DataSet
+from wsss_cli.data.images import check_images, read_header, read_image
+from wsss_cli.data.layouts import find_data_set
+from wsss_cli.data.loading import prefetch
+from wsss_cli.data.voc import VocTree
+from wsss_cli.device import resolve_workers
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.stages.report import Report
+from wsss_cli.tracking import Track
+
+RECORD = "converted.json"
+# Of pictures that are no JPEG yet; with full colour resolution, which the default halves.
+JPEG_QUALITY = 95
+
+
+def run(config: DataConvertConfig, *, track: Track) -> Report:
+    """Write the tree: photographs, annotations, masks where they are known, at last the lists.
+
+    Stopped, it continues; a whole tree of the same data set is left as it is.
+
+    Raises:
+        UsageError: The data set is a VOC tree already, or something else lies at OUT.
+        WsssError: Something of the data set is missing or broken.
+    """
+    tree = find_data_set(config.data, "DATA")
+    if tree.layout == VocTree.layout:
+        raise UsageError(f"DATA {config.data} is a PASCAL VOC tree already")
+    lists = {split: tree.image_ids(split) for split in tree.splits()}
+    names = {
+        image_id: labels
+        for split, ids in lists.items()
+        for image_id, labels in _names(tree, split, ids)
+    }
+    sizes = dict(zip(names, check_images(map(tree.image_path, names)), strict=True))
+    labels = {image_id: sorted(present) for image_id, present in names.items()}
+    identity = fingerprint([tree.fingerprint(list(names), None), lists, labels])
+    complete = _claimed(config.out, str(tree.root), identity)
+    started = time.monotonic()
+
+    def write(image_id: str) -> bool:
+        return _write_image(tree, config.out, image_id, sizes[image_id], labels[image_id])
+
+    masks = 0
+    if not complete:
+        done = prefetch(write, names, resolve_workers(config.workers))
+        masks = sum(track.steps(done, total=len(names), label="converting"))
+        _write_lines(config.out / CLASSES_FILE, tree.class_names)
+        for split, ids in lists.items():
+            _write_lines(config.out / "ImageSets" / "Segmentation" / f"{split}.txt", ids)
+        record = {"data": str(tree.root), "fingerprint": identity, "complete": True, "masks": masks}
+        write_json(config.out / RECORD, record)
+    values: dict[str, Any] = {
+        "images": len(names),
+        "classes": len(tree.class_names),
+        "lists": {split: len(ids) for split, ids in lists.items()},
+        "masks": read_json(config.out / RECORD)["masks"],
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    return Report("data convert", config.out, complete, values)
+
+
+def _names(tree: DataSet, split: str, image_ids: Sequence[str]) -> list[tuple[str, frozenset[str]]]:
+    """Classes of every image of a list. Only what is trained on must have labels."""
+    if split == tree.training_split():
+        tree.labels(image_ids)
+    found = []
+    for image_id in image_ids:
+        try:
+            columns = np.flatnonzero(tree.labels([image_id])[0])
+        except WsssError:
+            columns = np.empty(0, np.int64)
+        found.append((image_id, frozenset(tree.class_names[column] for column in columns)))
+    return found
+
+
+def _claimed(out: Path, data: str, identity: str) -> bool:
+    """Say in OUT whose tree it will be; True where it is that and whole already.
+
+    Raises:
+        UsageError: Something else lies there.
+    """
+    record = out / RECORD
+    if record.exists():
+        content = read_json(record)
+        if content.get("fingerprint") != identity:
+            raise UsageError(
+                f"OUT {out} holds a conversion of {content.get('data')} as it was; choose another "
+                "folder or remove it"
+            )
+        return bool(content.get("complete"))
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"OUT {out} is there and no conversion; choose another folder")
+    write_json(record, {"data": data, "fingerprint": identity, "complete": False, "masks": 0})
+    return False
+
+
+def _write_image(
+    tree: DataSet, out: Path, image_id: str, size: tuple[int, int], names: Sequence[str]
+) -> bool:
+    """Write what is not there of an image; returns whether it has a mask."""
+    photograph = out / "JPEGImages" / f"{image_id}.jpg"
+    mask = out / "SegmentationClass" / f"{image_id}.png"
+    annotation = out / "Annotations" / f"{image_id}.xml"
+    if not annotation.exists():  # the last one written
+        truth = tree.true_label_map(image_id)
+        if truth is not None:
+            if truth.shape != size:
+                raise WsssError(
+                    f"{tree.root}: the mask of {image_id} is {truth.shape[1]} x {truth.shape[0]} "
+                    f"pixels, its image {size[1]} x {size[0]}; they must have the same size"
+                )
+            write_label_map(mask, truth)
+        write_bytes(photograph, _jpeg(tree.image_path(image_id)))
+        write_bytes(annotation, annotation_xml(image_id, size, names))
+    return mask.exists()
+
+
+def _jpeg(path: Path) -> bytes:
+    """A JPEG's own bytes; anything else is encoded as one."""
+    if read_header(path).format == "JPEG":
+        return path.read_bytes()
+    buffer = io.BytesIO()
+    Image.fromarray(read_image(path)).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return buffer.getvalue()
+
+
+def annotation_xml(image_id: str, size: tuple[int, int], names: Sequence[str]) -> bytes:
+    """VOC's annotation with an object for each class, without boxes: nobody knows where they are.
+
+    Args:
+        image_id: Of the image.
+        size: (H, W) of it.
+        names: Classes in it.
+    """
+    root = ET.Element("annotation")
+    ET.SubElement(root, "filename").text = f"{image_id}.jpg"
+    extent = ET.SubElement(root, "size")
+    for tag, value in (("width", size[1]), ("height", size[0]), ("depth", 3)):
+        ET.SubElement(extent, tag).text = str(value)
+    for name in names:
+        ET.SubElement(ET.SubElement(root, "object"), "name").text = name
+    ET.indent(root)
+    return bytes(ET.tostring(root, encoding="utf-8"))
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
