@@ -33,6 +33,7 @@ COMMANDS = (
     *("train", "attend", "saliency", "proxy", "segment", "crf", "evaluate"),
     *("show", "compare", "demo"),
 )
+DATA_COMMANDS = (("data",), ("data", "check"), ("data", "convert"))
 
 
 def _modules() -> Iterator[tuple[str, ast.Module]]:
@@ -148,7 +149,7 @@ def test_stages_do_not_run_each_other(module: str) -> None:
                 assert not taken & {"run", "prepare"}
 
 
-@pytest.mark.parametrize("arguments", [(), *((command,) for command in COMMANDS)])
+@pytest.mark.parametrize("arguments", [(), *((command,) for command in COMMANDS), *DATA_COMMANDS])
 def test_help_and_version_do_not_import_torch(arguments: tuple[str, ...]) -> None:
     code = (
         "import sys\n"

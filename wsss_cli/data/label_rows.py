@@ -76,10 +76,12 @@ def assemble(
     """Look up every row's picture. What does not fit is a problem of the table, not an error.
 
     Raises:
-        WsssError: The classes are impossible.
+        WsssError: There are no classes, or impossible ones.
     """
     problems, remarks = list(parts.problems), list(parts.remarks)
     used = {name for row in parts.rows for name in row.classes}
+    if not used and parts.class_names is None:
+        raise WsssError(problems[0] if problems else f"{parts.source} names no class; label images")
     names = require_class_names(
         sorted(used) if parts.class_names is None else parts.class_names, parts.source
     )

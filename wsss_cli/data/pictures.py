@@ -133,4 +133,4 @@ class Pictures:
             if ids:
                 places = listing([str(self.relative(self.paths[found])) for found in ids])
                 raise WsssError(f"{name!r} may be {places}; give its path below {self.folder}")
-        raise WsssError(f"{name!r} is no picture below {self.folder}")
+        raise WsssError(f"{name!r} is no picture below {self.folder}; add it, or leave it out")

@@ -1,0 +1,147 @@
+"""COCO's layout: contiguous labels, lists, masks drawn, and files that are none."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from layouts_drawn import SIZE, box, coco_json, coco_tree, picture
+
+from wsss_cli.data.coco import find, read
+from wsss_cli.data.image_table import ImageTable
+from wsss_cli.errors import WsssError
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> ImageTable:
+    found = find(coco_tree(tmp_path))
+    assert found is not None
+    assert not found.problems
+    return found
+
+
+def test_classes_are_numbered_without_gaps_in_the_order_of_cocos_numbers(table: ImageTable) -> None:
+    assert table.class_names == ("car", "train", "toothbrush")
+    labels = table.labels(["000000000009", "000000000025", "000000000042"])
+    assert labels.tolist() == [[1, 1, 1], [1, 0, 0], [0, 1, 0]]  # the crowd's car counts
+
+
+def test_images_without_annotation_are_not_trained_on(table: ImageTable) -> None:
+    assert table.image_ids("train") == ["000000000025", "000000000009"]
+    assert table.image_ids("val") == ["000000000042"]
+    assert any("1 images without any annotation" in remark for remark in table.remarks)
+
+
+def test_mask_has_crowds_below_and_small_objects_above(table: ImageTable) -> None:
+    expected = np.zeros(SIZE, np.uint8)
+    expected[:, :10] = 255
+    expected[5:35, 5:45] = 3
+    expected[10:20, 20:30] = 2
+    mask = table.true_label_map("000000000009")
+    assert mask is not None
+    assert (mask == expected).all()
+    assert table.true_label_map("000000000030") is None  # in no list
+    assert table.masks is None
+    assert "wsss data convert" in table.masks_advice
+
+
+def test_pictures_of_a_list_that_are_not_there_make_no_list(tmp_path: Path) -> None:
+    root = coco_tree(tmp_path)
+    for path in (root / "train2017").iterdir():
+        path.unlink()
+    found = find(root)
+    assert found is not None
+    assert found.splits() == ["val"]
+    assert any("instances_train2017.json" in remark for remark in found.remarks)
+
+
+def test_single_missing_picture_is_a_problem(tmp_path: Path) -> None:
+    root = coco_tree(tmp_path)
+    (root / "train2017" / "000000000009.jpg").unlink()
+    found = find(root)
+    assert found is not None
+    with pytest.raises(
+        WsssError, match=r"instances_train2017\.json, image 9: '.*000000000009\.jpg'"
+    ):
+        found.image_ids("train")
+
+
+def test_exporters_put_the_file_beside_the_pictures(tmp_path: Path) -> None:
+    for seed, split in enumerate(("train", "valid")):
+        picture(tmp_path / split / "same name.jpg", seed)
+        coco_json(
+            tmp_path / split / "_annotations.coco.json",
+            {0: "same name.jpg"},
+            [{"image_id": 0, "category_id": seed, "segmentation": box(1, 1, 3, 3)}],
+            {0: "ant", 1: "bee"},
+        )
+    found = find(tmp_path)
+    assert found is not None
+    assert not found.problems
+    assert found.image_ids("train") == ["train__same_name"]
+    assert found.image_ids("val") == ["valid__same_name"]
+    assert found.labels(["train__same_name", "valid__same_name"]).tolist() == [[1, 0], [0, 1]]
+
+
+def test_one_file_may_be_given(tmp_path: Path) -> None:
+    table = read(coco_tree(tmp_path) / "annotations" / "instances_val2017.json")
+    assert table.image_ids("train") == ["000000000042"]
+    assert table.root.name == "instances_val2017.json"
+
+
+def test_files_of_different_classes_are_refused(tmp_path: Path) -> None:
+    root = coco_tree(tmp_path)
+    path = root / "annotations" / "instances_val2017.json"
+    content = json.loads(path.read_text())
+    content["categories"][0]["name"] = "brush"
+    path.write_text(json.dumps(content))
+    with pytest.raises(WsssError, match=r"instances_val2017\.json has other classes"):
+        find(root)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"images": None}, "no COCO annotation file"),
+        ({"images": []}, "names no image"),
+        ({"images": [{"id": 1, "file_name": 3}], "annotations": []}, "no COCO annotation file"),
+        ({"categories": [{"id": 1}]}, "no COCO annotation file"),
+        ({"annotations": [{"image_id": 42, "category_id": 8}]}, "image 42 and category 8"),
+        ({"annotations": [{"image_id": 1, "category_id": 7}]}, "image 1 and category 7"),
+    ],
+)
+def test_file_that_is_none_of_cocos_is_refused(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    path = coco_tree(tmp_path) / "annotations" / "instances_val2017.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    with pytest.raises(WsssError, match=said):
+        read(path)
+
+
+@pytest.mark.parametrize("content", ["", "[1, 2]", '{"images"', "[" * 100_000])
+def test_file_that_is_no_json_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(WsssError, match=r"a\.json"):
+        read(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("region", "height", "said"),
+    [
+        ([[1, 2, 3]], 48, "annotation 100 of image 42 has no readable region"),
+        (None, 48, "annotation 100 of image 42 has no readable region"),
+        ({"size": [48, 64], "counts": [1]}, 48, "do not make up 48 x 64"),
+        (box(0, 0, 1, 1), 0, "has the size 0 x 64"),
+        (box(0, 0, 1, 1), 10**9, "has the size 1000000000 x 64"),
+        (box(0, 0, 1, 1), None, "has no height and width"),
+    ],
+)
+def test_broken_region_is_named(tmp_path: Path, region: object, height: object, said: str) -> None:
+    path = coco_tree(tmp_path) / "annotations" / "instances_val2017.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["segmentation"] = region
+    content["images"][0]["height"] = height
+    path.write_text(json.dumps(content))
+    with pytest.raises(WsssError, match=said):
+        read(path).true_label_map("000000000042")
