@@ -29,6 +29,9 @@ def test_photographs_are_found_and_nothing_else(tmp_path: Path) -> None:
     for other in ("masks/a.png", "saliency_maps/a.png", ".hidden/a.png", ".a.png", "run/1.png"):
         picture(tmp_path / other, 0)
     (tmp_path / "run" / "manifest.json").write_text("{}")  # something that wsss made
+    picture(tmp_path / "runs" / "1" / "pictures" / "a.png", 0)
+    (tmp_path / "runs" / "1" / "train").mkdir()
+    (tmp_path / "runs" / "1" / "train" / "manifest.json").write_text("{}")
     (tmp_path / "notes.txt").write_text("a")
     (tmp_path / "b" / "again").symlink_to(tmp_path)  # would go round for ever
     assert find_pictures(tmp_path) == sorted(wanted)
@@ -47,16 +50,27 @@ def _pictures(folder: Path, *names: str) -> Pictures:
         ("./deep/b.jpg", "deep__b"),
         ("b", "deep__b"),
         ("b.jpg", "deep__b"),
+        ("B2.jpg", "deep__B2"),
+        ("deep/B2.JPG", "deep__B2"),
     ],
 )
 def test_name_is_looked_up_as_path_then_as_name(tmp_path: Path, name: str, image_id: str) -> None:
-    assert _pictures(tmp_path, "a.jpg", "deep/a.png", "deep/b.jpg").look_up(name) == image_id
+    assert (
+        _pictures(tmp_path, "a.jpg", "deep/a.png", "deep/b.jpg", "deep/B2.JPG").look_up(name)
+        == image_id
+    )
 
 
 @pytest.mark.parametrize("name", ["../a.jpg", "/etc/passwd", "x/../../a.jpg", "C:\\a.jpg", "\\a"])
 def test_name_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(WsssError, match="leads out of"):
         _pictures(tmp_path, "a.jpg").look_up(name)
+
+
+def test_kind_of_picture_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.heic").write_bytes(b"x")
+    with pytest.raises(WsssError, match=r"'a\.heic' is none of bmp, jpeg, jpg, png"):
+        _pictures(tmp_path).look_up("a.heic")
 
 
 def test_name_of_several_pictures_is_refused(tmp_path: Path) -> None:

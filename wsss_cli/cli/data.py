@@ -149,7 +149,8 @@ def _checked(values: Values) -> str:
 def _verdict(values: Values) -> str:
     problems, warnings = len(values["problems"]), len(values["warnings"])
     if problems:
-        return f"{problems} problems to be corrected first, {warnings} warnings"
+        again = "" if values["lists"] else "; the rest can only be checked after that"
+        return f"{problems} problems to be corrected first, {warnings} warnings{again}"
     return f"nothing is broken, {warnings} warnings"
 
 

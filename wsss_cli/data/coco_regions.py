@@ -58,12 +58,17 @@ def from_polygon(polygon: Sequence[float], height: int, width: int) -> Mask:
     rows += first[edge]
     along = (rows + 0.5 - start[edge, 1]) / (end[edge, 1] - start[edge, 1])
     x = start[edge, 0] + along * (end[edge, 0] - start[edge, 0])
-    # Each crossing turns inside and outside round for the pixels right of it.
+    # Each crossing turns inside and outside round for the pixels right of it. Rows have an even
+    # number of them, so beyond the polygon's own extent nothing is inside.
     columns = np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
-    turns = np.zeros((height, width + 1), np.int64)
-    np.add.at(turns, (rows, columns), 1)
-    inside: Mask = (turns.cumsum(axis=1)[:, :width] % 2).astype(np.bool_)
-    return inside
+    mask = np.zeros((height, width), np.bool_)
+    if len(edge):
+        high, low, left, right = rows.min(), rows.max() + 1, columns.min(), columns.max()
+        across = int(right - left) + 1
+        at = (rows - high) * across + columns - left
+        turns = np.bincount(at, minlength=int(low - high) * across).reshape(-1, across)
+        mask[high:low, left:right] = turns.cumsum(axis=1)[:, :-1] % 2
+    return mask
 
 
 def from_runs(counts: Sequence[int], height: int, width: int) -> Mask:

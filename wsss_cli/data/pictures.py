@@ -49,6 +49,9 @@ def find_pictures(folder: Path) -> list[Path]:
         if (status.st_dev, status.st_ino) in seen or MANIFEST in files:
             folders.clear()
             continue
+        if here != folder and any((here / name / MANIFEST).exists() for name in folders):
+            folders.clear()  # a run
+            continue
         seen.add((status.st_dev, status.st_ino))  # a link to a folder above would go round for ever
         folders[:] = [f for f in folders if f not in _NO_PICTURES and not f.startswith(".")]
         found += [here / name for name in files if is_picture(Path(name))]
@@ -105,7 +108,8 @@ class Pictures:
         called: tuple[dict[str, list[str]], ...] = tuple(defaultdict(list) for _ in range(4))
         for image_id, path in self.paths.items():
             below = self.relative(path)
-            names = (str(below), str(below.with_suffix("")), below.name, below.stem)
+            bare = below.with_suffix("")
+            names = (_plain(below), str(bare), _plain(PurePosixPath(below.name)), bare.name)
             for kind, name in zip(called, names, strict=True):
                 kind[unicodedata.normalize("NFC", name)].append(image_id)
         return called
@@ -124,7 +128,7 @@ class Pictures:
         path = PureWindowsPath(name)  # which knows both kinds of slashes
         if path.drive or path.root or ".." in path.parts:
             raise WsssError(f"{name!r} leads out of {self.folder}; give a path below it")
-        plain = unicodedata.normalize("NFC", path.as_posix())
+        plain = unicodedata.normalize("NFC", _plain(PurePosixPath(path.as_posix())))
         plain = plain.removeprefix("images/") if self.folder.name == "images" else plain
         for kind in self._called:
             ids = kind.get(plain, [])
@@ -133,4 +137,12 @@ class Pictures:
             if ids:
                 places = listing([str(self.relative(self.paths[found])) for found in ids])
                 raise WsssError(f"{name!r} may be {places}; give its path below {self.folder}")
+        if (self.folder / plain).is_file():
+            kinds = ", ".join(sorted(suffix[1:] for suffix in PICTURE_SUFFIXES))
+            raise WsssError(f"{name!r} is none of {kinds}; convert it to one of these")
         raise WsssError(f"{name!r} is no picture below {self.folder}; add it, or leave it out")
+
+
+def _plain(path: PurePosixPath) -> str:
+    """A path whose ending is in small letters: lists and cameras do not agree about these."""
+    return str(path.with_suffix(path.suffix.lower()) if is_picture(Path(path.name)) else path)

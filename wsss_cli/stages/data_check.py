@@ -71,7 +71,7 @@ def run(config: DataCheckConfig, *, track: Track) -> Report:
     found.problems += [look.problem for look in looks.values() if look.problem]
     copies = _copies(tree, [image_id for image_id in every if looks[image_id].size], track)
     used = {tree.image_path(image_id) for image_id in every}
-    strangers = [str(path) for path in tree.pictures() if path not in used]
+    strangers = [str(path) for path in tree.pictures() if path not in used] if lists else []
     _warn(found, tree, lists, present, looks, copies)
     sizes = [look.size for look in looks.values() if look.size]
     values = {
