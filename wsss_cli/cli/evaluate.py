@@ -20,7 +20,7 @@ def evaluate(
     ] = EvaluateConfig.pred,
     gt: Annotated[
         Path | None,
-        Option(help="Folder of true label maps.", show_default="DATA/SegmentationClass"),
+        Option(help="Folder of true label maps.", show_default="the data set's"),
     ] = EvaluateConfig.gt,
     attention: Annotated[
         Path | None,

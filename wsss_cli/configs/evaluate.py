@@ -18,7 +18,7 @@ class EvaluateConfig(CommonConfig):
     Attributes:
         what: What is scored.
         pred: Folder of predicted label maps; None takes the run's.
-        gt: Folder of true label maps; None takes the data set's ``SegmentationClass``.
+        gt: Folder of true label maps; None takes the data set's.
         attention: Attention file; None takes the run's. The baselines of label maps take the
             classifier's logits from it.
         predicted_ignore: What a predicted 255 counts as where the truth is a label: a
