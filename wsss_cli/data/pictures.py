@@ -125,6 +125,9 @@ class Pictures:
             WsssError: The name leaves the folder, or no picture or several have it; the message is
                 to be preceded by where the name stands.
         """
+        exact = self._called[0].get(name, [])
+        if len(exact) == 1:  # most lists write it so, and hundred thousands of paths take long
+            return exact[0]
         path = PureWindowsPath(name)  # which knows both kinds of slashes
         if path.drive or path.root or ".." in path.parts:
             raise WsssError(f"{name!r} leads out of {self.folder}; give a path below it")
