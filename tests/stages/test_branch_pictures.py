@@ -16,6 +16,7 @@ from torch import Tensor
 
 from wsss_cli.artifacts.branch_png import LINE_HEIGHT, MARGIN, TILE, TITLE_HEIGHT, ZONES
 from wsss_cli.configs.train import TrainConfig
+from wsss_cli.data.voc import VocTree
 from wsss_cli.methods import table
 from wsss_cli.methods.protocol import Branches, BranchMaps
 from wsss_cli.ops.attention import fuse_branches, normalise_beside
@@ -115,7 +116,7 @@ def test_runs_are_blocks_of_rows_and_truth_is_left_out_where_there_is_none(
     other = tmp_path / "other"
     other.mkdir()
     (other / "train").symlink_to(own_run / "train")
-    monkeypatch.setattr(picture, "find_data", lambda _: picture.VocTree(own_tree.root))
+    monkeypatch.setattr(picture, "find_data", lambda _: VocTree(own_tree.root))
     image_id = own_tree.train_ids[1]
     own_tree.mask(image_id).unlink()
     (drawn,) = picture.run([other, own_run, other], [image_id]).values["pictures"]
@@ -192,7 +193,7 @@ def test_refusals_are_one_sentence(
     refused(2, "there is no such image", "--image", "../x", own_run)
     refused(2, "run `wsss train` first", "--image", "x", tmp_path)
     refused(2, "with --image ID only", own_run, own_run)
-    monkeypatch.setattr(picture, "find_data", lambda _: picture.VocTree(own_tree.root))
+    monkeypatch.setattr(picture, "find_data", lambda _: VocTree(own_tree.root))
     own_tree.annotation(own_tree.val_ids[0]).unlink()
     refused(1, "lacks the XML of 1 images", "--image", own_tree.val_ids[0], own_run)
 
