@@ -29,7 +29,7 @@ RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 # A literal of names, papers and modules, from which the configs take their choices.
 NAMES_ONLY = "wsss_cli.methods.table"
 HEAVY = ("torch", "torchvision", "numpy", "h5py", "cv2", "PIL")
-COMMANDS = ("train", "attend", "proxy", "segment", "evaluate", "show", "compare", "demo")
+COMMANDS = ("train", "attend", "proxy", "segment", "evaluate", "show", "check", "compare", "demo")
 
 
 def _modules() -> Iterator[tuple[str, ast.Module]]:
@@ -174,7 +174,12 @@ def test_help_names_every_option(wsss: Command, command: str) -> None:
     function = getattr(import_module(f"wsss_cli.cli.{command}"), command)
     outcome = wsss(command, "-h")
     assert outcome.code == 0
-    arguments = {"demo": {"directory"}, "show": {"runs"}, "compare": {"file"}}.get(command, set())
+    arguments = {
+        "demo": {"directory"},
+        "show": {"runs"},
+        "compare": {"file"},
+        "check": {"file"},
+    }.get(command, set())
     for name in set(signature(function).parameters) - arguments:
         assert f"--{name.replace('_', '-')}" in outcome.out
 

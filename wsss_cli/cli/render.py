@@ -41,7 +41,9 @@ def segment(values: Values) -> str:
         trained = f"trained on {values['training_images']} images in {values['training_seconds']} s"
         trained += "" if loss is None else f", last loss {loss:.3f}"
     scores = f", soft scores in {values['scores']}" if "scores" in values else ""
-    return _lines(values, trained, f"{values['images']} predictions{scores}", _work(values))
+    packed = f", packed in {values['submission']}" if "submission" in values else ""
+    made = f"{values['images']} predictions{scores}{packed}"
+    return _lines(values, trained, made, _work(values))
 
 
 def evaluate(values: Values) -> str:
