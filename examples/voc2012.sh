@@ -16,5 +16,5 @@ wsss attend --flip
 wsss evaluate --what attention
 wsss proxy --saliency "$saliency"
 wsss evaluate --what proxy --baselines
-wsss segment
+wsss segment --crf largefov
 wsss evaluate --baselines

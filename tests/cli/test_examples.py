@@ -1,12 +1,15 @@
 """The example scripts, run as they stand on a tiny drawn tree."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
-from conftest import TinyTree, clean_environment, script
+from conftest import TinyTree, classes_of, clean_environment, script
 from onnx_file import write_weighted_channels
 
+from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import read_manifest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -39,6 +42,24 @@ def test_rounds_of_aepsl(tree: TinyTree, tmp_path: Path) -> None:
         erased = read_manifest(tmp_path / str(number) / "train")["inputs"]["erase"]["path"]
         assert erased == str((tmp_path / str(number - 1) / "attend" / "attention.h5").resolve())
     assert (tmp_path / "3" / "evaluate" / "prediction.json").is_file()
+
+
+def test_second_round(tree: TinyTree, trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    settings = ["--iterations", "2", "--batch-size", "2", "--crop", "33", "--amp", "off"]
+    for arguments in (
+        ["proxy", "--saliency", str(tree.saliency)],
+        ["segment", "--model", "tiny", "--scales", "1", *settings],
+    ):
+        subprocess.run([script(), *arguments, "--run", str(run), "-q"], check=True)
+    _run("second_round.sh", tree.root, run)
+    relabelled = Path(f"{run}-relabelled") / "segment" / "predictions"
+    learnt_from = read_manifest(Path(f"{run}-second") / "segment")["inputs"]["supervision"]["path"]
+    assert learnt_from == str(relabelled)
+    for index, image_id in enumerate(tree.train_ids):
+        own = {0, *(column + 1 for column in classes_of(index))}
+        assert set(np.unique(read_label_map(relabelled / f"{image_id}.png"))) <= own
 
 
 @pytest.mark.parametrize("with_model", [True, False])

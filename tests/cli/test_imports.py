@@ -31,7 +31,7 @@ NAMES_ONLY = "wsss_cli.methods.table"
 HEAVY = ("torch", "torchvision", "numpy", "h5py", "cv2", "PIL")
 COMMANDS = (
     *("train", "attend", "saliency", "proxy", "segment", "crf", "evaluate"),
-    *("show", "compare", "demo"),
+    *("show", "check", "compare", "demo"),
 )
 DATA_COMMANDS = (("data",), ("data", "check"), ("data", "convert"))
 
@@ -178,7 +178,12 @@ def test_help_names_every_option(wsss: Command, command: str) -> None:
     function = getattr(import_module(f"wsss_cli.cli.{command}"), command)
     outcome = wsss(command, "-h")
     assert outcome.code == 0
-    arguments = {"demo": {"directory"}, "show": {"runs"}, "compare": {"file"}}.get(command, set())
+    arguments = {
+        "demo": {"directory"},
+        "show": {"runs"},
+        "compare": {"file"},
+        "check": {"file"},
+    }.get(command, set())
     for name in set(signature(function).parameters) - arguments:
         assert f"--{name.replace('_', '-')}" in outcome.out
 

@@ -86,6 +86,7 @@ VALUES: dict[str, Any] = {
     "scale_high": 2.5,
     "merge": "max",
     "crf": "psa",
+    "submission": Path("somewhere.tar.gz"),
     "attention_floor": 0.25,
     "attention_cut": 0.25,
     "background_score": 0.25,
@@ -150,7 +151,8 @@ def test_value_of_every_option_reaches_the_stage(
     monkeypatch.setattr(import_module(f"wsss_cli.stages.{stage}"), "run", run)
     default = getattr(config_type(), name)
     annotation = str(config_type.__dataclass_fields__[name].type)
-    value = Path("somewhere") if "Path" in annotation else _other(name, default)
+    value = _other(name, default)
+    value = Path(value) if "Path" in annotation else value
     along = ALONG.get((stage, name), {})
     extra = [part for one, said in along.items() for part in _arguments(one, said)]
     outcome = wsss(stage, *_arguments(name, value), *extra, "--json")

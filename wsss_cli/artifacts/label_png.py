@@ -68,6 +68,28 @@ def read_label_map(path: Path, *, num_labels: int | None = None) -> npt.NDArray[
     return label_map
 
 
+def odd_label_map(content: bytes, size: tuple[int, int], most: int) -> str | None:
+    """Say what is wrong with the label map of an image, None if nothing is.
+
+    Args:
+        content: Of the PNG file.
+        size: (H, W) of the image.
+        most: The largest label; 255 is none.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            if image.mode not in ("P", "L"):
+                return "label maps that are neither palette nor 8-bit grey PNG"
+            if (image.height, image.width) != size:
+                return "label maps of another size than their photograph"
+            label_map = np.array(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return "label maps that are not readable PNG"
+    if (label_map == IGNORE).any():
+        return "label maps with 255, which is no prediction; decide those pixels"
+    return f"label maps with values above {most}" if (label_map > most).any() else None
+
+
 def _open(path: Path) -> Image.Image:
     try:
         image: Any = Image.open(path)

@@ -6,6 +6,7 @@ import typer
 
 from wsss_cli import __version__
 from wsss_cli.cli.attend import attend
+from wsss_cli.cli.check import check
 from wsss_cli.cli.compare import compare
 from wsss_cli.cli.crf import crf
 from wsss_cli.cli.data import data
@@ -60,6 +61,9 @@ def wsss(
     del version
 
 
-for _command in (train, attend, saliency, proxy, segment, crf, evaluate, show, compare, demo):
+for _command in (
+    *(train, attend, saliency, proxy, segment, crf, evaluate),
+    *(show, check, compare, demo),
+):
     app.command()(_command)
 app.add_typer(data, name="data")

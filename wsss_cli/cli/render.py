@@ -52,7 +52,9 @@ def segment(values: Values) -> str:
         start = values["initial_weights"]
         lines.append(f"from {start['trunk']}; fc6, fc7: {start['fc6_fc7']}")
     scores = f", soft scores in {values['scores']}" if "scores" in values else ""
-    return _lines(values, *lines, f"{values['images']} predictions{scores}", _work(values))
+    packed = f", packed in {values['submission']}" if "submission" in values else ""
+    made = f"{values['images']} predictions{scores}{packed}"
+    return _lines(values, *lines, made, _work(values))
 
 
 def crf(values: Values) -> str:

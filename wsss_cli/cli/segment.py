@@ -81,6 +81,10 @@ def segment(
     probabilities: Annotated[
         bool, Option("--probabilities", help="Also write the soft scores, as HDF5.")
     ] = SegmentConfig.probabilities,
+    submission: Annotated[
+        Path | None,
+        Option(help="Also pack the predictions for VOC's evaluation server, as .tar.gz."),
+    ] = SegmentConfig.submission,
     checkpoint_every: options.CheckpointEvery = SegmentConfig.checkpoint_every,
     device: options.Device = SegmentConfig.device,
     workers: options.Workers = SegmentConfig.workers,
@@ -104,10 +108,11 @@ def segment(
       wsss segment --checkpoint runs/default/segment/checkpoint.pt --data VOC2012 \\
                    --split train --restrict-to-labels --run runs/again
       wsss segment --checkpoint runs/default/segment/checkpoint.pt --data VOC2012 \\
-                   --probabilities --crf deeplab-v2 --run runs/refined
+                   --split test --crf deeplab-v2 --submission test.tar.gz --run runs/test
 
     Writes RUN/segment: checkpoint.pt, losses.csv and predictions/ID.png; with --probabilities also
-    scores.h5, with "ID/scores" (L, h, w) for every image ID, stored in shards. Stopped, it
+    scores.h5, with "ID/scores" (L, h, w) for every image ID, stored in shards. With
+    --submission also that archive, of any --split; the server takes all of test. Stopped, it
     continues when the same command is run again.
     """  # noqa: D301
     run_stage("segment", SegmentConfig, locals(), render.segment)

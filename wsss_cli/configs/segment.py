@@ -46,6 +46,7 @@ class SegmentConfig(CommonConfig):
         restrict_to_labels: Predict background and the image's own labels only, to learn from in a
             second round (DCSP); the images need annotations.
         probabilities: Also write the soft scores that the predictions are made from.
+        submission: Archive of the predictions for VOC's evaluation server (.tar.gz); None is none.
         checkpoint_every: Iterations between checkpoints.
     """
 
@@ -73,6 +74,7 @@ class SegmentConfig(CommonConfig):
     crf: str | None = None
     restrict_to_labels: bool = False
     probabilities: bool = False
+    submission: Path | None = None
     checkpoint_every: int = 200
 
     def __post_init__(self) -> None:
@@ -100,6 +102,11 @@ class SegmentConfig(CommonConfig):
         )
         check(len(set(self.scales)) == len(self.scales), "scales", "must be different numbers")
         choice("merge", self.merge, MERGES)
+        check(
+            self.submission is None or self.submission.name.endswith(".tar.gz"),
+            "submission",
+            f"must be named .tar.gz, not {self.submission}",
+        )
         if self.crf is not None:
             choice("crf", self.crf, tuple(PRESETS))
 

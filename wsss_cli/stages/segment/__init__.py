@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.score_file import INDEX
+from wsss_cli.artifacts.submission import write_submission
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.stages.making import make
 from wsss_cli.stages.optimisation import last_losses
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, load_network
 from wsss_cli.stages.segment.plan import PREDICTIONS, SegmentPlan, prepare
-from wsss_cli.stages.segment.prediction import has_scores, predict
+from wsss_cli.stages.segment.prediction import has_scores, label_path, predict
 from wsss_cli.stages.segment.training import train, untrained
 from wsss_cli.tracking import Track
 
@@ -29,17 +30,18 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
     report = make(
         plan.directory, lambda: _train_and_predict(plan, track), overwrite=config.overwrite
     )
-    if not config.probabilities:
-        return report
-    scored = report.up_to_date and not has_scores(plan)
-    if scored:  # they change no result, so a complete one may lack them
-        with plan.directory.claimed():
-            predict(plan, load_network(_checkpoint(plan))[0], track)
-    return replace(
-        report,
-        up_to_date=report.up_to_date and not scored,
-        values={**report.values, "scores": str(plan.directory.path / INDEX)},
-    )
+    values, made = dict(report.values), not report.up_to_date
+    if config.probabilities:
+        if not has_scores(plan):  # they change no result, so a complete one may lack them
+            with plan.directory.claimed():
+                predict(plan, load_network(_checkpoint(plan))[0], track)
+            made = True
+        values["scores"] = str(plan.directory.path / INDEX)
+    if config.submission is not None:
+        write_submission(config.submission, {i: label_path(plan, i) for i in plan.predicted_ids})
+        values["submission"] = str(config.submission)
+        made = True
+    return replace(report, up_to_date=not made, values=values)
 
 
 def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:

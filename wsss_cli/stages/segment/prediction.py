@@ -41,7 +41,9 @@ def predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
     # Shards to make, then images of which only the label map is missing.
     work = [(path, ids) for path, ids in zip(paths, shards, strict=True) if not path.exists()]
     scored = {image_id for _, ids in work for image_id in ids}
-    lacking = [i for i in plan.predicted_ids if i not in scored and not _path(plan, i).exists()]
+    lacking = [
+        i for i in plan.predicted_ids if i not in scored and not label_path(plan, i).exists()
+    ]
     to_do = len(scored) + len(lacking)
 
     def images() -> Iterator[str]:
@@ -56,6 +58,11 @@ def predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
     if shards:
         write_index(plan.directory.path, LAYOUT, shards, plan.tree.class_names)
     return to_do
+
+
+def label_path(plan: SegmentPlan, image_id: str) -> Path:
+    """Where the label map of an image lies."""
+    return plan.directory.path / PREDICTIONS / f"{image_id}.png"
 
 
 def has_scores(plan: SegmentPlan) -> bool:
@@ -84,14 +91,14 @@ def _predict(
         for image_id, image in prefetch(load, image_ids, resolve_workers(plan.config.workers)):
             scores = _scores(plan, network, image, possible.get(image_id))
             size = image.shape[0], image.shape[1]
-            missing = not _path(plan, image_id).exists()
+            missing = not label_path(plan, image_id).exists()
             label_map = _label_map(plan, scores, image).cpu() if missing else None
             yield image_id, label_map, ImageScores(scores.cpu().numpy(), size)
 
     def write(predicted: tuple[str, Tensor | None, ImageScores]) -> tuple[str, ImageScores]:
         image_id, label_map, scores = predicted
         if label_map is not None:
-            write_label_map(_path(plan, image_id), label_map.numpy())
+            write_label_map(label_path(plan, image_id), label_map.numpy())
         return image_id, scores
 
     for image_id, scores in prefetch(write, compute(), workers=1):
@@ -140,10 +147,6 @@ def _shards(plan: SegmentPlan, network: DeepLabLargeFOV) -> list[list[str]]:
             taken = needed
         shards[-1].append(image_id)
     return shards
-
-
-def _path(plan: SegmentPlan, image_id: str) -> Path:
-    return plan.directory.path / PREDICTIONS / f"{image_id}.png"
 
 
 def _possible_labels(plan: SegmentPlan) -> dict[str, Tensor]:

@@ -19,7 +19,8 @@ from wsss_cli.data.resizing import resize_image
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 from wsss_cli.ops.score_grid import evenly, interpolate_at
 
-# A view of more pixels passes the network in tiles.
+# A view of more pixels passes the network in tiles. In float32 on a CPU, VGG16's LargeFOV takes
+# about 500 bytes a pixel, so 1.2 GB at this limit.
 MOST_PIXELS = 1537 * 1537
 # Side of a tile, and how much of it at each inner edge is context only, in steps of the stride: an
 # edge reaches 215 pixels, 27 steps of 8, into the scores of VGG16's LargeFOV.

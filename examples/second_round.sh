@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# A second round of segmentation: the first network labels the training images, each with its own
+# labels only, and another one learns from that.
+#
+#   examples/second_round.sh VOC2012 RUN
+#
+# RUN has been through `wsss segment`. Two further runs: RUN-relabelled and RUN-second. How well the
+# new labels are scored, beside the proxies, says whether the round is worth its time.
+#
+# Hardware, time and score: not measured yet.
+set -euo pipefail
+usage="usage: $0 VOC2012 RUN"
+data=${1:?$usage}
+run=${2:?$usage}
+split=${SPLIT:-train_aug} # a tree without this list: SPLIT=train
+model=${MODEL:-deeplab-largefov-vgg16}
+# Options of the second training, for example: SEGMENT="--crop 225 --iterations 4000"
+read -ra segment <<<"${SEGMENT:-}"
+
+wsss segment --data "$data" --run "$run-relabelled" --checkpoint "$run/segment/checkpoint.pt" \
+  --split "$split" --restrict-to-labels --crf largefov
+wsss evaluate --run "$run-relabelled"
+wsss segment --data "$data" --run "$run-second" --model "$model" \
+  --proxy "$run-relabelled/segment/predictions" --crf largefov ${segment[@]+"${segment[@]}"}
+wsss evaluate --run "$run-second"
