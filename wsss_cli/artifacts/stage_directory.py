@@ -92,7 +92,8 @@ class StageDirectory:
             way_out: What a refusal advises.
 
         Raises:
-            UsageError: Another result lies there; the message names what differs.
+            UsageError: Another result lies there; the message names what differs. Or what is to
+                be replaced is read.
         """
         try:
             manifest = read_manifest(self.path)
@@ -108,6 +109,7 @@ class StageDirectory:
             return "new"  # whoever asked for the overwriting was stopped in the middle of it
         same = manifest["fingerprint"] == self.fingerprint
         if overwrite and not (same and manifest["status"] == "running"):
+            self._spare_inputs(manifest)
             return "new"
         if not same:
             raise UsageError(
@@ -115,6 +117,24 @@ class StageDirectory:
             )
         whole = manifest["status"] == "complete" and self._lacks_nothing(manifest["files"])
         return "complete" if whole else "resumable"
+
+    def _spare_inputs(self, manifest: Mapping[str, Any]) -> None:
+        """Refuse to remove what the stage is about to read: a stop would leave neither."""
+        removed = [path.resolve() for path in self._declared(manifest)]
+        for given in self.inputs.values():
+            place = given.path.resolve()
+            inside = self.path.resolve() in place.parents
+            if inside and any(place in (path, *path.parents) for path in removed):
+                raise UsageError(
+                    f"--overwrite would remove {given.path}, which is to be read; choose another "
+                    "--run"
+                )
+
+    def _declared(self, manifest: Mapping[str, Any]) -> list[Path]:
+        """The files there that a manifest declares the stage's own."""
+        patterns = [Path(pattern) for pattern in manifest.get("owned", [])]
+        inside = [p for p in patterns if not p.is_absolute() and ".." not in p.parts]
+        return [path for pattern in inside for path in self.path.glob(str(pattern))]
 
     @property
     def _all(self) -> tuple[str, ...]:
@@ -238,11 +258,8 @@ class StageDirectory:
         # Said first, removed last: a kill in between must leave neither a manifest that vouches for
         # lost files nor files of which nobody knows whose they are.
         write_json(self.path / MANIFEST, {**manifest, "status": REMOVING})
-        for pattern in manifest.get("owned", []):
-            if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-                continue
-            for path in self.path.glob(pattern):
-                path.unlink(missing_ok=True)
+        for path in self._declared(manifest):
+            path.unlink(missing_ok=True)
         (self.path / MANIFEST).unlink(missing_ok=True)
 
 

@@ -97,12 +97,6 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     confidence = None
     weights = InitialWeights()
     if config.checkpoint is not None:
-        own = config.run / "segment" / CHECKPOINT_FILE
-        if config.overwrite and config.checkpoint.resolve() == own.resolve():
-            raise UsageError(
-                f"--overwrite would remove {config.checkpoint}, which is to predict; choose "
-                "another --run"
-            )
         model = _checked_model(config.checkpoint, tree, config.model)
         inputs["checkpoint"] = Input(config.checkpoint, file_fingerprint(config.checkpoint))
     else:
