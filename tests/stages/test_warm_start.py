@@ -90,7 +90,7 @@ def test_what_does_not_fit_is_refused(tree: TinyTree, cam: Path, tmp_path: Path)
     with pytest.raises(UsageError, match="--weights"):
         replace(config, weights="none")
     with pytest.raises(WsssError, match="--head-channels"):
-        train.run(replace(config, head_channels=7), track=Silent())
+        train.prepare(replace(config, head_channels=7), Silent())
     assert not (tmp_path / "train").exists()
     with pytest.raises(WsssError, match="does not exist"):
         train.prepare(replace(config, start=tmp_path / "gone.pt"), Silent())
