@@ -202,6 +202,26 @@ class StageDirectory:
         Raises:
             UsageError: One of the stage's folders is a link to somewhere else.
         """
+        self._refuse_links()
+        if self.state(overwrite=overwrite) == "new":
+            self._remove_owned()
+        self._remove_leftovers()
+        try:
+            previous = read_manifest(self.path)
+        except FileNotFoundError:
+            previous = {}
+        self._write("running", {"started": previous.get("started", _now())})
+
+    def reopen(self) -> None:
+        """Make a complete directory ready for extras; to be called by who has claimed it.
+
+        Raises:
+            UsageError: As :meth:`begin`.
+        """
+        self._refuse_links()
+        self._remove_leftovers()
+
+    def _refuse_links(self) -> None:
         for pattern in self._all:
             folder = (self.path / pattern).parent
             if folder.is_symlink():
@@ -209,16 +229,10 @@ class StageDirectory:
                     f"{folder} is a link, and what the stage writes and replaces must be its own; "
                     "remove the link or choose another --run"
                 )
-        if self.state(overwrite=overwrite) == "new":
-            self._remove_owned()
-        if self.path.is_dir():
-            for leftover in self.path.rglob(f".*{PARTIAL_SUFFIX}"):
-                leftover.unlink(missing_ok=True)
-        try:
-            previous = read_manifest(self.path)
-        except FileNotFoundError:
-            previous = {}
-        self._write("running", {"started": previous.get("started", _now())})
+
+    def _remove_leftovers(self) -> None:
+        for leftover in self.path.rglob(f".*{PARTIAL_SUFFIX}"):
+            leftover.unlink(missing_ok=True)
 
     def complete(self, counts: Mapping[str, Any]) -> None:
         """Declare the artifact whole; the manifest is the last file written.
