@@ -141,3 +141,12 @@ def test_a_file_of_two_arrays_and_an_image_of_two_files_are_refused(tmp_path: Pa
     np.save(tmp_path / "a.npy", _probabilities())
     with pytest.raises(WsssError, match=r"ID\.npy and ID\.npz of a; remove one"):
         SoftMapFolder(tmp_path, 3, logits=False)
+
+
+def test_numbers_beyond_float32_are_refused_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    np.save(tmp_path / "a.npy", np.full((3, 2, 2), 1e300))
+    with pytest.raises(WsssError, match="not finite"):
+        SoftMapFolder(tmp_path, 3, logits=True).read("a")
+    assert not recwarn.list

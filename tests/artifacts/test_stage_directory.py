@@ -290,3 +290,21 @@ def test_new_files_of_one_kind_do_not_stand_in_for_lost_ones_of_another(
     _put(directory, "losses.csv")
     lost.unlink()
     assert directory.state() == "resumable"
+
+
+@pytest.mark.parametrize("read", ["losses.csv", "labels", "labels/a.png"])
+def test_overwriting_never_removes_what_is_to_be_read(directory: StageDirectory, read: str) -> None:
+    """Once it is gone, a stopped stage could not be run again by the same command."""
+    directory.begin()
+    kept = [_put(directory, name) for name in ("labels/a.png", "losses.csv")]
+    directory.complete({})
+    circular = replace(directory, inputs={"proxy": Input(directory.path / read, "f2")})
+    for attempt in (circular.state, circular.begin):
+        with pytest.raises(UsageError, match=f"--overwrite would remove .*{read}"):
+            attempt(overwrite=True)
+    assert all(path.exists() for path in kept)
+    assert read_manifest(directory.path)["status"] == "complete"
+    beside = replace(directory, inputs={"proxy": Input(_put(directory, "own.txt"), "f2")})
+    assert beside.state(overwrite=True) == "new"
+    around = replace(directory, inputs={"images": Input(directory.path.parent, "f2")})
+    assert around.state(overwrite=True) == "new"

@@ -457,3 +457,27 @@ def test_settings_go_on_from_a_common_start(wsss: Command, tree: TinyTree, tmp_p
 def test_a_start_cannot_be_set_by_hand(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
     text = SHARED + '[settings.a]\ntrain.start = "checkpoint.pt"\n'
     _refused(wsss(*_arguments(tree, tmp_path, text)), 2, "[settings.a.train]", "[start]")
+
+
+@pytest.mark.parametrize(
+    ("setting", "part"),
+    [("head-channels = 8", "--head-channels"), ('split = "val"', "attend different images")],
+)
+def test_what_does_not_fit_the_start_is_refused_before_it_is_trained(
+    wsss: Command, tree: TinyTree, tmp_path: Path, setting: str, part: str
+) -> None:
+    text = SHARED + START + f"[settings.a]\n[settings.b]\ntrain.{setting}\n"
+    outcome = wsss(*_arguments(tree, tmp_path, text))
+    assert outcome.code in (1, 2)
+    assert part in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_of_the_environment_are_those_of_the_start(
+    wsss: Command, tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They reach the settings by the start, not beside it."""
+    monkeypatch.setenv("WSSS_WEIGHTS", "none")
+    monkeypatch.setenv("WSSS_RUN", str(tmp_path / "elsewhere"))
+    plan = wsss(*_arguments(tree, tmp_path, SHARED + START + SETTINGS), "--dry-run", "--json")
+    assert plan.code == 0, plan.err

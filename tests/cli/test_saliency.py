@@ -124,6 +124,11 @@ def test_proxy_finds_the_maps_of_the_run(
     own = wsss(*arguments, "--saliency", tree.saliency, "--overwrite")
     assert own.code == 0, own.err
     assert "second_saliency" not in read_manifest(run / "proxy")["inputs"]
+    # Of two passes replaced by one, an empty folder is left.
+    _saliency(wsss, tree, run, red, "--size", 32, "--passes", 1, "--overwrite")
+    alone = wsss(*arguments, "--overwrite")
+    assert alone.code == 0, alone.err
+    assert "second_saliency" not in read_manifest(run / "proxy")["inputs"]
 
 
 def test_bad_networks_are_one_sentence(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:

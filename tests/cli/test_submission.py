@@ -133,6 +133,23 @@ def test_submission_is_named_as_what_it_is(wsss: Command, tmp_path: Path) -> Non
     assert "--submission must be named .tar.gz" in outcome.err
 
 
+@pytest.mark.parametrize("place", ["folder.tar.gz", "file/a.tar.gz", "file/far/a.tar.gz"])
+def test_submission_without_a_place_is_refused_before_the_training(
+    wsss: Command, tree: TinyTree, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "folder.tar.gz").mkdir()
+    (tmp_path / "file").write_bytes(b"")
+    run = tmp_path / "run"
+    outcome = wsss(
+        *("segment", "--run", run, "--data", tree.root, "--supervision", "full", "--model", "tiny"),
+        *("--iterations", 1, "--crop", 32, "--batch-size", 2, "--scales", 1),
+        *("--submission", tmp_path / place),
+    )
+    assert outcome.code == 2
+    assert f"--submission {tmp_path / place}" in outcome.err
+    assert not run.exists()
+
+
 def test_archive_of_another_tool_is_valid(
     wsss: Command, tree: TinyTree, valid: Entries, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.crf import PRESETS, CrfConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.images import read_image
-from wsss_cli.errors import UsageError
+from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.ops.dense_crf import dense_crf
 from wsss_cli.stages import crf, segment
 from wsss_cli.tracking import Silent
@@ -222,6 +222,18 @@ def test_impossible_inputs_are_refused_in_one_sentence(
     refused(1, "1 images are missing", own_tree.val_ids[0])
     unknown = wsss("crf", "--scores", soft, "--run", tmp_path / "other")
     assert (unknown.code, "does not know its data set yet" in unknown.err) == (2, True)
+
+
+def test_wrong_maps_cost_no_earlier_result(
+    tree: TinyTree, probabilities: Path, logits: Path, tmp_path: Path
+) -> None:
+    config = _config(tree, tmp_path, probabilities)
+    crf.run(config, track=Silent())
+    before = _labels(tmp_path)
+    with pytest.raises(WsssError, match="pass --logits"):
+        crf.run(replace(config, scores=logits, overwrite=True), track=Silent())
+    assert before.keys() == _labels(tmp_path).keys()
+    assert read_manifest(tmp_path / "crf")["status"] == "complete"
 
 
 def test_what_scores_there_are_is_said(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from wsss_cli.artifacts.score_file import ImageScores, ScoreFile
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.images import read_image
+from wsss_cli.errors import WsssError
 from wsss_cli.ops.dense_crf import dense_crf
 from wsss_cli.ops.score_grid import label_probabilities
 from wsss_cli.stages import segment
@@ -218,3 +219,20 @@ def test_way_of_merging_is_no_setting_of_a_single_view(
     asked += ["--amp", "off", "--scales", 1, "--no-flip", "--json"]
     assert wsss(*asked).code == 0
     assert wsss(*asked, "--merge", "max").values["status"] == "up to date"
+
+
+def test_spoilt_scores_are_named_and_made_again_once_removed(
+    tree: TinyTree, checkpoint: Path, tmp_path: Path
+) -> None:
+    config = _config(tree, checkpoint, tmp_path, scales=(1.0,), probabilities=True)
+    segment.run(config, track=Silent())
+    before = _bytes(tmp_path)
+    shard = tmp_path / "segment" / "shards" / "00000.h5"
+    shard.write_bytes(shard.read_bytes()[:1000])
+    with pytest.raises(WsssError, match=r"00000\.h5: .*remove it and run `wsss segment --prob"):
+        _scores(tmp_path)
+    shard.unlink()
+    left = shard.with_name(".00000.h5.1.partial")  # by a kill
+    left.write_bytes(b"")
+    assert not segment.run(config, track=Silent()).up_to_date
+    assert _bytes(tmp_path) == before

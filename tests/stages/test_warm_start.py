@@ -90,7 +90,7 @@ def test_what_does_not_fit_is_refused(tree: TinyTree, cam: Path, tmp_path: Path)
     with pytest.raises(UsageError, match="--weights"):
         replace(config, weights="none")
     with pytest.raises(WsssError, match="--head-channels"):
-        train.run(replace(config, head_channels=7), track=Silent())
+        train.prepare(replace(config, head_channels=7), Silent())
     assert not (tmp_path / "train").exists()
     with pytest.raises(WsssError, match="does not exist"):
         train.prepare(replace(config, start=tmp_path / "gone.pt"), Silent())
@@ -102,3 +102,13 @@ def test_without_a_start_the_heads_are_new(tree: TinyTree, cam: Path, tmp_path: 
     found, begun = network.state_dict(), _weights(cam.parent.parent)
     assert torch.equal(found["trunk.features.0.weight"], begun["trunk.features.0.weight"])
     assert not torch.equal(found["head_a.score.weight"], begun["head_a.score.weight"])
+
+
+def test_a_training_does_not_replace_what_it_starts_from(tree: TinyTree, tmp_path: Path) -> None:
+    config = _config(tree, tmp_path, method="cam")
+    train.run(config, track=Silent())
+    begun = tmp_path / "train" / "checkpoint.pt"
+    before = begun.read_bytes()
+    with pytest.raises(UsageError, match="--overwrite would remove"):
+        train.run(replace(config, start=begun, overwrite=True), track=Silent())
+    assert begun.read_bytes() == before

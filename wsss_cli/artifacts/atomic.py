@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import UsageError, WsssError
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -36,6 +36,23 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         if isinstance(error, OSError):
             raise unwritable(path, error) from error
         raise
+
+
+def require_place(path: Path, option: str) -> None:
+    """Refuse a place where no file can be made, before there is anything to write.
+
+    Args:
+        path: The file to be; its folder may be missing.
+        option: The option that names it, for the message.
+
+    Raises:
+        UsageError: It is a folder, or what should be its folder is a file or read-only.
+    """
+    if path.is_dir():
+        raise UsageError(f"{option} {path} is a folder; name a file")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(f"{option} {path}: {folder} is no folder to write to; choose another")
 
 
 def _publish(partial: Path, path: Path) -> None:

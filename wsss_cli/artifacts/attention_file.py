@@ -119,7 +119,7 @@ class AttentionFile(ImageGroups):
         try:
             maps = self._file[image_id]["maps"][()]
         except ODDITIES as error:
-            raise self._odd(image_id, f"cannot be read ({error})") from error
+            raise self._unreadable(image_id, error) from error
         low, high = float(maps.min()), float(maps.max())
         if not (low >= 0 and high <= 1.001):  # also refuses nan
             raise self._odd(image_id, f"has maps from {low:g} to {high:g}; they should be in 0..1")
@@ -139,7 +139,7 @@ class AttentionFile(ImageGroups):
             width = int(group.attrs.get("width", maps.shape[-1]))
             shape, dtype = maps.shape, maps.dtype
         except ODDITIES as error:
-            raise self._odd(image_id, f"cannot be read ({error})") from error
+            raise self._unreadable(image_id, error) from error
         if len(shape) != 3 or class_ids.shape != shape[:1] or not shape[0]:
             raise self._odd(
                 image_id,

@@ -172,6 +172,15 @@ class ImageGroups:
         if not (0 < height <= _MOST_PIXELS and 0 < width <= _MOST_PIXELS // height):
             raise self._odd(image_id, f"has the size {height} x {width}, which no image has")
 
+    def _unreadable(self, image_id: str, error: Exception) -> WsssError:
+        link = self._file.get(image_id, getlink=True)
+        if not isinstance(link, h5py.ExternalLink):
+            return self._odd(image_id, f"cannot be read ({error})")
+        return WsssError(
+            f"{self.path.parent / link.filename}: image {image_id} cannot be read ({error}); "
+            f"restore the file, or remove it and run `{self._layout.maker}` again"
+        )
+
     def _odd(self, image_id: str, what: str) -> WsssError:
         return WsssError(f"{self.path}: image {image_id} {what}; see the README for the layout")
 

@@ -97,7 +97,7 @@ class ScoreFile(ImageGroups):
             size = int(group.attrs["height"]), int(group.attrs["width"])
             shape, dtype = stored.shape, stored.dtype
         except ODDITIES as error:
-            raise self._odd(image_id, f"cannot be read ({error})") from error
+            raise self._unreadable(image_id, error) from error
         self._require_size(image_id, *size)
         if len(shape) != 3 or 0 in shape or not 2 <= shape[0] <= 255:
             raise self._odd(
@@ -114,7 +114,7 @@ class ScoreFile(ImageGroups):
         try:
             scores = stored[()].astype(np.float32)
         except ODDITIES as error:
-            raise self._odd(image_id, f"cannot be read ({error})") from error
+            raise self._unreadable(image_id, error) from error
         impossible = np.isneginf(scores).all(axis=(1, 2))  # (L,)
         if impossible.all() or not np.isfinite(scores[~impossible]).all():
             raise self._odd(

@@ -86,7 +86,8 @@ class SoftMapFolder:
             )
         if not np.issubdtype(maps.dtype, np.floating):
             raise WsssError(f"{path} has values of type {maps.dtype}; they should be floats")
-        return self._checked(path, maps.astype(np.float32))
+        with np.errstate(over="ignore"):  # the infinity that it becomes is refused
+            return self._checked(path, maps.astype(np.float32))
 
     def _checked(self, path: Path, maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         impossible = np.isneginf(maps).all(axis=(1, 2))  # (L,)

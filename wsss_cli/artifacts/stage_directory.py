@@ -92,7 +92,8 @@ class StageDirectory:
             way_out: What a refusal advises.
 
         Raises:
-            UsageError: Another result lies there; the message names what differs.
+            UsageError: Another result lies there; the message names what differs. Or what is to
+                be replaced is read.
         """
         try:
             manifest = read_manifest(self.path)
@@ -108,6 +109,7 @@ class StageDirectory:
             return "new"  # whoever asked for the overwriting was stopped in the middle of it
         same = manifest["fingerprint"] == self.fingerprint
         if overwrite and not (same and manifest["status"] == "running"):
+            self._spare_inputs(manifest)
             return "new"
         if not same:
             raise UsageError(
@@ -115,6 +117,24 @@ class StageDirectory:
             )
         whole = manifest["status"] == "complete" and self._lacks_nothing(manifest["files"])
         return "complete" if whole else "resumable"
+
+    def _spare_inputs(self, manifest: Mapping[str, Any]) -> None:
+        """Refuse to remove what the stage is about to read: a stop would leave neither."""
+        removed = [path.resolve() for path in self._declared(manifest)]
+        for given in self.inputs.values():
+            place = given.path.resolve()
+            inside = self.path.resolve() in place.parents
+            if inside and any(place in (path, *path.parents) for path in removed):
+                raise UsageError(
+                    f"--overwrite would remove {given.path}, which is to be read; choose another "
+                    "--run"
+                )
+
+    def _declared(self, manifest: Mapping[str, Any]) -> list[Path]:
+        """The files there that a manifest declares the stage's own."""
+        patterns = [Path(pattern) for pattern in manifest.get("owned", [])]
+        inside = [p for p in patterns if not p.is_absolute() and ".." not in p.parts]
+        return [path for pattern in inside for path in self.path.glob(str(pattern))]
 
     @property
     def _all(self) -> tuple[str, ...]:
@@ -182,6 +202,26 @@ class StageDirectory:
         Raises:
             UsageError: One of the stage's folders is a link to somewhere else.
         """
+        self._refuse_links()
+        if self.state(overwrite=overwrite) == "new":
+            self._remove_owned()
+        self._remove_leftovers()
+        try:
+            previous = read_manifest(self.path)
+        except FileNotFoundError:
+            previous = {}
+        self._write("running", {"started": previous.get("started", _now())})
+
+    def reopen(self) -> None:
+        """Make a complete directory ready for extras; to be called by who has claimed it.
+
+        Raises:
+            UsageError: As :meth:`begin`.
+        """
+        self._refuse_links()
+        self._remove_leftovers()
+
+    def _refuse_links(self) -> None:
         for pattern in self._all:
             folder = (self.path / pattern).parent
             if folder.is_symlink():
@@ -189,16 +229,10 @@ class StageDirectory:
                     f"{folder} is a link, and what the stage writes and replaces must be its own; "
                     "remove the link or choose another --run"
                 )
-        if self.state(overwrite=overwrite) == "new":
-            self._remove_owned()
-        if self.path.is_dir():
-            for leftover in self.path.rglob(f".*{PARTIAL_SUFFIX}"):
-                leftover.unlink(missing_ok=True)
-        try:
-            previous = read_manifest(self.path)
-        except FileNotFoundError:
-            previous = {}
-        self._write("running", {"started": previous.get("started", _now())})
+
+    def _remove_leftovers(self) -> None:
+        for leftover in self.path.rglob(f".*{PARTIAL_SUFFIX}"):
+            leftover.unlink(missing_ok=True)
 
     def complete(self, counts: Mapping[str, Any]) -> None:
         """Declare the artifact whole; the manifest is the last file written.
@@ -238,11 +272,8 @@ class StageDirectory:
         # Said first, removed last: a kill in between must leave neither a manifest that vouches for
         # lost files nor files of which nobody knows whose they are.
         write_json(self.path / MANIFEST, {**manifest, "status": REMOVING})
-        for pattern in manifest.get("owned", []):
-            if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-                continue
-            for path in self.path.glob(pattern):
-                path.unlink(missing_ok=True)
+        for path in self._declared(manifest):
+            path.unlink(missing_ok=True)
         (self.path / MANIFEST).unlink(missing_ok=True)
 
 

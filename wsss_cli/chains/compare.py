@@ -45,7 +45,7 @@ def check(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
     standings, splits = [], {}
     for run in runs:
         before, plan = _plans(run)
-        split = run.attend.split or plan.split
+        split = run.attend.split or run.train.split or plan.tree.training_split()
         if split not in splits:
             _check_images(run, plan.tree, split)
         splits[split] = run.setting
@@ -70,14 +70,16 @@ def check(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
 def _plans(run: ComparedRun) -> tuple[dict[str, str], train.TrainPlan]:
     """How the common start stands, if there is one, and the plan of the training after it.
 
-    As long as the start is not complete, its own plan stands for both: they share data and split.
+    As long as the start is not complete, its own plan stands for both: they share the data.
     """
     if run.start is None:
         return {}, train.prepare(run.train, Silent())
     start = train.prepare(run.start, Silent())
     state = start.directory.state(way_out=WAY_OUT)
-    complete = state == "complete"
-    return {"start": state}, train.prepare(run.train, Silent()) if complete else start
+    if state == "complete":
+        return {"start": state}, train.prepare(run.train, Silent())
+    train.require_fit(run.train, run.start, len(start.tree.class_names))
+    return {"start": state}, start
 
 
 def _standing(run: ComparedRun, training: StageDirectory) -> dict[str, str]:

@@ -271,4 +271,7 @@ def _parsed(place: _Place, stage: str, arguments: list[str]) -> Any:  # noqa: AN
 def _command(stage: str) -> Any:  # noqa: ANN401 - Typer's own copy of a Click command
     alone = typer.Typer(add_completion=False)
     alone.command()(STAGES[stage][0])
-    return get_command(alone)
+    command = get_command(alone)
+    for parameter in command.params:
+        parameter.envvar = None  # what the comparison takes from there it passes on
+    return command

@@ -70,8 +70,10 @@ def prepare(config: CrfConfig, track: Track) -> CrfPlan:
     device = resolve_device(config.device)
     with _opened(scores, config, tree) as maps:
         image_ids = maps.image_ids
+        sizes = check_images(map(tree.image_path, image_ids))
+        # What is wrong with one is mostly wrong with all: seen now, it costs no earlier result.
+        _probabilities(maps, image_ids[0], sizes[0], torch.device("cpu"))
         made_by = maps.fingerprint()
-    check_images(map(tree.image_path, image_ids))
     directory = StageDirectory(
         path=config.run / "crf",
         stage="crf",

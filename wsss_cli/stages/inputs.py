@@ -1,5 +1,6 @@
 """Where a stage finds what earlier stages made."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,9 @@ def saliency_folders(run: Path) -> dict[str, Path]:
     directory = run / "saliency"
     if not (directory / MANIFEST).exists():
         return {}
-    require_complete(directory, "saliency", instead="--saliency DIR")
+    manifest = require_complete(directory, "saliency", instead="--saliency DIR")
     folders = {"saliency": directory / MAPS, "second_saliency": directory / SECOND_MAPS}
-    return {name: folder for name, folder in folders.items() if folder.is_dir()}
+    return dict(islice(folders.items(), manifest["settings"]["passes"]))
 
 
 def training_settings(run: Path) -> dict[str, Any]:

@@ -129,12 +129,31 @@ def _origin(config: TrainConfig, tree: DataSet) -> str | None:
         return config.weights
     _, started, class_names = load_network(config.start)
     require_same_classes(config.start, class_names, tree)
+    require_fit(config, started, len(class_names))
+    return str(config.start)
+
+
+def require_fit(config: TrainConfig, started: TrainConfig, num_classes: int) -> None:
+    """Refuse a ``--start`` whose network has another trunk, or heads of another shape.
+
+    Args:
+        config: Of the training that goes on.
+        started: Of the one it goes on from, which may be still to come.
+        num_classes: Foreground classes of both.
+
+    Raises:
+        WsssError: It does not fit.
+    """
     if started.backbone != config.backbone:
         raise UsageError(
             f"--start {config.start} has the backbone {started.backbone}; pass --backbone "
             f"{started.backbone}"
         )
-    return str(config.start)
+    with torch.device("meta"):  # shapes alone
+        network, source = (
+            build_network(one, num_classes, InitialWeights()) for one in (config, started)
+        )
+    take_heads(network, source.state_dict(), source=str(config.start))
 
 
 def run(config: TrainConfig, *, track: Track) -> Report:

@@ -34,6 +34,7 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
     if config.probabilities:
         if not has_scores(plan):  # they change no result, so a complete one may lack them
             with plan.directory.claimed():
+                plan.directory.reopen()
                 predict(plan, load_network(_checkpoint(plan))[0], track)
             made = True
         values["scores"] = str(plan.directory.path / INDEX)

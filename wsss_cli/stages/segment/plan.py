@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from wsss_cli.artifacts.atomic import require_place
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.image_groups import SHARDS
 from wsss_cli.artifacts.score_file import INDEX
@@ -84,6 +85,8 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     Raises:
         WsssError: Something is missing or broken.
     """
+    if config.submission is not None:
+        require_place(config.submission, "--submission")
     tree = find_data(config)
     predicted_ids = tree.image_ids(config.split)
     predicted_sizes = check_images(map(tree.image_path, predicted_ids))
@@ -97,12 +100,6 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     confidence = None
     weights = InitialWeights()
     if config.checkpoint is not None:
-        own = config.run / "segment" / CHECKPOINT_FILE
-        if config.overwrite and config.checkpoint.resolve() == own.resolve():
-            raise UsageError(
-                f"--overwrite would remove {config.checkpoint}, which is to predict; choose "
-                "another --run"
-            )
         model = _checked_model(config.checkpoint, tree, config.model)
         inputs["checkpoint"] = Input(config.checkpoint, file_fingerprint(config.checkpoint))
     else:
