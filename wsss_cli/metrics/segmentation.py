@@ -11,7 +11,7 @@ from torch import Tensor
 from wsss_cli.labels import IGNORE
 
 # OpenCV counts in float32, which holds every integer up to here.
-_EXACT = 2**24
+EXACT = 2**24
 
 
 def joint_counts(prediction: Tensor, target: Tensor, num_labels: int) -> Tensor:
@@ -40,24 +40,23 @@ def joint_counts(prediction: Tensor, target: Tensor, num_labels: int) -> Tensor:
     for role, labels in (("prediction", prediction), ("target", target)):
         if labels.dtype != torch.uint8:  # bytes are looked at below, all at once
             require_labels(role, labels, num_labels)
-    pairs = _byte_pairs(target.byte().flatten(), prediction.byte().flatten())  # (256, 256)
-    known = [*range(num_labels), IGNORE]
-    counts = pairs[known][:, known]
+    counts = _pairs(target.byte().flatten(), prediction.byte().flatten(), num_labels)
     if int(counts.sum()) != target.numel():
         require_labels("prediction", prediction, num_labels)
         require_labels("target", target, num_labels)
     return counts
 
 
-def _byte_pairs(rows: Tensor, columns: Tensor) -> Tensor:
-    """(256, 256) int64: how often each pair of bytes stands at the same place of two vectors."""
-    pairs = torch.zeros(256, 256, dtype=torch.int64)
-    vectors = rows.cpu().numpy(), columns.cpu().numpy()
-    for first in range(0, rows.numel(), _EXACT):
-        part = [vector[None, first : first + _EXACT] for vector in vectors]
-        found = cv2.calcHist(part, [0, 1], None, [256, 256], [0, 256, 0, 256])
-        pairs += torch.from_numpy(found.astype(np.int64))
-    return pairs
+def _pairs(rows: Tensor, columns: Tensor, num_labels: int) -> Tensor:
+    """(num_labels + 1, num_labels + 1) int64: how often each pair stands at the same place."""
+    # One more than a byte's label is 0 for 255, so few bins hold all; what is beyond is left out.
+    vectors = [labels.cpu().numpy() + np.uint8(1) for labels in (rows, columns)]
+    sizes, ranges = [num_labels + 1] * 2, [0, num_labels + 1] * 2
+    counts = np.zeros(sizes, np.int64)
+    for first in range(0, rows.numel(), EXACT):
+        part = [vector[None, first : first + EXACT] for vector in vectors]
+        counts += cv2.calcHist(part, [0, 1], None, sizes, ranges).astype(np.int64)
+    return torch.from_numpy(np.roll(counts, -1, axis=(0, 1)))
 
 
 def confusion_matrix(prediction: Tensor, target: Tensor, num_labels: int) -> Tensor:

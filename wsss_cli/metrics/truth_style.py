@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from wsss_cli.labels import IGNORE
 from wsss_cli.metrics.predicted_ignore import LabelMap
 
+# Rows looked at: every object is taller, and the look takes a tenth of decoding's time otherwise.
+_EVERY = 4
+
 VOC_STYLE, SBD_STYLE, MIXED = "voc", "sbd", "mixed"
 
 
 def border_style(label_map: LabelMap) -> str | None:
-    """What lies between neighbouring labels in the rows of a label map.
+    """What lies between neighbouring labels in every fourth row of a label map.
 
     Args:
         label_map: (H, W) uint8.
@@ -23,7 +26,8 @@ def border_style(label_map: LabelMap) -> str | None:
         ``voc`` where most changes are to or from 255, ``sbd`` where most are from label to label,
         None where nothing changes.
     """
-    left, right = label_map[:, :-1], label_map[:, 1:]
+    rows = label_map[::_EVERY]
+    left, right = rows[:, :-1], rows[:, 1:]
     changes = left != right
     left, right = left[changes], right[changes]
     if not left.size:
