@@ -223,6 +223,21 @@ def test_attention_is_compared_each_at_its_best_threshold(
     _refused(wsss(*arguments, "--against", few), 1, few, tree.train_ids[5])
 
 
+def test_attention_that_is_the_truth_finds_every_box(
+    wsss: Command, tree: TinyTree, tmp_path: Path
+) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for image_id in tree.train_ids:
+            labels = _truth(tree, image_id)
+            present = [c for c in (1, 2, 3) if (labels == c).any()]
+            file[f"{image_id}/maps"] = np.stack([labels == c for c in present]).astype(np.float32)
+            file[f"{image_id}/class_ids"] = present
+    arguments = ["evaluate", "--what", "attention", "--attention", tmp_path / "a.h5"]
+    found = wsss(*arguments, "--data", tree.root, "--localisation", "--json").values
+    assert found["max_box_acc_v2"] == found["pixel_average_precision"] == 1
+    assert "max_box_acc_v2" not in wsss(*arguments, "--data", tree.root, "--json").values
+
+
 def test_threshold_of_another_split_is_applied(
     wsss: Command, tree: TinyTree, trained: Path, tmp_path: Path
 ) -> None:

@@ -39,6 +39,9 @@ def evaluate(
     boundaries: Annotated[
         bool, Option("--boundaries", help="Also boundary IoU and mIoU by distance to a contour.")
     ] = EvaluateConfig.boundaries,
+    localisation: Annotated[
+        bool, Option("--localisation", help="Also MaxBoxAccV2 and PxAP of attention.")
+    ] = EvaluateConfig.localisation,
     against: Annotated[
         Path | None,
         Option(help="Another run, folder or attention file to compare with, image by image."),

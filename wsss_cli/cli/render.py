@@ -129,6 +129,9 @@ def _of_attention(values: Values) -> list[str]:
         else f"where {recall:.0%} of the object pixels are found, {lit:.1%} of the background "
         "is lit"
     )
+    if "max_box_acc_v2" in values:
+        boxes, ranked = values["max_box_acc_v2"], values["pixel_average_precision"]
+        facts.append(f"MaxBoxAccV2 {100 * boxes:.1f}, PxAP {100 * ranked:.1f}")
     if values["classification_map"] is not None:
         facts.append(f"classification mAP {100 * values['classification_map']:.1f}")
     return facts

@@ -26,6 +26,7 @@ class EvaluateConfig(CommonConfig):
             which flatters it.
         split: List of images to be scored, all of which must be there; None takes all that are.
         boundaries: Also score label maps near contours: boundary IoU and the trimap curve.
+        localisation: Also score attention as boxes and pixels: MaxBoxAccV2 and PxAP.
         against: Another run, folder of label maps or attention file, to be scored on the same
             images and compared with.
         threshold_from: Run on another split whose best threshold is also applied to the attention.
@@ -40,6 +41,7 @@ class EvaluateConfig(CommonConfig):
     predicted_ignore: str = "false-negative"
     split: str | None = None
     boundaries: bool = False
+    localisation: bool = False
     against: Path | None = None
     threshold_from: Path | None = None
     baselines: bool = False
@@ -63,6 +65,11 @@ class EvaluateConfig(CommonConfig):
             not (self.boundaries and self.what == "attention"),
             "boundaries",
             "is of label maps; attention has contours only where it is thresholded",
+        )
+        check(
+            not self.localisation or self.what == "attention",
+            "localisation",
+            "is for --what attention; label maps have no threshold",
         )
         check(
             self.threshold_from is None or self.what == "attention",

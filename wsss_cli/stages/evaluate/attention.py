@@ -12,8 +12,10 @@ from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.data.resizing import enlarge_maps
 from wsss_cli.errors import WsssError
+from wsss_cli.labels import IGNORE
 from wsss_cli.metrics.attention import ThresholdCurve, background_lit, lit_at_recall, object_found
 from wsss_cli.metrics.classification import mean_average_precision
+from wsss_cli.metrics.localisation import Localisation
 from wsss_cli.metrics.segmentation import iou, overlap, precision, recall
 from wsss_cli.metrics.tally import Tally
 from wsss_cli.metrics.truth_style import border_style, common_style
@@ -74,12 +76,16 @@ def score_attention(
     nothing_missed = torch.zeros(plan.num_labels, dtype=torch.int64)
     logits, labels = [], []
     styles: Counter[str] = Counter()
-    own = _Curves(plan.num_labels)
+    own, places = _Curves(plan.num_labels), Localisation()
     images = _read(plan, plan.source, "--attention", track)
     for image_id, (attention, maps, target) in zip(plan.image_ids, images, strict=True):
         class_ids = torch.from_numpy(attention.class_ids).long()
         of_image = own.add(maps, class_ids, target)
         styles.update(filter(None, [border_style(target.numpy())]))
+        if plan.config.localisation:
+            known = target.numpy() != IGNORE
+            for attention_map, class_id in zip(maps.numpy(), class_ids.tolist(), strict=True):
+                places.add(attention_map, target.numpy() == class_id, known)
         if per_image is not None:
             per_image[image_id] = Tally(of_image.confusion_at(FIXED_THRESHOLD), nothing_missed)
         if attention.logits is not None and not in_rounds:
@@ -114,6 +120,9 @@ def score_attention(
             mean_average_precision(torch.stack(logits), torch.stack(labels)) if logits else None
         ),
     }
+    if plan.config.localisation:
+        values["max_box_acc_v2"] = places.box_accuracy()
+        values["pixel_average_precision"] = places.pixel_average_precision()
     if plan.chosen is not None:
         number = int((THRESHOLDS - plan.chosen.threshold).abs().argmin())
         values["at_chosen"] = {

@@ -63,7 +63,9 @@ def score_label_maps(
     counted = plan.each(lambda index: _count(plan, index), track)
     for image_id, counts in zip(plan.image_ids, counted, strict=True):
         for name, tally in counts.tallies.items():
-            totals.setdefault(name, Tally.empty(plan.num_labels)).add(tally)
+            if name not in totals:
+                totals[name] = Tally.empty(plan.num_labels)
+            totals[name].add(tally)
             if name in overlaps:
                 overlaps[name].append(tally.overlap(convention).int())
         if counts.style is not None:
