@@ -106,6 +106,8 @@ VALUES: dict[str, Any] = {
 # What else must be said for an option to have a meaning.
 ALONG: dict[tuple[str, str], dict[str, Any]] = {
     ("evaluate", "attention"): {"what": "attention"},
+    ("evaluate", "localisation"): {"what": "attention"},
+    ("evaluate", "threshold_from"): {"what": "attention"},
     ("segment", "attention"): {"prohibitive": True},
     ("crf", "logits"): {"scores": Path("somewhere")},
     ("train", "acol_threshold"): {"method": "acol"},
@@ -220,6 +222,9 @@ def test_value_of_every_option_reaches_the_stage(
         ("evaluate --what maps", "--what must be one of prediction, proxy, crf, attention"),
         ("evaluate --predicted-ignore no", "--predicted-ignore must be one of false-negative"),
         ("evaluate --attention a.h5", "--attention is scored with --what attention, or"),
+        ("evaluate --localisation", "--localisation is for --what attention"),
+        ("evaluate --threshold-from r", "--threshold-from is for --what attention"),
+        ("evaluate --what attention --boundaries", "--boundaries is of label maps"),
         ("evaluate --what attention --pred p", "--pred is a folder of label maps"),
     ],
 )

@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from wsss_cli.metrics.bootstrap import paired_bootstrap, resampling_weights
+from wsss_cli.metrics import bootstrap as module
+from wsss_cli.metrics.bootstrap import Difference, bootstrap, paired_bootstrap, resampling_weights
+from wsss_cli.metrics.segmentation import overlap
 
 
 def _miou_by_loops(images: list[list[list[int]]]) -> float:
@@ -28,6 +30,15 @@ def _miou_by_loops(images: list[list[list[int]]]) -> float:
     return sum(ious) / len(ious)
 
 
+def _overlaps(counts: Tensor) -> Tensor:
+    """Of (N, L, L + 1) counts whose last column holds further false negatives."""
+    return overlap(counts[..., :-1], counts[..., -1])
+
+
+def _weights(images: int, resamples: int, seed: int) -> Tensor:
+    return torch.cat(list(resampling_weights(images, resamples, seed)))
+
+
 def _random_counts(seed: int, images: int, num_labels: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     counts = torch.randint(0, 50, (images, num_labels, num_labels + 1), generator=generator)
@@ -36,14 +47,14 @@ def _random_counts(seed: int, images: int, num_labels: int) -> Tensor:
 
 def test_interval_is_that_of_scoring_every_draw_again() -> None:
     a, b = _random_counts(1, 9, 4), _random_counts(2, 9, 4)
-    drawn = resampling_weights(9, 41, seed=5)
+    drawn = _weights(9, 41, seed=5)
     differences = []
     for row in drawn.tolist():
         images = [number for number, times in enumerate(row) for _ in range(int(times))]
         of_a, of_b = ([counts[i].tolist() for i in images] for counts in (a, b))
         differences.append(_miou_by_loops(of_b) - _miou_by_loops(of_a))
     differences.sort()
-    found = paired_bootstrap(a, b, resamples=41, seed=5)
+    found = paired_bootstrap(_overlaps(a), _overlaps(b), resamples=41, seed=5)
     assert found.difference == pytest.approx(
         _miou_by_loops(b.tolist()) - _miou_by_loops(a.tolist())
     )
@@ -52,20 +63,51 @@ def test_interval_is_that_of_scoring_every_draw_again() -> None:
     assert found.high == pytest.approx(differences[39])
 
 
+def test_interval_of_one_system_is_that_of_scoring_every_draw_again() -> None:
+    counts = _random_counts(8, 9, 4)
+    scores = []
+    for row in _weights(9, 41, seed=5).tolist():
+        images = [number for number, times in enumerate(row) for _ in range(int(times))]
+        scores.append(_miou_by_loops([counts[i].tolist() for i in images]))
+    scores.sort()
+    found = bootstrap(_overlaps(counts), resamples=41, seed=5)
+    assert (found.low, found.high) == pytest.approx((scores[1], scores[39]))
+
+
+def test_draws_do_not_depend_on_how_many_are_held_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Bounded memory must not cost the image-sized rows their independence."""
+    whole = _weights(10, 50, seed=0)
+    monkeypatch.setattr(module, "_WEIGHTS", 30)
+    parts = list(resampling_weights(10, 50, seed=0))
+    assert [len(part) for part in parts] == [3] * 16 + [2]
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_difference_is_real_where_the_interval_leaves_zero_out() -> None:
+    assert Difference(0.2, 0.1, 0.3).real
+    assert Difference(-0.2, -0.3, -0.1).real
+    assert not Difference(0.1, -0.1, 0.3).real
+
+
 def test_one_image_has_no_spread_and_its_difference_is_that_of_hand() -> None:
     # a: background 3 of 4, object 1 of 2 with one pixel lit wrongly; b the same, one more missed.
     a = torch.tensor([[[3, 1, 0], [0, 1, 0]]])
     b = torch.tensor([[[3, 1, 0], [0, 0, 1]]])
-    found = paired_bootstrap(a, b, resamples=20)
+    found = paired_bootstrap(_overlaps(a), _overlaps(b), resamples=20)
     by_hand = (3 / 4 + 0 / 2) / 2 - (3 / 4 + 1 / 2) / 2
     assert (found.difference, found.low, found.high) == pytest.approx((by_hand,) * 3)
 
 
 def test_equal_systems_do_not_differ_and_exchanged_ones_differ_the_other_way() -> None:
     a, b = _random_counts(3, 12, 3), _random_counts(4, 12, 3)
-    same = paired_bootstrap(a, a)
+    same = paired_bootstrap(_overlaps(a), _overlaps(a))
     assert (same.difference, same.low, same.high) == (0, 0, 0)
-    there, back = paired_bootstrap(a, b), paired_bootstrap(b, a)
+    there, back = (
+        paired_bootstrap(_overlaps(a), _overlaps(b)),
+        paired_bootstrap(_overlaps(b), _overlaps(a)),
+    )
     assert back.difference == pytest.approx(-there.difference)
     assert (back.low, back.high) == pytest.approx((-there.high, -there.low))
 
@@ -77,33 +119,36 @@ def test_images_are_drawn_in_pairs() -> None:
     worse = hard_and_easy.clone()
     worse[:, 1, 1] -= 1
     worse[:, 1, 2] += 1
-    found = paired_bootstrap(hard_and_easy, worse)
+    found = paired_bootstrap(_overlaps(hard_and_easy), _overlaps(worse))
     assert found.high < 0
     assert found.high - found.low < 0.01
-    unpaired = paired_bootstrap(hard_and_easy, worse.roll(1, 0))
+    unpaired = paired_bootstrap(_overlaps(hard_and_easy), _overlaps(worse.roll(1, 0)))
     assert unpaired.high - unpaired.low > 3 * (found.high - found.low)
 
 
 def test_scale_of_the_counts_does_not_matter() -> None:
     """So the sum over seeds stands for their mean."""
     a, b = _random_counts(6, 8, 5), _random_counts(7, 8, 5)
-    once, thrice = paired_bootstrap(a, b), paired_bootstrap(3 * a, 3 * b)
+    once, thrice = (
+        paired_bootstrap(_overlaps(a), _overlaps(b)),
+        paired_bootstrap(_overlaps(3 * a), _overlaps(3 * b)),
+    )
     assert vars(once) == pytest.approx(vars(thrice))
 
 
 def test_every_draw_has_as_many_images_as_there_are_and_each_is_as_likely() -> None:
-    weights = resampling_weights(10, 2000, seed=0)
+    weights = _weights(10, 2000, seed=0)
     assert weights.shape == (2000, 10)
     assert set(weights.sum(dim=1).tolist()) == {10.0}
     # The mean of 2000 binomial counts of mean 1: standard error sqrt(.9 / 2000) = .021.
     assert (weights.mean(dim=0) - 1).abs().max() < 5 * math.sqrt(0.9 / 2000)
     # An image is left out with probability .9 ** 10.
     assert float((weights == 0).double().mean()) == pytest.approx(0.9**10, abs=0.02)
-    assert torch.equal(weights, resampling_weights(10, 2000, seed=0))
-    others = [resampling_weights(10, 2000, seed=seed) for seed in range(3)]
+    assert torch.equal(weights, _weights(10, 2000, seed=0))
+    others = [_weights(10, 2000, seed=seed) for seed in range(3)]
     assert not any(torch.equal(one, other) for one, other in pairwise(others))
 
 
 def test_counts_of_other_images_are_refused() -> None:
-    with pytest.raises(ValueError, match="counts of"):
-        paired_bootstrap(_random_counts(0, 3, 2), _random_counts(0, 4, 2))
+    with pytest.raises(ValueError, match="overlaps of"):
+        paired_bootstrap(_overlaps(_random_counts(0, 3, 2)), _overlaps(_random_counts(0, 4, 2)))

@@ -70,7 +70,7 @@ def test_a_row_of_pixels_counted_by_hand() -> None:
         [0.0, 0.125, 0.25, 0.5, 0.75, 1.0],
         [0.5],
         [0.03125, 0.53125, 0.96875, 2.0],
-        [-1.0, 0.0, 0.0625],
+        [number / 100 for number in range(1, 101)],
     ],
 )
 def test_curve_equals_the_loop_version_over_several_images(thresholds: list[float]) -> None:
@@ -160,3 +160,24 @@ def test_an_image_without_a_present_class_is_all_background() -> None:
     target = torch.tensor([[0, 1, 255]])
     image = torch.zeros(0, 1, 3), torch.zeros(0, dtype=torch.int64), target
     assert _curve([image], 2, [0.0, 0.5]).tolist() == [[[1, 0], [1, 0]]] * 2
+
+
+def test_a_score_passes_every_threshold_that_it_reaches_to_the_last_bit() -> None:
+    """At, just below and just above each of a hundred thresholds that no float32 holds exactly."""
+    thresholds = torch.arange(1, 101) / 100
+    up, down = torch.tensor(2.0), torch.tensor(0.0)
+    scores = torch.cat((thresholds, thresholds.nextafter(up), thresholds.nextafter(down)))
+    for score in scores.clamp(max=1).tolist():
+        image = torch.full((1, 1, 1), score), torch.tensor([1]), torch.tensor([[1]])
+        confusions = _curve([image], 2, thresholds.tolist())
+        expected = [int(score >= threshold) for threshold in thresholds.tolist()]
+        assert confusions[:, 1, 1].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "thresholds",
+    [[-0.5, 0.5], [0.5, 0.5], [0.5, 0.25], [0.5, 0.5001], [n / 1000 for n in range(300)]],
+)
+def test_thresholds_that_the_count_cannot_tell_apart_are_refused(thresholds: list[float]) -> None:
+    with pytest.raises(ValueError, match="thresholds"):
+        attention.ThresholdCurve(3, torch.tensor(thresholds))

@@ -31,6 +31,8 @@ from wsss_cli.artifacts.image_groups import (
 INDEX = "attention.h5"
 LAYOUT = Layout(content="attention", schema=1, index=INDEX, maker="wsss attend")
 
+_ONE = np.float16(1).view(np.uint16)
+
 
 @dataclass(frozen=True)
 class ImageOutline:
@@ -120,8 +122,8 @@ class AttentionFile(ImageGroups):
             maps = self._file[image_id]["maps"][()]
         except ODDITIES as error:
             raise self._unreadable(image_id, error) from error
-        low, high = float(maps.min()), float(maps.max())
-        if not (low >= 0 and high <= 1.001):  # also refuses nan
+        if not _in_range(maps):
+            low, high = float(maps.min()), float(maps.max())
             raise self._odd(image_id, f"has maps from {low:g} to {high:g}; they should be in 0..1")
         return ImageAttention(maps, outline.class_ids, outline.size, outline.logits)
 
@@ -161,3 +163,11 @@ class AttentionFile(ImageGroups):
         if logits is not None and logits.shape != (most,) and self.class_names is not None:
             raise self._odd(image_id, f"has logits {logits.shape}; they should be ({most},)")
         return ImageOutline(class_ids.astype(np.uint8), (height, width), logits)
+
+
+def _in_range(maps: npt.NDArray[np.floating]) -> bool:
+    """Whether all values are in 0..1, but for rounding; nan is not."""
+    # As integers, half floats in 0..1 are the smallest of all, and compared ten times as fast.
+    if maps.dtype == np.float16 and maps.view(np.uint16).max() <= _ONE:
+        return True
+    return bool(maps.min() >= 0 and maps.max() <= 1.001)

@@ -51,20 +51,16 @@ def read_label_map(path: Path, *, num_labels: int | None = None) -> npt.NDArray[
     """
     image = _open(path)
     if image.mode not in ("P", "L"):
-        kind = "one-bit" if image.mode == "1" else image.mode
-        raise WsssError(
-            f"{path} holds {kind} pixels, not labels: a palette PNG was perhaps "
-            "decoded to colours and saved again; give a palette or 8-bit grey PNG"
-        )
+        raise WsssError(f"{path} {_what_it_holds(image)}")
     label_map: npt.NDArray[np.uint8] = np.array(image)
-    if num_labels is not None:
+    # 255 wraps round to 0, so a look at the largest finds what is no label.
+    if num_labels is not None and label_map.size and (label_map + 1).max() > num_labels:
         wrong = label_map[(label_map >= num_labels) & (label_map != IGNORE)]
-        if wrong.size:
-            raise WsssError(
-                f"{path} has the value {wrong[0]}, which is neither a label 0..{num_labels - 1} "
-                "nor 255: check that it is a label map with the classes of this data set (a "
-                "palette PNG read as grey brightness looks like this)"
-            )
+        raise WsssError(
+            f"{path} has the value {wrong[0]}, which is neither a label 0..{num_labels - 1} "
+            "nor 255: check that it is a label map with the classes of this data set (a "
+            "palette PNG read as grey brightness looks like this)"
+        )
     return label_map
 
 
@@ -88,6 +84,27 @@ def odd_label_map(content: bytes, size: tuple[int, int], most: int) -> str | Non
     if (label_map == IGNORE).any():
         return "label maps with 255, which is no prediction; decide those pixels"
     return f"label maps with values above {most}" if (label_map > most).any() else None
+
+
+def _what_it_holds(image: Image.Image) -> str:
+    """Why an image is no label map, and what to do, for a message."""
+    if image.mode == "1":
+        return "holds one-bit pixels, not labels: save it as 8-bit grey with the class numbers"
+    if image.mode.startswith(("I", "F")):
+        return (
+            f"holds pixels of 16 bits or more ({image.mode}), not labels: save it as palette or "
+            "8-bit grey PNG, 0 background, 1..C classes, 255 ignore"
+        )
+    explanation = "a palette PNG was perhaps decoded to colours and saved again"
+    if image.mode in ("RGB", "RGBA"):
+        colours = np.unique(np.array(image)[..., :3].reshape(-1, 3), axis=0)
+        known = {tuple(colour) for colour in voc_palette().tolist()}
+        if all(tuple(colour) in known for colour in colours.tolist()):
+            explanation = (
+                "all its colours are those of VOC's palette, so a palette PNG was decoded to "
+                "colours and saved again"
+            )
+    return f"holds {image.mode} pixels, not labels: {explanation}; give a palette or 8-bit grey PNG"
 
 
 def _open(path: Path) -> Image.Image:

@@ -24,6 +24,7 @@ from wsss_cli.data.images import check_images
 from wsss_cli.data.label_folder import png_files, require_folder
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
+from wsss_cli.metrics.segmentation import overlap
 from wsss_cli.stages import attend, proxy, train
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, MATCHED_RECALL
 from wsss_cli.stages.inputs import find_masks
@@ -198,8 +199,9 @@ def _differences(measured: Mapping[str, Mapping[int, Measurement]]) -> list[Comp
         return paired_bootstrap(pooled(reference, seeds, what), pooled(name, seeds, what))
 
     def pooled(setting: str, seeds: Sequence[int], what: str) -> Tensor:
-        """Each image's counts over the seeds; their sum has the mIoU of their mean."""
-        return torch.stack([measured[setting][seed].counts[what].long() for seed in seeds]).sum(0)
+        """Each image's overlaps over the seeds; their sum has the mIoU of their mean."""
+        counts = torch.stack([measured[setting][seed].counts[what].long() for seed in seeds]).sum(0)
+        return overlap(counts[..., :-1], counts[..., -1])
 
     everything = [one for by_seed in measured.values() for one in by_seed.values()]
     if any(one.image_ids != everything[0].image_ids for one in everything):

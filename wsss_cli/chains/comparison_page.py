@@ -78,7 +78,7 @@ def differences_as_markdown(differences: Sequence[Compared]) -> str:
 
 def _interval(found: Difference) -> str:
     shown = f"{100 * found.difference:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
-    return f"**{shown}**" if found.low > 0 or found.high < 0 else shown
+    return f"**{shown}**" if found.real else shown
 
 
 def _shown(cell: Cell, column: Column) -> str:

@@ -32,6 +32,24 @@ def evaluate(
     predicted_ignore: Annotated[
         str, Option(help=f"What a predicted 255 counts as: {', '.join(PREDICTED_IGNORE)}.")
     ] = EvaluateConfig.predicted_ignore,
+    split: Annotated[
+        str | None,
+        Option(help="List of images that must all be there.", show_default="all that are"),
+    ] = EvaluateConfig.split,
+    boundaries: Annotated[
+        bool, Option("--boundaries", help="Also boundary IoU and mIoU by distance to a contour.")
+    ] = EvaluateConfig.boundaries,
+    localisation: Annotated[
+        bool, Option("--localisation", help="Also MaxBoxAccV2 and PxAP of attention.")
+    ] = EvaluateConfig.localisation,
+    against: Annotated[
+        Path | None,
+        Option(help="Another run, folder or attention file to compare with, image by image."),
+    ] = EvaluateConfig.against,
+    threshold_from: Annotated[
+        Path | None,
+        Option(help="Run on another split whose best threshold is applied to attention, too."),
+    ] = EvaluateConfig.threshold_from,
     baselines: Annotated[
         bool, Option("--baselines", help="Also score label maps that need no learning.")
     ] = EvaluateConfig.baselines,
@@ -58,7 +76,8 @@ def evaluate(
     Examples:
       wsss evaluate
       wsss evaluate --what proxy --baselines
-      wsss evaluate --what attention --json
+      wsss evaluate --what attention --threshold-from runs/train --json
+      wsss evaluate --boundaries --against runs/other
       wsss evaluate --pred predictions --gt VOC2012/SegmentationClass
 
     The mIoU is the data set's: the mean over classes of TP / (TP + FP + FN), counted over all

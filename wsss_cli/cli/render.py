@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from wsss_cli.errors import listing
+
 Values = Mapping[str, Any]
 
 
@@ -63,36 +65,93 @@ def crf(values: Values) -> str:
 
 
 def evaluate(values: Values) -> str:
-    """The scores: a table of classes, then the summary."""
+    """The scores: a table of classes, then the facts."""
     width = max(len(name) for name in values["per_class"])
-    rows = [f"{'class':<{width}}    IoU"]
+    rows = [f"{'class':<{width}}    IoU     FP     FN"]
     for name, score in values["per_class"].items():
-        rows.append(f"{name:<{width}}  {'absent' if score is None else f'{100 * score:5.1f}'}")
-    rows.append("-" * (width + 7))
-    rows.append(f"{'mIoU':<{width}}  {100 * values['miou']:5.1f}")
+        shares = (score, values["false_positive"][name], values["false_negative"][name])
+        cells = "  absent" if score is None else "".join(f"  {100 * x:5.1f}" for x in shares)
+        rows.append(f"{name:<{width}}{cells}")
+    rows.append("-" * (width + 21))
+    rows.append(f"{'mIoU':<{width}}  {100 * values['miou']:5.1f}  {_interval(values['interval'])}")
+    style = _STYLES.get(str(values["ground_truth_style"]), "")
     facts = [
         "",
-        f"{values['what']} of {values['images']} images against {values['ground_truth']}",
-        f"pixel accuracy {values['pixel_accuracy']:.1%}, coverage {values['coverage']:.1%}",
+        f"{values['what']} of {values['images']} images against {values['ground_truth']}{style}",
+        f"pixel accuracy {values['pixel_accuracy']:.1%}, class accuracy "
+        f"{values['class_accuracy']:.1%}, coverage {values['coverage']:.1%}",
     ]
-    if values["what"] == "attention":
-        facts.append(f"at the threshold {values['best_threshold']}, the best for these very images")
-        recall, lit = values["matched_recall"], values["background_lit_at_recall"]
-        facts.append(
-            f"no threshold finds {recall:.0%} of the object pixels"
-            if lit is None
-            else f"where {recall:.0%} of the object pixels are found, {lit:.1%} of the background "
-            "is lit"
-        )
-        if values["classification_map"] is not None:
-            facts.append(f"classification mAP {100 * values['classification_map']:.1f}")
-    else:
-        facts.append(f"a predicted 255 counts as {values['predicted_ignore']}")
+    if values["absent"]:
+        facts.append(f"absent and left out of the mean: {listing(values['absent'])}")
+    if values["missing_predictions"]:
+        missing = values["missing_predictions"]
+        facts.append(f"{len(missing)} masks have no prediction: {listing(missing, most=5)}")
+    facts += _of_attention(values) if values["what"] == "attention" else _of_label_maps(values)
+    if "against" in values:
+        facts.append(_difference(values["against"]))
     if values.get("baselines"):
         facts.append("mIoU without learning a shape:")
         for name, score in values["baselines"].items():
             facts.append(f"  {name.replace('_', ' '):<22} {100 * score:5.1f}")
     return "\n".join(rows + facts)
+
+
+_STYLES = {
+    "voc": " (VOC style: a border of 255 is not scored)",
+    "sbd": " (SBD style: no border of 255, every contour pixel counts)",
+    "mixed": " (some masks with a border of 255, some without)",
+}
+
+
+def _of_label_maps(values: Values) -> list[str]:
+    facts = [f"a predicted 255 counts as {values['predicted_ignore']}"]
+    if "boundary_iou" in values:
+        curve = values["trimap"]
+        near = ", ".join(
+            f"{width} px {100 * miou:.1f}"
+            for width, miou in zip(curve["widths"], curve["miou"], strict=True)
+        )
+        facts.append(f"boundary IoU {100 * values['boundary_iou']:.1f}")
+        facts.append(f"mIoU within so many pixels of a contour: {near}")
+    return facts
+
+
+def _of_attention(values: Values) -> list[str]:
+    facts = [f"at the threshold {values['best_threshold']}, the best for these very images"]
+    chosen = values.get("at_chosen")
+    if chosen:
+        facts.append(
+            f"at {chosen['threshold']}, the best of {chosen['from']}: mIoU "
+            f"{100 * chosen['miou']:.1f}  {_interval(chosen['interval'])}"
+        )
+    recall, lit = values["matched_recall"], values["background_lit_at_recall"]
+    facts.append(
+        f"no threshold finds {recall:.0%} of the object pixels"
+        if lit is None
+        else f"where {recall:.0%} of the object pixels are found, {lit:.1%} of the background "
+        "is lit"
+    )
+    if "max_box_acc_v2" in values:
+        boxes, ranked = values["max_box_acc_v2"], values["pixel_average_precision"]
+        facts.append(f"MaxBoxAccV2 {100 * boxes:.1f}, PxAP {100 * ranked:.1f}")
+    if values["classification_map"] is not None:
+        facts.append(f"classification mAP {100 * values['classification_map']:.1f}")
+    return facts
+
+
+def _difference(against: Values) -> str:
+    threshold = against.get("best_threshold")
+    best = "" if threshold is None else f" at its best threshold {threshold}"
+    verdict = "is real" if against["real"] else "may be the choice of images"
+    return (
+        f"against {against['source']}{best}, {100 * against['miou']:.1f}: "
+        f"{100 * against['difference']:+.1f}  {_interval(against, sign='+')}, which {verdict}"
+    )
+
+
+def _interval(values: Values, sign: str = "") -> str:
+    low, high = (f"{100 * values[end]:{sign}.1f}" for end in ("low", "high"))
+    return f"[{low}, {high}]"
 
 
 def _work(values: Values) -> str:

@@ -31,6 +31,8 @@ INPUT_PATHS = frozenset(
         "weights",
         "pred",
         "gt",
+        "against",
+        "threshold_from",
     }
 )
 

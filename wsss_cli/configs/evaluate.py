@@ -24,6 +24,12 @@ class EvaluateConfig(CommonConfig):
         predicted_ignore: What a predicted 255 counts as where the truth is a label: a
             ``false-negative`` of that label, ``background``, or ``excluded`` from the score,
             which flatters it.
+        split: List of images to be scored, all of which must be there; None takes all that are.
+        boundaries: Also score label maps near contours: boundary IoU and the trimap curve.
+        localisation: Also score attention as boxes and pixels: MaxBoxAccV2 and PxAP.
+        against: Another run, folder of label maps or attention file, to be scored on the same
+            images and compared with.
+        threshold_from: Run on another split whose best threshold is also applied to the attention.
         baselines: Also score label maps that need no learning, on the same images.
         saliency: Saliency maps for the baselines; None takes those the run's proxies used.
     """
@@ -33,6 +39,11 @@ class EvaluateConfig(CommonConfig):
     gt: Path | None = None
     attention: Path | None = None
     predicted_ignore: str = "false-negative"
+    split: str | None = None
+    boundaries: bool = False
+    localisation: bool = False
+    against: Path | None = None
+    threshold_from: Path | None = None
     baselines: bool = False
     saliency: Path | None = None
 
@@ -49,4 +60,19 @@ class EvaluateConfig(CommonConfig):
             self.attention is None or self.what == "attention" or self.baselines,
             "attention",
             "is scored with --what attention, or tells --baselines the labels",
+        )
+        check(
+            not (self.boundaries and self.what == "attention"),
+            "boundaries",
+            "is of label maps; attention has contours only where it is thresholded",
+        )
+        check(
+            not self.localisation or self.what == "attention",
+            "localisation",
+            "is for --what attention; label maps have no threshold",
+        )
+        check(
+            self.threshold_from is None or self.what == "attention",
+            "threshold_from",
+            "is for --what attention; label maps have no threshold",
         )

@@ -7,13 +7,22 @@ where they find equally much.
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
+import cv2
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from wsss_cli.labels import IGNORE
-from wsss_cli.metrics.segmentation import require_labels
+from wsss_cli.metrics.segmentation import EXACT, require_labels
+
+FloatArray = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
+
+# Of the table of thresholds; a power of two, so that finding a score's cell does not round.
+_CELLS = 1024
 
 
 class ThresholdCurve:
@@ -29,10 +38,14 @@ class ThresholdCurve:
 
         Args:
             num_labels: Labels including background.
-            thresholds: (T,) ascending.
+            thresholds: (T,) ascending in [0, 1], 1/1024 or more apart, at most 255.
+
+        Raises:
+            ValueError: The thresholds are others.
         """
         self.num_labels = num_labels
         self.thresholds = torch.as_tensor(thresholds, dtype=torch.float32).contiguous()
+        self._steps = _Steps(self.thresholds.numpy())
         buckets = len(self.thresholds) + 1
         # counts[b, truth, winner]: pixels whose score passes exactly the first b thresholds
         self._counts = torch.zeros(buckets, num_labels, num_labels, dtype=torch.int64)
@@ -52,14 +65,15 @@ class ThresholdCurve:
         class_ids = torch.as_tensor(class_ids).long()
         require_labels("target", target, self.num_labels)
         require_labels("class_ids", class_ids, self.num_labels)
-        valid = target != IGNORE
-        # Background that no threshold passes: the answer where no class is present.
-        nothing = maps.new_full((1, *maps.shape[1:]), -torch.inf)
-        score, index = torch.cat((maps, nothing))[:, valid].float().max(dim=0)  # (pixels,)
-        winner = torch.cat((class_ids, class_ids.new_zeros(1)))[index]
-        passed = torch.searchsorted(self.thresholds, score, right=True)
-        cells = (passed * self.num_labels + target[valid].long()) * self.num_labels + winner
-        self._counts += torch.bincount(cells, minlength=self._counts.numel()).view_as(self._counts)
+        score, winner = _strongest(maps.float().numpy(), class_ids.tolist())  # (H, W) each
+        passed = self._steps.passed(score)
+        sizes = list(self._counts.shape)
+        ranges = [end for size in sizes for end in (0, size)]  # beyond them, as 255 is, uncounted
+        pixels = [plane.reshape(1, -1) for plane in (passed, target.byte().numpy(), winner)]
+        for first in range(0, target.numel(), EXACT):
+            part = [plane[:, first : first + EXACT] for plane in pixels]
+            found = cv2.calcHist(part, [0, 1, 2], None, sizes, ranges)
+            self._counts += torch.from_numpy(found.astype(np.int64))
 
     def add(self, other: "ThresholdCurve") -> None:
         """Add the counts of other images, made with the same labels and thresholds."""
@@ -86,6 +100,46 @@ class ThresholdCurve:
         confusion = found.clone()
         confusion[:, :, 0] += (total - found).sum(dim=-1)  # below it: background
         return confusion
+
+
+class _Steps:
+    """How many thresholds a score passes: a table lookup and one comparison.
+
+    A cell of the table holds one threshold at most, so whether that one is passed is all that the
+    table leaves open. This is exact: multiplying by a power of two does not round.
+    """
+
+    def __init__(self, thresholds: FloatArray) -> None:
+        """Prepare the table for (T,) float32 thresholds."""
+        if len(thresholds) > 255 or (thresholds < 0).any():
+            raise ValueError("there must be at most 255 thresholds, of 0 or more")
+        cells = (thresholds * _CELLS).astype(np.int64)
+        if len(set(cells.tolist())) < len(cells) or (np.diff(thresholds) <= 0).any():
+            raise ValueError("thresholds must ascend by 1/1024 or more")
+        self._below = np.searchsorted(cells, np.arange(_CELLS + 2)).astype(np.uint8)
+        self._next = np.append(thresholds, np.inf).astype(np.float32)
+
+    def passed(self, score: FloatArray) -> Bytes:
+        """(H, W) uint8 number of thresholds that are at most the (H, W) score."""
+        cell = np.minimum(score * np.float32(_CELLS), _CELLS + 1).astype(np.int16)
+        number: Bytes = self._below.take(cell)
+        number += score >= self._next.take(number)
+        return number
+
+
+def _strongest(maps: FloatArray, class_ids: Sequence[int]) -> tuple[FloatArray, Bytes]:
+    """The (H, W) largest value at each pixel and the class it belongs to, the first on ties.
+
+    Without maps the value is 0 and the class the background.
+    """
+    if not len(maps):
+        nothing = maps.shape[1:]
+        return np.zeros(nothing, np.float32), np.zeros(nothing, np.uint8)
+    score, winner = maps[0], np.full(maps.shape[1:], class_ids[0], np.uint8)
+    for attention, class_id in zip(maps[1:], class_ids[1:], strict=True):
+        winner[attention > score] = class_id
+        score = np.maximum(score, attention)
+    return score, winner
 
 
 def object_found(confusions: Tensor) -> Tensor:

@@ -7,7 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wsss_cli.metrics.segmentation import confusion_matrix, iou, pixel_accuracy, unpredicted
+from wsss_cli.metrics.segmentation import (
+    false_shares,
+    iou,
+    joint_counts,
+    overlap,
+    pixel_accuracy,
+    recall,
+)
 
 
 @dataclass
@@ -26,10 +33,8 @@ class Tally:
     @classmethod
     def of(cls, prediction: Tensor, target: Tensor, num_labels: int) -> "Tally":
         """Count one image."""
-        return cls(
-            confusion_matrix(prediction, target, num_labels),
-            unpredicted(prediction, target, num_labels),
-        )
+        counts = joint_counts(prediction, target, num_labels)
+        return cls(counts[:-1, :-1], counts[:-1, -1])
 
     def add(self, other: "Tally") -> None:
         """Add another image's counts."""
@@ -44,20 +49,34 @@ class Tally:
             confusion[:, 0] += missed
         return confusion, missed if predicted_ignore == "false-negative" else 0 * missed
 
+    def overlap(self, predicted_ignore: str) -> Tensor:
+        """(2, L) intersection and union of every label under a convention for predicted 255."""
+        return overlap(*self.counted(predicted_ignore))
+
     def scores(self, class_names: Sequence[str], predicted_ignore: str) -> dict[str, Any]:
         """Scores under a convention for predicted 255; a label that is nowhere is null."""
         ignored, labelled = int(self.missed.sum()), int(self.confusion.sum())
-        confusion, counted = self.counted(predicted_ignore)
-        ious = iou(confusion, counted)
+        counts = self.counted(predicted_ignore)
         names = ("background", *class_names)
-        per_class = {
-            name: None if value.isnan() else float(value)
-            for name, value in zip(names, ious, strict=True)
-        }
+        ious, accuracies = iou(*counts), recall(*counts)
+        false_positive, false_negative = false_shares(*counts)
+        per_class = by_name(names, ious)
         return {
             "miou": float(ious.nanmean()),
             "per_class": per_class,
+            "false_positive": by_name(names, false_positive),
+            "false_negative": by_name(names, false_negative),
             "absent": [name for name, value in per_class.items() if value is None],
-            "pixel_accuracy": pixel_accuracy(confusion, counted),
+            "pixel_accuracy": pixel_accuracy(*counts),
+            "class_accuracy": float(accuracies.nanmean()),
+            "per_class_accuracy": by_name(names, accuracies),
             "coverage": labelled / max(1, ignored + labelled),
         }
+
+
+def by_name(names: Sequence[str], values: Tensor) -> dict[str, float | None]:
+    """One number a label as JSON values: null where it is not defined."""
+    return {
+        name: None if value.isnan() else float(value)
+        for name, value in zip(names, values, strict=True)
+    }

@@ -1,0 +1,265 @@
+"""``wsss evaluate`` on anybody's folders: what it compares, what it names, what it refuses."""
+
+import json
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from conftest import Command, Outcome, TinyTree
+from PIL import Image
+
+from wsss_cli.artifacts.label_png import voc_palette, write_label_map
+from wsss_cli.metrics.boundary import boundary_overlap
+from wsss_cli.metrics.segmentation import iou_of
+from wsss_cli.metrics.trimap import trimap_overlaps
+
+CLASSES = ["square", "disc", "cross"]
+
+
+def _truth(tree: TinyTree, image_id: str) -> np.ndarray:
+    return np.array(Image.open(tree.mask(image_id)))
+
+
+def _folder(tree: TinyTree, folder: Path, wrong: float, seed: int = 0) -> Path:
+    """The truth with some of its pixels changed; no 255."""
+    rng = np.random.default_rng(seed)
+    for image_id in tree.train_ids:
+        labels = _truth(tree, image_id)
+        labels[(rng.random(labels.shape) < wrong) | (labels == 255)] = 0
+        write_label_map(folder / f"{image_id}.png", labels)
+    return folder
+
+
+def _refused(outcome: Outcome, code: int, *named: object) -> None:
+    assert (outcome.code, outcome.out) == (code, "")
+    assert outcome.err.splitlines()[-1].startswith("error: ")
+    for text in named:
+        assert str(text) in outcome.err
+
+
+@pytest.fixture
+def better(tree: TinyTree, tmp_path: Path) -> Path:
+    return _folder(tree, tmp_path / "better", 0.1)
+
+
+@pytest.fixture
+def worse(tree: TinyTree, tmp_path: Path) -> Path:
+    return _folder(tree, tmp_path / "worse", 0.5)
+
+
+def _evaluate(tree: TinyTree, folder: Path, *more: object) -> list[object]:
+    return ["evaluate", "--pred", folder, "--data", tree.root, "--split", "train", *more]
+
+
+def test_two_folders_are_compared_on_the_same_images(
+    wsss: Command, tree: TinyTree, better: Path, worse: Path
+) -> None:
+    found = wsss(*_evaluate(tree, better, "--against", worse, "--json")).values
+    other = wsss(*_evaluate(tree, worse, "--json")).values
+    against = found["against"]
+    assert against["miou"] == pytest.approx(other["miou"])
+    assert against["difference"] == pytest.approx(found["miou"] - other["miou"])
+    assert 0 < against["low"] <= against["difference"] <= against["high"]
+    assert against["real"] is True
+    assert found["interval"]["low"] < found["miou"] < found["interval"]["high"]
+    text = wsss(*_evaluate(tree, better, "--against", worse)).out
+    assert "which is real" in text
+
+
+def test_a_folder_beside_its_own_copy_does_not_differ(
+    wsss: Command, tree: TinyTree, better: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(better, tmp_path / "copy")
+    against = wsss(*_evaluate(tree, better, "--against", copy, "--json")).values["against"]
+    assert (against["difference"], against["low"], against["high"]) == (0, 0, 0)
+    assert against["real"] is False
+    _refused(wsss(*_evaluate(tree, better, "--against", better)), 2, "what is scored itself")
+
+
+def test_the_draws_follow_the_seed(wsss: Command, tree: TinyTree, better: Path) -> None:
+    first, again, other = (
+        wsss(*_evaluate(tree, better, "--json", "--seed", seed)).values["interval"]
+        for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_what_cannot_be_compared_is_one_sentence(
+    wsss: Command, tree: TinyTree, better: Path, worse: Path, tmp_path: Path
+) -> None:
+    lost = tree.train_ids[3]
+    (worse / f"{lost}.png").unlink()
+    _refused(wsss(*_evaluate(tree, better, "--against", worse)), 1, "--against", lost)
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    _refused(wsss(*_evaluate(tree, better, "--against", nothing)), 2, "neither a segment folder")
+
+
+def test_images_of_a_split_must_all_be_there(wsss: Command, tree: TinyTree, better: Path) -> None:
+    lost = tree.train_ids[5]
+    (better / f"{lost}.png").unlink()
+    _refused(wsss(*_evaluate(tree, better)), 1, "1 of the 12 images of train", lost)
+    _refused(
+        wsss("evaluate", "--pred", better, "--gt", tree.root / "SegmentationClass",
+             "--split", "train"), 2, "--data DIR",
+    )  # fmt: skip
+
+
+def test_masks_without_a_prediction_are_listed(wsss: Command, tree: TinyTree, better: Path) -> None:
+    lost = tree.train_ids[5]
+    (better / f"{lost}.png").unlink()
+    folders = ["--pred", better, "--gt", tree.root / "SegmentationClass", "--data", tree.root]
+    outcome = wsss("evaluate", *folders, "--json")
+    assert outcome.values["missing_predictions"] == sorted([lost, *tree.val_ids])
+    assert lost in outcome.err
+    assert lost in wsss("evaluate", *folders, "-q").out
+
+
+def test_contours_are_scored_over_the_data_set(wsss: Command, tree: TinyTree, worse: Path) -> None:
+    found = wsss(*_evaluate(tree, worse, "--boundaries", "--json")).values
+    boundary, trimap = 0, 0
+    for image_id in tree.train_ids:
+        maps = np.array(Image.open(worse / f"{image_id}.png")), _truth(tree, image_id)
+        boundary = boundary + boundary_overlap(*maps, 4, "false-negative")
+        trimap = trimap + trimap_overlaps(*maps, 4, "false-negative")
+    assert found["boundary_iou"] == pytest.approx(float(iou_of(boundary).nanmean()))
+    assert found["trimap"]["miou"] == pytest.approx(iou_of(trimap).nanmean(dim=-1).tolist())
+    assert list(found["per_class_boundary_iou"]) == ["background", *CLASSES]
+    assert "boundary IoU" in wsss(*_evaluate(tree, worse, "--boundaries")).out
+    assert "boundary_iou" not in wsss(*_evaluate(tree, worse, "--json")).values
+
+
+def test_the_style_of_the_truth_is_said(
+    wsss: Command, tree: TinyTree, better: Path, tmp_path: Path
+) -> None:
+    assert wsss(*_evaluate(tree, better, "--json")).values["ground_truth_style"] == "sbd"
+    gt = tmp_path / "gt"
+    for number, image_id in enumerate(tree.train_ids):
+        labels = _truth(tree, image_id)
+        if number:
+            touching = np.zeros(labels.shape, bool)
+            touching[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+            touching[:, :-1] |= labels[:, 1:] != labels[:, :-1]
+            labels[touching] = 255
+        write_label_map(gt / f"{image_id}.png", labels)
+    found = wsss(*_evaluate(tree, better, "--gt", gt, "--json")).values
+    assert found["ground_truth_style"] == "mixed"
+    assert found["ground_truth_styles"] == {"sbd": 1, "voc": 11}
+
+
+def test_palette_png_decoded_to_colours_is_recognised(
+    wsss: Command, tree: TinyTree, better: Path
+) -> None:
+    path = better / f"{tree.train_ids[0]}.png"
+    Image.fromarray(voc_palette()[np.array(Image.open(path))]).save(path)
+    _refused(wsss(*_evaluate(tree, better)), 1, path, "all its colours are those of VOC's palette")
+
+
+@pytest.mark.parametrize(
+    ("mode", "named"),
+    [("RGBA", "RGBA pixels, not labels"), ("I;16", "16 bits"), ("1", "one-bit pixels")],
+)
+@pytest.mark.parametrize("folder", ["prediction", "truth"])
+def test_other_pixels_than_labels_are_named(
+    wsss: Command, tree: TinyTree, better: Path, tmp_path: Path, folder: str, mode: str, named: str
+) -> None:
+    gt = Path(shutil.copytree(tree.root / "SegmentationClass", tmp_path / "gt"))
+    path = (better if folder == "prediction" else gt) / f"{tree.train_ids[0]}.png"
+    Image.new(mode, (64, 48)).save(path)
+    outcome = wsss(*_evaluate(tree, better, "--gt", gt, "--json"))
+    _refused(outcome, 1, path, named)
+
+
+def test_truncated_and_absent_files_are_named(
+    wsss: Command, tree: TinyTree, better: Path, tmp_path: Path
+) -> None:
+    path = better / f"{tree.train_ids[2]}.png"
+    path.write_bytes(path.read_bytes()[:50])
+    _refused(wsss(*_evaluate(tree, better)), 1, path, "not a readable PNG")
+    (tmp_path / "empty").mkdir()
+    _refused(wsss(*_evaluate(tree, tmp_path / "empty")), 2, tmp_path / "empty", "holds no PNG")
+
+
+def test_proxies_that_have_vanished_are_missed(
+    wsss: Command, tree: TinyTree, trained: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    assert wsss("proxy", "--run", run, "--saliency", tree.saliency).code == 0
+    next((run / "proxy" / "labels").glob("*.png")).unlink()
+    outcome = wsss("evaluate", "--what", "proxy", "--run", run)
+    _refused(outcome, 1, "11 of the 12 label maps", "wsss proxy")
+
+
+def _attention(path: Path, tree: TinyTree, image_ids: list[str], scale: float) -> Path:
+    """The truth as attention of the strength ``scale``, half as strong on the left."""
+    with h5py.File(path, "w") as file:
+        for image_id in image_ids:
+            labels = _truth(tree, image_id)
+            present = [c for c in (1, 2, 3) if (labels == c).any()]
+            maps = scale * np.stack([labels == c for c in present]).astype(np.float32)
+            maps[..., :32] /= 2
+            maps += 0.1
+            file[f"{image_id}/maps"] = maps
+            file[f"{image_id}/class_ids"] = present
+    return path
+
+
+def test_attention_is_compared_each_at_its_best_threshold(
+    wsss: Command, tree: TinyTree, tmp_path: Path
+) -> None:
+    """Both separate object and background perfectly, though at different thresholds."""
+    strong, weak = (
+        _attention(tmp_path / f"{scale}.h5", tree, tree.train_ids, scale) for scale in (0.9, 0.2)
+    )
+    arguments = ["evaluate", "--what", "attention", "--attention", strong, "--data", tree.root]
+    found = wsss(*arguments, "--against", weak, "--json").values
+    assert found["miou"] == found["against"]["miou"] == 1
+    assert (found["against"]["difference"], found["against"]["real"]) == (0, False)
+    assert found["interval"]["low"] == found["interval"]["high"] == 1
+    assert found["best_threshold"] == found["against"]["best_threshold"] == 0.11
+    few = _attention(tmp_path / "few.h5", tree, tree.train_ids[:5], 0.5)
+    _refused(wsss(*arguments, "--against", few), 1, few, tree.train_ids[5])
+
+
+def test_attention_that_is_the_truth_finds_every_box(
+    wsss: Command, tree: TinyTree, tmp_path: Path
+) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for image_id in tree.train_ids:
+            labels = _truth(tree, image_id)
+            present = [c for c in (1, 2, 3) if (labels == c).any()]
+            file[f"{image_id}/maps"] = np.stack([labels == c for c in present]).astype(np.float32)
+            file[f"{image_id}/class_ids"] = present
+    arguments = ["evaluate", "--what", "attention", "--attention", tmp_path / "a.h5"]
+    found = wsss(*arguments, "--data", tree.root, "--localisation", "--json").values
+    assert found["max_box_acc_v2"] == found["pixel_average_precision"] == 1
+    assert "max_box_acc_v2" not in wsss(*arguments, "--data", tree.root, "--json").values
+
+
+def test_threshold_of_another_split_is_applied(
+    wsss: Command, tree: TinyTree, trained: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(trained, tmp_path / "other"))
+    theirs = _attention(tmp_path / "theirs.h5", tree, tree.val_ids, 0.8)
+    arguments = ["evaluate", "--what", "attention", "--data", tree.root]
+    mine = [*arguments, "--attention", theirs, "--threshold-from", other, "--json"]
+    _refused(wsss(*mine), 2, "has no scores yet", "--run")
+    assert wsss(*arguments, "--run", other).code == 0
+    path = other / "evaluate" / "attention.json"
+    scores = json.loads(path.read_text())
+    path.write_text(json.dumps({**scores, "best_threshold": 0.6}))
+    found = wsss(*mine).values
+    assert found["best_threshold"] == 0.11
+    assert found["at_chosen"]["threshold"] == 0.6
+    curve = found["curve"]
+    at = curve["thresholds"].index(0.6)
+    assert found["at_chosen"]["miou"] == pytest.approx(curve["miou"][at], abs=1e-6)
+    # There the left half of the objects, of .5, is lost.
+    assert curve["recall"][at] < 1
+    assert curve["precision"][curve["thresholds"].index(0.11)] == 1
+    own = [*arguments, "--run", other, "--threshold-from", other]
+    _refused(wsss(*own), 2, "scored this very attention")
+    path.write_text(json.dumps({**scores, "artifact_fingerprint": "another"}))
+    _refused(wsss(*mine), 2, "of an earlier result")

@@ -1,0 +1,64 @@
+"""``wsss evaluate``: score predictions, proxies or attention against true masks.
+
+Scores take seconds and are made of what is on disk now, so unlike the other stages this one
+neither keeps an earlier result nor refuses to replace it.
+"""
+
+from wsss_cli.artifacts.atomic import write_json
+from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
+from wsss_cli.metrics.tally import Tally
+from wsss_cli.stages.evaluate.attention import (
+    FIXED_THRESHOLD,
+    MATCHED_RECALL,
+    THRESHOLDS,
+    score_attention,
+)
+from wsss_cli.stages.evaluate.label_maps import score_label_maps
+from wsss_cli.stages.evaluate.plan import EvaluatePlan, prepare
+from wsss_cli.stages.report import Report
+from wsss_cli.tracking import Track
+
+__all__ = [
+    "FIXED_THRESHOLD",
+    "MATCHED_RECALL",
+    "THRESHOLDS",
+    "EvaluatePlan",
+    "prepare",
+    "run",
+]
+
+
+def run(
+    config: EvaluateConfig, *, track: Track, per_image: dict[str, Tally] | None = None
+) -> Report:
+    """Score, and keep the scores in the run unless foreign folders were compared.
+
+    Args:
+        config: Settings.
+        track: Shown the progress.
+        per_image: Filled, if given, with the counts of each image by id, in the order scored; of
+            attention those at ``FIXED_THRESHOLD``.
+
+    Raises:
+        WsssError: A file is missing or broken, or a size or value does not fit.
+    """
+    plan = prepare(config, track)
+    score = score_attention if config.what == "attention" else score_label_maps
+    values = {
+        "what": config.what,
+        **score(plan, track, per_image),
+        "images": len(plan.image_ids),
+        "without_ground_truth": plan.without_truth,
+        "without_prediction": len(plan.missing_predictions),
+        "missing_predictions": plan.missing_predictions,
+        "source": str(plan.source),
+        "ground_truth": str(plan.truth[0].parent),
+    }
+    if config.pred is not None or (config.what == "attention" and config.attention is not None):
+        return Report("evaluate", None, False, values)
+    made = read_manifest(config.run / SCORED_STAGE[config.what])["fingerprint"]
+    write_json(
+        config.run / "evaluate" / f"{config.what}.json", {**values, "artifact_fingerprint": made}
+    )
+    return Report("evaluate", config.run / "evaluate", False, values)

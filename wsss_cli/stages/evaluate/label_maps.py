@@ -1,0 +1,154 @@
+"""Label maps against true ones: predictions, proxies, maps of other tools."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.errors import WsssError
+from wsss_cli.metrics.boundary import DISTANCE, boundary_overlap
+from wsss_cli.metrics.segmentation import iou_of
+from wsss_cli.metrics.tally import Tally, by_name
+from wsss_cli.metrics.trimap import WIDTHS, trimap_overlaps
+from wsss_cli.metrics.truth_style import border_style, common_style
+from wsss_cli.stages.evaluate.plan import EvaluatePlan
+from wsss_cli.stages.evaluate.uncertainty import comparison, interval
+from wsss_cli.tracking import Track
+
+# Beside the baselines, in the order counted.
+_SCORED, _RIVAL = "scored", "rival"
+
+LabelMap = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What one image adds to the scores.
+
+    Attributes:
+        tallies: Of what is scored, its rival and the baselines, by name.
+        style: Of the truth's borders; None where it has one label only.
+        boundary: (2, L) overlap of the boundary regions, if asked for.
+        trimap: (W, 2, L) overlap in the band of each width, if asked for.
+    """
+
+    tallies: dict[str, Tally]
+    style: str | None
+    boundary: Tensor | None = None
+    trimap: Tensor | None = None
+
+
+def score_label_maps(
+    plan: EvaluatePlan, track: Track, per_image: dict[str, Tally] | None
+) -> dict[str, Any]:
+    """The scores of label maps, as JSON values.
+
+    Kept of each image are the overlaps that the bootstrap needs, two numbers a label; everything
+    else is summed on the way.
+    """
+    convention, seed = plan.config.predicted_ignore, plan.config.seed
+    totals: dict[str, Tally] = {}
+    overlaps: dict[str, list[Tensor]] = {_SCORED: [], _RIVAL: []}
+    styles: Counter[str] = Counter()
+    boundary = torch.zeros(2, plan.num_labels, dtype=torch.int64)
+    trimap = torch.zeros(len(WIDTHS), 2, plan.num_labels, dtype=torch.int64)
+
+    counted = plan.each(lambda index: _count(plan, index), track)
+    for image_id, counts in zip(plan.image_ids, counted, strict=True):
+        for name, tally in counts.tallies.items():
+            if name not in totals:
+                totals[name] = Tally.empty(plan.num_labels)
+            totals[name].add(tally)
+            if name in overlaps:
+                overlaps[name].append(tally.overlap(convention).int())
+        if counts.style is not None:
+            styles[counts.style] += 1
+        if counts.boundary is not None and counts.trimap is not None:
+            boundary += counts.boundary
+            trimap += counts.trimap
+        if per_image is not None:
+            per_image[image_id] = counts.tallies[_SCORED]
+
+    values = {
+        **totals.pop(_SCORED).scores(plan.class_names, convention),
+        "interval": interval(overlaps[_SCORED], seed),
+        "predicted_ignore": convention,
+        "ground_truth_style": common_style(styles),
+        "ground_truth_styles": dict(styles),
+    }
+    if plan.rival is not None:
+        del totals[_RIVAL]
+        values["against"] = comparison(overlaps[_SCORED], overlaps[_RIVAL], plan.rival, seed)
+    if plan.config.boundaries:
+        values |= _boundary_scores(plan.class_names, boundary, trimap)
+    if totals:
+        values["baselines"] = {
+            name: total.scores(plan.class_names, convention)["miou"]
+            for name, total in totals.items()
+        }
+    return values
+
+
+def _count(plan: EvaluatePlan, index: int) -> _Counts:
+    config, num_labels, truth = plan.config, plan.num_labels, plan.truth[index]
+    target = read_label_map(truth, num_labels=num_labels)
+    prediction = _read_fitting(plan.source / truth.name, target, truth, num_labels)
+    label_maps = {_SCORED: torch.from_numpy(prediction)}
+    if plan.rival is not None:
+        theirs = _read_fitting(plan.rival / truth.name, target, truth, num_labels)
+        label_maps[_RIVAL] = torch.from_numpy(theirs)
+    if plan.baselines is not None:
+        height, width = target.shape
+        label_maps |= plan.baselines.label_maps(index, (height, width))
+    true = torch.from_numpy(target)
+    tallies = {name: Tally.of(found, true, num_labels) for name, found in label_maps.items()}
+    if not config.boundaries:
+        return _Counts(tallies, border_style(target))
+    return _Counts(
+        tallies,
+        border_style(target),
+        boundary_overlap(prediction, target, num_labels, config.predicted_ignore),
+        trimap_overlaps(prediction, target, num_labels, config.predicted_ignore),
+    )
+
+
+def _read_fitting(path: Path, target: LabelMap, truth: Path, num_labels: int) -> LabelMap:
+    """A label map of the size of its truth.
+
+    Raises:
+        WsssError: It has another size, or cannot be read.
+    """
+    label_map = read_label_map(path, num_labels=num_labels)
+    if label_map.shape != target.shape:
+        raise WsssError(
+            f"{path} is {pixels(label_map.shape)} pixels, its truth {truth} "
+            f"{pixels(target.shape)}; label maps must have the size of their image"
+        )
+    return label_map
+
+
+def _boundary_scores(
+    class_names: Sequence[str], boundary: Tensor, trimap: Tensor
+) -> dict[str, Any]:
+    ious = iou_of(boundary)
+    return {
+        "boundary_iou": float(ious.nanmean()),
+        "boundary_distance": DISTANCE,
+        "per_class_boundary_iou": by_name(("background", *class_names), ious),
+        "trimap": {
+            "widths": list(WIDTHS),
+            "miou": [float(miou) for miou in iou_of(trimap).nanmean(dim=-1)],
+        },
+    }
+
+
+def pixels(size: Sequence[int]) -> str:
+    """A size (H, W) for a message."""
+    return f"{size[1]} x {size[0]}"

@@ -1,0 +1,225 @@
+"""What ``wsss evaluate`` scores, against what: everything checked before the first image."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
+from wsss_cli.artifacts.stage_directory import read_manifest, require_complete
+from wsss_cli.configs.common import record
+from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
+from wsss_cli.data.data_set import DataSet
+from wsss_cli.data.label_folder import png_files, png_ids, require_folder
+from wsss_cli.data.loading import prefetch
+from wsss_cli.data.voc import VOC_CLASSES
+from wsss_cli.device import resolve_workers
+from wsss_cli.errors import UsageError, WsssError, listing
+from wsss_cli.stages.baselines import Baselines, recorded_logits, recorded_saliency
+from wsss_cli.stages.crf import REFINED
+from wsss_cli.stages.evaluate.chosen_threshold import ChosenThreshold, recorded_threshold
+from wsss_cli.stages.inputs import data_if_known, find_attention, find_masks
+from wsss_cli.stages.proxy import LABELS
+from wsss_cli.stages.segment import PREDICTIONS
+from wsss_cli.tracking import Track
+
+T = TypeVar("T")
+
+# Where a stage keeps the label maps that are scored.
+LABEL_FOLDERS = {"prediction": PREDICTIONS, "proxy": LABELS, "crf": REFINED}
+
+
+@dataclass(frozen=True)
+class EvaluatePlan:
+    """Everything checked before the first image.
+
+    Attributes:
+        class_names: Of classes 1..C.
+        source: Scored folder or file.
+        rival: Folder or file of the same kind that it is compared with on the same images.
+        image_ids: Images that have both a prediction and a truth.
+        without_truth: How many predictions have no mask.
+        missing_predictions: Masks of ``--gt`` that have no label map in ``--pred``.
+        truth: True label map of each image.
+        baselines: What else is scored, if asked for.
+        chosen: The threshold of another run's evaluation, if asked for.
+    """
+
+    config: EvaluateConfig
+    class_names: tuple[str, ...]
+    source: Path
+    rival: Path | None
+    image_ids: list[str]
+    without_truth: int
+    missing_predictions: list[str]
+    truth: list[Path]
+    baselines: Baselines | None
+    chosen: ChosenThreshold | None
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether the run's attention is merged with that of earlier rounds."""
+        own = self.config.what == "attention" and self.config.attention is None
+        return own and "erase" in read_manifest(self.config.run / "attend")["inputs"]
+
+    @property
+    def num_labels(self) -> int:
+        """Labels including background."""
+        return len(self.class_names) + 1
+
+    def each(self, work: Callable[[int], T], track: Track) -> Iterable[T]:
+        """Results of ``work`` on every image, in order, with progress."""
+        count = len(self.image_ids)
+        done = prefetch(work, range(count), resolve_workers(self.config.workers))
+        return track.steps(done, total=count, label="scoring")
+
+    def describe(self) -> dict[str, Any]:
+        """What would be done, for ``--dry-run``."""
+        return {
+            **record(self.config),
+            "source": str(self.source),
+            "against": None if self.rival is None else str(self.rival),
+            "ground_truth": str(self.truth[0].parent),
+            "images": len(self.image_ids),
+            "without_ground_truth": self.without_truth,
+            "without_prediction": len(self.missing_predictions),
+        }
+
+
+def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
+    """Check what is scored, its truth and the classes.
+
+    Raises:
+        WsssError: Something is missing.
+    """
+    tree = data_if_known(config, SCORED_STAGE[config.what])
+    source, image_ids = _scored(config, tree)
+    if config.split is not None:
+        image_ids = _of_split(config.split, tree, source, image_ids)
+    gt = find_masks(tree) if config.gt is None and tree is not None else config.gt
+    if gt is None:
+        raise UsageError("the true masks are not known; pass --gt DIR or --data DIR")
+    require_folder(gt, "--gt")
+    known = [image_id for image_id in image_ids if (gt / f"{image_id}.png").is_file()]
+    if not known:
+        raise WsssError(
+            f"none of the {len(image_ids)} images of {source} has a mask in {gt}; check that both "
+            "are of the same data set"
+        )
+    without_truth = len(image_ids) - len(known)
+    if without_truth:
+        track.note(f"{without_truth} of {len(image_ids)} images have no mask in {gt}: not scored")
+    if tree is None:
+        track.note("no data set is known, so classes are named as VOC's; pass --data DIR for yours")
+    names = tree.class_names if tree is not None else VOC_CLASSES
+    missing = []
+    if config.pred is not None and config.split is None:
+        missing = sorted(set(png_ids(gt, "--gt")) - set(known))
+        if missing:
+            track.note(
+                f"{len(missing)} masks of {gt} have no label map in {source}: not scored: "
+                f"{listing(missing)} (name the images that must be there with --split)"
+            )
+    rival = None if config.against is None else _rival(config, tree, known)
+    if rival is not None and rival.resolve() == source.resolve():
+        raise UsageError(f"--against {config.against} is what is scored itself; name another run")
+    chosen = None
+    if config.threshold_from is not None:
+        chosen = recorded_threshold(config.threshold_from, scored=source)
+    return EvaluatePlan(
+        config=config,
+        class_names=names,
+        source=source,
+        rival=rival,
+        image_ids=known,
+        without_truth=without_truth,
+        missing_predictions=missing,
+        truth=[gt / f"{image_id}.png" for image_id in known],
+        baselines=_baselines(config, tree, known) if config.baselines else None,
+        chosen=chosen,
+    )
+
+
+def _scored(config: EvaluateConfig, tree: DataSet | None) -> tuple[Path, list[str]]:
+    """What is scored, and the ids that it must cover."""
+    if config.what == "attention":
+        path = find_attention(config.attention, config.run)
+        with AttentionFile(path, tree.class_names if tree else None) as file:
+            return path, file.image_ids
+    if config.pred is not None:
+        return config.pred, png_ids(config.pred, "--pred")
+    stage = SCORED_STAGE[config.what]
+    manifest = require_complete(config.run / stage, stage, instead="--pred DIR")
+    folder = config.run / stage / LABEL_FOLDERS[config.what]
+    image_ids = png_ids(folder, "--pred")
+    if config.what == "prediction" and tree is not None:
+        lost = sorted(set(tree.image_ids(manifest["config"]["split"])) - set(image_ids))
+        if lost:
+            raise WsssError(f"{folder} lacks the predictions of {listing(lost)}; run wsss segment")
+    made = manifest.get("counts", {}).get("images", 0)
+    if len(image_ids) < made:
+        raise WsssError(
+            f"{folder} holds {len(image_ids)} of the {made} label maps that were made; run wsss "
+            f"{stage} again"
+        )
+    return folder, image_ids
+
+
+def _of_split(
+    split: str, tree: DataSet | None, source: Path, image_ids: Sequence[str]
+) -> list[str]:
+    """The images of a list, all of which must be there."""
+    if tree is None:
+        raise UsageError("--split is a list of the data set; pass --data DIR")
+    listed, there = tree.image_ids(split), set(image_ids)
+    missing = [image_id for image_id in listed if image_id not in there]
+    if missing:
+        raise WsssError(
+            f"{source} lacks {len(missing)} of the {len(listed)} images of {split}: "
+            f"{listing(missing, most=50)}; make them, none is skipped silently"
+        )
+    return listed
+
+
+def _rival(config: EvaluateConfig, tree: DataSet | None, image_ids: Sequence[str]) -> Path:
+    """What ``--against`` names: the same stage of another run, or a folder or file as such.
+
+    Raises:
+        WsssError: It is not there, or lacks images.
+    """
+    assert config.against is not None
+    path, stage = config.against, SCORED_STAGE[config.what]
+    in_run = (path / stage).is_dir()
+    if in_run:
+        require_complete(path / stage, stage, instead="another --against RUN")
+    if config.what == "attention":
+        path = path / stage / INDEX if in_run else path
+        if path.is_dir():
+            raise UsageError(f"--against {path} has no attention; give a run or an attention file")
+        with AttentionFile(path, tree.class_names if tree else None, option="--against") as file:
+            file.require(image_ids)
+        return path
+    folder = path / stage / LABEL_FOLDERS[config.what] if in_run else path
+    if not in_run and not next(folder.glob("*.png"), None):
+        raise UsageError(
+            f"--against {path} has neither a {stage} folder nor label maps; give another run or a "
+            "folder with ID.png files"
+        )
+    png_files(folder, image_ids, "--against")
+    return folder
+
+
+def _baselines(config: EvaluateConfig, tree: DataSet | None, image_ids: list[str]) -> Baselines:
+    if tree is None:
+        raise UsageError("--baselines needs the image-level labels; pass --data DIR")
+    folder = config.saliency or recorded_saliency(config.run)
+    if folder is None:
+        raise UsageError("--baselines needs saliency maps; pass --saliency DIR")
+    saliency = png_files(folder, image_ids, "--saliency")
+    own = config.run / "attend" / INDEX
+    logits = None
+    if config.attention is not None or (config.pred is None and own.exists()):
+        logits = recorded_logits(config.attention or own, image_ids, tree.class_names)
+    if logits is None and config.attention is not None:
+        raise UsageError(f"{config.attention} has no logits of some of the images to be scored")
+    return Baselines(image_ids, tree.labels(image_ids), saliency, logits)
