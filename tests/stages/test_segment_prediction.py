@@ -236,3 +236,16 @@ def test_spoilt_scores_are_named_and_made_again_once_removed(
     left.write_bytes(b"")
     assert not segment.run(config, track=Silent()).up_to_date
     assert _bytes(tmp_path) == before
+
+
+def test_settings_of_a_training_say_nothing_of_a_given_network(
+    tree: TinyTree, checkpoint: Path, tmp_path: Path
+) -> None:
+    def fingerprint(**settings: Any) -> str:
+        config = _config(tree, checkpoint, tmp_path, **settings)
+        return segment.prepare(config, Silent()).directory.fingerprint
+
+    plain = fingerprint()
+    assert fingerprint(iterations=7, lr=0.5, crop=99, seed=3, prohibitive=True) == plain
+    assert fingerprint(scales=(1.0,)) != plain
+    assert fingerprint(crf="irn") != plain

@@ -9,6 +9,13 @@ from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 
 SUPERVISIONS = ("proxy", "full")
 MERGES = ("mean", "max")
+# What only a training has: nothing of it changes what a given --checkpoint predicts.
+OF_TRAINING = frozenset(
+    {
+        *("seed", "supervision", "prohibitive", "iterations", "batch_size", "accumulate"),
+        *("lr", "momentum", "weight_decay", "crop", "scale_low", "scale_high", "frozen_blocks"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -111,5 +118,6 @@ class SegmentConfig(CommonConfig):
             choice("crf", self.crf, tuple(PRESETS))
 
     def idle(self) -> frozenset[str]:
-        """With a single view there is nothing to merge."""
-        return frozenset({"merge"} if len(self.scales) == 1 and not self.flip else ())
+        """With a single view there is nothing to merge; a trained network is not trained."""
+        alone = {"merge"} if len(self.scales) == 1 and not self.flip else set()
+        return frozenset(alone if self.checkpoint is None else {*alone, *OF_TRAINING})
