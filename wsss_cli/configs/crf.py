@@ -99,5 +99,5 @@ class CrfConfig(CommonConfig):
         return replace(PRESETS[self.preset], **given)
 
     def idle(self) -> frozenset[str]:
-        """Nothing is random; a preset is the numbers it stands for, which count themselves."""
-        return frozenset({"seed", "preset"})
+        """Nothing is random."""
+        return frozenset({"seed"})
