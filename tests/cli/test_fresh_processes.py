@@ -82,6 +82,8 @@ def _started(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         env=clean_environment(),
+        # A shell makes what it starts in the background, a whole test run say, ignore interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield process
