@@ -12,7 +12,7 @@ Layout, the same for maps from any other tool::
 So ``h5py.File("attention.h5")["2007_000039/maps"]`` is all a reader needs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,9 @@ from wsss_cli.artifacts.image_groups import (
 )
 
 INDEX = "attention.h5"
-LAYOUT = Layout(content="attention", schema=1, index=INDEX, maker="wsss attend")
+LAYOUT = Layout(
+    content="attention", schema=1, index=INDEX, maker="wsss attend", option="--attention"
+)
 
 _ONE = np.float16(1).view(np.uint16)
 
@@ -92,24 +94,7 @@ def write_shard(path: Path) -> Iterator[Callable[[str, ImageAttention], None]]:
 class AttentionFile(ImageGroups):
     """Read access to an attention file, ours or another tool's."""
 
-    def __init__(
-        self,
-        path: Path,
-        class_names: Sequence[str] | None = None,
-        *,
-        option: str = "--attention",
-    ) -> None:
-        """Open the file and check what concerns all images.
-
-        Args:
-            path: The index, or a whole file of another tool.
-            class_names: Those of the data set; the file's own must be the same.
-            option: The option that names such a file, for the message.
-
-        Raises:
-            WsssError: It is missing, no HDF5 file, not in the layout or of other classes.
-        """
-        super().__init__(path, LAYOUT, class_names, option)
+    layout = LAYOUT
 
     def read(self, image_id: str) -> ImageAttention:
         """Read one image.

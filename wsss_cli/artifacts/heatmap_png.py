@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from wsss_cli.artifacts.atomic import write_bytes
-from wsss_cli.errors import WsssError
+from wsss_cli.artifacts.plain_png import write_png
 
 
 def heatmap(
@@ -32,7 +31,4 @@ def write_heatmap(
     path: Path, image: npt.NDArray[np.uint8], attention: npt.NDArray[np.float32]
 ) -> None:
     """Write :func:`heatmap` as a PNG."""
-    done, png = cv2.imencode(".png", heatmap(image, attention)[:, :, ::-1])
-    if not done:
-        raise WsssError(f"OpenCV cannot encode {path}; reinstall opencv-python")
-    write_bytes(path, png.tobytes())
+    write_png(path, heatmap(image, attention))

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import h5py
 
 from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint
+from wsss_cli.artifacts.image_size import is_believable
 from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest
 from wsss_cli.errors import WsssError, listing
 
@@ -25,8 +26,6 @@ SHARDS = "shards"
 SHARD_IMAGES = 128
 # What h5py raises where something is not what it was taken for.
 ODDITIES = (KeyError, OSError, AttributeError, IndexError, TypeError, ValueError)
-# The limit at which Pillow suspects a decompression bomb; a recorded size is believed below it.
-_MOST_PIXELS = 178_956_970
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,14 @@ class Layout:
         schema: Version of the layout.
         index: Name of the index in its stage's directory.
         maker: The command that makes such a file.
+        option: The option that usually names one.
     """
 
     content: str
     schema: int
     index: str
     maker: str
+    option: str
 
 
 @contextmanager
@@ -92,28 +93,31 @@ class ImageGroups:
     """Read access to what concerns all images; each kind of file reads its own groups.
 
     Attributes:
+        layout: What a kind of file should be.
         path: The file.
         image_ids: Of every group.
         class_names: Of classes 1..C; None where nobody says them.
     """
 
+    layout: ClassVar[Layout]
+
     def __init__(
-        self, path: Path, layout: Layout, class_names: Sequence[str] | None, option: str
+        self, path: Path, class_names: Sequence[str] | None = None, *, option: str | None = None
     ) -> None:
         """Open the file and check what concerns all images.
 
         Args:
             path: The index, or a whole file of another tool.
-            layout: What the file should be.
             class_names: Those of the data set; the file's own must be the same.
-            option: The option that names such a file, for the message.
+            option: The option that names this file, for the message; None is the usual one.
 
         Raises:
             WsssError: It is missing, no HDF5 file, not in the layout or of other classes.
         """
         self.path = path
-        self._layout = layout
+        layout = self.layout
         if not path.exists():
+            option = option or layout.option
             raise WsssError(f"{path} does not exist; run `{layout.maker}` or pass {option} FILE")
         if path.is_dir():
             raise WsssError(f"{path} is a folder; give the HDF5 file in it")
@@ -140,7 +144,7 @@ class ImageGroups:
 
     def fingerprint(self) -> str:
         """The stage's fingerprint for its own index, else that of all bytes linked."""
-        if (self.path.parent / MANIFEST).exists() and self.path.name == self._layout.index:
+        if (self.path.parent / MANIFEST).exists() and self.path.name == self.layout.index:
             return str(read_manifest(self.path.parent)["fingerprint"])
         linked = [self.path.parent / target for target in sorted(self._links())]
         return files_fingerprint([self.path, *linked]) if linked else file_fingerprint(self.path)
@@ -155,8 +159,8 @@ class ImageGroups:
         missing = [image_id for image_id in image_ids if image_id not in there]
         if missing:
             raise WsssError(
-                f"{self.path} lacks the {self._layout.content} of {len(missing)} of "
-                f"{len(image_ids)} images: {listing(missing)}; run `{self._layout.maker}` on the "
+                f"{self.path} lacks the {self.layout.content} of {len(missing)} of "
+                f"{len(image_ids)} images: {listing(missing)}; run `{self.layout.maker}` on the "
                 "same --split, or give another file"
             )
 
@@ -169,7 +173,7 @@ class ImageGroups:
         return group
 
     def _require_size(self, image_id: str, height: int, width: int) -> None:
-        if not (0 < height <= _MOST_PIXELS and 0 < width <= _MOST_PIXELS // height):
+        if not is_believable(height, width):
             raise self._odd(image_id, f"has the size {height} x {width}, which no image has")
 
     def _unreadable(self, image_id: str, error: Exception) -> WsssError:
@@ -178,7 +182,7 @@ class ImageGroups:
             return self._odd(image_id, f"cannot be read ({error})")
         return WsssError(
             f"{self.path.parent / link.filename}: image {image_id} cannot be read ({error}); "
-            f"restore the file, or remove it and run `{self._layout.maker}` again"
+            f"restore the file, or remove it and run `{self.layout.maker}` again"
         )
 
     def _odd(self, image_id: str, what: str) -> WsssError:

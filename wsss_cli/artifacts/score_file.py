@@ -14,7 +14,7 @@ linearly; it is blind to a constant at each sample, so logits of another tool se
 that the image cannot have is minus infinity everywhere.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,9 @@ from wsss_cli.artifacts.image_groups import (
 )
 
 INDEX = "scores.h5"
-LAYOUT = Layout(content="scores", schema=1, index=INDEX, maker="wsss segment --probabilities")
+LAYOUT = Layout(
+    content="scores", schema=1, index=INDEX, maker="wsss segment --probabilities", option="--scores"
+)
 
 
 @dataclass(frozen=True)
@@ -67,23 +69,19 @@ def write_shard(path: Path) -> Iterator[Callable[[str, ImageScores], None]]:
         yield write
 
 
+NOT_FINITE = "are not finite; only a label that the image cannot have is minus infinity, everywhere"
+
+
+def is_finite(scores: npt.NDArray[np.floating]) -> bool:
+    """Whether (L, h, w) scores are finite but for labels, not all, that the image cannot have."""
+    impossible = np.isneginf(scores).all(axis=(1, 2))  # (L,)
+    return not impossible.all() and bool(np.isfinite(scores[~impossible]).all())
+
+
 class ScoreFile(ImageGroups):
     """Read access to a score file, ours or another tool's."""
 
-    def __init__(
-        self, path: Path, class_names: Sequence[str] | None = None, *, option: str = "--scores"
-    ) -> None:
-        """Open the file and check what concerns all images.
-
-        Args:
-            path: The index, or a whole file of another tool.
-            class_names: Those of the data set; the file's own must be the same.
-            option: The option that names such a file, for the message.
-
-        Raises:
-            WsssError: It is missing, no HDF5 file, not in the layout or of other classes.
-        """
-        super().__init__(path, LAYOUT, class_names, option)
+    layout = LAYOUT
 
     def read(self, image_id: str) -> ImageScores:
         """Read one image, its scores as float32.
@@ -115,11 +113,6 @@ class ScoreFile(ImageGroups):
             scores = stored[()].astype(np.float32)
         except ODDITIES as error:
             raise self._unreadable(image_id, error) from error
-        impossible = np.isneginf(scores).all(axis=(1, 2))  # (L,)
-        if impossible.all() or not np.isfinite(scores[~impossible]).all():
-            raise self._odd(
-                image_id,
-                "has scores that are not finite; only a label that the image cannot have is minus "
-                "infinity, everywhere",
-            )
+        if not is_finite(scores):
+            raise self._odd(image_id, f"has scores that {NOT_FINITE}")
         return ImageScores(scores, size)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wsss_cli.artifacts.fingerprint import files_fingerprint
+from wsss_cli.artifacts.score_file import NOT_FINITE, is_finite
 from wsss_cli.errors import UsageError, WsssError, listing
 
 SUFFIXES = (".npy", ".npz")
@@ -90,12 +91,8 @@ class SoftMapFolder:
             return self._checked(path, maps.astype(np.float32))
 
     def _checked(self, path: Path, maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        impossible = np.isneginf(maps).all(axis=(1, 2))  # (L,)
-        if impossible.all() or not np.isfinite(maps[~impossible]).all():
-            raise WsssError(
-                f"{path} has values that are not finite; only a label that the image cannot have "
-                "is minus infinity, everywhere"
-            )
+        if not is_finite(maps):
+            raise WsssError(f"{path} has values that {NOT_FINITE}")
         missed = float(abs(maps.sum(axis=0) - 1).max())
         probable = float(maps.min()) >= 0 and missed <= TOLERANCE
         if self.logits and probable:

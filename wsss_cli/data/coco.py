@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from wsss_cli.artifacts.image_size import is_believable
 from wsss_cli.data.class_names import require_class_names
 from wsss_cli.data.coco_regions import region_mask
 from wsss_cli.data.image_table import ImageTable
@@ -35,8 +36,6 @@ MASKS_ADVICE = (
 )
 _PLACES = ("annotations/instances_*.json", "annotations/*.json", "*/_annotations.coco.json",
            "instances_*.json", "_annotations.coco.json", "annotations.json")  # fmt: skip
-# The limit at which Pillow suspects a decompression bomb; a recorded size is believed below it.
-_MOST_PIXELS = 178_956_970
 
 
 def find(folder: Path) -> ImageTable | None:
@@ -209,7 +208,7 @@ def label_map(annotations: _Annotations, number: int) -> Pixels:
     height, width = image.get("height"), image.get("width")
     if not isinstance(height, int) or not isinstance(width, int):
         raise WsssError(f"{path}: image {number} has no height and width; correct the file")
-    if not (0 < height <= _MOST_PIXELS and 0 < width <= _MOST_PIXELS // height):
+    if not is_believable(height, width):
         raise WsssError(f"{path}: image {number} has the size {height} x {width}; correct it")
     drawn = []
     for one in annotations.objects.get(number, ()):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.artifacts.label_png import write_label_map
+from wsss_cli.artifacts.plain_png import write_png
 from wsss_cli.labels import IGNORE
 
 FloatArray = npt.NDArray[np.float32]
@@ -174,8 +175,7 @@ def draw_voc_tree(root: Path, *, train_images: int, val_images: int, seed: int) 
         write_bytes(voc / "JPEGImages" / f"{image_id}.jpg", jpeg.tobytes())
         write_bytes(voc / "Annotations" / f"{image_id}.xml", annotation_xml(image_id, scene))
         write_label_map(voc / "SegmentationClass" / f"{image_id}.png", label_map(scene))
-        png = cv2.imencode(".png", scene.saliency)[1]
-        write_bytes(root / "saliency_maps" / f"{image_id}.png", png.tobytes())
+        write_png(root / "saliency_maps" / f"{image_id}.png", scene.saliency)
     _write_lines(voc / "ImageSets" / "Segmentation" / "train.txt", ids[:train_images])
     _write_lines(voc / "ImageSets" / "Segmentation" / "val.txt", ids[train_images:])
     _write_lines(voc / "classes.txt", CLASS_NAMES)

@@ -65,6 +65,11 @@ def dense_crf(probabilities: Tensor, image: Tensor, settings: CrfSettings) -> Te
     return marginals.index_copy_(0, possible, beliefs.T.reshape(-1, height, width))
 
 
+def refined_labels(probabilities: Tensor, image: Tensor, settings: CrfSettings) -> Tensor:
+    """(H, W) uint8: the most probable label of every pixel after :func:`dense_crf`."""
+    return dense_crf(probabilities, image, settings).argmax(dim=0).to(torch.uint8)
+
+
 def _check(probabilities: Tensor, image: Tensor) -> None:
     if image.dtype != torch.uint8:
         raise WsssError(

@@ -32,7 +32,7 @@ from wsss_cli.data.resizing import resize_image
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
 from wsss_cli.ops.attention import fuse_scales
-from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
+from wsss_cli.stages.inputs import find_data, require_same_classes, trained_split
 from wsss_cli.stages.making import make
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.rounds import check_mined, mined_before, mined_regions
@@ -92,8 +92,7 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
     network, trained_with, class_names = load_network(checkpoint)
     tree = find_data(config)
     require_same_classes(checkpoint, class_names, tree)
-    trained = training_settings(config.run)
-    split = config.split or trained.get("split") or tree.training_split()
+    split = trained_split(config.split, config.run, tree)
     image_ids = tree.image_ids(split)
     labels = tree.labels(image_ids)
     sizes = check_images(map(tree.image_path, image_ids))

@@ -21,7 +21,7 @@ from wsss_cli.data.images import check_images, read_image
 from wsss_cli.data.loading import prefetch
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
-from wsss_cli.ops.dense_crf import dense_crf
+from wsss_cli.ops.dense_crf import refined_labels
 from wsss_cli.ops.score_grid import evenly, interpolate_at, label_probabilities
 from wsss_cli.stages.inputs import find_data, find_scores
 from wsss_cli.stages.making import make
@@ -147,8 +147,7 @@ def _refined(plan: CrfPlan, maps: SoftMaps, image_id: str) -> Tensor:
     image = torch.from_numpy(read_image(plan.tree.image_path(image_id))).to(plan.device)
     height, width = image.shape[:2]
     probabilities = _probabilities(maps, image_id, (height, width), plan.device)
-    marginals = dense_crf(probabilities, image, plan.config.chosen)
-    return marginals.argmax(dim=0).to(torch.uint8).cpu()
+    return refined_labels(probabilities, image, plan.config.chosen).cpu()
 
 
 def _probabilities(

@@ -101,6 +101,11 @@ def training_settings(run: Path) -> dict[str, Any]:
     return config
 
 
+def trained_split(given: str | None, run: Path, tree: DataSet) -> str:
+    """The list given, else the one that the run was trained on, else the data set's own choice."""
+    return given or training_settings(run).get("split") or tree.training_split()
+
+
 def data_if_known(config: CommonConfig, scored: str | None = None) -> DataSet | None:
     """The data set given or recorded, None where there is neither.
 

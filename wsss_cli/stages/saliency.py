@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wsss_cli.artifacts.fingerprint import file_fingerprint
-from wsss_cli.artifacts.grey_png import write_grey
+from wsss_cli.artifacts.plain_png import write_png
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.saliency import SaliencyConfig
@@ -20,7 +20,7 @@ from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError
 from wsss_cli.models.saliency_network import SaliencyNetwork
 from wsss_cli.models.trunks import OXFORD_MEAN
-from wsss_cli.stages.inputs import MAPS, SECOND_MAPS, find_data, training_settings
+from wsss_cli.stages.inputs import MAPS, SECOND_MAPS, find_data, trained_split
 from wsss_cli.stages.making import make
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
@@ -65,7 +65,7 @@ def prepare(config: SaliencyConfig, track: Track) -> SaliencyPlan:
         raise UsageError("no saliency network is given; pass --model FILE.onnx, such as U2-Net's")
     network = SaliencyNetwork(config.model, config.size)
     tree = find_data(config)
-    split = config.split or training_settings(config.run).get("split") or tree.training_split()
+    split = trained_split(config.split, config.run, tree)
     image_ids = tree.image_ids(split)
     check_images(map(tree.image_path, image_ids))
     directory = StageDirectory(
@@ -117,7 +117,7 @@ def _write_maps(plan: SaliencyPlan, track: Track) -> dict[str, Any]:
     def write(made: tuple[str, list[Pixels]]) -> None:
         image_id, maps = made
         for path, grey in zip(paths[image_id], maps, strict=True):
-            write_grey(path, grey)
+            write_png(path, grey)
 
     written = prefetch(write, compute(), workers=1)
     total = len(plan.image_ids)

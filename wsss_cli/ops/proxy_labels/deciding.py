@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wsss_cli.configs.crf import CrfSettings
-from wsss_cli.ops.dense_crf import dense_crf
+from wsss_cli.ops.dense_crf import refined_labels
 
 # Of (K, H, W) scores of the classes, the (H, W) score of the background and (K,) class ids, the
 # (H, W) uint8 label map.
@@ -58,5 +58,5 @@ def refined_label(
     rivals = torch.cat((background[None], scores)).float().clamp_min(0)  # (K + 1, H, W)
     total = rivals.sum(dim=0)  # (H, W)
     probabilities = torch.where(total > 0, rivals / total, 1 / len(rivals))
-    refined = dense_crf(probabilities, photograph, settings).argmax(dim=0)  # (H, W) in 0..K
-    return torch.cat((class_ids.new_zeros(1), class_ids)).to(torch.uint8)[refined]
+    refined = refined_labels(probabilities, photograph, settings)  # (H, W) in 0..K
+    return torch.cat((class_ids.new_zeros(1), class_ids)).to(torch.uint8)[refined.long()]

@@ -15,7 +15,7 @@ from wsss_cli.data.loading import prefetch
 from wsss_cli.device import autocast, resolve_workers
 from wsss_cli.errors import WsssError
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
-from wsss_cli.ops.dense_crf import dense_crf
+from wsss_cli.ops.dense_crf import refined_labels
 from wsss_cli.ops.score_grid import best_labels, label_probabilities, log_probabilities
 from wsss_cli.stages.segment.plan import PREDICTIONS, SegmentPlan
 from wsss_cli.stages.segment.views import grid_size, merged_logits
@@ -130,8 +130,7 @@ def _label_map(plan: SegmentPlan, scores: Tensor, image: Pixels) -> Tensor:
     if plan.config.crf is None:
         return best_labels(scores, size)
     probabilities = label_probabilities(scores, size)
-    refined = dense_crf(probabilities, torch.from_numpy(image), PRESETS[plan.config.crf])
-    return refined.max(dim=0).indices.to(torch.uint8)
+    return refined_labels(probabilities, torch.from_numpy(image), PRESETS[plan.config.crf])
 
 
 def _shards(plan: SegmentPlan, network: DeepLabLargeFOV) -> list[list[str]]:
