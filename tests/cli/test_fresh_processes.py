@@ -5,9 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -15,10 +13,9 @@ import numpy as np
 import pytest
 from conftest import Command, TinyTree, clean_environment, script
 from PIL import Image
+from processes import PATIENCE, started, wait_until
 
 pytestmark = pytest.mark.slow
-
-PATIENCE = 120.0  # seconds before a test gives up waiting
 
 
 def test_chain_runs_as_it_stands_says_up_to_date_and_is_scored(
@@ -74,37 +71,10 @@ def test_chain_runs_as_it_stands_says_up_to_date_and_is_scored(
             assert set(np.unique(np.array(image)).tolist()) <= allowed
 
 
-@contextmanager
-def _started(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [script(), *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=clean_environment(),
-        # A shell makes what it starts in the background, a whole test run say, ignore interrupts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def _wait(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert process.poll() is None, f"ended too early: {process.communicate()}"
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
 def _kill_when(arguments: list[str], condition: Callable[[], bool]) -> None:
     """SIGKILL the command as soon as the condition holds; it must not have finished by then."""
-    with _started(arguments) as process:
-        _wait(process, condition)
+    with started(arguments) as process:
+        wait_until(process, condition)
         process.kill()
         process.wait()
         assert process.returncode == -signal.SIGKILL
@@ -149,8 +119,8 @@ def test_a_second_process_on_a_run_is_told_and_disturbs_nothing(
     fresh: Command, tree: TinyTree, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    with _started(_train(tree, run, "cam")) as first:
-        _wait(first, _changed(run / "train" / "resume.pt"))
+    with started(_train(tree, run, "cam")) as first:
+        wait_until(first, _changed(run / "train" / "resume.pt"))
         first.send_signal(signal.SIGSTOP)  # it must be there still when the second one asks
         second = fresh(*_train(tree, run, "cam"))
         first.send_signal(signal.SIGCONT)
@@ -242,8 +212,8 @@ def test_interrupt_is_one_sentence_with_code_130_and_the_work_goes_on(
 ) -> None:
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert fresh(*_train(tree, whole, "cam")).code == 0
-    with _started(_train(tree, stopped, "cam")) as process:
-        _wait(process, _changed(stopped / "train" / "resume.pt"))
+    with started(_train(tree, stopped, "cam")) as process:
+        wait_until(process, _changed(stopped / "train" / "resume.pt"))
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130

@@ -6,10 +6,11 @@ from typing import Annotated
 from typer import Option
 
 from wsss_cli.cli import options, render
-from wsss_cli.cli.conversation import run_stage
+from wsss_cli.cli.stage_command import stage_command
 from wsss_cli.configs.attend import AttendConfig
 
 
+@stage_command(AttendConfig, render.attend)
 def attend(
     data: options.Data = AttendConfig.data,
     run: options.Run = AttendConfig.run,
@@ -43,17 +44,6 @@ def attend(
     batch_size: Annotated[
         int, Option(help="Images that pass the network together.")
     ] = AttendConfig.batch_size,
-    device: options.Device = AttendConfig.device,
-    workers: options.Workers = AttendConfig.workers,
-    seed: options.Seed = AttendConfig.seed,
-    amp: options.Amp = AttendConfig.amp,
-    overwrite: options.Overwrite = AttendConfig.overwrite,
-    dry_run: options.DryRun = False,
-    json: options.Json = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    debug: options.Debug = False,
 ) -> None:
     """Make an attention map for each image and each of its classes.
 
@@ -68,4 +58,3 @@ def attend(
     Writes RUN/attend: attention.h5, with "ID/maps" (K, H, W) in [0, 1] and "ID/class_ids" (K,)
     for every image ID, stored in shards; with --heatmaps also pictures.
     """  # noqa: D301
-    run_stage("attend", AttendConfig, locals(), render.attend)

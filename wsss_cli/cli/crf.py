@@ -6,12 +6,13 @@ from typing import Annotated
 from typer import Option
 
 from wsss_cli.cli import options, render
-from wsss_cli.cli.conversation import run_stage
+from wsss_cli.cli.stage_command import stage_command
 from wsss_cli.configs.crf import PRESETS, CrfConfig
 
 _PRESETS_OWN = "the preset's"
 
 
+@stage_command(CrfConfig, render.crf)
 def crf(
     scores: Annotated[
         Path | None,
@@ -46,17 +47,6 @@ def crf(
     ] = CrfConfig.bilateral_rgb,
     data: options.Data = CrfConfig.data,
     run: options.Run = CrfConfig.run,
-    device: options.Device = CrfConfig.device,
-    workers: options.Workers = CrfConfig.workers,
-    seed: options.Seed = CrfConfig.seed,
-    amp: options.Amp = CrfConfig.amp,
-    overwrite: options.Overwrite = CrfConfig.overwrite,
-    dry_run: options.DryRun = False,
-    json: options.Json = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    debug: options.Debug = False,
 ) -> None:
     """Refine soft maps by the dense CRF: labels follow the edges of the photographs.
 
@@ -73,4 +63,3 @@ def crf(
     what it is. Background comes first, then the classes in the order of the data set. Maps smaller
     than the photograph are enlarged linearly; pickled files are never opened.
     """  # noqa: D301
-    run_stage("crf", CrfConfig, locals(), render.crf)

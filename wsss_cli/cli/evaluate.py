@@ -6,10 +6,11 @@ from typing import Annotated
 from typer import Option
 
 from wsss_cli.cli import options, render
-from wsss_cli.cli.conversation import run_stage
+from wsss_cli.cli.stage_command import stage_command
 from wsss_cli.configs.evaluate import PREDICTED_IGNORE, SUBJECTS, EvaluateConfig
 
 
+@stage_command(EvaluateConfig, render.evaluate)
 def evaluate(
     run: options.Run = EvaluateConfig.run,
     what: Annotated[
@@ -58,17 +59,6 @@ def evaluate(
         Option(help="Saliency maps for the baselines.", show_default="those of RUN/proxy"),
     ] = EvaluateConfig.saliency,
     data: options.Data = EvaluateConfig.data,
-    device: options.Device = EvaluateConfig.device,
-    workers: options.Workers = EvaluateConfig.workers,
-    seed: options.Seed = EvaluateConfig.seed,
-    amp: options.Amp = EvaluateConfig.amp,
-    overwrite: options.Overwrite = EvaluateConfig.overwrite,
-    dry_run: options.DryRun = False,
-    json: options.Json = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    debug: options.Debug = False,
 ) -> None:
     """Score predictions, proxies or attention against true masks.
 
@@ -83,4 +73,3 @@ def evaluate(
     The mIoU is the data set's: the mean over classes of TP / (TP + FP + FN), counted over all
     pixels of all images whose truth is not 255. Writes RUN/evaluate/WHAT.json.
     """  # noqa: D301
-    run_stage("evaluate", EvaluateConfig, locals(), render.evaluate)

@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Option
 
 from wsss_cli.cli import options, render
-from wsss_cli.cli.conversation import run_stage
+from wsss_cli.cli.stage_command import stage_command
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.proxy_rules import RULES, rules_with
@@ -19,6 +19,7 @@ def _of(option: str, text: str) -> str:
     return f"{', '.join(rules_with(option))}: {text}"
 
 
+@stage_command(ProxyConfig, render.proxy)
 def proxy(
     saliency: Annotated[
         Path | None,
@@ -91,17 +92,6 @@ def proxy(
             show_default="none",
         ),
     ] = ProxyConfig.crf,
-    device: options.Device = ProxyConfig.device,
-    workers: options.Workers = ProxyConfig.workers,
-    seed: options.Seed = ProxyConfig.seed,
-    amp: options.Amp = ProxyConfig.amp,
-    overwrite: options.Overwrite = ProxyConfig.overwrite,
-    dry_run: options.DryRun = False,
-    json: options.Json = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    debug: options.Debug = False,
 ) -> None:
     """Turn attention and saliency into proxy ground truth.
 
@@ -118,4 +108,3 @@ def proxy(
     An option that belongs to some of the rules is refused with the others. Every image needs its
     saliency map; the missing ones are listed, none is skipped.
     """  # noqa: D301
-    run_stage("proxy", ProxyConfig, locals(), render.proxy)

@@ -6,10 +6,11 @@ from typing import Annotated
 from typer import Option
 
 from wsss_cli.cli import options, render
-from wsss_cli.cli.conversation import run_stage
+from wsss_cli.cli.stage_command import stage_command
 from wsss_cli.configs.saliency import SaliencyConfig
 
 
+@stage_command(SaliencyConfig, render.saliency)
 def saliency(
     model: Annotated[
         Path | None, Option(help="ONNX file of a saliency network like U2-Net.", show_default=False)
@@ -25,17 +26,6 @@ def saliency(
     passes: Annotated[
         int, Option(help="2: look again at the image with what was salient painted over (DCSP).")
     ] = SaliencyConfig.passes,
-    device: options.Device = SaliencyConfig.device,
-    workers: options.Workers = SaliencyConfig.workers,
-    seed: options.Seed = SaliencyConfig.seed,
-    amp: options.Amp = SaliencyConfig.amp,
-    overwrite: options.Overwrite = SaliencyConfig.overwrite,
-    dry_run: options.DryRun = False,
-    json: options.Json = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    debug: options.Debug = False,
 ) -> None:
     """Make saliency maps with a given network.
 
@@ -48,4 +38,3 @@ def saliency(
     Writes RUN/saliency/maps/ID.png, where wsss proxy finds them, and with --passes 2 also
     RUN/saliency/second_maps/ID.png. Runs on the CPU.
     """  # noqa: D301
-    run_stage("saliency", SaliencyConfig, locals(), render.saliency)

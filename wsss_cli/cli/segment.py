@@ -6,12 +6,13 @@ from typing import Annotated
 from typer import Option
 
 from wsss_cli.cli import options, render
-from wsss_cli.cli.conversation import run_stage
+from wsss_cli.cli.stage_command import stage_command
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.segment import MERGES, SUPERVISIONS, SegmentConfig
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 
 
+@stage_command(SegmentConfig, render.segment)
 def segment(
     data: options.Data = SegmentConfig.data,
     run: options.Run = SegmentConfig.run,
@@ -86,17 +87,6 @@ def segment(
         Option(help="Also pack the predictions for VOC's evaluation server, as .tar.gz."),
     ] = SegmentConfig.submission,
     checkpoint_every: options.CheckpointEvery = SegmentConfig.checkpoint_every,
-    device: options.Device = SegmentConfig.device,
-    workers: options.Workers = SegmentConfig.workers,
-    seed: options.Seed = SegmentConfig.seed,
-    amp: options.Amp = SegmentConfig.amp,
-    overwrite: options.Overwrite = SegmentConfig.overwrite,
-    dry_run: options.DryRun = False,
-    json: options.Json = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    debug: options.Debug = False,
 ) -> None:
     """Train a segmentation network on proxies, then predict.
 
@@ -115,4 +105,3 @@ def segment(
     --submission also that archive, of any --split; the server takes all of test. Stopped, it
     continues when the same command is run again.
     """  # noqa: D301
-    run_stage("segment", SegmentConfig, locals(), render.segment)

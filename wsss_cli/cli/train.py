@@ -6,11 +6,12 @@ from typing import Annotated
 from typer import Option
 
 from wsss_cli.cli import options, render
-from wsss_cli.cli.conversation import run_stage
+from wsss_cli.cli.stage_command import stage_command
 from wsss_cli.configs.train import BACKBONES, TrainConfig
 from wsss_cli.methods.table import METHODS
 
 
+@stage_command(TrainConfig, render.train)
 def train(
     data: options.Data = TrainConfig.data,
     run: options.Run = TrainConfig.run,
@@ -90,17 +91,6 @@ def train(
     snapshot_every: Annotated[
         int, Option(help="Iterations between snapshots of the network to keep; 0 keeps none.")
     ] = TrainConfig.snapshot_every,
-    device: options.Device = TrainConfig.device,
-    workers: options.Workers = TrainConfig.workers,
-    seed: options.Seed = TrainConfig.seed,
-    amp: options.Amp = TrainConfig.amp,
-    overwrite: options.Overwrite = TrainConfig.overwrite,
-    dry_run: options.DryRun = False,
-    json: options.Json = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    debug: options.Debug = False,
 ) -> None:
     """Train an attention network on image-level labels.
 
@@ -117,4 +107,3 @@ def train(
     N-th iteration as snapshots/000500.pt, which wsss attend --checkpoint reads. Stopped, it
     continues from its last checkpoint when the same command is run again.
     """  # noqa: D301
-    run_stage("train", TrainConfig, locals(), render.train)

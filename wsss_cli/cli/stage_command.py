@@ -1,0 +1,71 @@
+"""A stage's command: its own options, then those that every stage has."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from wsss_cli.cli import options
+from wsss_cli.cli.conversation import run_stage
+from wsss_cli.configs.common import CommonConfig
+
+Command = Callable[..., None]
+
+# What is computed how, then how the command talks; in this order they end every stage's help.
+_SHARED = {
+    "device": options.Device,
+    "workers": options.Workers,
+    "seed": options.Seed,
+    "amp": options.Amp,
+    "overwrite": options.Overwrite,
+    "dry_run": options.DryRun,
+    "json": options.Json,
+    "config": options.Config,
+    "quiet": options.Quiet,
+    "verbose": options.Verbose,
+    "debug": options.Debug,
+}
+# Defaults of those that are no setting of the stage.
+_UNSAID = {
+    "dry_run": False,
+    "json": False,
+    "config": None,
+    "quiet": False,
+    "verbose": False,
+    "debug": False,
+}
+
+
+def stage_command(
+    config_type: type[CommonConfig], render: Callable[[Any], str]
+) -> Callable[[Command], Command]:
+    """Make a command of a function that has a stage's own options and their help, and no body.
+
+    Args:
+        config_type: The stage's config, filled with the options of the same names.
+        render: Turns the stage's report into text for people.
+    """
+
+    def decorate(own: Command) -> Command:
+        shared = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=_UNSAID[name] if name in _UNSAID else getattr(config_type, name),
+                annotation=annotation,
+            )
+            for name, annotation in _SHARED.items()
+        ]
+
+        @wraps(own)
+        def command(**values: Any) -> None:  # noqa: ANN401 - as many types as options
+            run_stage(own.__name__, config_type, values, render)
+
+        # Typer reads an option's type and default from these two.
+        signature = inspect.signature(own)
+        every = [*signature.parameters.values(), *shared]
+        vars(command)["__signature__"] = signature.replace(parameters=every)
+        command.__annotations__ = {**own.__annotations__, **_SHARED}
+        return command
+
+    return decorate
