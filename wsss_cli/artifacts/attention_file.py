@@ -2,7 +2,8 @@
 
 Layout, the same for maps from any other tool::
 
-    attention.h5                 attributes: schema, class_names
+    attention.h5                 attributes: schema, class_names, labels (optional): whether the
+                                 maps are of labels "given" or "predicted" by the network
       ID/                        one group per image (in our index: a link into a shard)
         maps        (K, h, w)    float16 in [0, 1], one map per class present in the image
         class_ids   (K,)         uint8, 1..C
@@ -27,11 +28,15 @@ from wsss_cli.artifacts.image_groups import (
     add_group,
     published_whole,
 )
+from wsss_cli.configs.attend import GIVEN, PREDICTED
 
 INDEX = "attention.h5"
 LAYOUT = Layout(
     content="attention", schema=1, index=INDEX, maker="wsss attend", option="--attention"
 )
+
+LABELS = "labels"
+"""Attribute of the index that says whose labels the maps are of."""
 
 _ONE = np.float16(1).view(np.uint16)
 
@@ -95,6 +100,15 @@ class AttentionFile(ImageGroups):
     """Read access to an attention file, ours or another tool's."""
 
     layout = LAYOUT
+
+    @property
+    def labels(self) -> str | None:
+        """Whose labels the maps are of: ``given`` or ``predicted``; None where it does not say.
+
+        Files that `wsss attend` wrote before it could predict labels say nothing: they were given.
+        """
+        said = self._file.attrs.get(LABELS, GIVEN if self._is_own() else None)
+        return next((known for known in (GIVEN, PREDICTED) if said == known), None)
 
     def read(self, image_id: str) -> ImageAttention:
         """Read one image.
