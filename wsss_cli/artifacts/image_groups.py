@@ -181,6 +181,28 @@ class ImageGroups:
                 "same --split, or give another file"
             )
 
+    def arrays(self, image_id: str) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shape and type of every array of an image, without reading their values.
+
+        Raises:
+            WsssError: The image cannot be read.
+        """
+        try:
+            group = self._group(image_id)
+            return {name: (group[name].shape, str(group[name].dtype)) for name in group}
+        except ODDITIES as error:
+            raise self._unreadable(image_id, error) from error
+
+    @property
+    def schema(self) -> int:
+        """Version of the layout."""
+        return self.layout.schema
+
+    @property
+    def files(self) -> int:
+        """How many files the maps lie in, this one or those that it links to."""
+        return len(self._links()) or 1
+
     def _group(self, image_id: str) -> h5py.Group:
         """The group of an image, which must hold its data itself."""
         group = self._file[image_id]
