@@ -114,6 +114,10 @@ def _is_decoded_palette(image: Image.Image) -> bool:
     return found is not None and all(colour in known for _, colour in found)
 
 
+def _is_voc(colours: bytes) -> bool:
+    return bool(colours) and _PALETTE.startswith(colours)
+
+
 @dataclass(frozen=True)
 class PngLook:
     """What a PNG is, whatever it holds.
@@ -121,7 +125,7 @@ class PngLook:
     Attributes:
         size: (H, W).
         mode: As Pillow calls it: ``P`` is palette, ``L`` 8-bit grey.
-        palette: Whose colours a palette PNG has: ``VOC's`` or ``another``; None without palette.
+        palette: Whose colours a palette PNG has: VOC's or its own; None without palette.
         pixels: How many pixels have each value that occurs; None where values are no 8-bit numbers.
         odd: Why it is no label map, and what to do.
         decoded_palette: Whether it is a label map that was decoded to colours.
@@ -146,7 +150,7 @@ def look(path: Path) -> PngLook:
     palette = None
     if image.mode == "P":
         colours = bytes(image.getpalette() or ())
-        palette = "VOC's" if colours and _PALETTE.startswith(colours) else "another"
+        palette = "VOC's colours" if _is_voc(colours) else "colours of its own"
     counts = dict(enumerate(image.histogram()[:256])) if plain else {}
     return PngLook(
         size=(image.height, image.width),

@@ -39,10 +39,9 @@ def _label_map(
         return names[label] if named else f"label {label}"
 
     shares = {name(label): n / total for label, n in pixels.items() if label != IGNORE}
-    palette = "none, 8-bit grey" if found.palette is None else f"{found.palette} colours"
     facts = {
         **_size(found),
-        "palette": palette,
+        "palette": found.palette or "none, 8-bit grey",
         "share_of_class": shares,
         "share_of_255": pixels.get(IGNORE, 0) / total,
     }

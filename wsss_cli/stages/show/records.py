@@ -24,7 +24,10 @@ def explain_json(path: Path, writer: Writer | None) -> Explanation:
     content = _parsed(path, json.loads, "JSON")
     for keys, explain in _JSON:
         if isinstance(content, dict) and keys <= content.keys():
-            return explain(content)
+            try:
+                return explain(content)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise WsssError(f"{path} is not whole ({error}); make it again") from error
     raise WsssError(f"{path} is JSON, but neither a manifest nor scores nor a comparison of wsss")
 
 
@@ -33,7 +36,10 @@ def explain_toml(path: Path, writer: Writer | None) -> Explanation:
     del writer
     content = _parsed(path, tomllib.loads, "TOML")
     if isinstance(content.get("settings"), dict):
-        settings = {name: _flat(table) for name, table in content["settings"].items()}
+        settings = {
+            name: _flat(table) if isinstance(table, dict) else table
+            for name, table in content["settings"].items()
+        }
         shared = {name: table for name, table in content.items() if isinstance(table, dict)}
         shared.pop("settings")
         facts = {"seeds": content.get("seeds", [0]), "settings": settings, "of_all": _flat(shared)}
