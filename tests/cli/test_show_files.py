@@ -300,6 +300,17 @@ def test_what_is_unknown_is_called_so(wsss: Command, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file.create_group("a")["b"] = 1
     _refused(wsss("show", tmp_path / "other.h5"), "neither attention", "a holds b")
+    with h5py.File(tmp_path / "wide.h5", "w") as file:
+        group = file.create_group("a")
+        group["maps"] = np.zeros((1, 2, 2), np.float32)
+        group.create_dataset("class_ids", (10**11,), "u1", chunks=(1000,))  # 100 GB of nothing
+    _refused(wsss("show", tmp_path / "wide.h5"), "image a has more than 254 class ids")
+    with h5py.File(tmp_path / "scores.h5", "w") as file:
+        for image_id, name in (("a", "scores"), ("b", "other")):
+            group = file.create_group(image_id)
+            group[name] = np.zeros((2, 3, 4), np.float32)
+            group.attrs["height"], group.attrs["width"] = 3, 4
+    _refused(wsss("show", tmp_path / "scores.h5"), "image b has no scores")
     torch.save({"format": "wsss-checkpoint-1", "kind": "weather"}, tmp_path / "kind.pt")
     _refused(wsss("show", tmp_path / "kind.pt"), "weather")
     torch.save({"format": "wsss-checkpoint-1", "kind": "attention"}, tmp_path / "part.pt")

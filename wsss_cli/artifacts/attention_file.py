@@ -38,6 +38,9 @@ LAYOUT = Layout(
 LABELS = "labels"
 """Attribute of the index that says whose labels the maps are of."""
 
+# Label maps of 8 bits have room for the background, as many classes and 255.
+MOST_CLASSES = 254
+
 _ONE = np.float16(1).view(np.uint16)
 
 
@@ -134,6 +137,9 @@ class AttentionFile(ImageGroups):
         """
         try:
             group = self._group(image_id)
+            small = [group[name] for name in ("class_ids", "logits") if name in group]
+            if any(array.size > MOST_CLASSES for array in small):  # before it fills the memory
+                raise self._odd(image_id, f"has more than {MOST_CLASSES} class ids or logits")
             maps, class_ids = group["maps"], group["class_ids"][()]
             logits = group["logits"][()] if "logits" in group else None
             height = int(group.attrs.get("height", maps.shape[-1 - 1]))
@@ -155,7 +161,7 @@ class AttentionFile(ImageGroups):
             raise self._odd(
                 image_id, f"has class ids {class_ids.tolist()}; they are different integers"
             )
-        most = len(self.class_names) if self.class_names is not None else 254
+        most = len(self.class_names) if self.class_names is not None else MOST_CLASSES
         if class_ids.min() < 1 or class_ids.max() > most:
             raise self._odd(image_id, f"has class ids {class_ids.tolist()}; they are 1..{most}")
         self._require_size(image_id, height, width)

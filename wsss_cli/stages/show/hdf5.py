@@ -37,7 +37,7 @@ def _attention(path: Path, writer: Writer | None) -> Explanation:
         sample = _spread(file.image_ids)
         lows, highs = [], []
         outlines = [file.outline(image_id) for image_id in sample]
-        kinds = [file.arrays(image_id)["maps"] for image_id in sample]
+        kinds = [_array(file, image_id, "maps") for image_id in sample]
         for image_id, (shape, _) in zip(sample, kinds, strict=True):
             if int(np.prod(shape, dtype=object)) <= MOST_VALUES:
                 maps = file.read(image_id).maps
@@ -65,7 +65,7 @@ def _attention(path: Path, writer: Writer | None) -> Explanation:
 def _scores(path: Path) -> Explanation:
     with ScoreFile(path) as file:
         sample = _spread(file.image_ids)
-        kinds = [file.arrays(image_id)["scores"] for image_id in sample]
+        kinds = [_array(file, image_id, "scores") for image_id in sample]
         lows, highs, sizes = [], [], []
         for image_id, (shape, _) in zip(sample, kinds, strict=True):
             if int(np.prod(shape, dtype=object)) <= MOST_VALUES:
@@ -86,6 +86,16 @@ def _scores(path: Path) -> Explanation:
             },
         }
     return Explanation("soft scores of a segmentation network, a map for each label", facts)
+
+
+def _array(file: ImageGroups, image_id: str, name: str) -> tuple[tuple[int, ...], str]:
+    """Shape and type of one array of an image."""
+    arrays = file.arrays(image_id)
+    if name not in arrays:
+        raise WsssError(
+            f"{file.path}: image {image_id} has no {name}; see the README for the layout"
+        )
+    return arrays[name]
 
 
 def _common(file: ImageGroups) -> dict[str, Any]:
