@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Command, TinyTree, annotation_xml, draw_tree, train_arguments
+from filelock import FileLock
 from onnx_file import write_weighted_channels
 from PIL import Image
 
@@ -236,7 +237,12 @@ def test_what_is_not_whole_is_called_so_with_the_command_that_goes_on(
     lost.unlink()
     manifest = run / "crf/manifest.json"
     manifest.write_text(manifest.read_text().replace('"complete"', '"running"'))
+    with FileLock(run / "crf/.lock"):  # as its process holds it
+        found = _show(wsss, run)["crf"]
+        assert (found["in_progress"], found["unfinished"], found["again"]) == (True, [], None)
+        assert "crf      being made right now" in wsss("show", run).out
     stages = _show(wsss, run)
+    assert not stages["crf"]["in_progress"]
     assert "labels/*.png" in stages["proxy"]["unfinished"][0]
     assert "stopped" in stages["crf"]["unfinished"][0]
     assert wsss("show", run).out.count("NOT WHOLE") == 2

@@ -297,6 +297,19 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return content
 
 
+def is_claimed(directory: Path) -> bool:
+    """Whether a process is working in a stage's directory at this moment."""
+    if not (directory / LOCK).exists():
+        return False
+    try:
+        with FileLock(directory / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # not ours to write to, so not ours to know
+        return False
+
+
 def lacking(directory: Path, manifest: Mapping[str, Any]) -> list[str]:
     """Patterns of which a complete artifact has fewer files than its manifest counted."""
     recorded = manifest.get("files") if manifest["status"] == "complete" else None

@@ -28,7 +28,8 @@ def run_text(summary: Values) -> str:
 
 def _stage(stage: str, found: Values) -> list[str]:
     when = found.get("finished", found.get("started", ""))
-    about = f"{found['status']}  {when}  {found.get('device', '')}".rstrip()
+    status = "being made right now" if found["in_progress"] else found["status"]
+    about = f"{status}  {when}  {found.get('device', '')}".rstrip()
     lines = [f"  {stage:<8} {about}  {_size(found)}", _INDENT + _pairs(found.get("settings", {}))]
     if "counts" in found:
         lines.append(_INDENT + _pairs(found["counts"]))
@@ -39,7 +40,8 @@ def _stage(stage: str, found: Values) -> list[str]:
     reasons = [("STALE", found["stale"]), ("NOT WHOLE", found["unfinished"])]
     told = [f"{word}, for {' and '.join(said)}" for word, said in reasons if said]
     if told:
-        lines.append(f"{_INDENT}{'; '.join(told)}; run: {found['again']}")
+        run = f"; run: {found['again']}" if found["again"] else ""
+        lines.append(f"{_INDENT}{'; '.join(told)}{run}")
     return lines
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.atomic import read_json
-from wsss_cli.artifacts.stage_directory import STAGES, lacking, read_manifest
+from wsss_cli.artifacts.stage_directory import STAGES, is_claimed, lacking, read_manifest
 from wsss_cli.configs.evaluate import SCORED_STAGE
 from wsss_cli.errors import UsageError
 from wsss_cli.stages.show.command_again import command_again
@@ -82,8 +82,10 @@ def _stage(
         if role not in changed and before.get(maker, {}).get("stale"):
             stale.append(f"its input {role} is made by {maker}, which is stale")
     lost = lacking(run / stage, manifest)
+    whole = manifest["status"] == "complete"
+    in_progress = not whole and is_claimed(run / stage)
     unfinished = []
-    if manifest["status"] != "complete":
+    if not whole and not in_progress:
         unfinished.append("it was stopped before it was done")
     if lost:
         unfinished.append(f"files that it wrote have vanished: {', '.join(lost)}")
@@ -93,8 +95,9 @@ def _stage(
         **disk_use(run / stage),
         "inputs": inputs,
         "stale": stale,
+        "in_progress": in_progress,
         "unfinished": unfinished,
-        "again": again if stale or unfinished else None,
+        "again": again if (stale or unfinished) and not in_progress else None,
     }
 
 
