@@ -266,3 +266,16 @@ def test_old_manifests_are_shown_as_far_as_they_go(wsss: Command, tmp_path: Path
     assert _states(stages) == {"attend weather": "unknown", "attend data": "unreadable"}
     text = wsss("show", tmp_path / "run").out
     assert "its input weather is not known to this version" in text
+
+
+def test_a_training_that_went_on_from_another_is_gone_on_with_by_its_start(
+    wsss: Command, chain: tuple[TinyTree, Path], tmp_path: Path
+) -> None:
+    tree, whole = chain
+    start = whole / "train/checkpoint.pt"
+    onward = tmp_path / "onward"
+    assert wsss(*train_arguments(tree, onward), "--start", start).code == 0
+    (onward / "train/checkpoint.pt").unlink()
+    again = shlex.split(_show(wsss, onward)["train"]["again"])
+    assert again[again.index("--start") + 1] == str(start)
+    assert wsss(*again[1:]).code == 0
