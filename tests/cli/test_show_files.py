@@ -194,6 +194,9 @@ def test_decoded_palettes_and_other_pictures_are_told_apart(wsss: Command, tmp_p
     noise = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
     Image.fromarray(noise).save(tmp_path / "photo.png")
     assert _shown(wsss, tmp_path / "photo.png")["what"] == "a picture in colour"
+    flat = np.where(LABELS[..., None] > 0, (1, 2, 3), (9, 8, 7)).astype(np.uint8)  # few colours
+    Image.fromarray(flat).save(tmp_path / "flat.png")
+    assert _shown(wsss, tmp_path / "flat.png")["what"] == "a picture in colour"
     Image.fromarray(LABELS.astype(np.uint16) * 300).save(tmp_path / "deep.png")
     assert "16 bits" in _shown(wsss, tmp_path / "deep.png")["advice"]
 
