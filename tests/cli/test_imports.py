@@ -180,7 +180,7 @@ def test_help_names_every_option(wsss: Command, command: str) -> None:
     assert outcome.code == 0
     arguments = {
         "demo": {"directory"},
-        "show": {"runs"},
+        "show": {"paths"},
         "compare": {"file"},
         "check": {"file"},
     }.get(command, set())

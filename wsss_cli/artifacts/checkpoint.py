@@ -1,6 +1,7 @@
 """Checkpoints: tensors and plain values, loadable without running any code from the file."""
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,19 @@ def read_checkpoint(path: Path, kind: str) -> dict[str, Any]:
     return content
 
 
-def read_tensors(path: Path) -> dict[str, Any]:
+def read_tensors(path: Path, *, lazily: bool = False) -> dict[str, Any]:
     """Read any file of tensors, such as foreign weights, without running code from it.
+
+    Args:
+        path: The file.
+        lazily: Leave values on the disk until they are looked at.
 
     Raises:
         WsssError: The file is missing, broken, or not a dictionary.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        mapped = lazily and zipfile.is_zipfile(path)  # torch's older format cannot be
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist; check the path") from None
     except Exception as error:  # torch raises whatever its unpickler meets

@@ -5,12 +5,12 @@ it is whole; the index names every image and links to its group in its shard, by
 the directory can be moved. A single file without links has the same layout to a reader.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import ClassVar, Self
 
 import h5py
@@ -77,12 +77,25 @@ def add_group(file: h5py.File, layout: Layout, image_id: str, size: tuple[int, i
 
 
 def write_index(
-    directory: Path, layout: Layout, shards: Sequence[Sequence[str]], class_names: Sequence[str]
+    directory: Path,
+    layout: Layout,
+    shards: Sequence[Sequence[str]],
+    class_names: Sequence[str],
+    about: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Link every image id to its group in its shard, by relative paths."""
+    """Link every image id to its group in its shard, by relative paths.
+
+    Args:
+        directory: Of the stage.
+        layout: Kind of the file.
+        shards: Image ids of each shard.
+        class_names: Of classes 1..C.
+        about: Further attributes of the index.
+    """
     with published_whole(directory / layout.index) as file:
         file.attrs["schema"] = layout.schema
         file.attrs["class_names"] = list(class_names)
+        file.attrs.update(about)
         for number, image_ids in enumerate(shards):
             target = shard_path(directory, number).relative_to(directory).as_posix()
             for image_id in image_ids:
@@ -144,10 +157,14 @@ class ImageGroups:
 
     def fingerprint(self) -> str:
         """The stage's fingerprint for its own index, else that of all bytes linked."""
-        if (self.path.parent / MANIFEST).exists() and self.path.name == self.layout.index:
+        if self._is_own():
             return str(read_manifest(self.path.parent)["fingerprint"])
         linked = [self.path.parent / target for target in sorted(self._links())]
         return files_fingerprint([self.path, *linked]) if linked else file_fingerprint(self.path)
+
+    def _is_own(self) -> bool:
+        """Whether a stage's manifest lies beside its index."""
+        return (self.path.parent / MANIFEST).exists() and self.path.name == self.layout.index
 
     def require(self, image_ids: Sequence[str]) -> None:
         """Refuse a file that lacks some images.
@@ -163,6 +180,28 @@ class ImageGroups:
                 f"{len(image_ids)} images: {listing(missing)}; run `{self.layout.maker}` on the "
                 "same --split, or give another file"
             )
+
+    def arrays(self, image_id: str) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shape and type of every array of an image, without reading their values.
+
+        Raises:
+            WsssError: The image cannot be read.
+        """
+        try:
+            group = self._group(image_id)
+            return {name: (group[name].shape, str(group[name].dtype)) for name in group}
+        except ODDITIES as error:
+            raise self._unreadable(image_id, error) from error
+
+    @property
+    def schema(self) -> int:
+        """Version of the layout."""
+        return self.layout.schema
+
+    @property
+    def files(self) -> int:
+        """How many files the maps lie in, this one or those that it links to."""
+        return len(self._links()) or 1
 
     def _group(self, image_id: str) -> h5py.Group:
         """The group of an image, which must hold its data itself."""

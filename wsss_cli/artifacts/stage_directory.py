@@ -115,7 +115,7 @@ class StageDirectory:
             raise UsageError(
                 f"{self.path} holds another result ({self._differences(manifest)}); {way_out}"
             )
-        whole = manifest["status"] == "complete" and self._lacks_nothing(manifest["files"])
+        whole = manifest["status"] == "complete" and not lacking(self.path, manifest)
         return "complete" if whole else "resumable"
 
     def _spare_inputs(self, manifest: Mapping[str, Any]) -> None:
@@ -142,10 +142,6 @@ class StageDirectory:
 
     def _count_files(self) -> dict[str, int]:
         return {pattern: sum(1 for _ in self.path.glob(pattern)) for pattern in self.owned}
-
-    def _lacks_nothing(self, recorded: Mapping[str, int]) -> bool:
-        there = self._count_files()
-        return all(there.get(pattern, 0) >= count for pattern, count in recorded.items())
 
     def _differences(self, manifest: Mapping[str, Any]) -> str:
         settings, inputs = manifest.get("settings", {}), manifest.get("inputs", {})
@@ -299,6 +295,31 @@ def read_manifest(directory: Path) -> dict[str, Any]:
             "the version that wrote it or start a new --run"
         )
     return content
+
+
+def is_claimed(directory: Path) -> bool:
+    """Whether a process is working in a stage's directory at this moment."""
+    if not (directory / LOCK).exists():
+        return False
+    try:
+        with FileLock(directory / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # not ours to write to, so not ours to know
+        return False
+
+
+def lacking(directory: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Patterns of which a complete artifact has fewer files than its manifest counted."""
+    recorded = manifest.get("files") if manifest["status"] == "complete" else None
+    if not isinstance(recorded, Mapping):  # some old manifests have their sum
+        return []
+    return [
+        pattern
+        for pattern, count in recorded.items()
+        if sum(1 for _ in directory.glob(pattern)) < count
+    ]
 
 
 def require_complete(directory: Path, stage: str, *, instead: str) -> dict[str, Any]:

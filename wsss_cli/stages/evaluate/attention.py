@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention
 from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.configs.attend import PREDICTED
 from wsss_cli.data.resizing import enlarge_maps
 from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
@@ -76,21 +78,30 @@ def score_attention(
     nothing_missed = torch.zeros(plan.num_labels, dtype=torch.int64)
     logits, labels = [], []
     styles: Counter[str] = Counter()
+    false_maps = classes_without_map = 0
     own, places = _Curves(plan.num_labels), Localisation()
     images = _read(plan, plan.source, "--attention", track)
     for image_id, (attention, maps, target) in zip(plan.image_ids, images, strict=True):
         class_ids = torch.from_numpy(attention.class_ids).long()
         of_image = own.add(maps, class_ids, target)
         styles.update(filter(None, [border_style(target.numpy())]))
+        shown = _classes_shown(target)
+        missing = set(shown) - set(class_ids.tolist())
+        false_maps += len(set(class_ids.tolist()) - set(shown))
+        classes_without_map += len(missing)
         if plan.config.localisation:
             known = target.numpy() != IGNORE
+            for class_id in missing:
+                places.add_missing(target.numpy() == class_id)
             for attention_map, class_id in zip(maps.numpy(), class_ids.tolist(), strict=True):
                 places.add(attention_map, target.numpy() == class_id, known)
         if per_image is not None:
             per_image[image_id] = Tally(of_image.confusion_at(FIXED_THRESHOLD), nothing_missed)
         if attention.logits is not None and not in_rounds:
             logits.append(torch.from_numpy(attention.logits))
-            labels.append(torch.zeros(len(plan.class_names)).index_fill(0, class_ids - 1, 1))
+            # Predicted labels would be compared with themselves.
+            true = torch.tensor(shown) if plan.labels == PREDICTED else class_ids
+            labels.append(torch.zeros(len(plan.class_names)).index_fill(0, true - 1, 1))
 
     confusions = own.confusions()
     best, seed = own.best(), plan.config.seed
@@ -107,6 +118,9 @@ def score_attention(
             plan.class_names, plan.config.predicted_ignore
         ),
         "interval": interval(own.overlaps_at(best), seed),
+        "labels": plan.labels,
+        "maps_of_absent_classes": false_maps,
+        "classes_without_map": classes_without_map,
         "ground_truth_style": common_style(styles),
         "ground_truth_styles": dict(styles),
         "best_threshold": _threshold(best),
@@ -141,6 +155,12 @@ def score_attention(
             "best_threshold": _threshold(number),
         }
     return values
+
+
+def _classes_shown(target: Tensor) -> list[int]:
+    """Classes 1..C that have a pixel in an (H, W) truth."""
+    there = np.flatnonzero(np.bincount(target.numpy().ravel(), minlength=IGNORE + 1))
+    return [label for label in there.tolist() if label not in (0, IGNORE)]
 
 
 def _read(
