@@ -1,6 +1,6 @@
 """Score the maximum of several attention files: what merging alone is worth, without erasing.
 
-    python benchmarks/merged_attention.py VOC2012 runs/1/attend/attention.h5 runs/2/attend/attention.h5
+    python benchmarks/merged_attention.py VOC2012 A/attention.h5 B/attention.h5
 
 Prints the mIoU at the best threshold and at 0.3, and the background lit where half of the object is
 found, as ``wsss evaluate --what attention`` has them.
