@@ -70,6 +70,13 @@ class Localisation:
         self._cases += 1
         self._unseen += int(truth.sum())
 
+    def merge(self, other: "Localisation") -> None:
+        """Add the cases of another count."""
+        self._hits += other._hits
+        self._cases += other._cases
+        self._pixels += other._pixels
+        self._unseen += other._unseen
+
     def box_accuracy(self) -> float:
         """MaxBoxAccV2 in [0, 1]; nan without a case."""
         if not self._cases:

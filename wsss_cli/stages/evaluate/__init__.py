@@ -11,9 +11,9 @@ from wsss_cli.metrics.tally import Tally
 from wsss_cli.stages.evaluate.attention import (
     FIXED_THRESHOLD,
     MATCHED_RECALL,
-    THRESHOLDS,
     score_attention,
 )
+from wsss_cli.stages.evaluate.attention_counts import THRESHOLDS
 from wsss_cli.stages.evaluate.label_maps import score_label_maps
 from wsss_cli.stages.evaluate.plan import EvaluatePlan, prepare
 from wsss_cli.stages.report import Report
