@@ -44,6 +44,11 @@ class SaliencyNetwork:
             ) from error
         self._output = self._network.getUnconnectedOutLayersNames()[0]
 
+    def seen(self, height: int, width: int) -> tuple[int, int]:
+        """(h, w) that an image is to be resized to: the square, whatever its shape."""
+        del height, width
+        return self.size, self.size
+
     def saliency(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """The saliency of an (S, S, 3) uint8 RGB image, as (h, w) uint8 of the network's own size.
 
