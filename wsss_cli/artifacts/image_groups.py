@@ -63,6 +63,11 @@ def published_whole(path: Path) -> Iterator[h5py.File]:
     write_bytes(path, content.getvalue())
 
 
+def hdf5_version() -> str:
+    """Version of the HDF5 library that h5py is built on."""
+    return str(h5py.version.hdf5_version)
+
+
 def shard_path(directory: Path, number: int) -> Path:
     """Where a shard lies."""
     return directory / SHARDS / f"{number:05d}.h5"
