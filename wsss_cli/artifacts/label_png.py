@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from wsss_cli.artifacts.atomic import write_bytes
+from wsss_cli.artifacts.picture_formats import PICTURE_FORMATS
 from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
 
@@ -109,7 +110,7 @@ def _what_it_holds(image: Image.Image) -> str:
 
 def _open(path: Path) -> Image.Image:
     try:
-        image: Any = Image.open(path)
+        image: Any = Image.open(path, formats=PICTURE_FORMATS)
         image.load()
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist") from None

@@ -78,7 +78,7 @@ def read_comparison(config: CompareConfig) -> list[ComparedRun]:
     path = config.file
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read as TOML: {error}") from error
     astray = sorted(set(tables) - {*STAGES, START, "seeds", "settings"})
     if astray:

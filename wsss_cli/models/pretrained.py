@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights, ResNet101_Weights, VGG16_Weights, WeightsEnum
 
-from wsss_cli.artifacts.checkpoint import FORMAT, read_tensors
+from wsss_cli.artifacts.checkpoint import FORMAT, ODD_CONTENT, read_tensors
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.models.trunks import (
@@ -212,18 +212,30 @@ def _from_file(
     path: Path, backbone: str, prefix: str
 ) -> tuple[Mapping[str, Tensor], Preprocessing]:
     tensors: dict[str, Any] = read_tensors(path)
-    if tensors.get("format") == FORMAT:
-        # A checkpoint of ours: its trunk, with the preprocessing that travels in it.
-        network = tensors["network"]
-        own = Preprocessing(*(_triple(network[f"trunk.{name}"]) for name in ("mean", "std")))
-        inside = "trunk.features."
-        layers = {n.removeprefix(inside): t for n, t in network.items() if n.startswith(inside)}
-        return {prefix + name: tensor for name, tensor in layers.items()}, own
+    if isinstance(tensors.get("format"), str) and tensors["format"] == FORMAT:
+        try:
+            return _own_trunk(tensors["network"], prefix)
+        except ODD_CONTENT as error:
+            raise WsssError(
+                f"--weights {path} does not hold a whole network; give another file"
+            ) from error
     odd = [str(name) for name, value in tensors.items() if not isinstance(value, Tensor)]
     if odd:
         raise WsssError(f"--weights {path} is not a plain dictionary of tensors: {listing(odd)}")
     torchvisions = _is_resnet(backbone) or file_fingerprint(path).startswith(_TORCHVISION_VGG16_SHA)
     return tensors, TORCHVISION_PREPROCESSING if torchvisions else Preprocessing()
+
+
+def _own_trunk(
+    network: Mapping[str, Tensor], prefix: str
+) -> tuple[Mapping[str, Tensor], Preprocessing]:
+    """The trunk of a checkpoint of ours, with the preprocessing that travels in it."""
+    own = Preprocessing(*(_triple(network[f"trunk.{name}"]) for name in ("mean", "std")))
+    inside = "trunk.features."
+    layers = {n.removeprefix(inside): t for n, t in network.items() if n.startswith(inside)}
+    if not all(isinstance(layer, Tensor) for layer in layers.values()):
+        raise TypeError("a layer is no tensor")
+    return {prefix + name: tensor for name, tensor in layers.items()}, own
 
 
 def _triple(values: Tensor) -> tuple[float, float, float]:
