@@ -8,6 +8,8 @@ import pytest
 from conftest import Command, TinyTree, annotation_xml
 from endurance import ODD_NAMES, snapshot, tried
 
+from wsss_cli.errors import WsssError
+
 EVIL = "a/../../../../../evil"
 
 
@@ -60,3 +62,13 @@ def test_image_ids_of_foreign_attention_do_not_lead_out(
         p.parts[:5] == ("runs", "deep", "run", "proxy", "labels") and len(p.parts) == 6
         for p in written
     )
+
+
+def test_names_in_messages_move_no_terminal(wsss: Command, tmp_path: Path) -> None:
+    """A file's name is shown with its escapes spelt out, on the one line of the error."""
+    outcome = wsss("check", tmp_path / "\x1b[2Ja\nb.tar.gz", "--data", tmp_path)
+    _count(outcome.code)
+    assert outcome.err.count("\n") == 1
+    assert "\x1b" not in outcome.err
+    with pytest.raises(WsssError, match=r"^a\\nb\\x1b\[c\\u202ed$"):
+        raise WsssError("a\nb\x1b[c\u202ed")

@@ -34,12 +34,15 @@ _values = (
 )  # fmt: skip
 
 
+# Who writes the file says what is read, so its parts may lie anywhere.
 def _parts(tmp_path: Path, content: bytes) -> object:
     folder = pictures(tmp_path / "data")
     (folder / "labels.csv").write_text("image,labels\na.jpg,dog\nb.jpg,cat\n")
     (folder / "train.txt").write_text("a.jpg\nb.jpg\n")
     (folder / "a.toml").write_bytes(content)
-    return endures("TOML of parts", lambda: use(find_data_set(folder / "a.toml"), folder) or "read")
+    return endures(
+        "TOML of parts", lambda: use(find_data_set(folder / "a.toml"), Path("/")) or "read"
+    )
 
 
 def test_good_one_is_read(tmp_path: Path) -> None:
@@ -60,6 +63,12 @@ def test_spoiled_parts_are_endured(tmp_path: Path, content: bytes) -> None:
 def test_any_part_is_endured(tmp_path: Path, key: str, value: str) -> None:
     kept = {"images": '"."', "labels": '"labels.csv"', key: value}
     _parts(tmp_path, "".join(f"{name} = {given}\n" for name, given in kept.items()).encode())
+
+
+def test_rule_of_a_comparison_that_is_a_list_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("settings.cam.train.crop = 64\nproxy.rule = []\n")
+    config = CompareConfig(file=tmp_path / "c.toml", data=tmp_path, out=tmp_path / "out")
+    assert endures("TOML of comparisons", lambda: read_comparison(config)) is None
 
 
 @pytest.mark.parametrize("depth", [50, 100_000])

@@ -26,6 +26,8 @@ def voc_palette() -> npt.NDArray[np.uint8]:
     return palette
 
 
+# The last one is also what Pillow says where a header and its pixels do not agree.
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
 _PALETTE = voc_palette().tobytes()
 
 
@@ -80,7 +82,7 @@ def odd_label_map(content: bytes, size: tuple[int, int], most: int) -> str | Non
             if (image.height, image.width) != size:
                 return "label maps of another size than their photograph"
             label_map = np.array(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except _DECODING_ERRORS:
         return "label maps that are not readable PNG"
     if (label_map == IGNORE).any():
         return "label maps with 255, which is no prediction; decide those pixels"
@@ -114,6 +116,6 @@ def _open(path: Path) -> Image.Image:
         image.load()
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except _DECODING_ERRORS as error:
         raise WsssError(f"{path} is not a readable PNG ({error}); restore the file") from error
     return image  # type: ignore[no-any-return]

@@ -294,28 +294,29 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         raise UsageError(
             f"{directory.parent} is a file, not the folder of a run; choose another --run"
         ) from None
-    if not _is_manifest(content):
-        raise WsssError(f"{path} is not a manifest of wsss; move it away or choose another --run")
-    if content.get("schema") != SCHEMA:
+    if "schema" in content and content["schema"] != SCHEMA:
         raise WsssError(
             f"{path} has schema {content.get('schema')}, this version of wsss reads {SCHEMA}; use "
             "the version that wrote it or start a new --run"
         )
+    if not _is_manifest(content):
+        raise WsssError(f"{path} is not a manifest of wsss; move it away or choose another --run")
     return content
 
 
-# What a manifest holds, as far as anybody reads it; the first three are always there.
+# What a manifest holds, as far as anybody reads it; what is always there, and when it is complete.
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **{"status": str, "fingerprint": str, "stage": str, "settings": dict, "inputs": dict},
     **{"config": dict, "data": (str, type(None)), "owned": list, "files": dict, "counts": dict},
     **{"started": str, "finished": str},
 }
+_ALWAYS = frozenset({"schema", "status", "fingerprint", "stage", "settings", "inputs"})
 _OF_COMPLETE = frozenset({"files", "counts"})
 
 
 def _is_manifest(content: Mapping[str, Any]) -> bool:
     """Whether everything there is of the kind that it should be."""
-    if not {"status", "fingerprint", "stage"} <= content.keys():
+    if not content.keys() >= _ALWAYS:
         return False
     if not all(isinstance(content[name], _KINDS[name]) for name in _KINDS if name in content):
         return False

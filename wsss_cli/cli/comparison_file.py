@@ -198,7 +198,8 @@ def _run(
         before = [("train", {"run": started, **training, **weights, **start})]
         origin = {"weights": None, "start": started / "train" / "checkpoint.pt"}
     of_proxy = {**shared["proxy"], **own["proxy"]}
-    rule = RULES.get(of_proxy.get("rule", ProxyConfig.rule))
+    # Of another kind than text it is refused below, with all other values.
+    rule = RULES.get(str(of_proxy.get("rule", ProxyConfig.rule)))
     sees_saliency = rule is None or "saliency" in rule.options
     drawn_in = {"saliency": config.saliency if sees_saliency else None}
     of_labels = {"what": "proxy", "baselines": True, "saliency": config.saliency}

@@ -14,7 +14,8 @@ from wsss_cli.errors import WsssError, listing
 Pixels = npt.NDArray[np.uint8]
 
 _JPEG_END = b"\xff\xd9"
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+# The last one is also what Pillow says where a header and its pixels do not agree.
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
 
 
 def read_image(path: Path) -> Pixels:
