@@ -82,6 +82,9 @@ def test_good_ones_are_read(tmp_path: Path, kind: str) -> None:
         pytest.param(png(2**31 - 1, 2**31 - 1, b""), id="declares more than there are numbers"),
         pytest.param(png(0, 5, b""), id="no pixel"),
         pytest.param(
+            png(2, 2, b"\0" * 14)[:-12] + b"\xff\xff\xff\xffIDAT", id="a chunk of four gigabytes"
+        ),
+        pytest.param(
             png(2, 2, b"\0" * 6, _chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * 200_000_000, 9))),
             id="a comment of 200 MB in 200 KB",
         ),

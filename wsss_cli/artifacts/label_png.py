@@ -26,7 +26,7 @@ def voc_palette() -> npt.NDArray[np.uint8]:
     return palette
 
 
-# The last one is also what Pillow says where a header and its pixels do not agree.
+# The last one: a chunk may declare four gigabytes, and Pillow asks for them at once.
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
 _PALETTE = voc_palette().tobytes()
 

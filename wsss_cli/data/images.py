@@ -14,7 +14,7 @@ from wsss_cli.errors import WsssError, listing
 Pixels = npt.NDArray[np.uint8]
 
 _JPEG_END = b"\xff\xd9"
-# The last one is also what Pillow says where a header and its pixels do not agree.
+# The last one: a chunk may declare four gigabytes, and Pillow asks for them at once.
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
 
 
