@@ -30,7 +30,8 @@ def test_least_quota_of_the_groups_above_counts(tmp_path: Path) -> None:
         {
             "proc/self/cgroup": "0::/pod/job\n",
             "sys/fs/cgroup/pod/cpu.max": "150000 100000\n",
-            "sys/fs/cgroup/pod/job/cpu.max": "max 100000\n",
+            "sys/fs/cgroup/pod/job/cpu.max": "400000 100000\n",
+            "sys/fs/cgroup/cpu.max": "max 100000\n",
             "sys/fs/cgroup/pod/job/memory.max": f"{6 * GIB}\n",
             "sys/fs/cgroup/pod/job/memory.current": f"{2 * GIB}\n",
             "proc/meminfo": f"MemTotal: {64 * 2**20} kB\nMemAvailable: {32 * 2**20} kB\n",
