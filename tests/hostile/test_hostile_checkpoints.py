@@ -77,7 +77,7 @@ def test_pickles_are_not_run(tmp_path: Path, good: dict[str, Any]) -> None:
     [
         {"config": {"head_channels": 10**9, "lr_steps": [1]}},
         {"config": {"head_channels": 2**70, "lr_steps": [1]}},
-        {"class_names": ["x"] * 10**6},
+        {"class_names": ["x"] * 10**5},
         {"class_names": "abc"},
         {"class_names": 5},
         {"config": {"method": "../x", "lr_steps": [1]}},
@@ -143,6 +143,6 @@ def test_spoiled_files_are_endured(tmp_path: Path) -> None:
 def test_archive_that_inflates_is_endured(tmp_path: Path) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
-        zipped.writestr("a/data.pkl", b"\0" * 2**29)
+        zipped.writestr("a/data.pkl", b"\0" * 2**27)
         zipped.writestr("a/version", "3")
     assert _read(tmp_path, archive.getvalue()) == [None, None, None]

@@ -71,7 +71,7 @@ def test_rule_of_a_comparison_that_is_a_list_is_refused(tmp_path: Path) -> None:
     assert endures("TOML of comparisons", lambda: read_comparison(config)) is None
 
 
-@pytest.mark.parametrize("depth", [50, 100_000])
+@pytest.mark.parametrize("depth", [50, 2_000])
 def test_depth_is_endured(tmp_path: Path, depth: int) -> None:
     _parts(tmp_path, b"images = " + b"[" * depth + b"]" * depth)
     _parts(tmp_path, b".".join([b"a"] * depth) + b" = 1")

@@ -121,8 +121,10 @@ class AttentionFile(ImageGroups):
         try:
             group = self._group(image_id)
             maps = self._data(image_id, group, "maps")
-            class_ids = self._data(image_id, group, "class_ids")[()]
-            logits = self._data(image_id, group, "logits")[()] if "logits" in group else None
+            class_ids = self._data(image_id, group, "class_ids", most=254)[()]
+            logits = None
+            if "logits" in group:
+                logits = self._data(image_id, group, "logits", most=254)[()]
             height = int(group.attrs.get("height", maps.shape[-2]))
             width = int(group.attrs.get("width", maps.shape[-1]))
             shape, dtype = maps.shape, maps.dtype

@@ -203,14 +203,24 @@ class ImageGroups:
                 raise self._odd(image_id, f"holds {name} as a link instead of as data")
         return group
 
-    def _data(self, image_id: str, group: h5py.Group, name: str) -> h5py.Dataset:
-        """An array of a group, not read yet; it must lie in this very file, and not be huge."""
+    def _data(
+        self, image_id: str, group: h5py.Group, name: str, *, most: int | None = None
+    ) -> h5py.Dataset:
+        """An array of a group, not read yet; it must lie in this very file, and not be huge.
+
+        Args:
+            image_id: Whose group.
+            group: Where it stands.
+            name: Of the array.
+            most: Values that it may hold; None is as many as an image's maps may have.
+        """
         found = group[name]
         if not isinstance(found, h5py.Dataset):
             raise self._odd(image_id, f"has no array {name}")
         if found.external or found.is_virtual:
             raise self._odd(image_id, f"keeps {name} in other files")
-        if not is_holdable(found.shape, found.dtype.itemsize):
+        size = found.dtype.itemsize
+        if not is_holdable(found.shape, size) or (most is not None and found.size > most):
             raise self._odd(image_id, f"has {name} of the shape {found.shape}, which is too large")
         return found
 
