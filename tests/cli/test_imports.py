@@ -31,7 +31,7 @@ NAMES_ONLY = "wsss_cli.methods.table"
 HEAVY = ("torch", "torchvision", "numpy", "h5py", "cv2", "PIL")
 COMMANDS = (
     *("train", "attend", "saliency", "proxy", "segment", "crf", "evaluate"),
-    *("show", "check", "compare", "demo"),
+    *("show", "check", "compare", "demo", "doctor"),
 )
 DATA_COMMANDS = (("data",), ("data", "check"), ("data", "convert"))
 

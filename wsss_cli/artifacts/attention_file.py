@@ -137,12 +137,12 @@ class AttentionFile(ImageGroups):
         """
         try:
             group = self._group(image_id)
-            small = [group[name] for name in ("class_ids", "logits") if name in group]
-            if any(array.size > MOST_CLASSES for array in small):  # before it fills the memory
-                raise self._odd(image_id, f"has more than {MOST_CLASSES} class ids or logits")
-            maps, class_ids = group["maps"], group["class_ids"][()]
-            logits = group["logits"][()] if "logits" in group else None
-            height = int(group.attrs.get("height", maps.shape[-1 - 1]))
+            maps = self._data(image_id, group, "maps")
+            class_ids = self._data(image_id, group, "class_ids", most=MOST_CLASSES)[()]
+            logits = None
+            if "logits" in group:
+                logits = self._data(image_id, group, "logits", most=MOST_CLASSES)[()]
+            height = int(group.attrs.get("height", maps.shape[-2]))
             width = int(group.attrs.get("width", maps.shape[-1]))
             shape, dtype = maps.shape, maps.dtype
         except ODDITIES as error:
@@ -165,9 +165,18 @@ class AttentionFile(ImageGroups):
         if class_ids.min() < 1 or class_ids.max() > most:
             raise self._odd(image_id, f"has class ids {class_ids.tolist()}; they are 1..{most}")
         self._require_size(image_id, height, width)
-        if logits is not None and logits.shape != (most,) and self.class_names is not None:
-            raise self._odd(image_id, f"has logits {logits.shape}; they should be ({most},)")
+        if logits is not None and not self._fit(logits, most, class_ids):
+            raise self._odd(image_id, f"has logits {logits.shape}; they should be ({most},) floats")
         return ImageOutline(class_ids.astype(np.uint8), (height, width), logits)
+
+    def _fit(
+        self, logits: npt.NDArray[np.generic], most: int, class_ids: npt.NDArray[np.integer]
+    ) -> bool:
+        """Whether there is a logit for each class; where nobody names them, for those present."""
+        if logits.ndim != 1 or not np.issubdtype(logits.dtype, np.floating):
+            return False
+        least = class_ids.max() if self.class_names is None else most
+        return bool(least <= len(logits) <= most)
 
 
 def _in_range(maps: npt.NDArray[np.floating]) -> bool:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from wsss_cli.artifacts.atomic import write_bytes
+from wsss_cli.artifacts.picture_formats import PICTURE_FORMATS
 from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
 
@@ -26,6 +27,8 @@ def voc_palette() -> npt.NDArray[np.uint8]:
     return palette
 
 
+# The last one: a chunk may declare four gigabytes, and Pillow asks for them at once.
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
 _PALETTE = voc_palette().tobytes()
 
 
@@ -80,7 +83,7 @@ def odd_label_map(content: bytes, size: tuple[int, int], most: int) -> str | Non
             if (image.height, image.width) != size:
                 return "label maps of another size than their photograph"
             label_map = np.array(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except _DECODING_ERRORS:
         return "label maps that are not readable PNG"
     if (label_map == IGNORE).any():
         return "label maps with 255, which is no prediction; decide those pixels"
@@ -164,10 +167,10 @@ def look(path: Path) -> PngLook:
 
 def _open(path: Path) -> Image.Image:
     try:
-        image: Any = Image.open(path)
+        image: Any = Image.open(path, formats=PICTURE_FORMATS)
         image.load()
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except _DECODING_ERRORS as error:
         raise WsssError(f"{path} is not a readable PNG ({error}); restore the file") from error
     return image  # type: ignore[no-any-return]

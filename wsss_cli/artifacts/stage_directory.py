@@ -133,8 +133,11 @@ class StageDirectory:
     def _declared(self, manifest: Mapping[str, Any]) -> list[Path]:
         """The files there that a manifest declares the stage's own."""
         patterns = [Path(pattern) for pattern in manifest.get("owned", [])]
-        inside = [p for p in patterns if not p.is_absolute() and ".." not in p.parts]
-        return [path for pattern in inside for path in self.path.glob(str(pattern))]
+        inside = [p for p in patterns if p.parts and not p.is_absolute() and ".." not in p.parts]
+        home = self.path.resolve()
+        found = (path for pattern in inside for path in self.path.glob(str(pattern)))
+        # A pattern may lead through a link that somebody put there, whatever it says itself.
+        return [p for p in found if not p.is_dir() and p.parent.resolve().is_relative_to(home)]
 
     @property
     def _all(self) -> tuple[str, ...]:
@@ -287,13 +290,13 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         raise UsageError(
             f"{directory.parent} is a file, not the folder of a run; choose another --run"
         ) from None
-    if not {"status", "fingerprint", "stage"} <= content.keys():
-        raise WsssError(f"{path} is not a manifest of wsss; move it away or choose another --run")
-    if content.get("schema") != SCHEMA:
+    if "schema" in content and content["schema"] != SCHEMA:
         raise WsssError(
             f"{path} has schema {content.get('schema')}, this version of wsss reads {SCHEMA}; use "
             "the version that wrote it or start a new --run"
         )
+    if not _is_manifest(content):
+        raise WsssError(f"{path} is not a manifest of wsss; move it away or choose another --run")
     return content
 
 
@@ -320,6 +323,37 @@ def lacking(directory: Path, manifest: Mapping[str, Any]) -> list[str]:
         for pattern, count in recorded.items()
         if sum(1 for _ in directory.glob(pattern)) < count
     ]
+
+
+# What a manifest holds, as far as anybody reads it; what is always there, and when it is complete.
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    **{"status": str, "fingerprint": str, "stage": str, "settings": dict, "inputs": dict},
+    **{"config": dict, "data": (str, type(None)), "owned": list, "counts": dict},
+    # Some old manifests have the sum of the files.
+    **{"files": (dict, int), "started": str, "finished": str},
+}
+_ALWAYS = frozenset({"schema", "status", "fingerprint", "stage", "settings", "inputs"})
+_OF_COMPLETE = frozenset({"files", "counts"})
+
+
+def _is_manifest(content: Mapping[str, Any]) -> bool:
+    """Whether everything there is of the kind that it should be."""
+    if not content.keys() >= _ALWAYS:
+        return False
+    if not all(isinstance(content[name], _KINDS[name]) for name in _KINDS if name in content):
+        return False
+    if content["status"] == "complete" and not content.keys() >= _OF_COMPLETE:
+        return False
+    inputs = content.get("inputs", {}).values()
+    files = content["files"] if isinstance(content.get("files"), dict) else {}
+    return (
+        all(
+            isinstance(pattern, str) and "\0" not in pattern for pattern in content.get("owned", [])
+        )
+        and all(isinstance(count, int) for count in files.values())
+        and all(isinstance(one, dict) for one in inputs)
+        and all(isinstance(one.get(key), str) for one in inputs for key in ("path", "fingerprint"))
+    )
 
 
 def require_complete(directory: Path, stage: str, *, instead: str) -> dict[str, Any]:

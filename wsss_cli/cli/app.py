@@ -11,6 +11,7 @@ from wsss_cli.cli.compare import compare
 from wsss_cli.cli.crf import crf
 from wsss_cli.cli.data import data
 from wsss_cli.cli.demo import demo
+from wsss_cli.cli.doctor import doctor
 from wsss_cli.cli.evaluate import evaluate
 from wsss_cli.cli.proxy import proxy
 from wsss_cli.cli.saliency import saliency
@@ -44,6 +45,7 @@ def wsss(
 
     \b
     Examples:
+      wsss doctor                            what this machine has, and what will be slow
       wsss demo                              draw a small data set and run everything on it
       wsss data check photos                 what is in a data set, and what is wrong with it
       wsss train --data VOC2012              learn where objects are, from labels alone
@@ -63,7 +65,7 @@ def wsss(
 
 for _command in (
     *(train, attend, saliency, proxy, segment, crf, evaluate),
-    *(show, check, compare, demo),
+    *(show, check, compare, demo, doctor),
 ):
     app.command()(_command)
 app.add_typer(data, name="data")

@@ -16,6 +16,7 @@ from wsss_cli.cli.conversation import show as print_result
 from wsss_cli.cli.show_text import file_text, run_text
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.proxy_rules import RULES
+from wsss_cli.configs.saliency import SALIENCY_MODELS
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 from wsss_cli.errors import UsageError
 from wsss_cli.methods.table import METHODS
@@ -88,6 +89,7 @@ def _systems() -> dict[str, Any]:
             name: {k: v for k, v in asdict(m).items() if k not in ("module", "options")}
             for name, m in METHODS.items()
         },
+        "saliency": {name: asdict(model) for name, model in SALIENCY_MODELS.items()},
         "rules": {name: {"title": rule.title, "paper": rule.paper} for name, rule in RULES.items()},
         "models": {
             name: {"title": model.title, "paper": model.paper, "backbone": model.backbone}
@@ -103,6 +105,9 @@ def _systems_text(systems: Mapping[str, Any]) -> str:
         lines += wrap(
             "here: " + method["here"], 88, initial_indent=" " * 13, subsequent_indent=" " * 13
         )
+    lines.append("wsss saliency --model")
+    for name, model in systems["saliency"].items():
+        lines += [f"  {name}", f"{'':<13}{model['title']}, {model['paper']}"]
     lines.append("wsss proxy --rule")
     for name, rule in systems["rules"].items():
         lines.append(f"  {name:<10} {rule['title']}, {rule['paper']}")

@@ -19,6 +19,7 @@ from wsss_cli.artifacts.attention_file import (
     ImageAttention,
     write_shard,
 )
+from wsss_cli.artifacts.file_names import class_word
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.heatmap_png import write_heatmap
 from wsss_cli.artifacts.image_groups import SHARD_IMAGES, SHARDS, shard_path, write_index
@@ -330,7 +331,8 @@ def _draw_heatmaps(plan: AttendPlan, track: Track) -> int:
     with AttentionFile(plan.directory.path / INDEX) as file:
         for image_id in track.steps(plan.image_ids, total=len(plan.image_ids), label="drawing"):
             attention = file.read(image_id)
-            paths = [folder / f"{image_id}_{names[c - 1]}.png" for c in attention.class_ids]
+            ids = attention.class_ids.tolist()
+            paths = [folder / f"{image_id}_{class_word(names[c - 1], c)}.png" for c in ids]
             if all(path.exists() for path in paths):
                 continue
             image = read_image(plan.tree.image_path(image_id))
