@@ -19,6 +19,7 @@ from wsss_cli.metrics.localisation import Localisation
 from wsss_cli.metrics.segmentation import iou, overlap, precision, recall
 from wsss_cli.metrics.tally import Tally
 from wsss_cli.metrics.truth_style import border_style, common_style
+from wsss_cli.stages.evaluate.each_image import image_scores
 from wsss_cli.stages.evaluate.label_maps import pixels
 from wsss_cli.stages.evaluate.plan import EvaluatePlan
 from wsss_cli.stages.evaluate.uncertainty import comparison, interval
@@ -74,7 +75,7 @@ def score_attention(
     if in_rounds:
         track.note("the logits are those of the first round, so they give no mAP of this one")
     nothing_missed = torch.zeros(plan.num_labels, dtype=torch.int64)
-    logits, labels = [], []
+    logits, labels, present = [], [], []
     styles: Counter[str] = Counter()
     own, places = _Curves(plan.num_labels), Localisation()
     images = _read(plan, plan.source, "--attention", track)
@@ -86,8 +87,10 @@ def score_attention(
             known = target.numpy() != IGNORE
             for attention_map, class_id in zip(maps.numpy(), class_ids.tolist(), strict=True):
                 places.add(attention_map, target.numpy() == class_id, known)
+        tally = Tally(of_image.confusion_at(FIXED_THRESHOLD), nothing_missed)
+        present.append(tally.present)
         if per_image is not None:
-            per_image[image_id] = Tally(of_image.confusion_at(FIXED_THRESHOLD), nothing_missed)
+            per_image[image_id] = tally
         if attention.logits is not None and not in_rounds:
             logits.append(torch.from_numpy(attention.logits))
             labels.append(torch.zeros(len(plan.class_names)).index_fill(0, class_ids - 1, 1))
@@ -107,6 +110,9 @@ def score_attention(
             plan.class_names, plan.config.predicted_ignore
         ),
         "interval": interval(own.overlaps_at(best), seed),
+        "per_image": image_scores(
+            plan.image_ids, own.overlaps_at(best), present, plan.class_names
+        ),
         "ground_truth_style": common_style(styles),
         "ground_truth_styles": dict(styles),
         "best_threshold": _threshold(best),
