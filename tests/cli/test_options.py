@@ -10,13 +10,25 @@ from typing import Any
 import pytest
 from conftest import Command
 
-from wsss_cli.cli import attend, compare, crf, demo, evaluate, proxy, saliency, segment, train
+from wsss_cli.cli import (
+    attend,
+    compare,
+    crf,
+    demo,
+    evaluate,
+    proxy,
+    report,
+    saliency,
+    segment,
+    train,
+)
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.compare import CompareConfig
 from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
@@ -36,6 +48,7 @@ COMMANDS = {
     **STAGES,
     "demo": (demo.demo, DemoConfig),
     "compare": (compare.compare, CompareConfig),
+    "report": (report.report, ReportConfig),
 }
 NAMES = [(stage, field.name) for stage, (_, config) in STAGES.items() for field in fields(config)]
 

@@ -110,9 +110,7 @@ def score_attention(
             plan.class_names, plan.config.predicted_ignore
         ),
         "interval": interval(own.overlaps_at(best), seed),
-        "per_image": image_scores(
-            plan.image_ids, own.overlaps_at(best), present, plan.class_names
-        ),
+        "per_image": image_scores(plan.image_ids, own.overlaps_at(best), present, plan.class_names),
         "ground_truth_style": common_style(styles),
         "ground_truth_styles": dict(styles),
         "best_threshold": _threshold(best),

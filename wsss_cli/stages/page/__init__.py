@@ -31,9 +31,18 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 @dataclass(frozen=True)
 class ShownGallery:
-    """A gallery with its pictures, which are made when they are asked for."""
+    """A gallery with its pictures, which are made when they are asked for.
+
+    Attributes:
+        gallery: What it is about.
+        kinds: The pictures that there are of any of its images.
+        lacks: Those that there are of other images only.
+        figures: One for each image.
+    """
 
     gallery: Gallery
+    kinds: Sequence[str]
+    lacks: Sequence[str]
     figures: Iterator[Figure]
 
 
@@ -68,7 +77,7 @@ def run(config: ReportConfig, *, track: Track) -> Report:
                 plots=score_plots(records, subject) if subject else [],
                 losses=loss_plots(records),
                 galleries=_shown(galleries, pictures, track),
-                kinds=[kind for kind in KINDS if any(kind in one.kinds for one in pictures)],
+                kinds=_kinds(pictures, image_ids),
                 settings=settings_tables(records),
                 differs=_scored_on(records, subject),
                 version=__version__,
@@ -151,12 +160,19 @@ def _shown(
         for gallery in galleries:
             yield from figures(gallery, pictures, shown)
 
-    made = track.steps(
-        counted(), total=sum(len(g.image_ids) for g in galleries), label="drawing"
-    )
+    made = track.steps(counted(), total=sum(len(g.image_ids) for g in galleries), label="drawing")
+    every = _kinds(pictures, [i for gallery in galleries for i in gallery.image_ids])
     for gallery in galleries:
-        yield ShownGallery(gallery, (next(made) for _ in gallery.image_ids))
+        kinds = _kinds(pictures, list(gallery.image_ids))
+        lacks = [kind for kind in every if gallery.image_ids and kind not in kinds]
+        yield ShownGallery(gallery, kinds, lacks, (next(made) for _ in gallery.image_ids))
     next(made, None)  # so that the progress ends
+
+
+def _kinds(pictures: Sequence[RunPictures], image_ids: Sequence[str]) -> list[str]:
+    """Which pictures any run has of any of the images."""
+    found = {kind for one in pictures for kind in one.kinds(image_ids)}
+    return [kind for kind in KINDS if kind in found]
 
 
 def _scored_on(records: Sequence[RunRecord], subject: str | None) -> bool:
@@ -180,4 +196,3 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-

@@ -205,4 +205,4 @@ def _middle(ranked: Sequence[str], most: int) -> list[str]:
 
 
 def _standing(image_id: str, ranked: Sequence[str]) -> str:
-    return f"{ranked.index(image_id) + 1} of {len(ranked)} from below"
+    return f"rank {len(ranked) - ranked.index(image_id)} of {len(ranked)}"

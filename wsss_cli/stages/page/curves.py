@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wsss_cli.stages.page.numbers import TITLES
-from wsss_cli.stages.page.plots import Plots
+from wsss_cli.stages.page.plots import GREY, Plots
 from wsss_cli.stages.page.records import RunRecord
 
 _NAN = float("nan")
@@ -85,7 +85,7 @@ def _intervals(plots: Plots, records: Sequence[RunRecord]) -> Plot:
             rows.append((name, 100 * scores["miou"], low, high, number))
             if len(records) == 1:
                 rows += [
-                    (f"  {baseline.replace('_', ' ')}", 100 * score, None, None, 2)
+                    (f"no learning: {baseline.replace('_', ' ')}", 100 * score, None, None, GREY)
                     for baseline, score in (scores.get("baselines") or {}).items()
                 ]
     title = "mIoU"
@@ -96,7 +96,9 @@ def _intervals(plots: Plots, records: Sequence[RunRecord]) -> Plot:
 def _thresholds(plots: Plots, attention: Mapping[str, Mapping[str, Any]]) -> list[Plot]:
     """Attention at every threshold; of one run also precision and recall."""
     best = {name: scores["best_threshold"] for name, scores in attention.items()}
-    lines = {n: (s["curve"]["thresholds"], _percent(s["curve"]["miou"])) for n, s in attention.items()}
+    lines = {
+        n: (s["curve"]["thresholds"], _percent(s["curve"]["miou"])) for n, s in attention.items()
+    }
     if len(attention) == 1:
         ((name, scores),) = attention.items()
         curve = scores["curve"]

@@ -115,7 +115,10 @@ class Evaluations:
             (f"{name.replace('_', ' ')}, no learning", ["baselines", name]) for name in baselines
         ]
         runs = range(len(self._records))
-        rows = [ScoreRow(title, [self.score(run, what, *keys) for run in runs]) for title, keys in places]
+        rows = [
+            ScoreRow(title, [self.score(run, what, *keys) for run in runs])
+            for title, keys in places
+        ]
         plain = [
             ScoreRow(title, [Score(self.count(run, what, *keys)) for run in runs])
             for title, *keys in _COUNTS

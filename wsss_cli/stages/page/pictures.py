@@ -47,15 +47,26 @@ class RunPictures:
         record: The run.
         stored: Its attention file, if there is one.
         network: Its attention network, if there is one.
-        kinds: Which pictures it has of any of the images asked for.
-        remarks: Why others are missing, a sentence each.
+        remarks: Why some pictures are missing, a sentence each.
     """
 
     record: RunRecord
     stored: AttentionFile | None
     network: Network | None
-    kinds: Sequence[str]
     remarks: Sequence[str]
+
+    def kinds(self, image_ids: Sequence[str]) -> list[str]:
+        """Which pictures there are of any of these images."""
+        found = []
+        if self.network or (self.stored and set(self.stored.image_ids) & set(image_ids)):
+            found.append(ATTENTION)
+        if self.network and hasattr(table.load(self.network.method), "branches"):
+            found.append(ZONES)
+        for kind in STAGE_OF:
+            folder = _label_folder(self.record, kind)
+            if any((folder / f"{image_id}.png").is_file() for image_id in image_ids):
+                found.append(kind)
+        return found
 
     def of(self, image_id: str, image: Pixels, class_id: int | None) -> dict[str, Thumbnail]:
         """The pictures there are of an image.
@@ -99,12 +110,13 @@ class RunPictures:
             stored = self.stored.read(image_id)
             if class_id in stored.class_ids and stored.size == image.shape[:2]:
                 place = list(stored.class_ids).index(class_id)
-                return enlarge_maps(stored.maps[place : place + 1], stored.size)[0]
+                (whole,) = enlarge_maps(stored.maps[place : place + 1], stored.size)
+                return np.asarray(whole, np.float32)
         if view is None:
             return None
         names = list(view.maps)
         fused = view.maps[FUSED_NAME if FUSED_NAME in names else names[0]]
-        return fused.numpy().astype(np.float32, copy=False)
+        return np.asarray(fused, np.float32)
 
 
 @contextmanager
@@ -125,22 +137,18 @@ def open_pictures(record: RunRecord, image_ids: Sequence[str]) -> Iterator[RunPi
                 stored = stack.enter_context(file)
             except WsssError as error:
                 remarks.append(f"its attention cannot be shown: {error}")
-        kinds = []
-        if network or (stored and set(stored.image_ids) & set(image_ids)):
-            kinds.append(ATTENTION)
-        else:
+        pictures = RunPictures(record, stored, network, remarks)
+        kinds = pictures.kinds(image_ids)
+        if ATTENTION not in kinds:
             remarks.append("no attention of these images, and no network to make it with")
-        if network and hasattr(table.load(network.method), "branches"):
-            kinds.append(ZONES)
         for kind, stage in STAGE_OF.items():
-            folder = _label_folder(record, kind)
-            if any((folder / f"{image_id}.png").is_file() for image_id in image_ids):
-                kinds.append(kind)
-            elif stage in record.manifests:
+            if kind in kinds:
+                continue
+            if stage in record.manifests:
                 remarks.append(f"its {kind} label maps are of other images than those shown")
             elif kind != "crf":
                 remarks.append(f"no {kind} label maps: wsss {stage} has not been run")
-        yield RunPictures(record, stored, network, kinds, remarks)
+        yield pictures
 
 
 def label_thumbnail(label_map: Pixels) -> Thumbnail:

@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ _SIZE = (4.9, 2.9)
 # Colours that stand for variables of the page's style.
 _INK, _RULE, _PAPER = "#010203", "#040506", "#070809"
 SERIES = 6
+GREY = 5  # the number of the series that keeps in the background
 _SERIES = tuple(f"#0a0b{10 + number}" for number in range(SERIES))
 _VARIABLES = {
     _INK: "var(--ink)",
@@ -25,7 +27,7 @@ _VARIABLES = {
     _PAPER: "var(--paper)",
     **{colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES)},
 }
-_LOOK = {
+_LOOK: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "wsss",
     "font.size": 9.5,
@@ -85,7 +87,9 @@ class Plots:
         with self._figure(title) as (axes, svg):
             for number, (name, (x, y)) in enumerate(lines.items()):
                 colour = _SERIES[number % SERIES]
-                axes.plot(x, y, color=colour, label=name, ls="-" if number < SERIES else "--")
+                axes.plot(
+                    x, y, color=colour, label=_label(name), ls="-" if number < SERIES else "--"
+                )
                 at = (marks or {}).get(name)
                 if at is not None and at in x:
                     height = y[list(x).index(at)]
@@ -136,7 +140,7 @@ class Plots:
                 counts = [0] * (len(edges) - 1)
                 for value in values:
                     counts[min(int(value // 5), len(counts) - 1)] += 1
-                axes.stairs(counts, edges, color=colour, label=name, lw=1.6)
+                axes.stairs(counts, edges, color=colour, label=_label(name), lw=1.6)
                 if len(scores) == 1:
                     axes.stairs(counts, edges, color=colour, fill=True, alpha=0.25)
             axes.set_xlim(0, 100)
@@ -152,7 +156,9 @@ class Plots:
         """Axes to draw on; afterwards the list holds the SVG."""
         found: list[str] = []
         self._count += 1
-        with rc_context(_LOOK):
+        with rc_context(_LOOK), warnings.catch_warnings():
+            # Of letters that matplotlib's own font lacks; the page's fonts will have them.
+            warnings.filterwarnings("ignore", "Glyph")
             figure = Figure(figsize=(_SIZE[0], height or _SIZE[1]), layout="constrained")
             yield figure.add_subplot(), found
             content = io.StringIO()
@@ -161,13 +167,18 @@ class Plots:
         found.append(_fit_page(content.getvalue(), title, f"{self._name}-{self._count}"))
 
 
+def _label(name: str) -> str:
+    """A name for the legend, which leaves out what begins with an underscore."""
+    return f"\u200b{name}" if name.startswith("_") else name
+
+
 def _fit_page(svg: str, title: str, prefix: str) -> str:
     """Make a drawing a part of a page: own ids, the page's colours and letters, no addresses."""
     svg = svg[svg.index("<svg") :]
     head, body = svg.split(">", 1)
     box = re.search(r'viewBox="[^"]*"', head)
     assert box is not None
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r'\bid="', f'id="{prefix}-', body)
     body = re.sub(r'\b(?:xlink:)?href="#', f'href="#{prefix}-', body)
     body = body.replace("url(#", f"url(#{prefix}-")

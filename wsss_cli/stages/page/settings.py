@@ -36,13 +36,14 @@ def settings_tables(records: Sequence[RunRecord]) -> list[SettingsTable]:
         rows = []
         for name in names:
             cells = [column.get(name, "") for column in columns]
-            apart = name not in _NEVER_THE_SAME and len(set(cells)) > 1
+            apart = not name.startswith(_OF_EACH_RUN) and len(set(cells)) > 1
             rows.append(SettingsRow(name, cells, apart))
         tables.append(SettingsTable(stage, rows))
     return tables
 
 
-_NEVER_THE_SAME = ("run", "started", "finished", "fingerprint", "status")
+# What no two runs share says nothing about what was tried.
+_OF_EACH_RUN = ("run", "started", "finished", "fingerprint", "status", "input: ", "made: ")
 _FACTS = ("status", "started", "finished", "device", "fingerprint", "stage_version")
 
 
