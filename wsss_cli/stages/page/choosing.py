@@ -19,6 +19,13 @@ MANY = 4
 ALIKE = 0.1
 # Classes that have pictures of their own; with more, those with the lowest IoU.
 MOST_CLASSES = 24
+# One and several of what was scored.
+_NOUNS = {
+    "prediction": ("prediction", "predictions"),
+    "crf": ("refined prediction", "refined predictions"),
+    "proxy": ("proxy", "proxies"),
+    "attention": ("attention", "attention"),
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,8 @@ Scores = Mapping[str, Mapping[str, Any]]
 def extremes(what: str, scores: Scores, most: int) -> list[Gallery]:
     """The best, the median and the worst images."""
     ranked = _ranked(scores, lambda one: one["miou"])
-    about = f"by the mIoU of their {what} alone, of {len(ranked)} images"
+    one, several = _NOUNS[what]
+    about = f"by the mIoU of their {one} alone, of {len(ranked)} images"
     chosen = {
         "worst": (ranked[:most], "The lowest"),
         "median": (_middle(ranked, most), "Those in the middle"),
@@ -69,7 +77,7 @@ def extremes(what: str, scores: Scores, most: int) -> list[Gallery]:
         Gallery(
             what,
             f"{what}-{key}",
-            f"{key.capitalize()} {what}s" if what != "attention" else f"{key.capitalize()}",
+            f"{key.capitalize()} {several}",
             f"{rule} {about}.",
             {image_id: _standing(image_id, ranked) for image_id in image_ids},
             len(ranked),
@@ -92,7 +100,7 @@ def failures(
     )
     looks_alike = set(by_colour[: math.ceil(ALIKE * len(by_colour))])
     alike = [i for i in ranked if i in looks_alike]
-    lowest = f"lowest mIoU of their {what}"
+    lowest = f"lowest mIoU of their {_NOUNS[what][0]}"
     return [
         Gallery(
             what,
@@ -148,7 +156,7 @@ def of_classes(what: str, scores: Scores, values: Mapping[str, Any]) -> list[Gal
                 f"class-{name}",
                 name,
                 f"The worst, the median and the best of the {len(ranked)} images that have it, by "
-                f"its IoU in their {what}.",
+                f"its IoU in their {_NOUNS[what][0]}.",
                 {image_id: _standing(image_id, ranked) for image_id in chosen},
                 len(ranked),
                 class_id,
@@ -162,7 +170,11 @@ def without_scores(what: str, image_ids: Sequence[str], most: int) -> list[Galle
     count = min(most, len(image_ids))
     chosen = [image_ids[(2 * n + 1) * len(image_ids) // (2 * count)] for n in range(count)]
     rule = f"Spread evenly over the {len(image_ids)} images: there are no scores to choose by."
-    return [Gallery(what, f"{what}-any", f"Some {what}s", rule, dict.fromkeys(chosen, ""), count)]
+    return [
+        Gallery(
+            what, f"{what}-any", f"Some {_NOUNS[what][1]}", rule, dict.fromkeys(chosen, ""), count
+        )
+    ]
 
 
 def difficulties_of(

@@ -51,7 +51,8 @@ def _facts(manifest: Mapping[str, Any] | None) -> dict[str, str]:
     """Settings, inputs, counts and versions as text, by name."""
     if manifest is None:
         return {}
-    found = {**manifest.get("settings", {}), **manifest.get("config", {})}
+    resolved = manifest.get("settings", {})  # what was left open when the command was typed
+    found = {**resolved, **manifest.get("config", {}), **resolved}
     found |= {f"input: {role}": one["path"] for role, one in manifest.get("inputs", {}).items()}
     counts = manifest.get("counts") or {}
     found |= {f"made: {name}": value for name, value in counts.items() if name not in found}
