@@ -18,6 +18,7 @@ from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
+from wsss_cli.errors import UsageError
 from wsss_cli.stages import attend, evaluate, page, proxy, segment, train
 from wsss_cli.tracking import Silent
 
@@ -220,6 +221,15 @@ def test_scores_of_an_earlier_result_are_called_so(runs: list[Path], tmp_path: P
     _, values = _report([run], tmp_path / "page.html", images=0)
     assert any("prediction are of an earlier result" in remark for remark in values["remarks"])
     assert values["pictures"] == 0
+
+
+def test_runs_of_other_classes_are_no_columns(runs: list[Path], tmp_path: Path) -> None:
+    other = Path(shutil.copytree(runs[1], tmp_path / "other"))
+    for path in other.glob("*/manifest.json"):
+        path.write_text(path.read_text().replace('"disc"', '"ring"'))
+    with pytest.raises(UsageError, match="has other classes than"):
+        _report([runs[0], other], tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
 
 
 NASTY = ("<script>alert(1)</script>", "a\"b'&amp;", "</style><b>x")

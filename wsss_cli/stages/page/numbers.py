@@ -64,8 +64,9 @@ class Evaluations:
         """
         found: Any = self._records[run].scores.get(what)
         for key in keys:
-            inside = isinstance(found, Mapping) or (isinstance(key, int) and found is not None)
-            found = found[key] if inside and _has(found, key) else None
+            if not _has(found, key):
+                return None
+            found = found[key]
         if found is None:
             return None
         pointer = "/".join(str(key).replace("~", "~0").replace("/", "~1") for key in keys)
@@ -149,4 +150,6 @@ _COUNTS = (("best threshold for these images", "best_threshold"), ("images", "im
 
 
 def _has(found: Any, key: str | int) -> bool:  # noqa: ANN401 - JSON values
-    return key in found if isinstance(found, Mapping) else 0 <= int(key) < len(found)
+    if isinstance(found, list):
+        return isinstance(key, int) and key < len(found)
+    return isinstance(found, Mapping) and key in found

@@ -17,14 +17,13 @@ from wsss_cli.metrics.bootstrap import CONFIDENCE
 # In inches of 72 units: as many units wide as a phone has points, so that text is as large there.
 _SIZE = (4.9, 2.9)
 # Colours that stand for variables of the page's style.
-_INK, _RULE, _PAPER = "#010203", "#040506", "#070809"
+_INK, _RULE = "#010203", "#040506"
 SERIES = 6
 GREY = 5  # the number of the series that keeps in the background
 _SERIES = tuple(f"#0a0b{10 + number}" for number in range(SERIES))
 _VARIABLES = {
     _INK: "var(--ink)",
     _RULE: "var(--rule)",
-    _PAPER: "var(--paper)",
     **{colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES)},
 }
 _LOOK: Any = {

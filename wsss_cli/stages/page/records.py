@@ -51,11 +51,17 @@ def read_runs(runs: Sequence[Path], data: Path | None) -> list[RunRecord]:
     """Read all runs.
 
     Raises:
-        UsageError: One holds nothing, or a data set that was given is none.
+        UsageError: One holds nothing, their classes differ, or a data set that was given is none.
         WsssError: A file of a run is broken.
     """
     names = distinct_names(runs, joint="/")
-    return [_read(run, name, data) for run, name in zip(runs, names, strict=True)]
+    records = [_read(run, name, data) for run, name in zip(runs, names, strict=True)]
+    for record in records[1:]:
+        if record.class_names != records[0].class_names:
+            raise UsageError(
+                f"{record.path} has other classes than {records[0].path}; make a page of each"
+            )
+    return records
 
 
 def _read(run: Path, name: str, data: Path | None) -> RunRecord:
