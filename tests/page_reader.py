@@ -11,8 +11,8 @@ class Element:
 
     tag: str
     attributes: dict[str, str]
-    above: tuple["Element", ...] = ()
-    text: str = ""
+    above: tuple["Element", ...] = field(default=(), repr=False)
+    text: str = field(default="", repr=False)
 
     def inside(self, tag: str) -> bool:
         return any(one.tag == tag for one in self.above)
@@ -22,9 +22,10 @@ class Element:
 class Page(HTMLParser):
     """All elements of a page; refuses tags that do not close in order."""
 
-    source: str
-    elements: list[Element] = field(default_factory=list)
-    _open: list[Element] = field(default_factory=list)
+    # Out of the repr: pytest would print all of it, each element with all above it.
+    source: str = field(repr=False)
+    elements: list[Element] = field(default_factory=list, repr=False)
+    _open: list[Element] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
