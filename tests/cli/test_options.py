@@ -10,13 +10,25 @@ from typing import Any
 import pytest
 from conftest import Command
 
-from wsss_cli.cli import attend, compare, crf, demo, evaluate, proxy, saliency, segment, train
+from wsss_cli.cli import (
+    attend,
+    compare,
+    crf,
+    demo,
+    evaluate,
+    proxy,
+    report,
+    saliency,
+    segment,
+    train,
+)
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.compare import CompareConfig
 from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
@@ -36,6 +48,7 @@ COMMANDS = {
     **STAGES,
     "demo": (demo.demo, DemoConfig),
     "compare": (compare.compare, CompareConfig),
+    "report": (report.report, ReportConfig),
 }
 NAMES = [(stage, field.name) for stage, (_, config) in STAGES.items() for field in fields(config)]
 
@@ -176,6 +189,7 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --lr-steps 9 --lr-steps 3", "--lr-steps must be ascending"),
         ("train --frozen-blocks 5", "--frozen-blocks must be 0 to 4"),
         ("train --method gradcam", "--method must be one of cam, aepsl, acol, gain, seenet, not"),
+        ("segment --checkpoint a.pt --tensorboard", "--tensorboard is of a training"),
         ("train --head-channels 0", "--head-channels must be above 0"),
         (
             "train --method acol --acol-threshold 0",

@@ -125,13 +125,15 @@ def test_scores_checkpoints_and_losses(wsss: Command, run: Path) -> None:
     facts = segmentation["facts"]
     assert (facts["model"], facts["backbone"], facts["iteration"]) == ("tiny", "tiny", 2)
     assert segmentation["what"] != attention["what"]
-    path = run / "train/losses.csv"
-    path.write_text("iteration,a\n10,2.5\n20,1.5\n")  # these few iterations have logged none
-    losses = _shown(wsss, path)
-    path.unlink()
-    assert losses["what"] == "the losses of a training"
-    assert losses["facts"]["last"] == {"iteration": "20", "a": "1.5"}
-    assert losses["written_by"]["stage"] == "train"
+    path = run / "train/metrics.jsonl"
+    before = path.read_text()
+    lines = [{"iteration": n, "losses": {"a": 30.0 / n}, "lr": 0.1} for n in (10, 20)]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))  # so few log none
+    log = _shown(wsss, path)
+    path.write_text(before)
+    assert log["what"] == "the log of a training"
+    assert log["facts"] == {"lines": 2, "last": lines[-1]}
+    assert log["written_by"]["stage"] == "train"
 
 
 def test_manifests_scores_and_archives(wsss: Command, run: Path) -> None:
@@ -309,7 +311,10 @@ def test_what_is_unknown_is_called_so(wsss: Command, tmp_path: Path) -> None:
         group = file.create_group("a")
         group["maps"] = np.zeros((1, 2, 2), np.float32)
         group.create_dataset("class_ids", (10**11,), "u1", chunks=(1000,))  # 100 GB of nothing
-    _refused(wsss("show", tmp_path / "wide.h5"), "image a has class_ids of the shape (100000000000,), which is too large")
+    _refused(
+        wsss("show", tmp_path / "wide.h5"),
+        "image a has class_ids of the shape (100000000000,), which is too large",
+    )
     with h5py.File(tmp_path / "scores.h5", "w") as file:
         for image_id, name in (("a", "scores"), ("b", "other")):
             group = file.create_group(image_id)

@@ -22,6 +22,7 @@ from wsss_cli.stages.evaluate.attention_counts import (
     confusion_at,
     count_image,
 )
+from wsss_cli.stages.evaluate.each_image import image_scores
 from wsss_cli.stages.evaluate.plan import EvaluatePlan
 from wsss_cli.stages.evaluate.uncertainty import comparison, interval
 from wsss_cli.tracking import Track
@@ -42,7 +43,7 @@ def score_attention(
     if in_rounds:
         track.note("the logits are those of the first round, so they give no mAP of this one")
     nothing_missed = torch.zeros(plan.num_labels, dtype=torch.int64)
-    logits, labels = [], []
+    logits, labels, present = [], [], []
     styles: Counter[str] = Counter()
     false_maps = classes_without_map = 0
     own, places = Curves(plan.num_labels), Localisation()
@@ -50,6 +51,7 @@ def score_attention(
     images = _counted(plan, plan.source, "--attention", track, localisation=wanted)
     for image_id, image in zip(plan.image_ids, images, strict=True):
         own.add(image)
+        present.append(image.present(plan.num_labels))
         styles.update(filter(None, [image.style]))
         class_ids = set(image.class_ids.tolist())
         false_maps += len(class_ids - set(image.shown))
@@ -83,6 +85,7 @@ def score_attention(
         "labels": plan.labels,
         "maps_of_absent_classes": false_maps,
         "classes_without_map": classes_without_map,
+        "per_image": image_scores(plan.image_ids, own.overlaps_at(best), present, plan.class_names),
         "ground_truth_style": common_style(styles),
         "ground_truth_styles": dict(styles),
         "best_threshold": _threshold(best),

@@ -46,6 +46,11 @@ class ImageCounts:
     style: str | None
     places: Localisation | None
 
+    def present(self, num_labels: int) -> Tensor:
+        """(L,) bool, the labels that the truth has."""
+        true = self.labels[self.counts.sum(dim=(0, 2)) > 0]
+        return torch.zeros(num_labels, dtype=torch.bool).index_fill(0, true, True)
+
 
 class Curves:
     """The counts of one system at every threshold: their sum, and the overlaps of each image."""

@@ -25,6 +25,7 @@ _BY_ENDING: Mapping[str, tuple[str, str]] = {
     ".json": ("records", "explain_json"),
     ".toml": ("records", "explain_toml"),
     ".csv": ("records", "explain_csv"),
+    ".jsonl": ("records", "explain_log"),
     # Whole, these are known by their first bytes; this way a broken one is told what it should be.
     ".h5": ("hdf5", "explain_hdf5"),
     ".png": ("png", "explain_png"),
@@ -34,7 +35,7 @@ _BY_ENDING: Mapping[str, tuple[str, str]] = {
 _KNOWN = (
     "HDF5 files of attention and scores (.h5), label and saliency maps (.png), soft maps (.npy, "
     ".npz), checkpoints and weights (.pt, .pth), manifests, scores and comparisons (.json), "
-    "settings (.toml), losses (.csv) and archives (.tar.gz)"
+    "settings (.toml), logs (.jsonl), tables (.csv) and archives (.tar.gz)"
 )
 
 

@@ -1,4 +1,4 @@
-"""Explains what is text on disk: manifests, scores, comparisons, settings and losses."""
+"""Explains what is text on disk: manifests, scores, comparisons, settings, logs and tables."""
 
 import csv
 import json
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from wsss_cli.artifacts.metrics_log import METRICS_FILE, read_metrics
 from wsss_cli.artifacts.stage_directory import MANIFEST, STAGES, read_manifest
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.show.explanation import Explanation, Writer
@@ -59,13 +60,21 @@ def explain_toml(path: Path, writer: Writer | None) -> Explanation:
 
 
 def explain_csv(path: Path, writer: Writer | None) -> Explanation:
-    """The losses of a training; tables of other origin by their columns."""
+    """A table, by its columns."""
+    del writer
     rows = _parsed(path, lambda text: list(csv.reader(text.splitlines())), "CSV")
     facts = {"columns": rows[0] if rows else [], "rows": max(0, len(rows) - 1)}
-    if writer is None:
-        return Explanation("a table", facts)
-    last = dict(zip(rows[0], rows[-1], strict=False)) if len(rows) > 1 else {}
-    return Explanation("the losses of a training", {**facts, "last": last})
+    return Explanation("a table", facts)
+
+
+def explain_log(path: Path, writer: Writer | None) -> Explanation:
+    """The log of a training."""
+    del writer
+    lines = read_metrics(path.parent) if path.name == METRICS_FILE else None
+    if lines is None:
+        raise WsssError(f"{path} is no log of wsss, which calls it {METRICS_FILE}")
+    last = lines[-1] if lines else {}
+    return Explanation("the log of a training", {"lines": len(lines), "last": last})
 
 
 def _manifest(manifest: Values) -> Explanation:
