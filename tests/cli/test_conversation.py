@@ -492,7 +492,7 @@ def test_attending_with_another_seed_or_batch_is_the_same(
     assert " up to date" in wsss(*arguments, "--seed", "9", "--batch-size", "3").out
 
 
-def test_finished_training_that_lost_its_losses_is_not_repeated(
+def test_finished_training_that_lost_its_log_is_not_repeated(
     wsss: Command, tree: TinyTree, tmp_path: Path
 ) -> None:
     run = tmp_path / "long"
@@ -500,7 +500,7 @@ def test_finished_training_that_lost_its_losses_is_not_repeated(
     assert wsss(*arguments).code == 0
     network = run / "train" / "checkpoint.pt"
     before = (network.stat().st_mtime_ns, network.read_bytes())
-    (run / "train" / "losses.csv").unlink()
+    (run / "train" / "metrics.jsonl").unlink()
     outcome = wsss(*arguments)
     assert outcome.code == 0, outcome.err
     assert (network.stat().st_mtime_ns, network.read_bytes()) == before

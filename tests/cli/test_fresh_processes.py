@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import Command, TinyTree, clean_environment, script
+from conftest import Command, TinyTree, clean_environment, logged, script
 from PIL import Image
 from processes import PATIENCE, started, wait_until
 
@@ -48,7 +48,7 @@ def test_chain_runs_as_it_stands_says_up_to_date_and_is_scored(
         *(f"{stage}/.lock" for stage in stages),
         "train/manifest.json",
         "train/checkpoint.pt",
-        "train/losses.csv",
+        "train/metrics.jsonl",
         "attend/manifest.json",
         "attend/attention.h5",
         "attend/shards",
@@ -56,7 +56,7 @@ def test_chain_runs_as_it_stands_says_up_to_date_and_is_scored(
         "proxy/labels",
         "segment/manifest.json",
         "segment/checkpoint.pt",
-        "segment/losses.csv",
+        "segment/metrics.jsonl",
         "segment/predictions",
         "evaluate/prediction.json",
     }
@@ -109,8 +109,9 @@ def test_training_killed_twice_ends_with_the_bytes_of_an_uninterrupted_one(
     done = fresh(*_train(tree, killed, method))
     assert done.code == 0, done.err
     assert "resuming at iteration" in done.err
-    for name in ("checkpoint.pt", "losses.csv"):
-        assert (killed / "train" / name).read_bytes() == (whole / "train" / name).read_bytes()
+    checkpoints = [(run / "train" / "checkpoint.pt").read_bytes() for run in (killed, whole)]
+    assert checkpoints[0] == checkpoints[1]
+    assert logged(killed / "train") == logged(whole / "train")
     assert not (killed / "train" / "resume.pt").exists()
     assert not _partials(killed)
 
@@ -147,7 +148,8 @@ def test_segmentation_killed_in_training_and_in_prediction_ends_the_same(
     _kill_when(_segment(tree, killed), _changed(killed / "segment" / "checkpoint.pt"))
     done = fresh(*_segment(tree, killed))
     assert done.code == 0, done.err
-    names = ["checkpoint.pt", "losses.csv", *(f"predictions/{i}.png" for i in tree.train_ids)]
+    assert logged(killed / "segment") == logged(whole / "segment")
+    names = ["checkpoint.pt", *(f"predictions/{i}.png" for i in tree.train_ids)]
     for name in names:
         assert (killed / "segment" / name).read_bytes() == (whole / "segment" / name).read_bytes()
     assert not _partials(killed)

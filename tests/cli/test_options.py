@@ -175,6 +175,7 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --lr-steps 9 --lr-steps 3", "--lr-steps must be ascending"),
         ("train --frozen-blocks 5", "--frozen-blocks must be 0 to 4"),
         ("train --method gradcam", "--method must be one of cam, aepsl, acol, gain, seenet, not"),
+        ("segment --checkpoint a.pt --tensorboard", "--tensorboard is of a training"),
         ("train --head-channels 0", "--head-channels must be above 0"),
         (
             "train --method acol --acol-threshold 0",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import HEIGHT, WIDTH, TinyTree
+from conftest import HEIGHT, WIDTH, TinyTree, logged
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
@@ -151,9 +151,9 @@ def test_training_stopped_anywhere_ends_with_the_bytes_of_an_uninterrupted_one(
             train.run(stopped, track=_StopAfter(steps))
         torch.manual_seed(99)  # whatever happened to the generator in between
     report = train.run(stopped, track=Silent())
-    for name in ("checkpoint.pt", "losses.csv"):
-        whole, resumed = (tmp_path / run / "train" / name for run in ("whole", "stopped"))
-        assert whole.read_bytes() == resumed.read_bytes()
+    whole, resumed = (tmp_path / run / "train" for run in ("whole", "stopped"))
+    assert (whole / "checkpoint.pt").read_bytes() == (resumed / "checkpoint.pt").read_bytes()
+    assert logged(whole) == logged(resumed)
     assert report.values["losses"].keys() == set(BRANCHES[method])
 
 
@@ -263,6 +263,7 @@ def _trainer(network: _Line, directory: Path, **settings: Any) -> Trainer:
         directory=directory,
         seed=0,
         checkpoint_every=100,
+        images_per_step=4,
         **settings,
     )
 
@@ -306,9 +307,25 @@ def test_losses_are_logged_as_means_of_ten_iterations(tmp_path: Path) -> None:
     trainer = _trainer(network, tmp_path, learning_rate=lambda _: 0.0)
     losses = lambda x, _: {"a": network.bias * x}  # noqa: E731
     trainer.train(_batches([float(n) for n in range(25)]), losses, 25, Silent())
-    lines = (tmp_path / "losses.csv").read_text().splitlines()
-    assert lines == ["iteration,a", "10,2.25", "20,7.25"]
+    assert logged(tmp_path) == [
+        {"iteration": 10, "losses": {"a": 2.25}, "lr": 0.0},
+        {"iteration": 20, "losses": {"a": 7.25}, "lr": 0.0},
+    ]
     assert last_losses(tmp_path) == {"a": 7.25}
+
+
+def test_finished_training_gets_the_events_it_was_not_asked_for(
+    tree: TinyTree, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+    settings = {"iterations": 10, "batch_size": 2, "crop": 32, "backbone": "tiny"}
+    config = TrainConfig(run=tmp_path, data=tree.root, method="cam", amp="off", **settings)
+    train.run(config, track=Silent())
+    assert not (tmp_path / "train" / "tensorboard").exists()
+    report = train.run(replace(config, tensorboard=True), track=Silent())
+    assert report.up_to_date
+    (events,) = (tmp_path / "train" / "tensorboard").iterdir()
+    assert b"loss/a" in events.read_bytes()
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

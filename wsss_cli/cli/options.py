@@ -51,6 +51,9 @@ Weights = Annotated[
     ),
 ]
 CheckpointEvery = Annotated[int, Option(help="Iterations between checkpoints.")]
+TensorBoard = Annotated[
+    bool, Option("--tensorboard", help="Also log for TensorBoard, in the stage's tensorboard/.")
+]
 FrozenBlocks = Annotated[
     int, Option(help="Leading blocks of the trunk kept at their initial weights (2 saves a third).")
 ]

@@ -87,6 +87,7 @@ def segment(
         Option(help="Also pack the predictions for VOC's evaluation server, as .tar.gz."),
     ] = SegmentConfig.submission,
     checkpoint_every: options.CheckpointEvery = SegmentConfig.checkpoint_every,
+    tensorboard: options.TensorBoard = SegmentConfig.tensorboard,
 ) -> None:
     """Train a segmentation network on proxies, then predict.
 
@@ -100,8 +101,8 @@ def segment(
       wsss segment --checkpoint runs/default/segment/checkpoint.pt --data VOC2012 \\
                    --split test --crf deeplab-v2 --submission test.tar.gz --run runs/test
 
-    Writes RUN/segment: checkpoint.pt, losses.csv and predictions/ID.png; with --probabilities also
-    scores.h5, with "ID/scores" (L, h, w) for every image ID, stored in shards. With
+    Writes RUN/segment: checkpoint.pt, metrics.jsonl and predictions/ID.png; with --probabilities
+    also scores.h5, with "ID/scores" (L, h, w) for every image ID, stored in shards. With
     --submission also that archive, of any --split; the server takes all of test. Stopped, it
     continues when the same command is run again.
     """  # noqa: D301

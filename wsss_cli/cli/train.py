@@ -91,6 +91,7 @@ def train(
     snapshot_every: Annotated[
         int, Option(help="Iterations between snapshots of the network to keep; 0 keeps none.")
     ] = TrainConfig.snapshot_every,
+    tensorboard: options.TensorBoard = TrainConfig.tensorboard,
 ) -> None:
     """Train an attention network on image-level labels.
 
@@ -103,7 +104,7 @@ def train(
       wsss train --start runs/cam/train/checkpoint.pt --data VOC2012 --lr 3e-4 --iterations 500
       wsss train --data VOC2012 --method aepsl --erase runs/1/attend/attention.h5 --run runs/2
 
-    Writes RUN/train: checkpoint.pt, losses.csv and, with --snapshot-every N, the network at every
-    N-th iteration as snapshots/000500.pt, which wsss attend --checkpoint reads. Stopped, it
-    continues from its last checkpoint when the same command is run again.
+    Writes RUN/train: checkpoint.pt, while it runs metrics.jsonl and, with --snapshot-every N, the
+    network at every N-th iteration as snapshots/000500.pt, which wsss attend --checkpoint reads.
+    Stopped, it continues from its last checkpoint when the same command is run again.
     """  # noqa: D301

@@ -14,7 +14,7 @@ AMP_CHOICES = ("auto", "off")
 OPERATIONAL = frozenset(
     {
         *("run", "data", "device", "workers", "amp", "overwrite", "checkpoint_every", "heatmaps"),
-        *("snapshot_every", "probabilities", "submission"),
+        *("snapshot_every", "tensorboard", "probabilities", "submission"),
     }
 )
 # Places of inputs: the fingerprint of what lies there counts, not the name.

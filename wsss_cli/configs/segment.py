@@ -55,6 +55,7 @@ class SegmentConfig(CommonConfig):
         probabilities: Also write the soft scores that the predictions are made from.
         submission: Archive of the predictions for VOC's evaluation server (.tar.gz); None is none.
         checkpoint_every: Iterations between checkpoints.
+        tensorboard: Also log for TensorBoard.
     """
 
     proxy: Path | None = None
@@ -83,6 +84,7 @@ class SegmentConfig(CommonConfig):
     probabilities: bool = False
     submission: Path | None = None
     checkpoint_every: int = 200
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,6 +115,11 @@ class SegmentConfig(CommonConfig):
             self.submission is None or self.submission.name.endswith(".tar.gz"),
             "submission",
             f"must be named .tar.gz, not {self.submission}",
+        )
+        check(
+            self.checkpoint is None or not self.tensorboard,
+            "tensorboard",
+            "is of a training, and with --checkpoint nothing is trained; leave it out",
         )
         if self.crf is not None:
             choice("crf", self.crf, tuple(PRESETS))

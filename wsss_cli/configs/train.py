@@ -48,6 +48,7 @@ class TrainConfig(CommonConfig):
             memory of the paper.
         checkpoint_every: Iterations between checkpoints.
         snapshot_every: Iterations between snapshots of the network that are kept; 0 keeps none.
+        tensorboard: Also log for TensorBoard.
     """
 
     method: str = "seenet"
@@ -77,6 +78,7 @@ class TrainConfig(CommonConfig):
     erase_threshold: float = 0.8
     checkpoint_every: int = 200
     snapshot_every: int = 0
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,23 +1,24 @@
 """What both trainings share: parameter groups, seeding by iteration, and resumable state."""
 
-import csv
-import io
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsss_cli.artifacts.metrics_log import MetricsLog, read_metrics
+from wsss_cli.artifacts.stage_directory import StageDirectory
+from wsss_cli.artifacts.tensorboard_events import TensorBoardEvents
 from wsss_cli.errors import WsssError
 from wsss_cli.tracking import Track
 
 RESUME_FILE = "resume.pt"
-LOSSES_FILE = "losses.csv"
 # Iterations over which logged losses are averaged.
 LOG_EVERY = 10
 # Of a bias, times that of its weights; it does not decay either. As in the SeeNet group's solver.
@@ -65,9 +66,11 @@ class Trainer:
         network: Already on its device.
         optimiser: Groups as :func:`parameter_groups` makes them.
         learning_rate: Of an iteration.
-        directory: Where the resumable state and the losses go.
+        directory: Where the resumable state and the log go.
         seed: Random numbers inside the network are seeded by it and the iteration.
         checkpoint_every: Iterations between resumable states.
+        images_per_step: For the speed in the log.
+        tensorboard: Also log events for TensorBoard.
         after_step: Given the number of steps done, before a resumable state is written: what it
             leaves on disk is there whenever a later training continues from that state.
     """
@@ -78,10 +81,13 @@ class Trainer:
     directory: Path
     seed: int
     checkpoint_every: int
+    images_per_step: int
+    tensorboard: bool = False
     after_step: Callable[[int], None] = lambda _: None
     iteration: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
     _window: dict[str, float] = field(default_factory=dict)
+    _window_start: tuple[int, float] = (0, 0.0)  # iteration and time, of this very process
 
     def resume(self) -> bool:
         """Continue from the last resumable state, if there is one."""
@@ -116,6 +122,8 @@ class Trainer:
         Raises:
             WsssError: The loss is no longer a finite number.
         """
+        log = MetricsLog(self.directory, self.history, tensorboard=self.tensorboard)
+        self._window_start = self.iteration, time.monotonic()
         source = iter(batches(self.iteration))
         steps = range(self.iteration, iterations)
         self.network.train()
@@ -136,15 +144,15 @@ class Trainer:
             self.optimiser.step()
             self.iteration = iteration + 1
             if self.iteration % LOG_EVERY == 0:
-                self._close_window()
-                track.detail("loss " + _shown(self.history[-1]))
+                log.add(self._close_window())
+                track.detail("loss " + _shown(self.history[-1]["losses"]))
             self.after_step(self.iteration)
             if self.iteration % self.checkpoint_every == 0 and self.iteration < iterations:
                 self.save()
-        self._write_losses()
+        log.close()
 
     def save(self) -> None:
-        """Write the resumable state and the losses so far."""
+        """Write the resumable state, the log so far included."""
         state = {
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -153,7 +161,6 @@ class Trainer:
             "window": self._window,
         }
         write_checkpoint(self.directory / RESUME_FILE, "resume", state)
-        self._write_losses()
 
     def _require_finite(self, loss: float, iteration: int) -> None:
         if math.isfinite(loss):
@@ -170,28 +177,34 @@ class Trainer:
             share = float(loss.detach()) / (LOG_EVERY * accumulate)
             self._window[name] = self._window.get(name, 0.0) + share
 
-    def _close_window(self) -> None:
-        self.history.append({"iteration": self.iteration, **self._window})
-        self._window = {}
-
-    def _write_losses(self) -> None:
-        if not self.history:
-            return
-        text = io.StringIO()
-        table = csv.DictWriter(text, self.history[-1], lineterminator="\n")
-        table.writeheader()
-        table.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in self.history)
-        write_bytes(self.directory / LOSSES_FILE, text.getvalue().encode())
+    def _close_window(self) -> dict[str, Any]:
+        """The line of the log for the last iterations."""
+        since, then = self._window_start
+        now = time.monotonic()
+        speed = (self.iteration - since) * self.images_per_step / max(now - then, 1e-9)
+        line = {
+            "iteration": self.iteration,
+            "losses": {name: _rounded(loss) for name, loss in self._window.items()},
+            "lr": self.learning_rate(self.iteration - 1),
+            "images_per_second": float(f"{speed:.4g}"),
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        self.history.append(line)
+        self._window, self._window_start = {}, (self.iteration, now)
+        return line
 
 
 def last_losses(directory: Path) -> dict[str, float]:
     """Mean losses of the last iterations that a training logged; empty if it logged none."""
-    path = directory / LOSSES_FILE
-    if not path.exists():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        *_, last = csv.DictReader(file)
-    return {name: float(loss) for name, loss in last.items() if name != "iteration"}
+    lines = read_metrics(directory)
+    return dict(lines[-1]["losses"]) if lines else {}
+
+
+def write_events(directory: StageDirectory) -> None:
+    """Make a finished training's events of its log, whatever it was asked for while it ran."""
+    with directory.claimed():
+        directory.reopen()
+        TensorBoardEvents(directory.path, read_metrics(directory.path)).close()
 
 
 def _mixed(seed: int, iteration: int) -> int:
@@ -199,5 +212,10 @@ def _mixed(seed: int, iteration: int) -> int:
     return (seed * 0x9E3779B97F4A7C15 + iteration) % 2**63
 
 
+def _rounded(loss: float) -> float:
+    """To six digits, which is more than a mean of a few batches tells."""
+    return float(f"{loss:.6g}")
+
+
 def _shown(losses: Mapping[str, float]) -> str:
-    return " ".join(f"{name} {loss:.3f}" for name, loss in losses.items() if name != "iteration")
+    return " ".join(f"{name} {loss:.3f}" for name, loss in losses.items())

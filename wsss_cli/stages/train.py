@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsss_cli.artifacts.metrics_log import METRICS_FILE
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.artifacts.tensorboard_events import EVENTS, require_tensorboard
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.augmentation import random_view
@@ -31,11 +33,11 @@ from wsss_cli.models.warm_start import take_heads
 from wsss_cli.stages.inputs import find_data, require_same_classes
 from wsss_cli.stages.making import make
 from wsss_cli.stages.optimisation import (
-    LOSSES_FILE,
     RESUME_FILE,
     Trainer,
     last_losses,
     parameter_groups,
+    write_events,
 )
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.rounds import check_mined, mined_regions
@@ -45,8 +47,8 @@ STAGE_VERSION = 2
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_KIND = "attention"
 SNAPSHOTS = "snapshots"
-OWNED = (CHECKPOINT_FILE, LOSSES_FILE)
-EXTRAS = (f"{SNAPSHOTS}/*.pt",)
+OWNED = (CHECKPOINT_FILE, METRICS_FILE)
+EXTRAS = (f"{SNAPSHOTS}/*.pt", EVENTS)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     Raises:
         WsssError: Something is missing or broken.
     """
+    if config.tensorboard:
+        require_tensorboard()
     tree = find_data(config)
     split = config.split or tree.training_split()
     remark = tree.about_training() if config.split is None else None
@@ -163,7 +167,10 @@ def run(config: TrainConfig, *, track: Track) -> Report:
         WsssError: The inputs are wrong, the loss diverges or the disk is full.
     """
     plan = prepare(config, track)
-    return make(plan.directory, lambda: _train(plan, track), overwrite=config.overwrite)
+    report = make(plan.directory, lambda: _train(plan, track), overwrite=config.overwrite)
+    if config.tensorboard:
+        write_events(plan.directory)
+    return report
 
 
 def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
@@ -194,6 +201,8 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         directory=directory.path,
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,
+        images_per_step=config.batch_size,
+        tensorboard=config.tensorboard,
         after_step=keep_snapshot,
     )
     if (directory.path / CHECKPOINT_FILE).exists():

@@ -10,7 +10,7 @@ from wsss_cli.artifacts.score_file import INDEX
 from wsss_cli.artifacts.submission import write_submission
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.stages.making import make
-from wsss_cli.stages.optimisation import last_losses
+from wsss_cli.stages.optimisation import last_losses, write_events
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, load_network
 from wsss_cli.stages.segment.plan import PREDICTIONS, SegmentPlan, prepare
@@ -32,6 +32,8 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
         plan.directory, lambda: _train_and_predict(plan, track), overwrite=config.overwrite
     )
     values, made = dict(report.values), not report.up_to_date
+    if config.tensorboard:
+        write_events(plan.directory)
     if config.probabilities:
         if not ranks.agreed(lambda: has_scores(plan)):  # they change no result, so a complete one may lack them
             with plan.directory.claimed():

@@ -11,8 +11,10 @@ import torch
 from wsss_cli.artifacts.atomic import require_place
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.image_groups import SHARDS
+from wsss_cli.artifacts.metrics_log import METRICS_FILE
 from wsss_cli.artifacts.score_file import INDEX
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.artifacts.tensorboard_events import EVENTS, require_tensorboard
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS, model_of
@@ -22,7 +24,7 @@ from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
-from wsss_cli.stages.optimisation import LOSSES_FILE, RESUME_FILE
+from wsss_cli.stages.optimisation import RESUME_FILE
 from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, load_network
 from wsss_cli.stages.segment.solver import solver_constants
 from wsss_cli.stages.supervision import check_label_maps, find_confidence, find_supervision
@@ -30,8 +32,8 @@ from wsss_cli.tracking import Track
 
 STAGE_VERSION = 3
 PREDICTIONS = "predictions"
-OWNED = (CHECKPOINT_FILE, LOSSES_FILE, f"{PREDICTIONS}/*.png")
-EXTRAS = (INDEX, f"{SHARDS}/*.h5")
+OWNED = (CHECKPOINT_FILE, METRICS_FILE, f"{PREDICTIONS}/*.png")
+EXTRAS = (INDEX, f"{SHARDS}/*.h5", EVENTS)
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     """
     if config.submission is not None:
         require_place(config.submission, "--submission")
+    if config.tensorboard:
+        require_tensorboard()
     tree = find_data(config)
     predicted_ids = tree.image_ids(config.split)
     predicted_sizes = check_images(map(tree.image_path, predicted_ids))

@@ -51,6 +51,8 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
         directory=plan.directory.path,
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,
+        images_per_step=config.batch_size * config.accumulate,
+        tensorboard=config.tensorboard,
     )
     if trainer.resume():
         track.note(f"resuming at iteration {trainer.iteration}")
