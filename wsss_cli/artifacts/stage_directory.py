@@ -172,7 +172,8 @@ class StageDirectory:
     def claimed(self) -> Iterator[None]:
         """Be the only command that writes here; the claim of a killed process is void.
 
-        The first rank claims for all. Where nothing is begun meanwhile, nothing is left behind, no folder either.
+        The first rank claims for all. Where nothing is begun meanwhile, nothing is left behind,
+        no folder either.
 
         Raises:
             WsssError: Another process works here, or the directory cannot be written to.

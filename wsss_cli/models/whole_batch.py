@@ -53,7 +53,8 @@ class BatchNorm2d(nn.BatchNorm2d):
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
         scale = self.weight * (variance + self.eps).rsqrt()
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(features.dtype)
+        normal: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
+        return normal.to(features.dtype)
 
 
 class _SumOverRanks(torch.autograd.Function):
@@ -66,7 +67,7 @@ class _SumOverRanks(torch.autograd.Function):
         return ranks.summed(tensor.clone())
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override] # noqa: ANN401
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
         """The gradients of all ranks' losses, summed."""
         del ctx
         return ranks.summed(gradient.clone())

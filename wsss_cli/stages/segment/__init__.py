@@ -35,7 +35,8 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
     if config.tensorboard:
         write_events(plan.directory)
     if config.probabilities:
-        if not ranks.agreed(lambda: has_scores(plan)):  # they change no result, so a complete one may lack them
+        # They change no result, so a complete one may lack them.
+        if not ranks.agreed(lambda: has_scores(plan)):
             with plan.directory.claimed():
                 plan.directory.reopen()
                 predict(plan, load_network(_checkpoint(plan))[0], track)
