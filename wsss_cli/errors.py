@@ -8,6 +8,11 @@ class WsssError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """The sentence on one line: names out of files may hold whatever moves a terminal."""
+        text = super().__str__()
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
 
 class UsageError(WsssError):
     """The command line or a configuration file asks for something impossible (exit code 2)."""

@@ -182,7 +182,7 @@ def test_manifest_cannot_make_overwrite_leave_its_directory(
     manifest = read_manifest(directory.path)
     owned = [pattern.format(outside=directory.path.parent)]
     (directory.path / "manifest.json").write_text(
-        json.dumps({**manifest, "status": "complete", "owned": owned})
+        json.dumps({**manifest, "status": "complete", "owned": owned, "files": {}, "counts": {}})
     )
     outside = directory.path.parent / "mine.txt"
     outside.write_text("x")

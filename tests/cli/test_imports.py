@@ -28,10 +28,10 @@ LAYERS = (
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 # A literal of names, papers and modules, from which the configs take their choices.
 NAMES_ONLY = "wsss_cli.methods.table"
-HEAVY = ("torch", "torchvision", "numpy", "h5py", "cv2", "PIL")
+HEAVY = ("torch", "torchvision", "numpy", "h5py", "cv2", "PIL", "matplotlib", "jinja2")
 COMMANDS = (
     *("train", "attend", "saliency", "proxy", "segment", "crf", "evaluate"),
-    *("show", "check", "compare", "demo"),
+    *("show", "report", "check", "compare", "demo", "doctor"),
 )
 DATA_COMMANDS = (("data",), ("data", "check"), ("data", "convert"))
 
@@ -180,7 +180,8 @@ def test_help_names_every_option(wsss: Command, command: str) -> None:
     assert outcome.code == 0
     arguments = {
         "demo": {"directory"},
-        "show": {"runs"},
+        "show": {"paths"},
+        "report": {"runs"},
         "compare": {"file"},
         "check": {"file"},
     }.get(command, set())

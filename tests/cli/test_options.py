@@ -10,13 +10,25 @@ from typing import Any
 import pytest
 from conftest import Command
 
-from wsss_cli.cli import attend, compare, crf, demo, evaluate, proxy, saliency, segment, train
+from wsss_cli.cli import (
+    attend,
+    compare,
+    crf,
+    demo,
+    evaluate,
+    proxy,
+    report,
+    saliency,
+    segment,
+    train,
+)
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.compare import CompareConfig
 from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
@@ -36,6 +48,7 @@ COMMANDS = {
     **STAGES,
     "demo": (demo.demo, DemoConfig),
     "compare": (compare.compare, CompareConfig),
+    "report": (report.report, ReportConfig),
 }
 NAMES = [(stage, field.name) for stage, (_, config) in STAGES.items() for field in fields(config)]
 
@@ -76,6 +89,7 @@ VALUES: dict[str, Any] = {
     "backbone": "tiny",
     "amp": "off",
     "what": "proxy",
+    "labels": "predicted",
     "predicted_ignore": "background",
     "supervision": "full",
     "model": "tiny",
@@ -193,6 +207,7 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --workers -1", "--workers must be 0 or more"),
         ("train --amp on", "--amp must be one of auto, off"),
         ("attend --size 16", "--size must be 32 or more"),
+        ("attend --labels none", "--labels must be one of given, predicted, not 'none'"),
         ("attend --scales 0", "--scales must be above 0"),
         ("attend --scales nan", "--scales must be above 0"),
         ("attend --scales 0.1", "--scales must leave 32 pixels or more of --size 224; they leave"),

@@ -12,6 +12,8 @@ from PIL import Image
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.data.images import read_image
 from wsss_cli.models.saliency_network import SaliencyNetwork
+from wsss_cli.models.unsupervised_saliency import UnsupervisedSaliency
+from wsss_cli.ops.robust_background import robust_background_saliency
 from wsss_cli.stages.saliency import passes
 
 RED = (1.0, 0.0, 0.0)
@@ -129,6 +131,50 @@ def test_proxy_finds_the_maps_of_the_run(
     alone = wsss(*arguments, "--overwrite")
     assert alone.code == 0, alone.err
     assert "second_saliency" not in read_manifest(run / "proxy")["inputs"]
+
+
+def test_unsupervised_maps_need_no_file_and_say_what_they_are(
+    wsss: Command, tree: TinyTree, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    arguments = ("--size", 64, "--passes", 2, "--json")
+    first = _saliency(wsss, tree, run, Path("unsupervised"), *arguments)
+    assert first.values["status"] == "complete", first.err
+    manifest = read_manifest(run / "saliency")
+    assert "weaker" in manifest["model"]["title"]
+    assert "Zhu et al., CVPR 2014" in manifest["model"]["paper"]
+    assert set(manifest["inputs"]) == {"images"}
+    image_id = tree.train_ids[1]
+    image = read_image(tree.root / "JPEGImages" / f"{image_id}.jpg")
+    # 16 superpixels along the longer side of 64 x 48: 4 pixels each, and the image as it is.
+    expected = np.round(255 * robust_background_saliency(image, 4)).astype(np.uint8)
+    np.testing.assert_array_equal(_grey(run / "saliency" / "maps" / f"{image_id}.png"), expected)
+    painted = image.copy()
+    painted[expected >= 178] = (124, 117, 104)  # Oxford's mean colour
+    second = np.round(255 * robust_background_saliency(painted, 4)).astype(np.uint8)
+    found = _grey(run / "saliency" / "second_maps" / f"{image_id}.png")
+    np.testing.assert_array_equal(found, second)
+    again = _saliency(wsss, tree, run, Path("unsupervised"), *arguments)
+    assert again.values["status"] == "up to date"
+
+
+def test_unsupervised_and_network_are_different_results(
+    wsss: Command, tree: TinyTree, red: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    _saliency(wsss, tree, run, red, "--size", 32)
+    other = _saliency(wsss, tree, run, Path("unsupervised"), "--size", 32)
+    assert other.code == 2
+    assert "model None there, unsupervised now" in other.err
+
+
+@pytest.mark.parametrize("shape", [(375, 500), (500, 333), (20, 30), (7, 2000)])
+def test_unsupervised_sees_the_shape_of_the_image(shape: tuple[int, int]) -> None:
+    seen = UnsupervisedSaliency(320).seen(*shape)
+    assert max(seen) == 320
+    assert all(side > 0 and side % 20 == 0 for side in seen)
+    for side, whole in zip(seen, shape, strict=True):
+        assert abs(side - 320 * whole / max(shape)) <= 10 or side == 20
 
 
 def test_bad_networks_are_one_sentence(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_curves_of_single_images_add_up_and_give_the_confusion_at_a_threshold() 
         whole.update(*image)
         one = ThresholdCurve(4, thresholds)
         one.update(*image)
-        sum_of_images.add(one)
+        sum_of_images.add(*one.occurring())
     confusions = whole.confusions()
     assert torch.equal(sum_of_images.confusions(), confusions)
     for number, threshold in ((0, 0.01), (29, 0.3), (99, 1.0)):

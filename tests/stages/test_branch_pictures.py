@@ -206,7 +206,7 @@ def test_show_without_an_image_needs_no_torch(trained: Path) -> None:
         f"    app(['show', {str(trained)!r}])\n"
         "except SystemExit as stop:\n"
         "    assert not stop.code\n"
-        "sys.exit(str([n for n in ('torch', 'numpy', 'cv2', 'PIL') if n in sys.modules] or ''))\n"
+        "sys.exit(str([n for n in ('torch', 'torchvision', 'cv2') if n in sys.modules] or ''))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""

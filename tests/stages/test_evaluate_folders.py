@@ -53,6 +53,55 @@ def _evaluate(tree: TinyTree, folder: Path, *more: object) -> list[object]:
     return ["evaluate", "--pred", folder, "--data", tree.root, "--split", "train", *more]
 
 
+def _slow_scores(predicted: np.ndarray, true: np.ndarray) -> tuple[float, dict[str, float]]:
+    """The mean over what either has, and the IoU of what the truth has, one label at a time."""
+    scored = true != 255
+    every, of_truth = [], {}
+    for label, name in enumerate(["background", *CLASSES]):
+        mine, theirs = (predicted == label) & scored, (true == label) & scored
+        if not (mine | theirs).any():
+            continue
+        every.append((mine & theirs).sum() / (mine | theirs).sum())
+        if theirs.any():
+            of_truth[name] = every[-1]
+    return float(np.mean(every)), of_truth
+
+
+def test_every_image_has_its_scores_and_every_score_its_pixels(
+    wsss: Command, tree: TinyTree, tmp_path: Path
+) -> None:
+    folder = _folder(tree, tmp_path / "odd", 0.2)
+    strange, hole = tree.train_ids[1], tree.train_ids[2]
+    labels = _truth(tree, strange)
+    labels[labels == 255] = 0
+    labels[5:9, 5:9] = 1  # a square that is not there
+    write_label_map(folder / f"{strange}.png", labels)
+    labels = _truth(tree, hole)
+    labels[20:30] = 255
+    write_label_map(folder / f"{hole}.png", labels)
+
+    values = wsss(*_evaluate(tree, folder, "--json")).values
+    assert list(values["per_image"]) == tree.train_ids
+    square = np.zeros((4, 4), int)
+    missed = np.zeros(4, int)
+    for image_id in tree.train_ids:
+        predicted, true = np.array(Image.open(folder / f"{image_id}.png")), _truth(tree, image_id)
+        miou, ious = _slow_scores(predicted, true)
+        found = values["per_image"][image_id]
+        assert found["miou"] == pytest.approx(miou, abs=1e-6)
+        assert found["iou"] == pytest.approx(ious, abs=1e-6)
+        for row in range(4):
+            missed[row] += ((true == row) & (predicted == 255)).sum()
+            for column in range(4):
+                square[row, column] += ((true == row) & (predicted == column)).sum()
+    assert (missed > 0).any()
+    assert values["confusion"] == square.tolist()
+    assert values["unpredicted"] == missed.tolist()
+    excluded = wsss(*_evaluate(tree, folder, "--json", "--predicted-ignore", "excluded")).values
+    assert excluded["confusion"] == square.tolist()
+    assert excluded["unpredicted"] == [0, 0, 0, 0]
+
+
 def test_two_folders_are_compared_on_the_same_images(
     wsss: Command, tree: TinyTree, better: Path, worse: Path
 ) -> None:
@@ -219,6 +268,9 @@ def test_attention_is_compared_each_at_its_best_threshold(
     assert (found["against"]["difference"], found["against"]["real"]) == (0, False)
     assert found["interval"]["low"] == found["interval"]["high"] == 1
     assert found["best_threshold"] == found["against"]["best_threshold"] == 0.11
+    assert list(found["per_image"]) == tree.train_ids
+    assert {one["miou"] for one in found["per_image"].values()} == {1}
+    assert set(found["per_image"][tree.train_ids[0]]["iou"]) == {"background", "square", "disc"}
     few = _attention(tmp_path / "few.h5", tree, tree.train_ids[:5], 0.5)
     _refused(wsss(*arguments, "--against", few), 1, few, tree.train_ids[5])
 

@@ -85,7 +85,7 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise WsssError(f"{path} cannot be read as JSON ({error}); restore or remove it") from error
     if not isinstance(content, dict):
         raise WsssError(f"{path} is not a manifest of wsss, nor another JSON object; move it away")

@@ -2,7 +2,8 @@
 
 Layout, the same for maps from any other tool::
 
-    attention.h5                 attributes: schema, class_names
+    attention.h5                 attributes: schema, class_names, labels (optional): whether the
+                                 maps are of labels "given" or "predicted" by the network
       ID/                        one group per image (in our index: a link into a shard)
         maps        (K, h, w)    float16 in [0, 1], one map per class present in the image
         class_ids   (K,)         uint8, 1..C
@@ -27,11 +28,18 @@ from wsss_cli.artifacts.image_groups import (
     add_group,
     published_whole,
 )
+from wsss_cli.configs.attend import GIVEN, PREDICTED
 
 INDEX = "attention.h5"
 LAYOUT = Layout(
     content="attention", schema=1, index=INDEX, maker="wsss attend", option="--attention"
 )
+
+LABELS = "labels"
+"""Attribute of the index that says whose labels the maps are of."""
+
+# Label maps of 8 bits have room for the background, as many classes and 255.
+MOST_CLASSES = 254
 
 _ONE = np.float16(1).view(np.uint16)
 
@@ -96,6 +104,15 @@ class AttentionFile(ImageGroups):
 
     layout = LAYOUT
 
+    @property
+    def labels(self) -> str | None:
+        """Whose labels the maps are of: ``given`` or ``predicted``; None where it does not say.
+
+        Files that `wsss attend` wrote before it could predict labels say nothing: they were given.
+        """
+        said = self._file.attrs.get(LABELS, GIVEN if self._is_own() else None)
+        return next((known for known in (GIVEN, PREDICTED) if said == known), None)
+
     def read(self, image_id: str) -> ImageAttention:
         """Read one image.
 
@@ -120,9 +137,12 @@ class AttentionFile(ImageGroups):
         """
         try:
             group = self._group(image_id)
-            maps, class_ids = group["maps"], group["class_ids"][()]
-            logits = group["logits"][()] if "logits" in group else None
-            height = int(group.attrs.get("height", maps.shape[-1 - 1]))
+            maps = self._data(image_id, group, "maps")
+            class_ids = self._data(image_id, group, "class_ids", most=MOST_CLASSES)[()]
+            logits = None
+            if "logits" in group:
+                logits = self._data(image_id, group, "logits", most=MOST_CLASSES)[()]
+            height = int(group.attrs.get("height", maps.shape[-2]))
             width = int(group.attrs.get("width", maps.shape[-1]))
             shape, dtype = maps.shape, maps.dtype
         except ODDITIES as error:
@@ -141,13 +161,22 @@ class AttentionFile(ImageGroups):
             raise self._odd(
                 image_id, f"has class ids {class_ids.tolist()}; they are different integers"
             )
-        most = len(self.class_names) if self.class_names is not None else 254
+        most = len(self.class_names) if self.class_names is not None else MOST_CLASSES
         if class_ids.min() < 1 or class_ids.max() > most:
             raise self._odd(image_id, f"has class ids {class_ids.tolist()}; they are 1..{most}")
         self._require_size(image_id, height, width)
-        if logits is not None and logits.shape != (most,) and self.class_names is not None:
-            raise self._odd(image_id, f"has logits {logits.shape}; they should be ({most},)")
+        if logits is not None and not self._fit(logits, most, class_ids):
+            raise self._odd(image_id, f"has logits {logits.shape}; they should be ({most},) floats")
         return ImageOutline(class_ids.astype(np.uint8), (height, width), logits)
+
+    def _fit(
+        self, logits: npt.NDArray[np.generic], most: int, class_ids: npt.NDArray[np.integer]
+    ) -> bool:
+        """Whether there is a logit for each class; where nobody names them, for those present."""
+        if logits.ndim != 1 or not np.issubdtype(logits.dtype, np.floating):
+            return False
+        least = class_ids.max() if self.class_names is None else most
+        return bool(least <= len(logits) <= most)
 
 
 def _in_range(maps: npt.NDArray[np.floating]) -> bool:

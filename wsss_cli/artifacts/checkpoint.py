@@ -1,6 +1,7 @@
 """Checkpoints: tensors and plain values, loadable without running any code from the file."""
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.errors import WsssError
 
 FORMAT = "wsss-checkpoint-1"
+# What is raised of a checkpoint's content that is not what it was taken for.
+ODD_CONTENT = (
+    *(KeyError, TypeError, AttributeError, ValueError, IndexError),
+    *(RuntimeError, OverflowError, MemoryError),
+)
 
 
 def write_checkpoint(path: Path, kind: str, content: dict[str, Any]) -> None:
@@ -37,23 +43,42 @@ def read_checkpoint(path: Path, kind: str) -> dict[str, Any]:
         WsssError: The file is missing, broken or something else.
     """
     content = read_tensors(path)
-    if content.get("format") != FORMAT:
+    if not isinstance(content.get("format"), str) or content["format"] != FORMAT:
         raise WsssError(f"{path} is not a checkpoint of wsss; give the file that wsss wrote")
-    if content.get("kind") != kind:
+    if not isinstance(content.get("kind"), str) or content["kind"] != kind:
         raise WsssError(
-            f"{path} is a checkpoint for {content.get('kind')}, but one for {kind} is needed"
+            f"{path} is a checkpoint for {str(content.get('kind'))[:40]}, but one for {kind} is "
+            "needed"
         )
     return content
 
 
-def read_tensors(path: Path) -> dict[str, Any]:
+def require_names(names: Any) -> None:  # noqa: ANN401 - out of a file
+    """Refuse what is no list of class names.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: They are too few, too many, or not different.
+    """
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError("its class_names are no list of names")
+    if not 0 < len(names) < 255 or len(set(names)) < len(names):
+        raise ValueError("its class_names are not 1 to 254 different names")
+
+
+def read_tensors(path: Path, *, lazily: bool = False) -> dict[str, Any]:
     """Read any file of tensors, such as foreign weights, without running code from it.
+
+    Args:
+        path: The file.
+        lazily: Leave values on the disk until they are looked at.
 
     Raises:
         WsssError: The file is missing, broken, or not a dictionary.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        mapped = lazily and zipfile.is_zipfile(path)  # torch's older format cannot be
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist; check the path") from None
     except Exception as error:  # torch raises whatever its unpickler meets

@@ -5,19 +5,22 @@ it is whole; the index names every image and links to its group in its shard, by
 the directory can be moved. A single file without links has the same layout to a reader.
 """
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import ClassVar, Self
 
 import h5py
+import numpy as np
 
 from wsss_cli.artifacts.atomic import write_bytes
+from wsss_cli.artifacts.file_names import names_a_file
 from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint
-from wsss_cli.artifacts.image_size import is_believable
+from wsss_cli.artifacts.image_size import is_believable, is_holdable
 from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest
 from wsss_cli.errors import WsssError, listing
 
@@ -25,7 +28,10 @@ SHARDS = "shards"
 # A kill loses at most one shard; an index of ten thousand images still links to few files.
 SHARD_IMAGES = 128
 # What h5py raises where something is not what it was taken for.
-ODDITIES = (KeyError, OSError, AttributeError, IndexError, TypeError, ValueError)
+ODDITIES = (
+    *(KeyError, OSError, AttributeError, IndexError, TypeError, ValueError),
+    *(RuntimeError, OverflowError),
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,11 @@ def published_whole(path: Path) -> Iterator[h5py.File]:
     write_bytes(path, content.getvalue())
 
 
+def hdf5_version() -> str:
+    """Version of the HDF5 library that h5py is built on."""
+    return str(h5py.version.hdf5_version)
+
+
 def shard_path(directory: Path, number: int) -> Path:
     """Where a shard lies."""
     return directory / SHARDS / f"{number:05d}.h5"
@@ -77,12 +88,25 @@ def add_group(file: h5py.File, layout: Layout, image_id: str, size: tuple[int, i
 
 
 def write_index(
-    directory: Path, layout: Layout, shards: Sequence[Sequence[str]], class_names: Sequence[str]
+    directory: Path,
+    layout: Layout,
+    shards: Sequence[Sequence[str]],
+    class_names: Sequence[str],
+    about: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Link every image id to its group in its shard, by relative paths."""
+    """Link every image id to its group in its shard, by relative paths.
+
+    Args:
+        directory: Of the stage.
+        layout: Kind of the file.
+        shards: Image ids of each shard.
+        class_names: Of classes 1..C.
+        about: Further attributes of the index.
+    """
     with published_whole(directory / layout.index) as file:
         file.attrs["schema"] = layout.schema
         file.attrs["class_names"] = list(class_names)
+        file.attrs.update(about)
         for number, image_ids in enumerate(shards):
             target = shard_path(directory, number).relative_to(directory).as_posix()
             for image_id in image_ids:
@@ -125,7 +149,10 @@ class ImageGroups:
             self._file = h5py.File(path, "r")
         except OSError as error:
             raise WsssError(f"{path} is not a readable HDF5 file ({error})") from error
-        schema = self._file.attrs.get("schema", layout.schema)
+        try:
+            schema, own = self._says()
+        except ODDITIES as error:
+            raise WsssError(f"{path} has attributes that cannot be read ({error})") from error
         if schema != layout.schema:
             raise WsssError(
                 f"{path} has {layout.content} schema {schema}, this wsss reads {layout.schema}"
@@ -133,8 +160,12 @@ class ImageGroups:
         self.image_ids: list[str] = list(self._file)
         if not self.image_ids:
             raise WsssError(f"{path} holds no image; it should have one group per image id")
-        stored = self._file.attrs.get("class_names")
-        own = None if stored is None else tuple(str(name) for name in stored)
+        odd = [image_id for image_id in self.image_ids if not names_a_file(image_id)]
+        if odd:
+            raise WsssError(
+                f"{path} has a group {odd[0]!r}, which is not an image id (a printable file "
+                "name of at most 200 bytes)"
+            )
         if own is not None and class_names is not None and own != tuple(class_names):
             raise WsssError(
                 f"{path} has the classes {listing(own)}, the data set {listing(list(class_names))}"
@@ -142,12 +173,24 @@ class ImageGroups:
         self.class_names = own if class_names is None else tuple(class_names)
         self._check_links()
 
+    def _says(self) -> tuple[int, tuple[str, ...] | None]:
+        """Schema and class names, as the file's attributes have them."""
+        schema = int(self._file.attrs.get("schema", self.layout.schema))
+        stored = self._file.attrs.get("class_names")
+        if stored is not None and np.ndim(stored) != 1:
+            raise TypeError("class_names is no list")
+        return schema, None if stored is None else tuple(str(name) for name in stored)
+
     def fingerprint(self) -> str:
         """The stage's fingerprint for its own index, else that of all bytes linked."""
-        if (self.path.parent / MANIFEST).exists() and self.path.name == self.layout.index:
+        if self._is_own():
             return str(read_manifest(self.path.parent)["fingerprint"])
         linked = [self.path.parent / target for target in sorted(self._links())]
         return files_fingerprint([self.path, *linked]) if linked else file_fingerprint(self.path)
+
+    def _is_own(self) -> bool:
+        """Whether a stage's manifest lies beside its index."""
+        return (self.path.parent / MANIFEST).exists() and self.path.name == self.layout.index
 
     def require(self, image_ids: Sequence[str]) -> None:
         """Refuse a file that lacks some images.
@@ -164,13 +207,61 @@ class ImageGroups:
                 "same --split, or give another file"
             )
 
+    def arrays(self, image_id: str) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shape and type of every array of an image, without reading their values.
+
+        Raises:
+            WsssError: The image cannot be read.
+        """
+        try:
+            group = self._group(image_id)
+            return {name: (group[name].shape, str(group[name].dtype)) for name in group}
+        except ODDITIES as error:
+            raise self._unreadable(image_id, error) from error
+
+    @property
+    def schema(self) -> int:
+        """Version of the layout."""
+        return self.layout.schema
+
+    @property
+    def files(self) -> int:
+        """How many files the maps lie in, this one or those that it links to."""
+        return len(self._links()) or 1
+
     def _group(self, image_id: str) -> h5py.Group:
         """The group of an image, which must hold its data itself."""
         group = self._file[image_id]
+        opened = Path(os.path.normpath(Path(group.file.filename).absolute()))
+        folder = self.path.parent
+        homes = (Path(os.path.normpath(folder.absolute())), folder.resolve())
+        if not any(opened.is_relative_to(home) for home in homes):
+            raise self._odd(image_id, f"lies in {opened}, outside the file's own folder")
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise self._odd(image_id, f"holds {name} as a link instead of as data")
         return group
+
+    def _data(
+        self, image_id: str, group: h5py.Group, name: str, *, most: int | None = None
+    ) -> h5py.Dataset:
+        """An array of a group, not read yet; it must lie in this very file, and not be huge.
+
+        Args:
+            image_id: Whose group.
+            group: Where it stands.
+            name: Of the array.
+            most: Values that it may hold; None is as many as an image's maps may have.
+        """
+        found = group[name]
+        if not isinstance(found, h5py.Dataset):
+            raise self._odd(image_id, f"has no array {name}")
+        if found.external or found.is_virtual:
+            raise self._odd(image_id, f"keeps {name} in other files")
+        size = found.dtype.itemsize
+        if not is_holdable(found.shape, size) or (most is not None and found.size > most):
+            raise self._odd(image_id, f"has {name} of the shape {found.shape}, which is too large")
+        return found
 
     def _require_size(self, image_id: str, height: int, width: int) -> None:
         if not is_believable(height, width):
@@ -200,7 +291,7 @@ class ImageGroups:
             inside = PurePosixPath(target)
             if inside.is_absolute() or ".." in inside.parts:
                 raise WsssError(f"{self.path} links to {target}, outside its own folder")
-        lost = sorted(target for target in targets if not (self.path.parent / target).exists())
+        lost = sorted(target for target in targets if not _exists(self.path.parent / target))
         if lost:
             raise WsssError(f"{self.path} links to files that are missing: {listing(lost)}")
 
@@ -218,3 +309,10 @@ class ImageGroups:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # the name is too long for one
+        return False

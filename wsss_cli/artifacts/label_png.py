@@ -1,6 +1,7 @@
 """Label maps as 8-bit palette PNG, as PASCAL VOC's own tools write and expect them."""
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from wsss_cli.artifacts.atomic import write_bytes
+from wsss_cli.artifacts.picture_formats import PICTURE_FORMATS
 from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
 
@@ -25,6 +27,8 @@ def voc_palette() -> npt.NDArray[np.uint8]:
     return palette
 
 
+# The last one: a chunk may declare four gigabytes, and Pillow asks for them at once.
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
 _PALETTE = voc_palette().tobytes()
 
 
@@ -79,7 +83,7 @@ def odd_label_map(content: bytes, size: tuple[int, int], most: int) -> str | Non
             if (image.height, image.width) != size:
                 return "label maps of another size than their photograph"
             label_map = np.array(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except _DECODING_ERRORS:
         return "label maps that are not readable PNG"
     if (label_map == IGNORE).any():
         return "label maps with 255, which is no prediction; decide those pixels"
@@ -96,23 +100,77 @@ def _what_it_holds(image: Image.Image) -> str:
             "8-bit grey PNG, 0 background, 1..C classes, 255 ignore"
         )
     explanation = "a palette PNG was perhaps decoded to colours and saved again"
-    if image.mode in ("RGB", "RGBA"):
-        colours = np.unique(np.array(image)[..., :3].reshape(-1, 3), axis=0)
-        known = {tuple(colour) for colour in voc_palette().tolist()}
-        if all(tuple(colour) in known for colour in colours.tolist()):
-            explanation = (
-                "all its colours are those of VOC's palette, so a palette PNG was decoded to "
-                "colours and saved again"
-            )
+    if _is_decoded_palette(image):
+        explanation = (
+            "all its colours are those of VOC's palette, so a palette PNG was decoded to colours "
+            "and saved again"
+        )
     return f"holds {image.mode} pixels, not labels: {explanation}; give a palette or 8-bit grey PNG"
+
+
+def _is_decoded_palette(image: Image.Image) -> bool:
+    """Whether an image in colour has no colour but those of VOC's palette."""
+    if image.mode not in ("RGB", "RGBA"):
+        return False
+    found = image.convert("RGB").getcolors(256)  # None: there are more
+    known = {tuple(colour) for colour in voc_palette().tolist()}
+    return found is not None and all(colour in known for _, colour in found)
+
+
+def _is_voc(colours: bytes) -> bool:
+    return bool(colours) and _PALETTE.startswith(colours)
+
+
+@dataclass(frozen=True)
+class PngLook:
+    """What a PNG is, whatever it holds.
+
+    Attributes:
+        size: (H, W).
+        mode: As Pillow calls it: ``P`` is palette, ``L`` 8-bit grey.
+        palette: Whose colours a palette PNG has: VOC's or its own; None without palette.
+        pixels: How many pixels have each value that occurs; None where values are no 8-bit numbers.
+        odd: Why it is no label map, and what to do.
+        decoded_palette: Whether it is a label map that was decoded to colours.
+    """
+
+    size: tuple[int, int]
+    mode: str
+    palette: str | None
+    pixels: dict[int, int] | None
+    odd: str | None
+    decoded_palette: bool
+
+
+def look(path: Path) -> PngLook:
+    """Look at any PNG.
+
+    Raises:
+        WsssError: The file is missing or broken.
+    """
+    image = _open(path)
+    plain = image.mode in ("P", "L")
+    palette = None
+    if image.mode == "P":
+        colours = bytes(image.getpalette() or ())
+        palette = "VOC's colours" if _is_voc(colours) else "colours of its own"
+    counts = dict(enumerate(image.histogram()[:256])) if plain else {}
+    return PngLook(
+        size=(image.height, image.width),
+        mode=image.mode,
+        palette=palette,
+        pixels={value: count for value, count in counts.items() if count} if plain else None,
+        odd=None if plain else _what_it_holds(image),
+        decoded_palette=_is_decoded_palette(image),
+    )
 
 
 def _open(path: Path) -> Image.Image:
     try:
-        image: Any = Image.open(path)
+        image: Any = Image.open(path, formats=PICTURE_FORMATS)
         image.load()
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except _DECODING_ERRORS as error:
         raise WsssError(f"{path} is not a readable PNG ({error}); restore the file") from error
     return image  # type: ignore[no-any-return]

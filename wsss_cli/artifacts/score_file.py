@@ -91,7 +91,7 @@ class ScoreFile(ImageGroups):
         """
         try:
             group = self._group(image_id)
-            stored = group["scores"]
+            stored = self._data(image_id, group, "scores")
             size = int(group.attrs["height"]), int(group.attrs["width"])
             shape, dtype = stored.shape, stored.dtype
         except ODDITIES as error:

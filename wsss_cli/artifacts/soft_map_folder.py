@@ -6,6 +6,7 @@ one taken for the other would be refined without complaint, to something else.
 """
 
 import zipfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,10 @@ SUFFIXES = (".npy", ".npz")
 # By how much the probabilities of a pixel may miss 1: 21 that were rounded to 8 bits miss it by up
 # to 0.042, rounded to float16 by far less.
 TOLERANCE = 0.05
-# What numpy raises of files that are cut off, foreign, pickled or lie about their size.
-_ODDITIES = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile)
+# Of an array whose values are looked at, where only a look is wanted.
+MOST_BYTES = 2**28
+# A zip of a few megabytes may inflate to any size.
+_MOST_INFLATED = 2**30
 
 
 class SoftMapFolder:
@@ -47,13 +50,7 @@ class SoftMapFolder:
         self.path = path
         self._num_labels = num_labels
         self.logits = logits
-        files = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and p.name[0] != ".")
-        if not files:
-            raise UsageError(f"{path} holds neither ID.npy nor ID.npz; give the folder with them")
-        self._files = {file.stem: file for file in files}
-        twice = [file.stem for file in files if self._files[file.stem] != file]
-        if twice:
-            raise WsssError(f"{path} holds ID.npy and ID.npz of {listing(twice)}; remove one")
+        self._files = array_files(path)
         self.image_ids = list(self._files)
 
     def fingerprint(self) -> str:
@@ -73,13 +70,10 @@ class SoftMapFolder:
         path = self._files[image_id]
         try:
             maps = _only_array(path)
-        except _ODDITIES as error:
-            raise WsssError(
-                f"{path} is no plain numpy array ({error}); write one with numpy.save, since "
-                "pickled objects are never opened"
-            ) from error
+        except Exception as error:  # numpy raises whatever its parsers meet
+            raise _no_plain_array(path, error) from error
         if maps is None:
-            raise WsssError(f"{path} must hold one array; save the (L, h, w) maps alone")
+            raise _several(path)
         if maps.ndim != 3 or maps.shape[0] != self._num_labels or 0 in maps.shape:
             raise WsssError(
                 f"{path} has the shape {maps.shape}; it should be ({self._num_labels}, h, w), a "
@@ -94,7 +88,7 @@ class SoftMapFolder:
         if not is_finite(maps):
             raise WsssError(f"{path} has values that {NOT_FINITE}")
         missed = float(abs(maps.sum(axis=0) - 1).max())
-        probable = float(maps.min()) >= 0 and missed <= TOLERANCE
+        probable = _is_probable(maps)
         if self.logits and probable:
             raise WsssError(
                 f"{path} holds probabilities, in [0, 1] and with a sum of 1; leave --logits out"
@@ -108,9 +102,99 @@ class SoftMapFolder:
         return maps
 
 
-def _only_array(path: Path) -> npt.NDArray[np.generic] | None:
-    """The array of the file; None if there is another number of them."""
-    content = np.load(path, allow_pickle=False)
+@dataclass(frozen=True)
+class SoftMapLook:
+    """What an array on disk is; the values are None where there are too many to look at.
+
+    Attributes:
+        shape: Of the array.
+        dtype: Its type.
+        low: Least finite value.
+        high: Largest finite value.
+        probable: Whether they are probabilities of labels, the first axis.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    low: float | None = None
+    high: float | None = None
+    probable: bool | None = None
+
+
+def look(path: Path) -> SoftMapLook:
+    """Look at one file.
+
+    Raises:
+        WsssError: It is no plain array or holds several.
+    """
+    try:
+        if path.suffix == ".npz" and _unpacked_size(path) > MOST_BYTES:
+            raise WsssError(
+                f"{path} unpacks to more than {MOST_BYTES:,} bytes, too many to look at"
+            )
+        maps = _only_array(path, mapped=True)
+    except WsssError:
+        raise
+    except Exception as error:  # as in read
+        raise _no_plain_array(path, error) from error
+    if maps is None:
+        raise _several(path)
+    found = SoftMapLook(tuple(maps.shape), str(maps.dtype))
+    if maps.nbytes > MOST_BYTES or not maps.size or not np.issubdtype(maps.dtype, np.number):
+        return found
+    values = np.asarray(maps, np.float32)
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return found
+    low, high = float(finite.min()), float(finite.max())
+    return replace(found, low=low, high=high, probable=values.ndim == 3 and _is_probable(values))
+
+
+def array_files(folder: Path) -> dict[str, Path]:
+    """The files of a folder of soft maps by image id, sorted.
+
+    Raises:
+        UsageError: There is no array in it.
+        WsssError: An image has two.
+    """
+    files = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES and p.name[0] != ".")
+    if not files:
+        raise UsageError(f"{folder} holds neither ID.npy nor ID.npz; give the folder with them")
+    by_id = {file.stem: file for file in files}
+    twice = [file.stem for file in files if by_id[file.stem] != file]
+    if twice:
+        raise WsssError(f"{folder} holds ID.npy and ID.npz of {listing(twice)}; remove one")
+    return by_id
+
+
+def _is_probable(maps: npt.NDArray[np.float32]) -> bool:
+    """Whether (L, h, w) values are in [0, 1] and sum to about 1 at each pixel."""
+    missed = float(abs(maps.sum(axis=0) - 1).max())
+    return float(maps.min()) >= 0 and missed <= TOLERANCE
+
+
+def _no_plain_array(path: Path, error: Exception) -> WsssError:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    return WsssError(
+        f"{path} is no plain numpy array ({reason[:200]}); write one with numpy.save, since "
+        "pickled objects are never opened"
+    )
+
+
+def _several(path: Path) -> WsssError:
+    return WsssError(f"{path} must hold one array; save the (L, h, w) maps alone")
+
+
+def _unpacked_size(path: Path) -> int:
+    with zipfile.ZipFile(path) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
+
+
+def _only_array(path: Path, *, mapped: bool = False) -> npt.NDArray[np.generic] | None:
+    """The array of the file, left on the disk if ``mapped``; None if there is another number."""
+    if path.suffix == ".npz" and _unpacked_size(path) > _MOST_INFLATED:
+        raise ValueError(f"it inflates to more than {_MOST_INFLATED} bytes")
+    content = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     if isinstance(content, np.ndarray):
         return content
     with content:

@@ -121,7 +121,7 @@ class StageDirectory:
             raise UsageError(
                 f"{self.path} holds another result ({self._differences(manifest)}); {way_out}"
             )
-        whole = manifest["status"] == "complete" and self._lacks_nothing(manifest["files"])
+        whole = manifest["status"] == "complete" and not lacking(self.path, manifest)
         return "complete" if whole else "resumable"
 
     def _spare_inputs(self, manifest: Mapping[str, Any]) -> None:
@@ -139,8 +139,11 @@ class StageDirectory:
     def _declared(self, manifest: Mapping[str, Any]) -> list[Path]:
         """The files there that a manifest declares the stage's own."""
         patterns = [Path(pattern) for pattern in manifest.get("owned", [])]
-        inside = [p for p in patterns if not p.is_absolute() and ".." not in p.parts]
-        return [path for pattern in inside for path in self.path.glob(str(pattern))]
+        inside = [p for p in patterns if p.parts and not p.is_absolute() and ".." not in p.parts]
+        home = self.path.resolve()
+        found = (path for pattern in inside for path in self.path.glob(str(pattern)))
+        # A pattern may lead through a link that somebody put there, whatever it says itself.
+        return [p for p in found if not p.is_dir() and p.parent.resolve().is_relative_to(home)]
 
     @property
     def _all(self) -> tuple[str, ...]:
@@ -148,10 +151,6 @@ class StageDirectory:
 
     def _count_files(self) -> dict[str, int]:
         return {pattern: sum(1 for _ in self.path.glob(pattern)) for pattern in self.owned}
-
-    def _lacks_nothing(self, recorded: Mapping[str, int]) -> bool:
-        there = self._count_files()
-        return all(there.get(pattern, 0) >= count for pattern, count in recorded.items())
 
     def _differences(self, manifest: Mapping[str, Any]) -> str:
         settings, inputs = manifest.get("settings", {}), manifest.get("inputs", {})
@@ -316,14 +315,70 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         raise UsageError(
             f"{directory.parent} is a file, not the folder of a run; choose another --run"
         ) from None
-    if not {"status", "fingerprint", "stage"} <= content.keys():
-        raise WsssError(f"{path} is not a manifest of wsss; move it away or choose another --run")
-    if content.get("schema") != SCHEMA:
+    if "schema" in content and content["schema"] != SCHEMA:
         raise WsssError(
             f"{path} has schema {content.get('schema')}, this version of wsss reads {SCHEMA}; use "
             "the version that wrote it or start a new --run"
         )
+    if not _is_manifest(content):
+        raise WsssError(f"{path} is not a manifest of wsss; move it away or choose another --run")
     return content
+
+
+def is_claimed(directory: Path) -> bool:
+    """Whether a process is working in a stage's directory at this moment."""
+    if not (directory / LOCK).exists():
+        return False
+    try:
+        with FileLock(directory / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # not ours to write to, so not ours to know
+        return False
+
+
+def lacking(directory: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Patterns of which a complete artifact has fewer files than its manifest counted."""
+    recorded = manifest.get("files") if manifest["status"] == "complete" else None
+    if not isinstance(recorded, Mapping):  # some old manifests have their sum
+        return []
+    return [
+        pattern
+        for pattern, count in recorded.items()
+        if sum(1 for _ in directory.glob(pattern)) < count
+    ]
+
+
+# What a manifest holds, as far as anybody reads it; what is always there, and when it is complete.
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    **{"status": str, "fingerprint": str, "stage": str, "settings": dict, "inputs": dict},
+    **{"config": dict, "data": (str, type(None)), "owned": list, "counts": dict},
+    # Some old manifests have the sum of the files.
+    **{"files": (dict, int), "started": str, "finished": str},
+}
+_ALWAYS = frozenset({"schema", "status", "fingerprint", "stage", "settings", "inputs"})
+_OF_COMPLETE = frozenset({"files", "counts"})
+
+
+def _is_manifest(content: Mapping[str, Any]) -> bool:
+    """Whether everything there is of the kind that it should be."""
+    if not content.keys() >= _ALWAYS:
+        return False
+    if not all(isinstance(content[name], _KINDS[name]) for name in _KINDS if name in content):
+        return False
+    if content["status"] == "complete" and not content.keys() >= _OF_COMPLETE:
+        return False
+    inputs = content.get("inputs", {}).values()
+    files = content["files"] if isinstance(content.get("files"), dict) else {}
+    return (
+        all(
+            isinstance(pattern, str) and "\0" not in pattern for pattern in content.get("owned", [])
+        )
+        and all(isinstance(count, int) for count in files.values())
+        and all(isinstance(one, dict) for one in inputs)
+        and all(isinstance(one.get(key), str) for one in inputs for key in ("path", "fingerprint"))
+    )
 
 
 def require_complete(directory: Path, stage: str, *, instead: str) -> dict[str, Any]:

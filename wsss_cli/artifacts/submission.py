@@ -75,6 +75,23 @@ class Entry:
         return path.stem if path.parent == FOLDER and path.suffix == ".png" else None
 
 
+class _Unpacked(gzip.GzipFile):
+    """The inside of an archive, of which nothing reads much at a time.
+
+    An entry's name may be as long as its header says, and tarfile reads it at once.
+    """
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read so many bytes.
+
+        Raises:
+            ReadError: Somebody wants more than any entry may hold.
+        """
+        if size is None or not 0 <= size <= _MOST_BYTES:
+            raise tarfile.ReadError("a header says that it is far too long")
+        return super().read(size)
+
+
 def read_submission(path: Path) -> Iterator[Entry]:
     """Read the entries of an archive one by one.
 
@@ -82,7 +99,10 @@ def read_submission(path: Path) -> Iterator[Entry]:
         WsssError: The file is missing, cut off or no such archive.
     """
     try:
-        with tarfile.open(path, "r:gz") as archive:
+        with (
+            _Unpacked(path, "rb") as unpacked,
+            tarfile.open(fileobj=unpacked, mode="r:") as archive,
+        ):
             for member in archive:
                 content = None
                 if member.isreg() and member.size <= _MOST_BYTES:
@@ -91,7 +111,7 @@ def read_submission(path: Path) -> Iterator[Entry]:
                 yield Entry(member.name, member.isdir(), content)
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist; check the path") from None
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
         raise WsssError(
             f"{path} cannot be read as a .tar.gz ({error}); pack it again, or copy it again if it "
             "was cut off"

@@ -11,8 +11,10 @@ from wsss_cli.cli.compare import compare
 from wsss_cli.cli.crf import crf
 from wsss_cli.cli.data import data
 from wsss_cli.cli.demo import demo
+from wsss_cli.cli.doctor import doctor
 from wsss_cli.cli.evaluate import evaluate
 from wsss_cli.cli.proxy import proxy
+from wsss_cli.cli.report import report
 from wsss_cli.cli.saliency import saliency
 from wsss_cli.cli.segment import segment
 from wsss_cli.cli.show import show
@@ -44,6 +46,7 @@ def wsss(
 
     \b
     Examples:
+      wsss doctor                            what this machine has, and what will be slow
       wsss demo                              draw a small data set and run everything on it
       wsss data check photos                 what is in a data set, and what is wrong with it
       wsss train --data VOC2012              learn where objects are, from labels alone
@@ -53,6 +56,7 @@ def wsss(
       wsss segment                           train a segmentation network on it, predict
       wsss crf --preset irn                  snap soft predictions to the edges of the images
       wsss evaluate                          the scores
+      wsss report                            scores, curves and pictures as one page
       wsss compare methods.toml              several settings and seeds in one table
 
     Every stage keeps what it makes in the run (--run, by default runs/default) and finds there
@@ -63,7 +67,7 @@ def wsss(
 
 for _command in (
     *(train, attend, saliency, proxy, segment, crf, evaluate),
-    *(show, check, compare, demo),
+    *(show, report, check, compare, demo, doctor),
 ):
     app.command()(_command)
 app.add_typer(data, name="data")

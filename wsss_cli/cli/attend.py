@@ -21,6 +21,10 @@ def attend(
     split: Annotated[
         str | None, Option(help="List of images.", show_default="the one trained on")
     ] = AttendConfig.split,
+    labels: Annotated[
+        str,
+        Option(help="Which classes get a map: given, or predicted by the network (no annotation)."),
+    ] = AttendConfig.labels,
     erase: Annotated[
         Path | None,
         Option(
@@ -54,6 +58,8 @@ def attend(
       wsss attend --scales 1 --scales 0.75 --scales 0.5
       wsss attend --run runs/val --checkpoint runs/default/train/checkpoint.pt \\
                   --data VOC2012 --split val
+      wsss attend --run runs/photos --checkpoint runs/default/train/checkpoint.pt \\
+                  --data photos --labels predicted
 
     Writes RUN/attend: attention.h5, with "ID/maps" (K, H, W) in [0, 1] and "ID/class_ids" (K,)
     for every image ID, stored in shards; with --heatmaps also pictures.

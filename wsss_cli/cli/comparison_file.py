@@ -78,7 +78,7 @@ def read_comparison(config: CompareConfig) -> list[ComparedRun]:
     path = config.file
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read as TOML: {error}") from error
     astray = sorted(set(tables) - {*STAGES, START, "seeds", "settings"})
     if astray:
@@ -198,7 +198,8 @@ def _run(
         before = [("train", {"run": started, **training, **weights, **start})]
         origin = {"weights": None, "start": started / "train" / "checkpoint.pt"}
     of_proxy = {**shared["proxy"], **own["proxy"]}
-    rule = RULES.get(of_proxy.get("rule", ProxyConfig.rule))
+    # Of another kind than text it is refused below, with all other values.
+    rule = RULES.get(str(of_proxy.get("rule", ProxyConfig.rule)))
     sees_saliency = rule is None or "saliency" in rule.options
     drawn_in = {"saliency": config.saliency if sees_saliency else None}
     of_labels = {"what": "proxy", "baselines": True, "saliency": config.saliency}

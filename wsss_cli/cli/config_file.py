@@ -17,7 +17,7 @@ def read_defaults(context: typer.Context, path: Path | None) -> Path | None:
         return None
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{path} cannot be read as TOML: {error}") from error
     command = str(context.info_name)
     table = tables.get(command, {})

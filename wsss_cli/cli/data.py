@@ -42,6 +42,7 @@ def about() -> None:
       pictures with a CSV       labels.csv, its header `image,labels` or `image,CLASS,CLASS,...`,
                                 perhaps with a column split (train, val)
       one folder per class      dog/*.jpg cat/*.jpg, or train/dog/*.jpg val/dog/*.jpg
+      pictures and classes.txt  without labels, for wsss attend --labels predicted alone
       a TOML that names parts   images = "photos", labels = "labels.csv", masks = "masks"
 
     Names of pictures are paths below the folder, or file names, with or without ending. A picture

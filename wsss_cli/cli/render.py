@@ -103,6 +103,14 @@ _STYLES = {
 }
 
 
+_WHOSE_LABELS = {
+    "given": "maps of the labels given to each image",
+    "predicted": "maps of the labels that the network predicts: {} of classes that are absent, and "
+    "{} classes that are there have none",
+    None: "the attention file does not say whose labels its maps are of",
+}
+
+
 def _of_label_maps(values: Values) -> list[str]:
     facts = [f"a predicted 255 counts as {values['predicted_ignore']}"]
     if "boundary_iou" in values:
@@ -117,7 +125,12 @@ def _of_label_maps(values: Values) -> list[str]:
 
 
 def _of_attention(values: Values) -> list[str]:
-    facts = [f"at the threshold {values['best_threshold']}, the best for these very images"]
+    facts = [
+        _WHOSE_LABELS[values["labels"]].format(
+            values["maps_of_absent_classes"], values["classes_without_map"]
+        ),
+        f"at the threshold {values['best_threshold']}, the best for these very images",
+    ]
     chosen = values.get("at_chosen")
     if chosen:
         facts.append(

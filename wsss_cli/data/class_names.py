@@ -40,9 +40,11 @@ def read_lines(path: Path) -> list[str]:
     """The lines of a text.
 
     Raises:
-        WsssError: It is not UTF-8.
+        WsssError: It is not UTF-8, or no file.
     """
     try:
         return path.read_text("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise WsssError(f"{path} is not UTF-8 text; save it as such") from None
+    except OSError as error:
+        raise WsssError(f"{path} cannot be read ({error.strerror}); check the path") from error

@@ -8,12 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
+from wsss_cli.artifacts.picture_formats import PICTURE_FORMATS
 from wsss_cli.errors import WsssError, listing
 
 Pixels = npt.NDArray[np.uint8]
 
 _JPEG_END = b"\xff\xd9"
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+# The last one: a chunk may declare four gigabytes, and Pillow asks for them at once.
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
 
 
 def read_image(path: Path) -> Pixels:
@@ -23,7 +25,7 @@ def read_image(path: Path) -> Pixels:
         WsssError: The file is missing, truncated or no image.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=PICTURE_FORMATS) as image:
             return np.array(image.convert("RGB"))
     except _DECODING_ERRORS as error:
         raise _unreadable(path, error) from error
@@ -51,7 +53,7 @@ def read_header(path: Path) -> Header:
         WsssError: The file is missing or no image.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=PICTURE_FORMATS) as image:
             kind = str(image.format)
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
     except _DECODING_ERRORS as error:
@@ -66,7 +68,7 @@ def read_saliency(path: Path) -> Pixels:
         WsssError: The file is missing, truncated or no image.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=PICTURE_FORMATS) as image:
             if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion would clip at 255
                 return (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
             return np.array(image.convert("L"))
@@ -89,7 +91,7 @@ def check_images(paths: Iterable[Path]) -> list[tuple[int, int]]:
     sizes, missing = [], []
     for path in paths:
         try:
-            with Image.open(path) as image:
+            with Image.open(path, formats=PICTURE_FORMATS) as image:
                 sizes.append((image.height, image.width))
                 whole = image.format != "JPEG" or _ends_whole(path)
         except FileNotFoundError:

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
-from wsss_cli.data import class_folders, coco, csv_labels, named_parts
+from wsss_cli.data import class_folders, coco, csv_labels, named_parts, unlabelled_pictures
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.voc import VocTree
 from wsss_cli.errors import UsageError
 
-_FOLDERS = (VocTree.find, coco.find, csv_labels.find, class_folders.find)
+_FOLDERS = (
+    *(VocTree.find, coco.find, csv_labels.find, class_folders.find),
+    unlabelled_pictures.find,
+)
 _FILES = {
     ".toml": named_parts.read,
     ".json": coco.read,
@@ -34,8 +37,8 @@ def find_data_set(path: Path, option: str = "--data") -> DataSet:
                 return found
         raise UsageError(
             f"{option} {path}: no layout is known there: it has no JPEGImages folder (PASCAL VOC), "
-            "no annotations/*.json (COCO), no CSV file of labels, and not two folders with "
-            "pictures (one per class)"
+            "no annotations/*.json (COCO), no CSV file of labels, not two folders with pictures "
+            "(one per class), and no pictures with a classes.txt (without labels)"
         )
     read = _FILES.get(place.suffix.lower())
     if read is None or not place.is_file():

@@ -37,7 +37,7 @@ def read(path: Path) -> ImageTable:
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise WsssError(f"{path} cannot be read as TOML ({error}); correct it") from error
     unknown = sorted(set(content) - set(_KEYS))
     if unknown:
@@ -73,7 +73,11 @@ def _part(path: Path, content: Mapping[str, Any], key: str) -> Path | None:
     if not isinstance(named, str):
         raise WsssError(f"{path}: {key} must be a path in quotes")
     part = path.parent / named
-    if not part.exists() or (key in ("images", "masks") and not part.is_dir()):
+    try:
+        there = part.is_dir() if key in ("images", "masks") else part.exists()
+    except OSError:  # the name is too long for one
+        there = False
+    if not there:
         raise WsssError(f"{path}: {key} names {part}, which is not there; correct the path")
     return part
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from wsss_cli.artifacts.file_names import LONGEST
 from wsss_cli.artifacts.stage_directory import MANIFEST
 from wsss_cli.errors import WsssError, listing
 
@@ -20,8 +21,6 @@ PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", 
 MASK_FOLDERS = ("SegmentationClass", "masks")
 # Folders of grey or label maps, which are no photographs even where they are PNG.
 _NO_PICTURES = frozenset({*MASK_FOLDERS, "SegmentationClassAug", "saliency", "saliency_maps"})
-# ID.png with a temporary ending fits into the 255 bytes that file systems allow a name.
-_LONGEST_ID = 200
 
 
 def is_picture(path: Path) -> bool:
@@ -94,7 +93,7 @@ class Pictures:
                     f"{folder}: {names} would share the id {image_id}, by which everything made of "
                     "a picture is named; rename all but one"
                 )
-            if len(image_id.encode()) > _LONGEST_ID:
+            if len(image_id.encode()) > LONGEST:
                 raise WsssError(f"{paths[0]}: its name is too long for an id; shorten it")
         self.paths: dict[str, Path] = {image_id: paths[0] for image_id, paths in by_id.items()}
 
@@ -140,7 +139,7 @@ class Pictures:
             if ids:
                 places = listing([str(self.relative(self.paths[found])) for found in ids])
                 raise WsssError(f"{name!r} may be {places}; give its path below {self.folder}")
-        if (self.folder / plain).is_file():
+        if len(plain.encode(errors="replace")) <= LONGEST and (self.folder / plain).is_file():
             kinds = ", ".join(sorted(suffix[1:] for suffix in PICTURE_SUFFIXES))
             raise WsssError(f"{name!r} is none of {kinds}; convert it to one of these")
         raise WsssError(f"{name!r} is no picture below {self.folder}; add it, or leave it out")

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from wsss_cli.artifacts.file_names import names_a_file
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.data.class_names import CLASSES_FILE, read_class_names, read_lines
 from wsss_cli.data.data_set import data_fingerprint
@@ -196,7 +197,7 @@ class VocTree:
         return data_fingerprint(self, image_ids, labels)
 
     def _list_path(self, split: str) -> Path:
-        if not _SAFE_ID.fullmatch(split):
+        if not _SAFE_ID.fullmatch(split) or not names_a_file(split):
             raise UsageError(f"--split {split!r} is not the name of a list, such as train or val")
         return self.root / "ImageSets" / "Segmentation" / f"{split}.txt"
 
@@ -210,7 +211,7 @@ def _read_list(path: Path) -> list[str]:
     ids = [line.split()[0] for line in read_lines(path) if line.strip()]
     if not ids:
         raise WsssError(f"{path} lists no image")
-    odd = [image_id for image_id in ids if not _SAFE_ID.fullmatch(image_id)]
+    odd = [i for i in ids if not _SAFE_ID.fullmatch(i) or not names_a_file(i)]
     if odd:
         raise WsssError(f"{path}: {odd[0]!r} is not an image id (a file name without folder)")
     repeated = (
@@ -232,13 +233,16 @@ def object_names(path: Path) -> list[str]:
     names: list[str] = []
     open_tags: list[str] = []
 
+    def in_name() -> bool:
+        return len(open_tags) == 3 and open_tags[1:] == ["object", "name"]
+
     def start(tag: str, _: dict[str, str]) -> None:
         open_tags.append(tag)
-        if open_tags[1:] == ["object", "name"]:
+        if in_name():
             names.append("")
 
     def text(content: str) -> None:
-        if open_tags[1:] == ["object", "name"]:
+        if in_name():
             names[-1] += content
 
     def doctype(*_: object) -> None:
@@ -251,6 +255,7 @@ def object_names(path: Path) -> list[str]:
     parser.StartDoctypeDeclHandler = doctype
     try:
         parser.Parse(path.read_bytes(), True)
-    except xml.parsers.expat.ExpatError as error:
+    except (xml.parsers.expat.ExpatError, ValueError, LookupError) as error:
+        # The latter two are of encodings that Python has not, or that are none of text.
         raise WsssError(f"{path} is not readable XML ({error}); restore the file") from error
     return [name.strip() for name in names]

@@ -75,9 +75,21 @@ class ThresholdCurve:
             found = cv2.calcHist(part, [0, 1, 2], None, sizes, ranges)
             self._counts += torch.from_numpy(found.astype(np.int64))
 
-    def add(self, other: "ThresholdCurve") -> None:
-        """Add the counts of other images, made with the same labels and thresholds."""
-        self._counts += other._counts
+    def occurring(self) -> tuple[Tensor, Tensor]:
+        """The counts among the labels that occur: of one image, some kilobytes.
+
+        Returns:
+            (l,) ascending labels, background among them, and (T + 1, l, l) int32 counts of truth
+            and winner for each number of thresholds passed.
+        """
+        occurs = self._counts.sum(dim=(0, 1)) + self._counts.sum(dim=(0, 2)) > 0  # (L,)
+        occurs[0] = True
+        labels = occurs.nonzero().flatten()
+        return labels, self._counts[:, labels][:, :, labels].int()
+
+    def add(self, labels: Tensor, counts: Tensor) -> None:
+        """Add what :meth:`occurring` gave of other images, with the same thresholds."""
+        self._counts[:, labels[:, None], labels] += counts
 
     def confusion_at(self, threshold: float) -> Tensor:
         """(L, L) int64 confusion matrix at one of the thresholds.

@@ -36,13 +36,15 @@ class Localisation:
         self._hits = np.zeros((len(SHARES), len(IOUS)), np.int64)
         self._cases = 0
         self._pixels = np.zeros((2, _BINS), np.int64)  # not of the class, of the class
+        self._unseen = 0  # pixels of classes without a map
 
     def add(self, attention: FloatArray, truth: Mask, counted: Mask) -> None:
         """Count one case.
 
         Args:
             attention: (H, W) map of one class.
-            truth: (H, W) where the class is; a case without any such pixel has no box to find.
+            truth: (H, W) where the class is; a case without any such pixel has no box to find, and
+                what is lit there is not of the class.
             counted: (H, W) where the truth is known, not 255.
         """
         spread = attention - attention.min()
@@ -59,6 +61,22 @@ class Localisation:
                 self._hits[number] += best >= np.array(IOUS)
             self._cases += 1
 
+    def add_missing(self, truth: Mask) -> None:
+        """Count a case whose class has no map: no threshold finds its boxes or its pixels.
+
+        Args:
+            truth: (H, W) where the class is, somewhere.
+        """
+        self._cases += 1
+        self._unseen += int(truth.sum())
+
+    def merge(self, other: "Localisation") -> None:
+        """Add the cases of another count."""
+        self._hits += other._hits
+        self._cases += other._cases
+        self._pixels += other._pixels
+        self._unseen += other._unseen
+
     def box_accuracy(self) -> float:
         """MaxBoxAccV2 in [0, 1]; nan without a case."""
         if not self._cases:
@@ -68,10 +86,11 @@ class Localisation:
     def pixel_average_precision(self) -> float:
         """PxAP in [0, 1]; nan without a pixel of any class."""
         negative, positive = self._pixels[:, ::-1].cumsum(axis=1)  # lit from each bin upwards
-        if not positive[-1]:
+        true = positive[-1] + self._unseen
+        if not true:
             return float("nan")
         precision = positive / np.maximum(positive + negative, 1)
-        gained = np.diff(positive, prepend=0) / positive[-1]
+        gained = np.diff(positive, prepend=0) / true
         return float((precision * gained).sum())
 
 

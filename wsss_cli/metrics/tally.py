@@ -41,6 +41,11 @@ class Tally:
         self.confusion += other.confusion
         self.missed += other.missed
 
+    @property
+    def present(self) -> Tensor:
+        """(L,) bool: the labels that the truth has."""
+        return (self.confusion.sum(dim=-1) + self.missed) > 0
+
     def counted(self, predicted_ignore: str) -> tuple[Tensor, Tensor]:
         """The (L, L) confusion and (L,) missed pixels under a convention for predicted 255."""
         confusion, missed = self.confusion, self.missed
@@ -54,7 +59,12 @@ class Tally:
         return overlap(*self.counted(predicted_ignore))
 
     def scores(self, class_names: Sequence[str], predicted_ignore: str) -> dict[str, Any]:
-        """Scores under a convention for predicted 255; a label that is nowhere is null."""
+        """Scores under a convention for predicted 255; a label that is nowhere is null.
+
+        With them the pixels that they are made of, rows and columns in the order of
+        ``per_class``: ``confusion[truth][prediction]`` and, where the convention counts them,
+        ``unpredicted[truth]``.
+        """
         ignored, labelled = int(self.missed.sum()), int(self.confusion.sum())
         counts = self.counted(predicted_ignore)
         names = ("background", *class_names)
@@ -71,6 +81,8 @@ class Tally:
             "class_accuracy": float(accuracies.nanmean()),
             "per_class_accuracy": by_name(names, accuracies),
             "coverage": labelled / max(1, ignored + labelled),
+            "confusion": counts[0].tolist(),
+            "unpredicted": counts[1].tolist(),
         }
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import ResNet50_Weights, ResNet101_Weights, VGG16_Weights
+from torchvision.models import ResNet50_Weights, ResNet101_Weights, VGG16_Weights, WeightsEnum
 
-from wsss_cli.artifacts.checkpoint import FORMAT, read_tensors
+from wsss_cli.artifacts.checkpoint import FORMAT, ODD_CONTENT, read_tensors
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.models.trunks import (
@@ -32,10 +32,18 @@ class _Download:
     Attributes:
         url: Of torchvision's file, whose name ends with the beginning of its SHA-256.
         size: To announce.
+        bytes: By torchvision's own entry, in MiB with three decimals; None where it has none.
     """
 
     url: str
     size: str
+    bytes: int | None
+
+    @classmethod
+    def of(cls, weights: WeightsEnum, size: str) -> Self:
+        """From torchvision's entry."""
+        found = weights.meta.get("_file_size")
+        return cls(weights.url, size, None if found is None else round(float(found) * 2**20))
 
 
 # Of the two trainings that torchvision has of a ResNet, the first (V1): its recipe is that of the
@@ -44,9 +52,9 @@ class _Download:
 # regularisers of this kind make features that transfer worse (Kornblith et al., "Do Better ImageNet
 # Models Transfer Better?", CVPR 2019; from memory, and not measured here). It works as a file.
 _IMAGENET = {
-    "vgg16": _Download(VGG16_Weights.IMAGENET1K_FEATURES.url, "528 MB"),
-    "resnet101": _Download(ResNet101_Weights.IMAGENET1K_V1.url, "171 MB"),
-    "resnet50": _Download(ResNet50_Weights.IMAGENET1K_V1.url, "98 MB"),
+    "vgg16": _Download.of(VGG16_Weights.IMAGENET1K_FEATURES, "528 MB"),
+    "resnet101": _Download.of(ResNet101_Weights.IMAGENET1K_V1, "171 MB"),
+    "resnet50": _Download.of(ResNet50_Weights.IMAGENET1K_V1, "98 MB"),
 }
 
 
@@ -147,13 +155,40 @@ def initial_weights(weights: str | None, backbone: str, track: Track) -> Initial
     return InitialWeights(str(path.resolve()), file_fingerprint(path), lambda: found, prefix)
 
 
+@dataclass(frozen=True)
+class CachedWeights:
+    """What ``--weights imagenet`` would read, whether or not it is there yet.
+
+    Attributes:
+        path: In torch's cache.
+        url: Where it would come from.
+        size: To announce.
+        bytes: Of the whole file, but for rounding; None where torchvision does not say.
+    """
+
+    path: Path
+    url: str
+    size: str
+    bytes: int | None
+
+
+def cached_weights(backbone: str) -> CachedWeights:
+    """Torchvision's file for a backbone that has one."""
+    download = _IMAGENET[backbone]
+    return CachedWeights(_cached(download), download.url, download.size, download.bytes)
+
+
+def _cached(download: _Download) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(download.url).name
+
+
 def _is_resnet(backbone: str) -> bool:
     return backbone.startswith("resnet")
 
 
 def _downloaded(download: _Download, backbone: str, track: Track) -> Path:
     """Torchvision's file in torch's cache, downloaded unless it is there."""
-    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(download.url).name
+    path = _cached(download)
     if path.exists():
         return path
     sha = path.stem.rsplit("-", 1)[-1]
@@ -177,18 +212,30 @@ def _from_file(
     path: Path, backbone: str, prefix: str
 ) -> tuple[Mapping[str, Tensor], Preprocessing]:
     tensors: dict[str, Any] = read_tensors(path)
-    if tensors.get("format") == FORMAT:
-        # A checkpoint of ours: its trunk, with the preprocessing that travels in it.
-        network = tensors["network"]
-        own = Preprocessing(*(_triple(network[f"trunk.{name}"]) for name in ("mean", "std")))
-        inside = "trunk.features."
-        layers = {n.removeprefix(inside): t for n, t in network.items() if n.startswith(inside)}
-        return {prefix + name: tensor for name, tensor in layers.items()}, own
+    if isinstance(tensors.get("format"), str) and tensors["format"] == FORMAT:
+        try:
+            return _own_trunk(tensors["network"], prefix)
+        except ODD_CONTENT as error:
+            raise WsssError(
+                f"--weights {path} does not hold a whole network; give another file"
+            ) from error
     odd = [str(name) for name, value in tensors.items() if not isinstance(value, Tensor)]
     if odd:
         raise WsssError(f"--weights {path} is not a plain dictionary of tensors: {listing(odd)}")
     torchvisions = _is_resnet(backbone) or file_fingerprint(path).startswith(_TORCHVISION_VGG16_SHA)
     return tensors, TORCHVISION_PREPROCESSING if torchvisions else Preprocessing()
+
+
+def _own_trunk(
+    network: Mapping[str, Tensor], prefix: str
+) -> tuple[Mapping[str, Tensor], Preprocessing]:
+    """The trunk of a checkpoint of ours, with the preprocessing that travels in it."""
+    own = Preprocessing(*(_triple(network[f"trunk.{name}"]) for name in ("mean", "std")))
+    inside = "trunk.features."
+    layers = {n.removeprefix(inside): t for n, t in network.items() if n.startswith(inside)}
+    if not all(isinstance(layer, Tensor) for layer in layers.values()):
+        raise TypeError("a layer is no tensor")
+    return {prefix + name: tensor for name, tensor in layers.items()}, own
 
 
 def _triple(values: Tensor) -> tuple[float, float, float]:

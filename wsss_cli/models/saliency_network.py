@@ -17,6 +17,8 @@ from wsss_cli.errors import WsssError
 # Of ImageNet, for RGB in 0..1.
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+# OpenCV quotes names out of the file in its messages, which need not be text.
+_REFUSALS = (cv2.error, UnicodeDecodeError)
 
 
 class SaliencyNetwork:
@@ -38,11 +40,18 @@ class SaliencyNetwork:
             self._network = cv2.dnn.readNetFromONNX(content)
         except FileNotFoundError:
             raise WsssError(f"{path} does not exist; give --model an ONNX file") from None
-        except cv2.error as error:
+        except OSError as error:
+            raise WsssError(f"{path} cannot be read ({error.strerror}); check the path") from error
+        except _REFUSALS as error:
             raise WsssError(
                 f"{path} cannot be read as an ONNX network ({_reason(error)}); export it again"
             ) from error
         self._output = self._network.getUnconnectedOutLayersNames()[0]
+
+    def seen(self, height: int, width: int) -> tuple[int, int]:
+        """(h, w) that an image is to be resized to: the square, whatever its shape."""
+        del height, width
+        return self.size, self.size
 
     def saliency(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """The saliency of an (S, S, 3) uint8 RGB image, as (h, w) uint8 of the network's own size.
@@ -54,7 +63,7 @@ class SaliencyNetwork:
         try:
             self._network.setInput(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
             answer = np.asarray(self._network.forward(self._output))
-        except cv2.error as error:
+        except _REFUSALS as error:
             raise WsssError(
                 f"{self.path} cannot be computed on {self.size} x {self.size} pixels "
                 f"({_reason(error)}); pass the --size that it was exported with"
@@ -71,5 +80,5 @@ class SaliencyNetwork:
         return grey
 
 
-def _reason(error: cv2.error) -> str:
+def _reason(error: Exception) -> str:
     return str(error).strip().splitlines()[0][-120:]

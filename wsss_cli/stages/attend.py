@@ -14,16 +14,18 @@ from torch import Tensor
 from wsss_cli import ranks
 from wsss_cli.artifacts.attention_file import (
     INDEX,
+    LABELS,
     LAYOUT,
     AttentionFile,
     ImageAttention,
     write_shard,
 )
+from wsss_cli.artifacts.file_names import class_word
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.heatmap_png import write_heatmap
 from wsss_cli.artifacts.image_groups import SHARD_IMAGES, SHARDS, shard_path, write_index
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_complete
-from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.attend import PREDICTED, AttendConfig
 from wsss_cli.configs.common import record, settings
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images, read_image
@@ -31,8 +33,10 @@ from wsss_cli.data.loading import prefetch
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.resizing import resize_image
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
+from wsss_cli.errors import UsageError
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
 from wsss_cli.ops.attention import fuse_scales
+from wsss_cli.ops.predicted_labels import predicted_labels
 from wsss_cli.stages.inputs import find_data, require_same_classes, trained_split
 from wsss_cli.stages.making import make
 from wsss_cli.stages.report import Report
@@ -48,13 +52,19 @@ EXTRAS = (f"{HEATMAPS}/*.png",)
 
 @dataclass(frozen=True)
 class AttendPlan:
-    """Everything checked and read before the first image."""
+    """Everything checked and read before the first image.
+
+    Attributes:
+        labels: (N, C) of every image; None where the network predicts them.
+        sizes: (H, W) of every image.
+        erase: Attention of the round before.
+    """
 
     config: AttendConfig
     tree: DataSet
     split: str
     image_ids: list[str]
-    labels: npt.NDArray[np.bool_]
+    labels: npt.NDArray[np.bool_] | None
     sizes: list[tuple[int, int]]
     network: AttentionNetwork
     erase: Path | None
@@ -70,7 +80,7 @@ class AttendPlan:
             "data": str(self.tree.root),
             "split": self.split,
             "images": len(self.image_ids),
-            "maps": int(self.labels.sum()),
+            "maps": None if self.labels is None else int(self.labels.sum()),
             "checkpoint": str(self.directory.inputs["checkpoint"].path),
             "erase": None if self.erase is None else str(self.erase),
             "device": str(self.device),
@@ -95,7 +105,7 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
     require_same_classes(checkpoint, class_names, tree)
     split = trained_split(config.split, config.run, tree)
     image_ids = tree.image_ids(split)
-    labels = tree.labels(image_ids)
+    labels = None if config.labels == PREDICTED else tree.labels(image_ids)
     sizes = check_images(map(tree.image_path, image_ids))
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
@@ -104,6 +114,12 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
         "checkpoint": Input(checkpoint, file_fingerprint(checkpoint)),
     }
     if erase is not None:
+        if labels is None:
+            raise UsageError(
+                f"--labels {PREDICTED}: rounds hide from the network what {erase} found of the "
+                "labels given, so it cannot name them itself; leave --labels or --erase out, or "
+                "give --checkpoint alone to attend whole images"
+            )
         inputs["erase"] = check_mined(erase, tree, image_ids, labels, sizes)
     directory = StageDirectory(
         path=config.run / "attend",
@@ -179,16 +195,26 @@ def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
             LAYOUT,
             [[plan.image_ids[index] for index in shard] for shard in shards],
             plan.tree.class_names,
+            {LABELS: plan.config.labels},
         )
+    maps = ranks.agreed(lambda: _count_maps(plan))
     seconds = time.monotonic() - started
     return {
         "images": len(images),
-        "maps": int(plan.labels.sum()),
+        "maps": maps,
         "written": written,
         "skipped": len(images) - written,
         "seconds": round(seconds, 1),
         "rate": round(written / seconds, 2),
     }
+
+
+def _count_maps(plan: AttendPlan) -> int:
+    """How many maps there are in all, also in the shards that were there."""
+    if plan.labels is not None:
+        return int(plan.labels.sum())
+    with AttentionFile(plan.directory.path / INDEX) as file:
+        return sum(len(file.outline(image_id).class_ids) for image_id in plan.image_ids)
 
 
 def _write_images(plan: AttendPlan, shards: Sequence[tuple[range, Path]]) -> Iterator[str]:
@@ -220,12 +246,18 @@ def _attend(
         images = prefetch(load, indices, resolve_workers(plan.config.workers))
         for at in range(0, len(indices), batch_size):
             batch = indices[at : at + batch_size]
-            labels = torch.from_numpy(plan.labels[batch]).float().to(plan.device)
-            raw = []
-            for views in zip(*[next(images) for _ in batch], strict=True):  # scale by scale
-                pixels = torch.stack(views).permute(0, 3, 1, 2).to(plan.device)
-                with torch.inference_mode(), autocast(plan.device, plan.precision):
-                    raw.append(attention_of(plan.network, pixels, labels, flip=plan.config.flip))
+            scales = list(zip(*[next(images) for _ in batch], strict=True))
+            with torch.inference_mode(), autocast(plan.device, plan.precision):
+                pixels = [
+                    torch.stack(views).permute(0, 3, 1, 2).to(plan.device) for views in scales
+                ]
+                labels, logits = _labels(plan, batch, pixels[0])
+                raw = [
+                    attention_of(plan.network, images, labels, flip=plan.config.flip)
+                    for images in pixels
+                ]
+            if logits is not None:  # those that the labels are from, to the last bit
+                raw[0] = replace(raw[0], logits=logits)
             yield batch, raw  # outside: the mode must not leak to whoever waits for this
 
     def fuse(computed: tuple[Sequence[int], list[BranchMaps]]) -> list[tuple[int, ImageAttention]]:
@@ -249,6 +281,27 @@ def _attend(
 
     for images in prefetch(fuse, compute(), workers=1):
         yield from images
+
+
+def _labels(plan: AttendPlan, batch: Sequence[int], images: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Which classes get a map in a batch.
+
+    Without any class asked for, a network's account of its attention is its logits alone: one more
+    pass of the trunk, at the first scale.
+
+    Args:
+        plan: Of the stage.
+        batch: Numbers of B images.
+        images: (B, 3, h, w) RGB in 0..255, at the first scale.
+
+    Returns:
+        (B, C) multi-hot labels, and the (B, C) logits that they were predicted from, if they were.
+    """
+    if plan.labels is not None:
+        return torch.from_numpy(plan.labels[batch]).float().to(plan.device), None
+    nothing = torch.zeros(len(batch), len(plan.tree.class_names), device=plan.device)
+    logits = plan.network.attention(images, nothing).logits
+    return predicted_labels(logits), logits
 
 
 def attention_of(
@@ -285,7 +338,8 @@ def _draw_heatmaps(plan: AttendPlan, track: Track) -> int:
         image_ids = ranks.mine(plan.image_ids)
         for image_id in track.steps(image_ids, total=len(image_ids), label="drawing"):
             attention = file.read(image_id)
-            paths = [folder / f"{image_id}_{names[c - 1]}.png" for c in attention.class_ids]
+            ids = attention.class_ids.tolist()
+            paths = [folder / f"{image_id}_{class_word(names[c - 1], c)}.png" for c in ids]
             if all(path.exists() for path in paths):
                 continue
             image = read_image(plan.tree.image_path(image_id))

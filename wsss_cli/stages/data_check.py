@@ -129,7 +129,8 @@ def _labels(
         elif failures:
             found.warnings.append(
                 f"{len(failures)} images of {split} have no readable labels, so there are neither "
-                f"attention maps nor baselines for them: {listing(failures, most=3)}"
+                "attention maps of given labels nor baselines for them: "
+                + listing(failures, most=3)
             )
     return present
 

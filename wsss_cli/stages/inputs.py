@@ -88,14 +88,20 @@ def saliency_folders(run: Path) -> dict[str, Path]:
     if not (directory / MANIFEST).exists():
         return {}
     manifest = require_complete(directory, "saliency", instead="--saliency DIR")
+    passes = manifest.get("settings", {}).get("passes")
+    if passes not in (1, 2):
+        raise WsssError(
+            f"{directory} does not say how often it looked; run `wsss saliency` again or pass "
+            "--saliency DIR"
+        )
     folders = {"saliency": directory / MAPS, "second_saliency": directory / SECOND_MAPS}
-    return dict(islice(folders.items(), manifest["settings"]["passes"]))
+    return dict(islice(folders.items(), passes))
 
 
 def training_settings(run: Path) -> dict[str, Any]:
     """The recorded config of the run's training, empty where it has none."""
     try:
-        config: dict[str, Any] = read_manifest(run / "train")["config"]
+        config: dict[str, Any] = read_manifest(run / "train").get("config", {})
     except FileNotFoundError:
         return {}
     return config

@@ -29,6 +29,7 @@ from wsss_cli.stages.branches import BACKGROUND_NAME, ClassView, view_classes
 from wsss_cli.stages.inputs import find_data, require_same_classes
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.rounds import mined_before, mined_regions
+from wsss_cli.stages.run_names import distinct_names
 from wsss_cli.stages.train import CHECKPOINT_FILE, load_network
 
 PICTURES = "pictures"
@@ -63,7 +64,7 @@ def run(runs: Sequence[Path], image_ids: Sequence[str]) -> Report:
     Raises:
         WsssError: A run has no network, or an image, its labels or its mask cannot be read.
     """
-    trained = [_open(one, name) for one, name in zip(runs, _names(runs), strict=True)]
+    trained = [_open(one, name) for one, name in zip(runs, distinct_names(runs), strict=True)]
     for image_id in image_ids:
         for one in trained:
             _require_image(one.tree, image_id)
@@ -83,16 +84,6 @@ def _open(run: Path, name: str) -> Trained:
         size = AttendConfig.size
     erase = mined_before(AttendConfig(run=run))
     return Trained(run, name, tree, network, config.method, size, erase, config.erase_threshold)
-
-
-def _names(runs: Sequence[Path]) -> list[str]:
-    """The shortest ends of the paths that tell the runs apart."""
-    parts = [run.resolve().parts for run in runs]
-    for depth in range(1, max(map(len, parts)) + 1):
-        names = ["-".join(one[-depth:]).strip("/") for one in parts]
-        if len(set(names)) == len(set(parts)):
-            break
-    return names
 
 
 def _require_image(tree: DataSet, image_id: str) -> None:

@@ -146,7 +146,8 @@ def _folders(config: ProxyConfig) -> dict[str, Path]:
         if given[name] is None:
             raise UsageError(
                 f"the rule {config.rule} needs saliency maps; pass {option(name)} DIR (grey PNG "
-                "by image id), or make them first: wsss saliency --model FILE.onnx"
+                "by image id), or make them first: wsss saliency --model "
+                "FILE.onnx (or unsupervised, which needs no file)"
             )
     return {name: folder for name, folder in given.items() if folder is not None}
 

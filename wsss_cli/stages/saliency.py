@@ -1,9 +1,10 @@
-"""``wsss saliency``: make saliency maps with a given network."""
+"""``wsss saliency``: make saliency maps with a given network, or without one."""
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.plain_png import write_png
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.common import record, settings
-from wsss_cli.configs.saliency import SaliencyConfig
+from wsss_cli.configs.saliency import SALIENCY_MODELS, UNSUPERVISED, SaliencyConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, check_images, read_image
 from wsss_cli.data.loading import prefetch
@@ -21,6 +22,7 @@ from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError
 from wsss_cli.models.saliency_network import SaliencyNetwork
 from wsss_cli.models.trunks import OXFORD_MEAN
+from wsss_cli.models.unsupervised_saliency import UnsupervisedSaliency
 from wsss_cli.stages.inputs import MAPS, SECOND_MAPS, find_data, trained_split
 from wsss_cli.stages.making import make
 from wsss_cli.stages.report import Report
@@ -34,6 +36,18 @@ OWNED = (f"{MAPS}/*.png", f"{SECOND_MAPS}/*.png")
 SALIENT = round(0.7 * 255)
 
 
+class Model(Protocol):
+    """What gives the maps."""
+
+    def seen(self, height: int, width: int) -> tuple[int, int]:
+        """(h, w) that it wants an image of some size resized to."""
+        ...
+
+    def saliency(self, image: Pixels) -> Pixels:
+        """(h, w) uint8 of an (h, w, 3) uint8 RGB image of such a size."""
+        ...
+
+
 @dataclass(frozen=True)
 class SaliencyPlan:
     """Everything checked before the first map."""
@@ -42,7 +56,7 @@ class SaliencyPlan:
     tree: DataSet
     split: str
     image_ids: list[str]
-    network: SaliencyNetwork
+    model: Model
     directory: StageDirectory
 
     def describe(self) -> dict[str, Any]:
@@ -63,8 +77,11 @@ def prepare(config: SaliencyConfig, track: Track) -> SaliencyPlan:
     """
     del track
     if config.model is None:
-        raise UsageError("no saliency network is given; pass --model FILE.onnx, such as U2-Net's")
-    network = SaliencyNetwork(config.model, config.size)
+        raise UsageError(
+            "no saliency network is given; pass --model FILE.onnx, such as U2-Net's, or --model "
+            f"{UNSUPERVISED}, which needs no weights and is weaker"
+        )
+    model, inputs = _model(config.model, config.size)
     tree = find_data(config)
     split = trained_split(config.split, config.run, tree)
     image_ids = tree.image_ids(split)
@@ -76,17 +93,26 @@ def prepare(config: SaliencyConfig, track: Track) -> SaliencyPlan:
         settings={**settings(config), "split": split},
         inputs={
             "images": Input(tree.root, tree.fingerprint(image_ids, None)),
-            "model": Input(config.model.resolve(), file_fingerprint(config.model)),
+            **inputs,
         },
         owned=OWNED,
         details={
             "config": record(config),
             "data": str(tree.root),
             "seed": config.seed,
+            "model": asdict(SALIENCY_MODELS[config.way]),
             "device": "cpu",  # opencv-python computes networks there alone
         },
     )
-    return SaliencyPlan(config, tree, split, image_ids, network, directory)
+    return SaliencyPlan(config, tree, split, image_ids, model, directory)
+
+
+def _model(given: str, size: int) -> tuple[Model, dict[str, Input]]:
+    """What ``--model`` names, and the file that it is read from."""
+    if given == UNSUPERVISED:
+        return UnsupervisedSaliency(size), {}
+    path = Path(given)
+    return SaliencyNetwork(path, size), {"model": Input(path.resolve(), file_fingerprint(path))}
 
 
 def run(config: SaliencyConfig, *, track: Track) -> Report:
@@ -114,7 +140,7 @@ def _write_maps(plan: SaliencyPlan, track: Track) -> dict[str, Any]:
 
     def compute() -> Iterator[tuple[str, list[Pixels]]]:
         for image_id, image in prefetch(load, missing, resolve_workers(config.workers)):
-            yield image_id, passes(plan.network, image, config.passes)
+            yield image_id, passes(plan.model, image, config.passes)
 
     def write(made: tuple[str, list[Pixels]]) -> None:
         image_id, maps = made
@@ -136,26 +162,26 @@ def _write_maps(plan: SaliencyPlan, track: Track) -> dict[str, Any]:
     }
 
 
-def passes(network: SaliencyNetwork, image: Pixels, number: int) -> list[Pixels]:
+def passes(model: Model, image: Pixels, number: int) -> list[Pixels]:
     """Saliency of an image, then of what is left when the salient part is painted over.
 
     Args:
-        network: Gives the maps.
+        model: Gives the maps.
         image: (H, W, 3) uint8 RGB.
         number: Passes wanted, 1 or more.
 
     Returns:
         An (H, W) uint8 map for each pass.
     """
-    found = [_saliency(network, image)]
+    found = [_saliency(model, image)]
     for _ in range(number - 1):
         image = image.copy()
         image[found[-1] >= SALIENT] = np.round(OXFORD_MEAN).astype(np.uint8)
-        found.append(_saliency(network, image))
+        found.append(_saliency(model, image))
     return found
 
 
-def _saliency(network: SaliencyNetwork, image: Pixels) -> Pixels:
-    """(H, W) uint8 of an (H, W, 3) image, which the network sees as a square of its own size."""
-    seen = network.saliency(resize_image(image, (network.size, network.size)))
-    return resize_grey(seen, (image.shape[0], image.shape[1]))
+def _saliency(model: Model, image: Pixels) -> Pixels:
+    """(H, W) uint8 of an (H, W, 3) image, which the model sees at the size that it wants."""
+    size = image.shape[0], image.shape[1]
+    return resize_grey(model.saliency(resize_image(image, model.seen(*size))), size)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.fingerprint import files_fingerprint, fingerprint
@@ -94,12 +93,12 @@ def check_label_maps(
     def problem(item: tuple[str, Path]) -> None:
         image_id, path = item
         shape = read_label_map(path, num_labels=num_labels).shape
-        with Image.open(tree.image_path(image_id)) as image:
-            if shape != (image.height, image.width):
-                raise WsssError(
-                    f"{path} is {shape[1]} x {shape[0]} pixels, its image {image.width} x "
-                    f"{image.height}; label maps must have the size of their image"
-                )
+        ((height, width),) = check_images([tree.image_path(image_id)])
+        if shape != (height, width):
+            raise WsssError(
+                f"{path} is {shape[1]} x {shape[0]} pixels, its image {width} x "
+                f"{height}; label maps must have the size of their image"
+            )
 
     checked = prefetch(problem, supervision.items(), resolve_workers(config.workers))
     for _ in track.steps(checked, total=len(supervision), label="checking label maps"):

@@ -12,7 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsss_cli.artifacts.checkpoint import (
+    ODD_CONTENT,
+    read_checkpoint,
+    require_names,
+    write_checkpoint,
+)
 from wsss_cli.artifacts.metrics_log import METRICS_FILE
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.artifacts.tensorboard_events import EVENTS, require_tensorboard
@@ -27,6 +32,7 @@ from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.methods import table
 from wsss_cli.methods.protocol import AttentionNetwork
+from wsss_cli.models.checkpoint_fit import require_shapes
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.models.warm_start import take_heads
@@ -319,13 +325,16 @@ def load_network(path: Path) -> tuple[AttentionNetwork, TrainConfig, tuple[str, 
     """
     content = read_checkpoint(path, CHECKPOINT_KIND)
     try:
+        require_names(content["class_names"])
         known = {field.name for field in fields(TrainConfig)}
         stored = {name: value for name, value in content["config"].items() if name in known}
         config = TrainConfig(**{**stored, "lr_steps": tuple(stored["lr_steps"])})
         names = tuple(content["class_names"])
+        with torch.device("meta"):
+            require_shapes(build_network(config, len(names), InitialWeights()), content["network"])
         network = build_network(config, len(names), InitialWeights())
         network.load_state_dict(content["network"])
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except ODD_CONTENT as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise WsssError(f"{path} does not hold a whole attention network ({reason})") from error
     return network.eval(), config, names

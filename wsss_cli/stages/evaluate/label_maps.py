@@ -18,6 +18,7 @@ from wsss_cli.metrics.segmentation import iou_of
 from wsss_cli.metrics.tally import Tally, by_name
 from wsss_cli.metrics.trimap import WIDTHS, trimap_overlaps
 from wsss_cli.metrics.truth_style import border_style, common_style
+from wsss_cli.stages.evaluate.each_image import image_scores
 from wsss_cli.stages.evaluate.plan import EvaluatePlan
 from wsss_cli.stages.evaluate.uncertainty import comparison, interval
 from wsss_cli.tracking import Track
@@ -56,6 +57,7 @@ def score_label_maps(
     convention, seed = plan.config.predicted_ignore, plan.config.seed
     totals: dict[str, Tally] = {}
     overlaps: dict[str, list[Tensor]] = {_SCORED: [], _RIVAL: []}
+    present: list[Tensor] = []
     styles: Counter[str] = Counter()
     boundary = torch.zeros(2, plan.num_labels, dtype=torch.int64)
     trimap = torch.zeros(len(WIDTHS), 2, plan.num_labels, dtype=torch.int64)
@@ -68,6 +70,7 @@ def score_label_maps(
             totals[name].add(tally)
             if name in overlaps:
                 overlaps[name].append(tally.overlap(convention).int())
+        present.append(counts.tallies[_SCORED].present)
         if counts.style is not None:
             styles[counts.style] += 1
         if counts.boundary is not None and counts.trimap is not None:
@@ -79,6 +82,7 @@ def score_label_maps(
     values = {
         **totals.pop(_SCORED).scores(plan.class_names, convention),
         "interval": interval(overlaps[_SCORED], seed),
+        "per_image": image_scores(plan.image_ids, overlaps[_SCORED], present, plan.class_names),
         "predicted_ignore": convention,
         "ground_truth_style": common_style(styles),
         "ground_truth_styles": dict(styles),

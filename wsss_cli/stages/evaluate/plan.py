@@ -43,6 +43,8 @@ class EvaluatePlan:
         missing_predictions: Masks of ``--gt`` that have no label map in ``--pred``.
         truth: True label map of each image.
         baselines: What else is scored, if asked for.
+        labels: Whose labels attention is of, ``given`` or ``predicted``; None where its file does
+            not say, and of label maps.
         chosen: The threshold of another run's evaluation, if asked for.
     """
 
@@ -55,6 +57,7 @@ class EvaluatePlan:
     missing_predictions: list[str]
     truth: list[Path]
     baselines: Baselines | None
+    labels: str | None
     chosen: ChosenThreshold | None
 
     @property
@@ -79,6 +82,7 @@ class EvaluatePlan:
         return {
             **record(self.config),
             "source": str(self.source),
+            "labels": self.labels,
             "against": None if self.rival is None else str(self.rival),
             "ground_truth": str(self.truth[0].parent),
             "images": len(self.image_ids),
@@ -137,8 +141,14 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         missing_predictions=missing,
         truth=[gt / f"{image_id}.png" for image_id in known],
         baselines=_baselines(config, tree, known) if config.baselines else None,
+        labels=_labels(source) if config.what == "attention" else None,
         chosen=chosen,
     )
+
+
+def _labels(attention: Path) -> str | None:
+    with AttentionFile(attention) as file:
+        return file.labels
 
 
 def _scored(config: EvaluateConfig, tree: DataSet | None) -> tuple[Path, list[str]]:

@@ -3,9 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
+import torch
+
+from wsss_cli.artifacts.checkpoint import (
+    ODD_CONTENT,
+    read_checkpoint,
+    require_names,
+    write_checkpoint,
+)
 from wsss_cli.errors import WsssError
 from wsss_cli.models import deeplab_largefov
+from wsss_cli.models.checkpoint_fit import require_shapes
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 
 CHECKPOINT_FILE = "checkpoint.pt"
@@ -39,10 +47,14 @@ def load_network(path: Path) -> tuple[DeepLabLargeFOV, str, tuple[str, ...]]:
     """
     content = read_checkpoint(path, _KIND)
     try:
+        require_names(content["class_names"])
         names = tuple(content["class_names"])
+        with torch.device("meta"):
+            shapes = deeplab_largefov.build(content["model"], len(names) + 1)
+        require_shapes(shapes, content["network"])
         network = deeplab_largefov.build(content["model"], len(names) + 1)
         network.load_state_dict(content["network"])
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except ODD_CONTENT as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise WsssError(f"{path} does not hold a whole segmentation network ({reason})") from error
     return network, str(content["model"]), names

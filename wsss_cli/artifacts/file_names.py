@@ -1,0 +1,22 @@
+"""Names of images and classes as names of files: what is made of an image is called ``ID.png``."""
+
+import re
+
+# ID.png with a temporary ending fits into the 255 bytes that file systems allow a name.
+LONGEST = 200
+_LONGEST_WORD = 50
+
+
+def names_a_file(image_id: str) -> bool:
+    """Whether an id is a printable file name, without folder, that is short enough."""
+    return (
+        image_id.isprintable()
+        and not re.search(r"^\.|[/\\]", image_id)
+        and 0 < len(image_id.encode()) <= LONGEST
+    )
+
+
+def class_word(name: str, class_id: int) -> str:
+    """What stands for a class in a file's name: its own name where that can lead nowhere."""
+    word = re.sub(r"[^\w.\- ]", "_", name)[:_LONGEST_WORD]
+    return name if word == name else f"{word}-{class_id}"

@@ -1,0 +1,50 @@
+"""An HTML page of ours: written piece by piece, and nobody else's page is replaced."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+from wsss_cli.artifacts.atomic import require_place, write_atomically
+from wsss_cli.errors import UsageError
+
+MARK = "<!doctype html><!-- made by wsss report -->"
+"""How every page of ours begins."""
+
+
+def require_page_place(path: Path, option: str) -> None:
+    """Refuse a place where no page can be made, before there is anything to write.
+
+    Args:
+        path: The page to be.
+        option: The option that names it, for the message.
+
+    Raises:
+        UsageError: It is a folder, cannot be written to, or holds a file that is no page of ours.
+    """
+    require_place(path, option)
+    if path.exists():
+        with path.open("rb") as file:
+            if file.read(len(MARK)) != MARK.encode():
+                raise UsageError(
+                    f"{path} is no page that wsss made, so it is left as it is; move it away or "
+                    f"choose another {option}"
+                )
+
+
+def write_page(path: Path, pieces: Iterable[str]) -> int:
+    """Write a page as its pieces come, atomically; only one piece is in memory.
+
+    Returns:
+        The size in bytes.
+
+    Raises:
+        WsssError: The disk is full or the folder cannot be written to.
+    """
+
+    def write(file: IO[bytes]) -> None:
+        file.write(MARK.encode())
+        for piece in pieces:
+            file.write(piece.encode())
+
+    write_atomically(path, write)
+    return path.stat().st_size

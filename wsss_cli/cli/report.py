@@ -1,0 +1,58 @@
+"""``wsss report``."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from wsss_cli.cli import options
+from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
+from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.report import ReportConfig
+
+
+def report(
+    runs: Annotated[
+        list[Path],
+        Argument(
+            metavar="RUN",
+            help="Directory of the run; several become columns.",
+            show_default=f"$WSSS_RUN, else {CommonConfig.run}",
+        ),
+    ] = list(ReportConfig.runs),  # noqa: B006 - Typer copies it
+    out: Annotated[
+        Path | None, Option(help="The page to write.", show_default="report.html in the first RUN")
+    ] = ReportConfig.out,
+    images: Annotated[int, Option(help="Images in each gallery, 0 to 12.")] = ReportConfig.images,
+    data: options.Data = ReportConfig.data,
+    workers: options.Workers = ReportConfig.workers,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Make one HTML page of a run, or of several side by side.
+
+    \b
+    Examples:
+      wsss report
+      wsss report runs/cam runs/seenet --out cam_and_seenet.html
+      wsss report --images 6 --json
+
+    The page has scores, curves, confusion matrix, every setting, and pictures of the best, median
+    and worst images and of three kinds of failure. It is a single file without anything from the
+    network. Its scores are those of RUN/evaluate, so evaluate first.
+    """  # noqa: D301
+    with errors_as_sentences(debug=debug):
+        chosen = tuple(runs or [Path(os.environ.get("WSSS_RUN") or CommonConfig.run)])
+        config = ReportConfig(chosen, out, data, images, workers)
+        from wsss_cli.stages import page
+
+        found = page.run(config, track=choose_track(quiet=quiet))
+        show({"stage": found.stage, **found.values}, _text, as_json=json)
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    size = f"{values['bytes'] / 1e6:.1f} MB, {values['pictures']} images"
+    return "\n".join([f"{values['page']}: {size}", *(f"  {line}" for line in values["remarks"])])

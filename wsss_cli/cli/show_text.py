@@ -1,0 +1,111 @@
+"""What ``wsss show`` tells, as text for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wsss_cli.artifacts.stage_directory import STAGES
+from wsss_cli.errors import listing
+
+Values = Mapping[str, Any]
+
+_INDENT = " " * 11
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+# Of a list in a file's facts; --json has all.
+_LISTED = 25
+
+
+def run_text(summary: Values) -> str:
+    """A run: a few lines for each stage, a line for each kind of scores."""
+    lines = [summary["run"]]
+    for stage in STAGES:
+        found = summary["stages"].get(stage)
+        lines += [f"  {stage:<8} not there"] if found is None else _stage(stage, found)
+    for name, used in summary["others"].items():
+        lines.append(f"  {name:<8} {_size(used)}")
+    lines += [_scores(what, scores) for what, scores in summary["scores"].items()]
+    return "\n".join(lines)
+
+
+def _stage(stage: str, found: Values) -> list[str]:
+    when = found.get("finished", found.get("started", ""))
+    status = "being made right now" if found["in_progress"] else found["status"]
+    about = f"{status}  {when}  {found.get('device', '')}".rstrip()
+    lines = [f"  {stage:<8} {about}  {_size(found)}", _INDENT + _pairs(found.get("settings", {}))]
+    if "counts" in found:
+        lines.append(_INDENT + _pairs(found["counts"]))
+    for role, given in found["inputs"].items():
+        if given["state"] in _NOT_COMPARED:
+            why = given.get("why", given["path"])
+            lines.append(f"{_INDENT}its input {role} {_NOT_COMPARED[given['state']]}: {why}")
+    reasons = [("STALE", found["stale"]), ("NOT WHOLE", found["unfinished"])]
+    told = [f"{word}, for {' and '.join(said)}" for word, said in reasons if said]
+    if told:
+        run = f"; run: {found['again']}" if found["again"] else ""
+        lines.append(f"{_INDENT}{'; '.join(told)}{run}")
+    return lines
+
+
+_NOT_COMPARED = {
+    "missing": "is not there any more, so it is not known whether it has changed",
+    "unreadable": "cannot be compared",
+    "unknown": "is not known to this version, so it is not compared",
+}
+
+
+def _scores(what: str, scores: Values) -> str:
+    miou = "not defined" if scores["miou"] is None else f"{100 * scores['miou']:.1f}"
+    convention = scores.get("predicted_ignore")
+    return (
+        f"  {what:<10} mIoU {miou} on {scores['images']} images against {scores['ground_truth']}"
+        + (f", a predicted 255 as {convention}" if convention else "")
+        + ("" if scores["of_this_result"] else "; OF AN EARLIER RESULT, evaluate again")
+    )
+
+
+def file_text(found: Values) -> str:
+    """A file: what it is, a line for each fact, who wrote it, and what to do about it."""
+    facts = {name: value for name, value in found["facts"].items() if value not in (None, [], {})}
+    width = max(map(len, [*facts, "written by"]))
+    lines = [f"{found['path']}: {found['what']} ({_bytes(found['bytes'])})"]
+    lines += [
+        f"  {name.replace('_', ' '):<{width}}  {_value(value, share=name.startswith('share_'))}"
+        for name, value in facts.items()
+    ]
+    writer = found["written_by"]
+    if writer is not None:
+        lines.append(f"  {'written by':<{width}}  {_writer(writer)}")
+    if found["advice"]:
+        lines.append(f"  {found['advice']}")
+    return "\n".join(lines)
+
+
+def _writer(writer: Values) -> str:
+    version = f" of wsss {writer['version']}" if writer["version"] else ""
+    when = f" {writer['finished']}" if writer["finished"] else ""
+    return f"{writer['stage']}{version}, {writer['status']}{when}: {_pairs(writer['settings'])}"
+
+
+def _value(value: Any, *, share: bool) -> str:  # noqa: ANN401 - JSON values
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_value(v, share=share)}" for k, v in value.items() if v is not None)
+    if isinstance(value, list):
+        return listing([_value(one, share=share) for one in value], most=_LISTED)
+    if isinstance(value, float):
+        return f"{value:.1%}" if share else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _pairs(values: Values) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+
+
+def _size(used: Values) -> str:
+    return f"{used['files']:,} files, {_bytes(used['bytes'])}"
+
+
+def _bytes(number: float) -> str:
+    for unit in _UNITS[:-1]:
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} {_UNITS[-1]}"

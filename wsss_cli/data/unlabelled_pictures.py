@@ -1,0 +1,40 @@
+"""Pictures that nobody has labelled, with a ``classes.txt`` that names what a network looks for.
+
+Nothing can be learned from them; a network trained elsewhere finds its classes in them
+(``wsss attend --labels predicted``).
+"""
+
+from pathlib import Path
+
+from wsss_cli.data.class_names import CLASSES_FILE, read_class_names
+from wsss_cli.data.image_table import ImageTable, LabelledImage, masks_beside
+from wsss_cli.data.pictures import Pictures, find_pictures, pictures_folder
+
+LAYOUT = "pictures without labels"
+
+
+def find(folder: Path) -> ImageTable | None:
+    """The data set of a folder that has pictures and a ``classes.txt``; else None.
+
+    Raises:
+        WsssError: Two pictures have one id, or the names are impossible.
+    """
+    listed = folder / CLASSES_FILE
+    place = pictures_folder(folder)
+    found = find_pictures(place) if listed.exists() else []
+    if not found:
+        return None
+    pictures = Pictures(place, found)
+    nobody = {
+        image_id: LabelledImage(path, frozenset()) for image_id, path in pictures.paths.items()
+    }
+    return ImageTable(
+        root=folder,
+        layout=LAYOUT,
+        class_names=read_class_names(listed),
+        images=nobody,
+        lists={"train": list(nobody)},
+        found=found,
+        masks=masks_beside(folder),
+        remarks=["no picture is labelled: `wsss attend --labels predicted` alone can use them"],
+    )

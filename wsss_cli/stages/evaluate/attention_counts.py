@@ -1,0 +1,147 @@
+"""What one image adds to the scores of attention, and what all images add up to."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from wsss_cli.artifacts.attention_file import AttentionFile
+from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.data.resizing import enlarge_maps
+from wsss_cli.errors import WsssError
+from wsss_cli.labels import IGNORE
+from wsss_cli.metrics.attention import ThresholdCurve
+from wsss_cli.metrics.localisation import Localisation
+from wsss_cli.metrics.segmentation import iou, overlap
+from wsss_cli.metrics.truth_style import border_style
+from wsss_cli.stages.evaluate.label_maps import pixels
+
+THRESHOLDS = torch.arange(1, 101) / 100
+
+
+@dataclass(frozen=True)
+class ImageCounts:
+    """Counts of one image: some kilobytes, whatever its size.
+
+    Attributes:
+        labels: (l,) that occur in truth or attention, and background.
+        counts: (T + 1, l, l) int32 of the curve, among them.
+        overlaps: (T, 2, l) int32 intersections and unions at every threshold.
+        class_ids: (K,) 1..C of the maps.
+        shown: Classes 1..C that have a pixel in the truth.
+        logits: (C,) of the image, where the file has them.
+        style: Of the truth's borders; None where it has one label only.
+        places: Boxes and pixels found, if asked for.
+    """
+
+    labels: Tensor
+    counts: Tensor
+    overlaps: Tensor
+    class_ids: Tensor
+    shown: list[int]
+    logits: npt.NDArray[np.float32] | None
+    style: str | None
+    places: Localisation | None
+
+    def present(self, num_labels: int) -> Tensor:
+        """(L,) bool, the labels that the truth has."""
+        true = self.labels[self.counts.sum(dim=(0, 2)) > 0]
+        return torch.zeros(num_labels, dtype=torch.bool).index_fill(0, true, True)
+
+
+class Curves:
+    """The counts of one system at every threshold: their sum, and the overlaps of each image."""
+
+    def __init__(self, num_labels: int) -> None:
+        """Start with no image."""
+        self._num_labels = num_labels
+        self._sum = ThresholdCurve(num_labels, THRESHOLDS)
+        self._images: list[tuple[Tensor, Tensor]] = []  # labels, (T, 2, labels) overlaps
+
+    def add(self, image: ImageCounts) -> None:
+        """Add an image's counts."""
+        self._sum.add(image.labels, image.counts)
+        self._images.append((image.labels, image.overlaps))
+
+    def confusions(self) -> Tensor:
+        """(T, L, L) int64 of all images."""
+        return self._sum.confusions()
+
+    def best(self) -> int:
+        """Number of the threshold with the highest mIoU, the lowest of equals."""
+        return int(iou(self.confusions()).nanmean(dim=-1).argmax())
+
+    def overlaps_at(self, number: int) -> list[Tensor]:
+        """(2, L) of each image at one threshold."""
+        wide = torch.zeros(2, self._num_labels, dtype=torch.int32)
+        return [wide.index_copy(1, labels, of[number]) for labels, of in self._images]
+
+
+def confusion_at(image: ImageCounts, threshold: float, num_labels: int) -> Tensor:
+    """(L, L) int64 confusion matrix of one image at one of the thresholds."""
+    curve = ThresholdCurve(num_labels, THRESHOLDS)
+    curve.add(image.labels, image.counts)
+    return curve.confusion_at(threshold)
+
+
+def count_image(
+    file: AttentionFile, image_id: str, truth: Path, num_labels: int, *, localisation: bool
+) -> ImageCounts:
+    """Count one image.
+
+    Args:
+        file: Holds the maps.
+        image_id: Of the image.
+        truth: Its true label map.
+        num_labels: Labels including background.
+        localisation: Also find boxes.
+
+    Raises:
+        WsssError: A file cannot be read, or the sizes differ.
+    """
+    attention = file.read(image_id)
+    target = read_label_map(truth, num_labels=num_labels)
+    if target.shape != attention.size:
+        raise WsssError(
+            f"{file.path}: image {image_id} is recorded as {pixels(attention.size)} pixels, "
+            f"its truth {truth} is {pixels(target.shape)}"
+        )
+    maps = enlarge_maps(attention.maps, attention.size)
+    class_ids = torch.from_numpy(attention.class_ids).long()
+    curve = ThresholdCurve(num_labels, THRESHOLDS)
+    curve.update(torch.from_numpy(maps), class_ids, torch.from_numpy(target))
+    labels, counts = curve.occurring()
+    shown = _classes_shown(target)
+    return ImageCounts(
+        labels,
+        counts,
+        overlap(curve.confusions())[..., labels].int(),
+        class_ids,
+        shown,
+        attention.logits,
+        border_style(target),
+        _places(maps, class_ids.tolist(), target, shown) if localisation else None,
+    )
+
+
+def _classes_shown(target: npt.NDArray[np.uint8]) -> list[int]:
+    """Classes 1..C that have a pixel in an (H, W) truth."""
+    there = np.flatnonzero(np.bincount(target.ravel(), minlength=IGNORE + 1))
+    return [label for label in there.tolist() if label not in (0, IGNORE)]
+
+
+def _places(
+    maps: npt.NDArray[np.float32],
+    class_ids: list[int],
+    target: npt.NDArray[np.uint8],
+    shown: list[int],
+) -> Localisation:
+    places, known = Localisation(), target != IGNORE
+    for class_id in set(shown) - set(class_ids):
+        places.add_missing(target == class_id)
+    for attention_map, class_id in zip(maps, class_ids, strict=True):
+        places.add(attention_map, target == class_id, known)
+    return places

@@ -1,0 +1,123 @@
+"""What a run tells of itself: settings, scores and the course of its trainings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wsss_cli.artifacts.atomic import read_json
+from wsss_cli.artifacts.metrics_log import read_metrics
+from wsss_cli.artifacts.stage_directory import STAGES, read_manifest
+from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.evaluate import SCORED_STAGE, SUBJECTS
+from wsss_cli.data.data_set import DataSet
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.stages.inputs import data_if_known
+from wsss_cli.stages.run_names import distinct_names
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run.
+
+    Attributes:
+        path: Its directory.
+        name: What it is called beside the others.
+        manifests: By stage, in the order of the chain.
+        scores: What ``wsss evaluate`` kept, by what was scored.
+        logs: The lines logged by each stage that trained.
+        tree: The data set; None where it is not known or not there.
+        remarks: What is missing, a sentence each.
+    """
+
+    path: Path
+    name: str
+    manifests: Mapping[str, Mapping[str, Any]]
+    scores: Mapping[str, Mapping[str, Any]]
+    logs: Mapping[str, list[dict[str, Any]]]
+    tree: DataSet | None
+    remarks: Sequence[str]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Of classes 1..C; none where nothing tells them."""
+        for manifest in self.manifests.values():
+            if manifest.get("class_names"):
+                return tuple(manifest["class_names"])
+        return self.tree.class_names if self.tree else ()
+
+
+def read_runs(runs: Sequence[Path], data: Path | None) -> list[RunRecord]:
+    """Read all runs.
+
+    Raises:
+        UsageError: One holds nothing, their classes differ, or a data set that was given is none.
+        WsssError: A file of a run is broken.
+    """
+    names = distinct_names(runs, joint="/")
+    records = [_read(run, name, data) for run, name in zip(runs, names, strict=True)]
+    for record in records[1:]:
+        if record.class_names != records[0].class_names:
+            raise UsageError(
+                f"{record.path} has other classes than {records[0].path}; make a page of each"
+            )
+    return records
+
+
+def _read(run: Path, name: str, data: Path | None) -> RunRecord:
+    manifests = {}
+    for stage in STAGES:
+        try:
+            manifests[stage] = read_manifest(run / stage)
+        except FileNotFoundError:
+            continue
+    if not manifests:
+        raise UsageError(f"{run} holds no run; start one with wsss train --data DIR --run {run}")
+    remarks = [
+        f"{stage} is unfinished, so what is told of it is not final"
+        for stage, manifest in manifests.items()
+        if manifest["status"] != "complete"
+    ]
+    scores = {}
+    for what in SUBJECTS:
+        try:
+            scores[what] = read_json(run / "evaluate" / f"{what}.json")
+        except FileNotFoundError:
+            continue
+        stage = SCORED_STAGE[what]
+        if scores[what].get("artifact_fingerprint") != manifests.get(stage, {}).get("fingerprint"):
+            remarks.append(
+                f"the scores of its {what} are of an earlier result; run wsss evaluate --what "
+                f"{what} again"
+            )
+        if "per_image" not in scores[what]:
+            remarks.append(
+                f"the scores of its {what} are of an earlier version, without those of each image; "
+                f"run wsss evaluate --what {what} again"
+            )
+    if not scores:
+        remarks.append("nothing of it has been scored; run wsss evaluate")
+    logs = {stage: read_metrics(run / stage) for stage in manifests}
+    return RunRecord(
+        run,
+        name,
+        manifests,
+        scores,
+        {stage: lines for stage, lines in logs.items() if lines},
+        _data_set(run, data, remarks),
+        remarks,
+    )
+
+
+def _data_set(run: Path, data: Path | None, remarks: list[str]) -> DataSet | None:
+    """The data set given, else the run's own, which may have gone."""
+    try:
+        tree = data_if_known(CommonConfig(run=run, data=data), "segment")
+    except WsssError as error:
+        if data is not None:
+            raise
+        remarks.append(f"its photographs cannot be shown: {error}")
+        return None
+    if tree is None:
+        remarks.append("its data set is not known, so no photographs; pass --data DIR")
+    return tree

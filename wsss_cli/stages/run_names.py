@@ -1,0 +1,19 @@
+"""What several runs are called beside each other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def distinct_names(runs: Sequence[Path], joint: str = "-") -> list[str]:
+    """The shortest ends of the paths that tell the runs apart.
+
+    Args:
+        runs: Their directories.
+        joint: Put between the folders of a name.
+    """
+    parts = [run.resolve().parts for run in runs]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = [joint.join(one[-depth:]).strip("/") for one in parts]
+        if len(set(names)) == len(set(parts)):
+            break
+    return names

@@ -1,0 +1,150 @@
+"""What a stage's inputs are now, to be compared with what its manifest recorded of them.
+
+A stage fingerprints each input by a recipe of its own; here they are by the input's role. A test
+holds the two together: of a run that nobody has touched, no input may have changed.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from wsss_cli.artifacts.attention_file import AttentionFile
+from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint, fingerprint
+from wsss_cli.artifacts.score_file import ScoreFile
+from wsss_cli.artifacts.soft_map_folder import array_files
+from wsss_cli.configs.attend import GIVEN
+from wsss_cli.data.data_set import DataSet
+from wsss_cli.data.label_folder import png_files, png_ids
+from wsss_cli.data.layouts import find_data_set
+from wsss_cli.errors import WsssError
+
+SAME, CHANGED, MISSING, UNREADABLE, UNKNOWN = "same", "changed", "missing", "unreadable", "unknown"
+# Initial weights that lie in no file of the user's.
+_NO_FILES = ("imagenet", "none")
+Manifest = Mapping[str, Any]
+
+
+class InputsNow:
+    """Looks at the inputs of a run's stages; what several of them read is looked at once.
+
+    Attributes:
+        run: The run, where it lies now.
+    """
+
+    def __init__(self, run: Path) -> None:
+        """Look at the inputs of this run."""
+        self.run = run
+        self._trees: dict[Path, DataSet] = {}
+        self._images: dict[tuple[Path, str, bool], str] = {}
+
+    def compare(self, manifest: Manifest, role: str) -> dict[str, str]:
+        """How an input stands: its path, its ``state``, and why where it cannot be read."""
+        recorded = manifest["inputs"][role]
+        path = self.place(manifest, recorded["path"])
+        said = {"path": str(path)}
+        recipe = _RECIPES.get(role)
+        if recipe is None or (role in ("weights", "start") and recorded["path"] in _NO_FILES):
+            return {**said, "state": UNKNOWN if recipe is None else SAME}
+        if not path.exists():
+            return {**said, "state": MISSING}
+        try:
+            now = recipe(self, manifest, path)
+        except (WsssError, OSError, KeyError, TypeError) as error:
+            return {**said, "state": UNREADABLE, "why": str(error)}
+        return {**said, "state": SAME if now == recorded["fingerprint"] else CHANGED}
+
+    def place(self, manifest: Manifest, recorded: str) -> Path:
+        """Where a recorded path leads now: what lay in the run goes with it when it is moved."""
+        path = Path(recorded)
+        run = Path(manifest.get("config", {}).get("run") or self.run).parts
+        for end in range(len(run), len(path.parts) + 1):
+            if path.parts[end - len(run) : end] == run:
+                moved = self.run.joinpath(*path.parts[end:])
+                return moved if moved.exists() else path
+        return path
+
+    def images(self, manifest: Manifest, root: Path, *, labelled: bool) -> str:
+        """The fingerprint of a stage's list of images."""
+        split = manifest["settings"]["split"]
+        key = (root, split, labelled)
+        if key not in self._images:
+            tree = self._tree(root)
+            image_ids = tree.image_ids(split)
+            labels = tree.labels(image_ids) if labelled else None
+            self._images[key] = tree.fingerprint(image_ids, labels)
+        return self._images[key]
+
+    def _tree(self, root: Path) -> DataSet:
+        if root not in self._trees:
+            self._trees[root] = find_data_set(root)
+        return self._trees[root]
+
+    def _input(self, manifest: Manifest, role: str) -> Path:
+        return self.place(manifest, manifest["inputs"][role]["path"])
+
+    def of_data(self, manifest: Manifest, root: Path) -> str:
+        """Images and labels, which labels predicted by a network do without."""
+        labelled = manifest["settings"].get("labels", GIVEN) == GIVEN
+        return self.images(manifest, root, labelled=labelled)
+
+    def of_images(self, manifest: Manifest, root: Path) -> str:
+        """Images by the list of the stage, else those of its attention or its soft maps."""
+        if "split" in manifest["settings"]:
+            labelled = bool(manifest["settings"].get("restrict_to_labels"))
+            return self.images(manifest, root, labelled=labelled)
+        if "attention" in manifest["inputs"]:
+            with AttentionFile(self._input(manifest, "attention")) as file:
+                return self._tree(root).fingerprint(file.image_ids, None)
+        soft = self._input(manifest, "scores")
+        if soft.is_dir():
+            return self._tree(root).fingerprint(list(array_files(soft)), None)
+        with ScoreFile(soft) as scores:
+            return self._tree(root).fingerprint(scores.image_ids, None)
+
+    def of_file(self, manifest: Manifest, path: Path) -> str:
+        """The bytes of one file."""
+        del manifest
+        return file_fingerprint(path)
+
+    def of_attention(self, manifest: Manifest, path: Path) -> str:
+        """An attention file, ours or another tool's."""
+        del manifest
+        with AttentionFile(path) as file:
+            return file.fingerprint()
+
+    def of_scores(self, manifest: Manifest, path: Path) -> str:
+        """A score file or a folder of soft maps."""
+        del manifest
+        if path.is_dir():
+            return files_fingerprint(array_files(path).values())
+        with ScoreFile(path) as file:
+            return file.fingerprint()
+
+    def of_grey_maps(self, manifest: Manifest, folder: Path) -> str:
+        """The grey maps of the images that have attention."""
+        with AttentionFile(self._input(manifest, "attention")) as file:
+            return files_fingerprint(png_files(folder, file.image_ids, "--saliency"))
+
+    def of_supervision(self, manifest: Manifest, place: Path) -> str:
+        """Label maps to learn from, and their images."""
+        if manifest["settings"]["supervision"] == "full":
+            tree = self._tree(place)
+            image_ids = tree.image_ids(tree.training_split())
+            paths = [tree.training_mask_path(image_id) for image_id in image_ids]
+        else:
+            tree = self._tree(self._input(manifest, "images"))
+            image_ids = png_ids(place, "--proxy")
+            paths = list(png_files(place, image_ids, "--proxy"))
+        there = [path for path in paths if path is not None]
+        return fingerprint([files_fingerprint(there), tree.fingerprint(image_ids, None)])
+
+
+_RECIPES: Mapping[str, Callable[[InputsNow, Manifest, Path], str]] = {
+    "data": InputsNow.of_data,
+    "images": InputsNow.of_images,
+    **dict.fromkeys(("weights", "start", "checkpoint", "model"), InputsNow.of_file),
+    **dict.fromkeys(("attention", "erase"), InputsNow.of_attention),
+    **dict.fromkeys(("saliency", "second_saliency"), InputsNow.of_grey_maps),
+    "scores": InputsNow.of_scores,
+    "supervision": InputsNow.of_supervision,
+}
