@@ -21,7 +21,11 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> TinyTree:
     return draw_tree(tmp_path_factory.mktemp("crowd"), train=280, val=41)
 
 
-def _train(crowd: TinyTree, run: Path, iterations: int = 12) -> list[object]:
+# A training that moves nothing leaves the weights that the others start from.
+STILL = "--iterations 1 --lr 1e-20"
+
+
+def _train(crowd: TinyTree, run: Path, iterations: int = 4) -> list[object]:
     settings = f"--method cam --backbone tiny --iterations {iterations} {LEARN}"
     return ["train", "--data", crowd.root, "--run", run, *settings.split()]
 
@@ -37,12 +41,19 @@ def _network(path: Path) -> dict[str, torch.Tensor]:
     return content["network"]
 
 
-def _require_close(found: Path, expected: Path) -> None:
-    """The same weights up to rounding: far closer than one step moves them."""
-    theirs, ours = _network(expected), _network(found)
-    assert ours.keys() == theirs.keys()
-    for name, tensor in theirs.items():
-        torch.testing.assert_close(ours[name], tensor, rtol=2e-3, atol=2e-5, msg=name)
+def _require_close(found: Path, expected: Path, start: Path) -> None:
+    """The same weights up to rounding, beside what the training has moved them by.
+
+    Not to the last digits: once a rounding has moved a maximum of a pooling to its neighbour, the
+    trainings are different ones, a little.
+    """
+    ours, theirs, before = (
+        torch.cat([tensor.flatten().double() for tensor in _network(path).values()])
+        for path in (found, expected, start)
+    )
+    moved = float((theirs - before).norm())
+    assert moved > 0
+    assert float((ours - theirs).norm()) < 0.01 * moved
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -106,10 +117,11 @@ def test_training_of_several_processes_ends_with_the_weights_of_one(
 ) -> None:
     for arguments in (_train(crowd, tmp_path), _segment(crowd, tmp_path)):
         run_ranks(world, arguments)
-    for stage in ("train", "segment"):
-        _require_close(tmp_path / stage / "checkpoint.pt", alone / stage / "checkpoint.pt")
-        for ours, theirs in zip(*(_losses(r / stage) for r in (tmp_path, alone)), strict=True):
-            assert ours == pytest.approx(theirs, rel=2e-3)
+    for stage, command in (("train", _train), ("segment", _segment)):
+        start = tmp_path / "start"
+        run_ranks(1, [*command(crowd, start), *STILL.split()])
+        paths = (run / stage / "checkpoint.pt" for run in (tmp_path, alone, start))
+        _require_close(*paths)
 
 
 @pytest.mark.parametrize(
@@ -121,12 +133,12 @@ def test_training_of_several_processes_ends_with_the_weights_of_one(
 def test_methods_of_several_branches_learn_the_same_in_several_processes(
     crowd: TinyTree, tmp_path: Path, settings: str
 ) -> None:
-    for world in (1, 3):
-        run = ["--data", crowd.root, "--run", tmp_path / str(world)]
-        learn = "--iterations 2 --batch-size 4 --crop 48 --lr 0.01 --amp off"
-        run_ranks(world, ["train", *run, *settings.split(), *learn.split()])
-    alone, shared = (tmp_path / world / "train" / "checkpoint.pt" for world in "13")
-    _require_close(shared, alone)
+    learn = f"{settings} --iterations 2 --batch-size 4 --crop 48 --lr 0.01 --amp off"
+    for name, world, more in (("shared", 3, ""), ("alone", 1, ""), ("start", 1, STILL)):
+        run = ["--data", crowd.root, "--run", tmp_path / name]
+        run_ranks(world, ["train", *run, *learn.split(), *more.split()])
+    names = ("shared", "alone", "start")
+    _require_close(*(tmp_path / name / "train" / "checkpoint.pt" for name in names))
 
 
 def _losses(stage: Path) -> list[dict[str, float]]:
@@ -137,9 +149,11 @@ def _losses(stage: Path) -> list[dict[str, float]]:
 def test_a_rank_that_dies_ends_all_and_another_number_of_ranks_goes_on(
     crowd: TinyTree, tmp_path: Path
 ) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    run_ranks(1, _train(crowd, whole, 40))
-    with ranks_started(3, _train(crowd, killed, 40)) as processes:
+    whole, killed, start = (tmp_path / name for name in ("whole", "killed", "start"))
+    slowly = ["--lr", "0.0001"]  # so that roundings stay what they are for so long
+    run_ranks(1, [*_train(crowd, start), *STILL.split()])
+    run_ranks(1, [*_train(crowd, whole, 40), *slowly])
+    with ranks_started(3, [*_train(crowd, killed, 40), *slowly]) as processes:
         deadline = time.monotonic() + PATIENCE
         while not (killed / "train" / "resume.pt").exists():
             assert time.monotonic() < deadline
@@ -152,8 +166,12 @@ def test_a_rank_that_dies_ends_all_and_another_number_of_ranks_goes_on(
         assert "cannot reach the others" in ended[number][1]
         assert "Traceback" not in ended[number][1]
     assert not (killed / "train" / "checkpoint.pt").exists()
-    run_ranks(2, _train(crowd, killed, 40))
-    _require_close(killed / "train" / "checkpoint.pt", whole / "train" / "checkpoint.pt")
+    run_ranks(2, [*_train(crowd, killed, 40), *slowly])
+    _require_close(*(run / "train" / "checkpoint.pt" for run in (killed, whole, start)))
+    found, expected = (_losses(run / "train") for run in (killed, whole))
+    assert len(expected) == 4
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3)
 
 
 def test_more_processes_than_images_in_a_batch_are_refused(crowd: TinyTree, tmp_path: Path) -> None:
