@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from wsss_cli import ranks
 from wsss_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,13 +15,17 @@ if TYPE_CHECKING:
 def resolve_device(name: str) -> "torch.device":
     """``auto`` picks CUDA when there is a card; anything else is torch's name of a device.
 
+    Of several processes on a machine each takes a card of its own.
+
     Raises:
         UsageError: There is no such device.
     """
     import torch
 
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and ranks.world() > 1:
+        name = f"cuda:{ranks.local_rank()}"
     try:
         device = torch.device(name)
         if device.type not in ("cpu", "cuda"):
@@ -75,7 +80,7 @@ def one_thread_each() -> Iterator[None]:
 
 
 def resolve_workers(workers: int | None) -> int:
-    """Threads that decode: as given, else one per core up to eight."""
+    """Threads that decode: as given, else one per core that is this process's, up to eight."""
     if workers is not None:
         return workers
-    return min(8, os.cpu_count() or 1)
+    return min(8, max(1, (os.cpu_count() or 1) // ranks.local_world()))

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.errors import WsssError
 
@@ -21,14 +22,18 @@ ODD_CONTENT = (
 def write_checkpoint(path: Path, kind: str, content: dict[str, Any]) -> None:
     """Write tensors and plain values; equal content gives equal bytes.
 
+    Every rank calls this with the same content. The first one writes, the others wait for it.
+
     Args:
         path: The final name.
         kind: What the checkpoint is, such as ``attention`` or ``segmentation``.
         content: Nested dicts and lists of tensors and plain values.
     """
-    buffer = io.BytesIO()  # saved to a path, the file's own name would be part of the bytes
-    torch.save({"format": FORMAT, "kind": kind, **content}, buffer)
-    write_bytes(path, buffer.getvalue())
+    if ranks.first():
+        buffer = io.BytesIO()  # saved to a path, the file's own name would be part of the bytes
+        torch.save({"format": FORMAT, "kind": kind, **content}, buffer)
+        write_bytes(path, buffer.getvalue())
+    ranks.wait_for_all()
 
 
 def read_checkpoint(path: Path, kind: str) -> dict[str, Any]:

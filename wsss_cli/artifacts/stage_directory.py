@@ -13,6 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.atomic import PARTIAL_SUFFIX, read_json, unwritable, write_json
 from wsss_cli.artifacts.fingerprint import fingerprint
 from wsss_cli.errors import UsageError, WsssError
@@ -22,6 +23,7 @@ MANIFEST = "manifest.json"
 LOCK = ".lock"
 # Status of an artifact whose files are being removed to make room for another.
 REMOVING = "removing"
+WAY_OUT = "pass --overwrite to replace it, or --run DIR to keep both"
 # The stages that keep a directory in the run, in the order of the chain.
 STAGES = ("train", "attend", "saliency", "proxy", "segment", "crf")
 _PACKAGES = ("wsss-cli", "torch", "torchvision", "numpy", "opencv-python", "h5py", "pillow")
@@ -79,7 +81,7 @@ class StageDirectory:
         self,
         *,
         overwrite: bool = False,
-        way_out: str = "pass --overwrite to replace it, or --run DIR to keep both",
+        way_out: str = WAY_OUT,
     ) -> str:
         """Compare with what is on the disk: ``new``, ``resumable`` or ``complete``.
 
@@ -95,6 +97,10 @@ class StageDirectory:
             UsageError: Another result lies there; the message names what differs. Or what is to
                 be replaced is read.
         """
+        return ranks.agreed(lambda: self._found(overwrite, way_out))
+
+    def _found(self, overwrite: bool, way_out: str) -> str:
+        """The state as this process sees it."""
         try:
             manifest = read_manifest(self.path)
         except FileNotFoundError:
@@ -163,13 +169,17 @@ class StageDirectory:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Be the only process that writes here; the claim of a killed process is void.
+        """Be the only command that writes here; the claim of a killed process is void.
 
-        Where nothing is begun meanwhile, nothing is left behind, no folder either.
+        The first rank claims for all. Where nothing is begun meanwhile, nothing is left behind,
+        no folder either.
 
         Raises:
             WsssError: Another process works here, or the directory cannot be written to.
         """
+        if not ranks.first():
+            yield
+            return
         made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -194,6 +204,8 @@ class StageDirectory:
     def begin(self, *, overwrite: bool = False) -> None:
         """Make the directory ready to write to, and say in its manifest that it is unfinished.
 
+        The first rank does; the others wait for it.
+
         To be called by who has :meth:`claimed` it. What an earlier kill left under a temporary
         name is removed; with ``overwrite`` also what the earlier manifest declares the stage's
         own, and nothing else.
@@ -201,8 +213,13 @@ class StageDirectory:
         Raises:
             UsageError: One of the stage's folders is a link to somewhere else.
         """
+        if ranks.first():
+            self._begin(overwrite)
+        ranks.wait_for_all()
+
+    def _begin(self, overwrite: bool) -> None:
         self._refuse_links()
-        if self.state(overwrite=overwrite) == "new":
+        if self._found(overwrite, WAY_OUT) == "new":
             self._remove_owned()
         self._remove_leftovers()
         try:
@@ -217,8 +234,10 @@ class StageDirectory:
         Raises:
             UsageError: As :meth:`begin`.
         """
-        self._refuse_links()
-        self._remove_leftovers()
+        if ranks.first():
+            self._refuse_links()
+            self._remove_leftovers()
+        ranks.wait_for_all()
 
     def _refuse_links(self) -> None:
         for pattern in self._all:
@@ -234,11 +253,17 @@ class StageDirectory:
             leftover.unlink(missing_ok=True)
 
     def complete(self, counts: Mapping[str, Any]) -> None:
-        """Declare the artifact whole; the manifest is the last file written.
+        """Declare the artifact whole when every rank is done; the manifest is written last.
 
         What only an unfinished stage needs is removed afterwards, so a kill at any moment leaves
         either the means to go on or the whole.
         """
+        ranks.wait_for_all()
+        if ranks.first():
+            self._complete(counts)
+        ranks.wait_for_all()  # nobody looks for a whole artifact before it is one
+
+    def _complete(self, counts: Mapping[str, Any]) -> None:
         started = read_manifest(self.path)["started"]
         facts = {"started": started, "finished": _now(), "files": self._count_files()}
         self._write("complete", {**facts, "counts": dict(counts)})

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.comparison_file import read_comparison
 from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
@@ -54,6 +55,7 @@ def compare(
     Stopped, it continues when the same command is run again; what is complete is not repeated.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
+        ranks.require_alone("wsss compare")
         config = CompareConfig(file, out, data, saliency, weights, device, workers)
         runs = read_comparison(config)
         from wsss_cli.chains import compare as chain

@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.atomic import finite
 from wsss_cli.cli.progress import Bars, Lines, say
 from wsss_cli.configs.common import CommonConfig
@@ -46,7 +47,8 @@ def run_stage(
             if options["dry_run"]:
                 show(plan, lambda p: _listed(p) + "\nnothing was done", as_json=options["json"])
                 return
-            say(_listed(plan))
+            if ranks.first():
+                say(_listed(plan))
         report = module.run(config, track=track)
         values = {
             "stage": report.stage,
@@ -71,15 +73,16 @@ def config_from(config_type: type[CommonConfig], options: Mapping[str, Any]) -> 
 
 
 def choose_track(*, quiet: bool) -> Track:
-    """Silence, bars on a terminal, or plain lines."""
-    if quiet:
+    """Silence, bars on a terminal, or plain lines; of several ranks the first one speaks."""
+    if quiet or not ranks.first():
         return Silent()
     return Bars() if sys.stderr.isatty() else Lines()
 
 
 def show(values: Any, render: Callable[[Any], str], *, as_json: bool) -> None:  # noqa: ANN401
-    """Print the result on stdout: one JSON object, or text."""
-    print(json.dumps(finite(values), indent=2) if as_json else render(values), flush=True)
+    """Print the result on stdout: one JSON object, or text; of several ranks the first one's."""
+    if ranks.first():
+        print(json.dumps(finite(values), indent=2) if as_json else render(values), flush=True)
 
 
 @contextmanager
@@ -99,8 +102,10 @@ def errors_as_sentences(*, debug: bool) -> Iterator[None]:
         if debug:
             raise
         message, code = _sentence(error)
-        say(f"error: {message}")
+        say(f"error: {message}" if ranks.first() else f"error of rank {ranks.rank()}: {message}")
         raise typer.Exit(code) from None
+    else:
+        ranks.leave()
 
 
 def _sentence(error: Exception) -> tuple[str, int]:

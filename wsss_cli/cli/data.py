@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
 from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig
@@ -106,6 +107,7 @@ def convert(
     it continues.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
+        ranks.require_alone("wsss data convert")
         config = DataConvertConfig(data, out, workers)
         from wsss_cli.stages import data_convert
 

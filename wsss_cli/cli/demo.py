@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from typer import Argument
 
+from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
 from wsss_cli.configs.demo import DemoConfig
@@ -33,6 +34,7 @@ def demo(
     attention, and prints the scores. Takes some minutes on two cores.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
+        ranks.require_alone("wsss demo")
         config = DemoConfig(directory, seed, device)
         from wsss_cli.chains import demo as chain
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
 from wsss_cli.configs.common import CommonConfig
@@ -45,6 +46,7 @@ def report(
     network. Its scores are those of RUN/evaluate, so evaluate first.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
+        ranks.require_alone("wsss report")
         chosen = tuple(runs or [Path(os.environ.get("WSSS_RUN") or CommonConfig.run)])
         config = ReportConfig(chosen, out, data, images, workers)
         from wsss_cli.stages import page

@@ -8,6 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from wsss_cli import ranks
+from wsss_cli.errors import UsageError
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -15,25 +18,34 @@ R = TypeVar("R")
 def training_positions(
     num_images: int, batch_size: int, seed: int, start: int, stop: int
 ) -> Iterator[list[tuple[int, int]]]:
-    """Which images make up each batch, as a function of the iteration alone.
+    """Which images make up this rank's part of each batch, as a function of the iteration alone.
 
     Sample number ``n`` of a training is image ``n % num_images`` of the shuffle of epoch
     ``n // num_images``, so training can start at any iteration and see what it would have seen.
 
     Args:
         num_images: Size of the data set.
-        batch_size: Images per batch.
+        batch_size: Images per batch, of all ranks together.
         seed: Seed of the shuffles.
         start: First iteration.
         stop: One past the last iteration.
 
     Yields:
-        Per iteration, (sample number, image index) of every image of the batch.
+        Per iteration, (sample number, image index) of every image of the part.
+
+    Raises:
+        UsageError: There are more ranks than images in a batch.
     """
+    if batch_size < ranks.world():
+        raise UsageError(
+            f"--batch-size {batch_size} is less than the {ranks.world()} processes that share a "
+            "batch; raise it or start fewer"
+        )
     epoch, order = -1, np.empty(0, np.int64)
     for iteration in range(start, stop):
         batch = []
-        for sample in range(iteration * batch_size, (iteration + 1) * batch_size):
+        whole = range(iteration * batch_size, (iteration + 1) * batch_size)
+        for sample in whole[ranks.block(batch_size)]:
             if sample // num_images != epoch:
                 epoch = sample // num_images
                 order = np.random.default_rng((seed, epoch)).permutation(num_images)

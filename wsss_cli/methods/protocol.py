@@ -39,7 +39,7 @@ class AttentionNetwork(Protocol):
     """A network that learns from image-level labels where their objects are."""
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Scalar loss of every branch; training minimises their sum.
+        """Scalar loss of every branch, a mean over the images; training minimises their sum.
 
         Args:
             images: (B, 3, H, W) RGB in 0..255.

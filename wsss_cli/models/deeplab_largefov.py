@@ -19,6 +19,7 @@ from wsss_cli.labels import IGNORE
 from wsss_cli.models.imagenet_classifier import largefov_layers
 from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.models.trunks import Preprocessing, Trunk, build_trunk, vgg16_layers
+from wsss_cli.models.whole_batch import Dropout
 
 SCORE_LR_FACTOR = 10.0  # the score layer starts from nothing
 # Layers of torchvision's numbering: the poolings, and the convolutions of conv5.
@@ -74,10 +75,10 @@ class DeepLabLargeFOV(nn.Module):
             "fc6", nn.Conv2d(trunk.channels, hidden, 3, padding=dilation, dilation=dilation)
         )
         self.classifier.add_module("relu6", nn.ReLU(inplace=True))
-        self.classifier.add_module("drop6", nn.Dropout(0.5))
+        self.classifier.add_module("drop6", Dropout(0.5))
         self.classifier.add_module("fc7", nn.Conv2d(hidden, hidden, 1))
         self.classifier.add_module("relu7", nn.ReLU(inplace=True))
-        self.classifier.add_module("drop7", nn.Dropout(0.5))
+        self.classifier.add_module("drop7", Dropout(0.5))
         self.classifier.add_module("score", nn.Conv2d(hidden, num_labels, 1))
         for name, parameter in self.classifier.named_parameters():
             if name.endswith("bias"):

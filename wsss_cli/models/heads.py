@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from wsss_cli.models.whole_batch import Dropout
+
 
 class ClassHead(nn.Module):
     """Two 3x3 convolutions, dropout and a 1x1 convolution to class score maps.
@@ -29,7 +31,7 @@ class ClassHead(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(hidden, hidden, 3, padding=1),
             nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
+            Dropout(0.5),
         )
         self.score = nn.Conv2d(hidden, num_classes, 1)
         for layer in self.modules():

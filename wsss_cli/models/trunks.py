@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torchvision.models import resnet, vgg
 from torchvision.ops import FrozenBatchNorm2d
 
+from wsss_cli.models.whole_batch import BatchNorm2d
+
 # RGB means of ImageNet in 0..255, as subtracted by the Oxford VGG models (no division).
 OXFORD_MEAN = (123.68, 116.779, 103.939)
 
@@ -148,7 +150,7 @@ def tiny_layers() -> Iterator[nn.Module]:
     widths = (3, 24, 48, 96, 96)
     for block, (before, after) in enumerate(pairwise(widths)):
         yield nn.Conv2d(before, after, 3, padding=1, bias=False)
-        yield nn.BatchNorm2d(after)
+        yield BatchNorm2d(after)
         yield nn.ReLU(inplace=True)
         if block < 3:
             yield nn.MaxPool2d(2)

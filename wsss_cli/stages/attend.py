@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.attention_file import (
     INDEX,
     LABELS,
@@ -178,28 +179,33 @@ def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
     images = range(len(plan.image_ids))
     shards = [images[at : at + SHARD_IMAGES] for at in range(0, len(images), SHARD_IMAGES)]
     paths = [shard_path(directory.path, number) for number in range(len(shards))]
-    missing = [(s, p) for s, p in zip(shards, paths, strict=True) if not p.exists()]
+    work = ranks.mine(list(zip(shards, paths, strict=True)))
+    missing = [(shard, path) for shard, path in work if not path.exists()]
+    total = sum(len(shard) for shard, _ in work)
     to_do = sum(len(shard) for shard, _ in missing)
     track.note(f"{len(images)} images of {plan.split}, {plan.device} in {plan.precision}")
     for _ in track.steps(
-        _write_images(plan, missing), total=len(images), label="attending", done=len(images) - to_do
+        _write_images(plan, missing), total=total, label="attending", done=total - to_do
     ):
         pass
-    write_index(
-        directory.path,
-        LAYOUT,
-        [[plan.image_ids[index] for index in shard] for shard in shards],
-        plan.tree.class_names,
-        {LABELS: plan.config.labels},
-    )
+    written = sum(ranks.counted(to_do))  # every shard is there now
+    if ranks.first():
+        write_index(
+            directory.path,
+            LAYOUT,
+            [[plan.image_ids[index] for index in shard] for shard in shards],
+            plan.tree.class_names,
+            {LABELS: plan.config.labels},
+        )
+    maps = ranks.agreed(lambda: _count_maps(plan))
     seconds = time.monotonic() - started
     return {
         "images": len(images),
-        "maps": _count_maps(plan),
-        "written": to_do,
-        "skipped": len(images) - to_do,
+        "maps": maps,
+        "written": written,
+        "skipped": len(images) - written,
         "seconds": round(seconds, 1),
-        "rate": round(to_do / seconds, 2),
+        "rate": round(written / seconds, 2),
     }
 
 
@@ -329,7 +335,8 @@ def _draw_heatmaps(plan: AttendPlan, track: Track) -> int:
     names = plan.tree.class_names
     drawn = 0
     with AttentionFile(plan.directory.path / INDEX) as file:
-        for image_id in track.steps(plan.image_ids, total=len(plan.image_ids), label="drawing"):
+        image_ids = ranks.mine(plan.image_ids)
+        for image_id in track.steps(image_ids, total=len(image_ids), label="drawing"):
             attention = file.read(image_id)
             ids = attention.class_ids.tolist()
             paths = [folder / f"{image_id}_{class_word(names[c - 1], c)}.png" for c in ids]
@@ -339,4 +346,4 @@ def _draw_heatmaps(plan: AttendPlan, track: Track) -> int:
             for path, attention_map in zip(paths, attention.maps, strict=True):
                 write_heatmap(path, image, attention_map.astype(np.float32))
                 drawn += 1
-    return drawn
+    return sum(ranks.counted(drawn))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.label_png import write_label_map
 from wsss_cli.artifacts.score_file import ScoreFile
 from wsss_cli.artifacts.soft_map_folder import SoftMapFolder
@@ -121,9 +122,10 @@ def _refine_images(plan: CrfPlan, track: Track) -> dict[str, Any]:
     """Write the label maps that are not there; returns the counts."""
     plan.directory.begin(overwrite=plan.config.overwrite)
     started = time.monotonic()
-    total = len(plan.image_ids)
+    image_ids = ranks.mine(plan.image_ids)
+    total = len(image_ids)
     folder = plan.directory.path / REFINED
-    missing = [i for i in plan.image_ids if not (folder / f"{i}.png").exists()]
+    missing = [i for i in image_ids if not (folder / f"{i}.png").exists()]
     with _opened(plan.scores, plan.config, plan.tree) as maps, one_thread_each():
 
         def refine(image_id: str) -> None:
@@ -132,13 +134,14 @@ def _refine_images(plan: CrfPlan, track: Track) -> dict[str, Any]:
         done = prefetch(refine, missing, resolve_workers(plan.config.workers))
         for _ in track.steps(done, total=total, label="refining", done=total - len(missing)):
             pass
+    written = sum(ranks.counted(len(missing)))
     seconds = time.monotonic() - started
     return {
-        "images": total,
-        "written": len(missing),
-        "skipped": total - len(missing),
+        "images": len(plan.image_ids),
+        "written": written,
+        "skipped": len(plan.image_ids) - written,
         "seconds": round(seconds, 2),
-        "rate": round(len(missing) / seconds, 2),
+        "rate": round(written / seconds, 2),
     }
 
 

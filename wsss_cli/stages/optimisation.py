@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsss_cli.artifacts.metrics_log import MetricsLog, read_metrics
 from wsss_cli.artifacts.stage_directory import StageDirectory
@@ -25,6 +26,16 @@ LOG_EVERY = 10
 BIAS_LR_FACTOR = 2.0
 
 Batch = tuple[Tensor, ...]
+
+
+class Loss(NamedTuple):
+    """The loss of a batch: a mean, and over how many terms.
+
+    Where several ranks have a part of the batch each, the terms are what the parts weigh.
+    """
+
+    mean: Tensor
+    terms: int | Tensor
 
 
 def parameter_groups(
@@ -62,6 +73,9 @@ def parameter_groups(
 class Trainer:
     """Runs the steps of one training, each a function of its iteration number alone.
 
+    Of several ranks each computes its part of the batch; gradients and losses are summed, so every
+    rank takes the same step, the one that a rank by itself would take, up to rounding.
+
     Attributes:
         network: Already on its device.
         optimiser: Groups as :func:`parameter_groups` makes them.
@@ -98,13 +112,13 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.iteration, self.history = state["iteration"], state["history"]
-        self._window = state["window"]
+        self._window = state["window"] if ranks.first() else {}  # it is summed over the ranks
         return True
 
     def train(
         self,
         batches: Callable[[int], Iterable[Batch]],
-        losses_of: Callable[..., Mapping[str, Tensor]],
+        losses_of: Callable[..., Mapping[str, Loss]],
         iterations: int,
         track: Track,
         accumulate: int = 1,
@@ -114,7 +128,7 @@ class Trainer:
         Args:
             batches: Given the first iteration, yields images and what is to be learnt of them,
                 on the device, ``accumulate`` batches for each iteration.
-            losses_of: Named scalar losses of a batch; their sum is minimised.
+            losses_of: Named losses of a batch; their sum is minimised.
             iterations: Total, those before a resumption included.
             track: Shown the progress and the loss.
             accumulate: Batches whose gradients make up one step.
@@ -122,7 +136,9 @@ class Trainer:
         Raises:
             WsssError: The loss is no longer a finite number.
         """
-        log = MetricsLog(self.directory, self.history, tensorboard=self.tensorboard)
+        log = None
+        if ranks.first():
+            log = MetricsLog(self.directory, self.history, tensorboard=self.tensorboard)
         self._window_start = self.iteration, time.monotonic()
         source = iter(batches(self.iteration))
         steps = range(self.iteration, iterations)
@@ -136,20 +152,24 @@ class Trainer:
                 group["lr"] = self.learning_rate(iteration) * group["lr_factor"]
             self.optimiser.zero_grad(set_to_none=True)
             for _ in range(accumulate):
-                losses = losses_of(*next(source))
+                losses = _parts(losses_of(*next(source)))
                 total = torch.stack(tuple(losses.values())).sum() / accumulate
                 self._require_finite(float(total.detach()), iteration)
                 total.backward()  # type: ignore[no-untyped-call]
                 self._log(losses, accumulate)
+            self._sum_gradients()
             self.optimiser.step()
             self.iteration = iteration + 1
             if self.iteration % LOG_EVERY == 0:
-                log.add(self._close_window())
+                line = self._close_window()
+                if log is not None:
+                    log.add(line)
                 track.detail("loss " + _shown(self.history[-1]["losses"]))
             self.after_step(self.iteration)
             if self.iteration % self.checkpoint_every == 0 and self.iteration < iterations:
                 self.save()
-        log.close()
+        if log is not None:
+            log.close()
 
     def save(self) -> None:
         """Write the resumable state, the log so far included."""
@@ -158,7 +178,7 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "iteration": self.iteration,
             "history": self.history,
-            "window": self._window,
+            "window": self._whole_window(),
         }
         write_checkpoint(self.directory / RESUME_FILE, "resume", state)
 
@@ -177,6 +197,26 @@ class Trainer:
             share = float(loss.detach()) / (LOG_EVERY * accumulate)
             self._window[name] = self._window.get(name, 0.0) + share
 
+    def _whole_window(self) -> dict[str, float]:
+        """The losses since the last line of the log, of all ranks."""
+        sums = ranks.summed(torch.tensor(list(self._window.values()), dtype=torch.float64))
+        return dict(zip(self._window, sums.tolist(), strict=True))
+
+    def _sum_gradients(self) -> None:
+        """Sum every parameter's gradient over the ranks, all in one message."""
+        if ranks.world() == 1:
+            return
+        gradients = [
+            parameter.grad
+            for group in self.optimiser.param_groups
+            for parameter in group["params"]
+            if parameter.grad is not None
+        ]
+        whole = ranks.summed(torch.cat([gradient.flatten() for gradient in gradients]))
+        parts = torch.split(whole, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
     def _close_window(self) -> dict[str, Any]:
         """The line of the log for the last iterations."""
         since, then = self._window_start
@@ -184,7 +224,7 @@ class Trainer:
         speed = (self.iteration - since) * self.images_per_step / max(now - then, 1e-9)
         line = {
             "iteration": self.iteration,
-            "losses": {name: _rounded(loss) for name, loss in self._window.items()},
+            "losses": {name: _rounded(loss) for name, loss in self._whole_window().items()},
             "lr": self.learning_rate(self.iteration - 1),
             "images_per_second": float(f"{speed:.4g}"),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -204,7 +244,20 @@ def write_events(directory: StageDirectory) -> None:
     """Make a finished training's events of its log, whatever it was asked for while it ran."""
     with directory.claimed():
         directory.reopen()
-        TensorBoardEvents(directory.path, read_metrics(directory.path)).close()
+        if ranks.first():
+            TensorBoardEvents(directory.path, read_metrics(directory.path)).close()
+
+
+def _parts(losses: Mapping[str, Loss]) -> dict[str, Tensor]:
+    """What this rank's part of the batch adds to each loss of the whole batch."""
+    if ranks.world() == 1:
+        return {name: loss.mean for name, loss in losses.items()}
+    terms = torch.tensor([float(loss.terms) for loss in losses.values()], dtype=torch.float64)
+    shares = terms / ranks.summed(terms.clone()).clamp_min(1)
+    return {
+        name: share * loss.mean
+        for (name, loss), share in zip(losses.items(), shares.tolist(), strict=True)
+    }
 
 
 def _mixed(seed: int, iteration: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention
 from wsss_cli.artifacts.fingerprint import files_fingerprint
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
@@ -175,8 +176,9 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
         def label(image_id: str) -> LabelCount:
             return _label(plan, file, image_id)
 
-        done = prefetch(label, plan.image_ids, resolve_workers(config.workers))
-        for count in track.steps(done, total=len(plan.image_ids), label="labelling"):
+        image_ids = ranks.mine(plan.image_ids)
+        done = prefetch(label, image_ids, resolve_workers(config.workers))
+        for count in track.steps(done, total=len(image_ids), label="labelling"):
             written += count.written
             skipped += not count.written
             ignored += count.ignored
@@ -184,6 +186,9 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
             if count.resized and not resized:
                 track.note("some saliency maps differ in size from their image and are resized")
             resized += count.resized
+    written, skipped, resized, ignored, pixels = (
+        sum(ranks.counted(each)) for each in (written, skipped, resized, ignored, pixels)
+    )
     seconds = time.monotonic() - started
     return {
         "images": len(plan.image_ids),

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.plain_png import write_png
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
@@ -130,8 +131,9 @@ def _write_maps(plan: SaliencyPlan, track: Track) -> dict[str, Any]:
     directory.begin(overwrite=config.overwrite)
     started = time.monotonic()
     folders = (MAPS, SECOND_MAPS)[: config.passes]
-    paths = {i: [directory.path / f / f"{i}.png" for f in folders] for i in plan.image_ids}
-    missing = [i for i in plan.image_ids if not all(path.exists() for path in paths[i])]
+    image_ids = ranks.mine(plan.image_ids)
+    paths = {i: [directory.path / f / f"{i}.png" for f in folders] for i in image_ids}
+    missing = [i for i in image_ids if not all(path.exists() for path in paths[i])]
 
     def load(image_id: str) -> tuple[str, Pixels]:
         return image_id, read_image(plan.tree.image_path(image_id))
@@ -146,16 +148,17 @@ def _write_maps(plan: SaliencyPlan, track: Track) -> dict[str, Any]:
             write_png(path, grey)
 
     written = prefetch(write, compute(), workers=1)
-    total = len(plan.image_ids)
+    total = len(image_ids)
     for _ in track.steps(written, total=total, label="looking", done=total - len(missing)):
         pass
+    made = sum(ranks.counted(len(missing)))
     seconds = time.monotonic() - started
     return {
-        "images": total,
-        "written": len(missing),
-        "skipped": total - len(missing),
+        "images": len(plan.image_ids),
+        "written": made,
+        "skipped": len(plan.image_ids) - made,
         "seconds": round(seconds, 1),
-        "rate": round(len(missing) / seconds, 2),
+        "rate": round(made / seconds, 2),
     }
 
 

@@ -40,6 +40,7 @@ from wsss_cli.stages.inputs import find_data, require_same_classes
 from wsss_cli.stages.making import make
 from wsss_cli.stages.optimisation import (
     RESUME_FILE,
+    Loss,
     Trainer,
     last_losses,
     parameter_groups,
@@ -220,10 +221,10 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
     track.note(f"{len(plan.image_ids)} images of {plan.split}, {plan.device} in {plan.precision}")
     first = trainer.iteration
 
-    def losses_of(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def losses_of(images: Tensor, labels: Tensor) -> dict[str, Loss]:
         with autocast(plan.device, plan.precision):
-            losses: dict[str, Tensor] = network.losses(images, labels)
-            return losses
+            losses = network.losses(images, labels)
+        return {name: Loss(loss, len(images)) for name, loss in losses.items()}
 
     if first < config.iterations:
         with mined_regions(config.erase, plan.tree.class_names, config.erase_threshold) as mined:

@@ -4,6 +4,7 @@ Scores take seconds and are made of what is on disk now, so unlike the other sta
 neither keeps an earlier result nor refuses to replace it.
 """
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.atomic import write_json
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
@@ -58,7 +59,7 @@ def run(
     if config.pred is not None or (config.what == "attention" and config.attention is not None):
         return Report("evaluate", None, False, values)
     made = read_manifest(config.run / SCORED_STAGE[config.what])["fingerprint"]
-    write_json(
-        config.run / "evaluate" / f"{config.what}.json", {**values, "artifact_fingerprint": made}
-    )
+    if ranks.first():
+        path = config.run / "evaluate" / f"{config.what}.json"
+        write_json(path, {**values, "artifact_fingerprint": made})
     return Report("evaluate", config.run / "evaluate", False, values)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
 from wsss_cli.artifacts.stage_directory import read_manifest, require_complete
 from wsss_cli.configs.common import record
@@ -71,10 +72,10 @@ class EvaluatePlan:
         return len(self.class_names) + 1
 
     def each(self, work: Callable[[int], T], track: Track) -> Iterable[T]:
-        """Results of ``work`` on every image, in order, with progress."""
-        count = len(self.image_ids)
-        done = prefetch(work, range(count), resolve_workers(self.config.workers))
-        return track.steps(done, total=count, label="scoring")
+        """Results of ``work`` on every image, in order, with progress; the ranks share the work."""
+        own = ranks.mine(range(len(self.image_ids)))
+        done = prefetch(work, own, resolve_workers(self.config.workers))
+        return ranks.in_turn(track.steps(done, total=len(own), label="scoring"))
 
     def describe(self) -> dict[str, Any]:
         """What would be done, for ``--dry-run``."""

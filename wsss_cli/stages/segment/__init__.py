@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.score_file import INDEX
 from wsss_cli.artifacts.submission import write_submission
 from wsss_cli.configs.segment import SegmentConfig
@@ -34,14 +35,17 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
     if config.tensorboard:
         write_events(plan.directory)
     if config.probabilities:
-        if not has_scores(plan):  # they change no result, so a complete one may lack them
+        # They change no result, so a complete one may lack them.
+        if not ranks.agreed(lambda: has_scores(plan)):
             with plan.directory.claimed():
                 plan.directory.reopen()
                 predict(plan, load_network(_checkpoint(plan))[0], track)
             made = True
         values["scores"] = str(plan.directory.path / INDEX)
     if config.submission is not None:
-        write_submission(config.submission, {i: label_path(plan, i) for i in plan.predicted_ids})
+        if ranks.first():
+            paths = {i: label_path(plan, i) for i in plan.predicted_ids}
+            write_submission(config.submission, paths)
         values["submission"] = str(config.submission)
         made = True
     return replace(report, up_to_date=not made, values=values)

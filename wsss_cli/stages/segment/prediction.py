@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.image_groups import SHARD_IMAGES, shard_path, write_index
 from wsss_cli.artifacts.label_png import write_label_map
 from wsss_cli.artifacts.score_file import INDEX, LAYOUT, ImageScores, ScoreFile, write_shard
@@ -39,11 +40,11 @@ def predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
     shards = _shards(plan, network) if plan.config.probabilities else []
     paths = [shard_path(plan.directory.path, number) for number in range(len(shards))]
     # Shards to make, then images of which only the label map is missing.
-    work = [(path, ids) for path, ids in zip(paths, shards, strict=True) if not path.exists()]
+    sharded = ranks.mine(list(zip(paths, shards, strict=True)))
+    work = [(path, ids) for path, ids in sharded if not path.exists()]
     scored = {image_id for _, ids in work for image_id in ids}
-    lacking = [
-        i for i in plan.predicted_ids if i not in scored and not label_path(plan, i).exists()
-    ]
+    own = [i for _, ids in sharded for i in ids] if shards else ranks.mine(plan.predicted_ids)
+    lacking = [i for i in own if i not in scored and not label_path(plan, i).exists()]
     to_do = len(scored) + len(lacking)
 
     def images() -> Iterator[str]:
@@ -52,12 +53,13 @@ def predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
                 yield from _predict(plan, network, image_ids, keep)
         yield from _predict(plan, network, lacking, None)
 
-    total = len(plan.predicted_ids)
+    total = len(own)
     for _ in track.steps(images(), total=total, label="predicting", done=total - to_do):
         pass
-    if shards:
+    seen = sum(ranks.counted(to_do))  # every shard is there now
+    if shards and ranks.first():
         write_index(plan.directory.path, LAYOUT, shards, plan.tree.class_names)
-    return to_do
+    return seen
 
 
 def label_path(plan: SegmentPlan, image_id: str) -> Path:

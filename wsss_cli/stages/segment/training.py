@@ -12,11 +12,12 @@ from wsss_cli.data.augmentation import random_joint_view
 from wsss_cli.data.images import Pixels, read_image
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.device import autocast, resolve_workers
+from wsss_cli.labels import IGNORE
 from wsss_cli.models import deeplab_largefov
-from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
+from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV, segmentation_loss
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.ops.prohibitive import prohibitive_labels
-from wsss_cli.stages.optimisation import Batch, Trainer
+from wsss_cli.stages.optimisation import Batch, Loss, Trainer
 from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, write_network
 from wsss_cli.stages.segment.plan import SegmentPlan
 from wsss_cli.stages.segment.solver import learning_rate, optimiser, solver_lines
@@ -64,14 +65,16 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
     for line in solver_lines(config):
         track.note(line)
 
-    def losses_of(images: Tensor, label_maps: Tensor, *weighting: Tensor) -> dict[str, Tensor]:
+    def losses_of(images: Tensor, label_maps: Tensor, *weighting: Tensor) -> dict[str, Loss]:
         with autocast(plan.device, plan.precision):
             logits = network(images)
-        losses = {"segmentation": deeplab_largefov.segmentation_loss(logits, label_maps)}
+        learnt = {"segmentation": label_maps}
         if weighting:
-            online = prohibitive_labels(logits, *weighting)
-            losses["prohibitive"] = deeplab_largefov.segmentation_loss(logits, online)
-        return losses
+            learnt["prohibitive"] = prohibitive_labels(logits, *weighting)
+        return {
+            name: Loss(segmentation_loss(logits, labels), (labels != IGNORE).sum())
+            for name, labels in learnt.items()
+        }
 
     trainer.train(_batches(plan), losses_of, config.iterations, track, config.accumulate)
     write_network(

@@ -1,0 +1,172 @@
+"""Several processes at one stage, as ``torchrun`` starts them.
+
+Each process is a rank, all together are the world; a process by itself is rank 0 of 1, and nothing
+here then does anything. A stage divides its images by :func:`mine`, and what has to be one and the
+same everywhere goes through :func:`agreed`, :func:`gathered` or :func:`summed`. Where a rank ends,
+the others learn of it as soon as they wait for it, and end too; run again, with any number of
+ranks, the stage continues.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import islice, zip_longest
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from wsss_cli.errors import UsageError, WsssError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+T = TypeVar("T")
+
+# A rank may wait for another's share of the work, not for a moment; a dead one is noticed at once.
+PATIENCE = timedelta(days=2)
+# Results of a rank that travel together.
+BLOCK = 64
+_NOTHING = object()
+
+
+def rank() -> int:
+    """Number of this process, from 0."""
+    return _number("RANK", 0)
+
+
+def world() -> int:
+    """How many processes work together."""
+    return _number("WORLD_SIZE", 1)
+
+
+def local_rank() -> int:
+    """Number of this process on its machine."""
+    return _number("LOCAL_RANK", 0)
+
+
+def local_world() -> int:
+    """How many of the processes are on this machine."""
+    return _number("LOCAL_WORLD_SIZE", 1)
+
+
+def first() -> bool:
+    """Whether this is the rank that keeps manifests and talks to the user."""
+    return rank() == 0
+
+
+def mine(items: Sequence[T]) -> Sequence[T]:
+    """This rank's part of the work: every world-th item, so that neighbours are spread."""
+    return items[rank() :: world()]
+
+
+def block(count: int) -> slice:
+    """This rank's part of a batch of ``count``: neighbours, in the order of the ranks."""
+    return slice(count * rank() // world(), count * (rank() + 1) // world())
+
+
+def agreed(decide: Callable[[], T]) -> T:
+    """What the first rank decides, on every rank."""
+    if world() == 1:
+        return decide()
+    box = [decide() if first() else None]
+    with _group() as distributed:
+        distributed.broadcast_object_list(box)
+    return cast(T, box[0])
+
+
+def wait_for_all() -> None:
+    """Go on when every rank is here."""
+    gathered(None)
+
+
+def gathered(value: T) -> list[T]:
+    """Every rank's value, in the order of the ranks, on every rank."""
+    if world() == 1:
+        return [value]
+    values: list[Any] = [None] * world()
+    with _group() as distributed:
+        distributed.all_gather_object(values, value)
+    return values
+
+
+def in_turn(own: Iterable[T]) -> Iterator[T]:
+    """Results of all items that :func:`mine` has divided, in the items' order, on every rank.
+
+    Args:
+        own: This rank's results, a stream; so is what comes out.
+    """
+    if world() == 1:
+        yield from own
+        return
+    own = iter(own)
+    while any(blocks := gathered(list(islice(own, BLOCK)))):
+        for row in zip_longest(*blocks, fillvalue=_NOTHING):
+            yield from (cast(T, each) for each in row if each is not _NOTHING)
+
+
+def counted(number: int) -> list[int]:
+    """Every rank's number, as :func:`gathered` but in one message."""
+    if world() == 1:
+        return [number]
+    import torch
+
+    numbers = torch.zeros(world(), dtype=torch.int64)
+    numbers[rank()] = number
+    return [int(each) for each in summed(numbers)]
+
+
+def summed(tensor: "Tensor") -> "Tensor":
+    """The sum of every rank's tensor, on every rank; of this very tensor, which it replaces."""
+    if world() > 1:
+        with _group() as distributed:
+            distributed.all_reduce(tensor)
+    return tensor
+
+
+def require_alone(what: str) -> None:
+    """Refuse to do something in several processes at a time.
+
+    Raises:
+        UsageError: There are several.
+    """
+    if world() > 1:
+        raise UsageError(f"{what} is for one process; start it without torchrun")
+
+
+def leave() -> None:
+    """Take leave of the other ranks, if they have been talked to."""
+    if world() > 1:
+        import torch.distributed
+
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def _group() -> Iterator[Any]:
+    """``torch.distributed`` with all ranks in a group; the end of another one in a sentence."""
+    import torch
+    from torch import distributed
+
+    try:
+        if not distributed.is_initialized():
+            backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+            distributed.init_process_group(backend, timeout=PATIENCE)
+        yield distributed
+    except (RuntimeError, ValueError) as error:  # a connection's end, or incomplete settings
+        reason = str(error).strip().splitlines()[0]
+        raise WsssError(
+            f"rank {rank()} of {world()} cannot reach the others ({reason}); if one of them ended, "
+            "its own message says why: run the same command again to continue"
+        ) from error
+
+
+def _number(variable: str, alone: int) -> int:
+    """What ``torchrun`` says in the environment.
+
+    Raises:
+        UsageError: It is no number.
+    """
+    text = os.environ.get(variable, str(alone))
+    if not text.isdecimal():
+        raise UsageError(f"{variable} is {text!r} in the environment, not a number; unset it")
+    return int(text)
