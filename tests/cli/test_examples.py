@@ -1,6 +1,7 @@
 """The example scripts, run as they stand on a tiny drawn tree."""
 
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -18,6 +19,9 @@ TINY = {
     "SEGMENT": "--iterations 2 --batch-size 2 --crop 33 --amp off",
     "MODEL": "tiny",
     "SPLIT": "train",
+    "PROCESSES": "2",
+    "NODES": "1",
+    "OMP_NUM_THREADS": "1",
 }
 
 pytestmark = pytest.mark.slow
@@ -71,3 +75,18 @@ def test_rounds_of_dcsp(tree: TinyTree, tmp_path: Path, with_model: bool) -> Non
     learnt_from = read_manifest(tmp_path / "2" / "segment")["inputs"]["supervision"]["path"]
     assert learnt_from == str(tmp_path / "relabel" / "segment" / "predictions")
     assert (tmp_path / "2" / "evaluate" / "prediction.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["single_node.sh", "multi_node.sh"])
+def test_several_processes(
+    tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        head = f"127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setitem(TINY, "HEAD", head)
+    monkeypatch.setitem(TINY, "SEGMENT", TINY["SEGMENT"] + " --model tiny --weights none")
+    _run(name, tree.root, tree.saliency, tmp_path)
+    for stage in ("train", "attend", "proxy", "segment"):
+        assert read_manifest(tmp_path / stage)["status"] == "complete"
+    assert (tmp_path / "evaluate" / "prediction.json").is_file()

@@ -259,7 +259,7 @@ def test_old_manifests_are_shown_as_far_as_they_go(wsss: Command, tmp_path: Path
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(
         '{"schema": 1, "status": "complete", "fingerprint": "f", "stage": "attend", "files": 3,'
-        '"inputs": {"weather": {"path": "sun", "fingerprint": "g"},'
+        '"settings": {}, "counts": {}, "inputs": {"weather": {"path": "sun", "fingerprint": "g"},'
         f'"data": {{"path": "{os.fspath(tmp_path)}", "fingerprint": "h"}}}}}}'
     )
     stages = _show(wsss, tmp_path / "run")

@@ -24,7 +24,7 @@ from wsss_cli.errors import WsssError
 from wsss_cli.methods.table import METHODS, load
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages import attend, proxy, segment, train
-from wsss_cli.stages.optimisation import Trainer, last_losses, parameter_groups
+from wsss_cli.stages.optimisation import Loss, Trainer, last_losses, parameter_groups
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Silent
 
@@ -280,7 +280,7 @@ def test_steps_are_those_of_caffes_solver_computed_by_hand(tmp_path: Path) -> No
     """Biases learn twice as fast and do not decay; the learning rate is that of the iteration."""
     network = _Line()
     trainer = _trainer(network, tmp_path)
-    losses = lambda x, _: {"a": network.weight * x, "b": network.bias * x}  # noqa: E731
+    losses = lambda x, _: {"a": Loss(network.weight * x, 1), "b": Loss(network.bias * x, 1)}  # noqa: E731
     trainer.train(_batches([3.0, 5.0]), losses, 2, Silent())
     weight, bias = 2.0, 0.5
     for iteration, x in enumerate([3.0, 5.0]):
@@ -294,7 +294,7 @@ def test_steps_are_those_of_caffes_solver_computed_by_hand(tmp_path: Path) -> No
 def test_accumulated_batches_make_one_step_of_their_mean(tmp_path: Path) -> None:
     network = _Line()
     trainer = _trainer(network, tmp_path, learning_rate=lambda _: 0.01)
-    losses = lambda x, _: {"a": network.weight * x}  # noqa: E731
+    losses = lambda x, _: {"a": Loss(network.weight * x, 1)}  # noqa: E731
     trainer.train(_batches([3.0, 5.0, 1.0, 1.0]), losses, 2, Silent(), accumulate=2)
     weight = 2.0
     for mean in (4.0, 1.0):
@@ -305,7 +305,7 @@ def test_accumulated_batches_make_one_step_of_their_mean(tmp_path: Path) -> None
 def test_losses_are_logged_as_means_of_ten_iterations(tmp_path: Path) -> None:
     network = _Line()
     trainer = _trainer(network, tmp_path, learning_rate=lambda _: 0.0)
-    losses = lambda x, _: {"a": network.bias * x}  # noqa: E731
+    losses = lambda x, _: {"a": Loss(network.bias * x, 1)}  # noqa: E731
     trainer.train(_batches([float(n) for n in range(25)]), losses, 25, Silent())
     assert logged(tmp_path) == [
         {"iteration": 10, "losses": {"a": 2.25}, "lr": 0.0},
@@ -332,7 +332,7 @@ def test_finished_training_gets_the_events_it_was_not_asked_for(
 def test_step_with_a_loss_that_is_no_number_is_not_taken(tmp_path: Path, bad: float) -> None:
     network = _Line()
     trainer = _trainer(network, tmp_path)
-    losses = lambda x, _: {"a": network.weight * x}  # noqa: E731
+    losses = lambda x, _: {"a": Loss(network.weight * x, 1)}  # noqa: E731
     with pytest.raises(WsssError, match="at iteration 1"):
         trainer.train(_batches([0.0, bad]), losses, 5, Silent())
     assert math.isfinite(float(network.weight.detach()))

@@ -20,12 +20,12 @@ from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.methods.table import METHODS
-from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.classifier import Classifier
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.ops.attention import fuse_branches
 from wsss_cli.stages import attend, evaluate, proxy, segment, train
+from wsss_cli.stages.segment import training
 from wsss_cli.tracking import Silent
 
 Seen = list[tuple[torch.Tensor, torch.Tensor]]
@@ -121,7 +121,7 @@ def test_every_pixel_is_learnt_with_its_own_label(
         )
         write_label_map(masks / f"{image_id}.png", labels)
     inputs, targets = [], []
-    real_forward, real_loss = DeepLabLargeFOV.forward, deeplab_largefov.segmentation_loss
+    real_forward, real_loss = DeepLabLargeFOV.forward, training.segmentation_loss
 
     def forward(network: DeepLabLargeFOV, images: torch.Tensor) -> torch.Tensor:
         if network.training:
@@ -133,7 +133,7 @@ def test_every_pixel_is_learnt_with_its_own_label(
         return real_loss(logits, label_maps)
 
     monkeypatch.setattr(DeepLabLargeFOV, "forward", forward)
-    monkeypatch.setattr(deeplab_largefov, "segmentation_loss", loss)
+    monkeypatch.setattr(training, "segmentation_loss", loss)
     config = SegmentConfig(
         run=tmp_path / "run",
         data=own_tree.root,
