@@ -16,7 +16,7 @@ import wsss_cli
 PACKAGE = Path(wsss_cli.__file__).parent
 # From the bottom to the top, as in docs/ARCHITECTURE.md.
 LAYERS = (
-    ("errors", "labels", "tracking", "configs", "device"),
+    ("errors", "labels", "tracking", "configs", "device", "ranks"),
     ("ops", "metrics", "artifacts"),
     ("models", "data"),
     ("methods",),
