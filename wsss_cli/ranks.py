@@ -30,7 +30,7 @@ _NOTHING = object()
 
 def rank() -> int:
     """Number of this process, from 0."""
-    return _number("RANK", 0)
+    return 0 if world() == 1 else _number("RANK", 0)
 
 
 def world() -> int:
@@ -63,10 +63,18 @@ def block(count: int) -> slice:
     return slice(count * rank() // world(), count * (rank() + 1) // world())
 
 
+def meet() -> None:
+    """Find the other ranks: one that ends from here on is missed by those that wait for it."""
+    if world() > 1:
+        with _group():
+            pass
+
+
 def agreed(decide: Callable[[], T]) -> T:
     """What the first rank decides, on every rank."""
     if world() == 1:
         return decide()
+    meet()  # first: a decision may fail
     box = [decide() if first() else None]
     with _group() as distributed:
         distributed.broadcast_object_list(box)
@@ -149,11 +157,12 @@ def _group() -> Iterator[Any]:
 
     try:
         if not distributed.is_initialized():
-            backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+            cards = torch.cuda.is_available() and distributed.is_nccl_available()
+            backend = "cpu:gloo,cuda:nccl" if cards else "gloo"
             distributed.init_process_group(backend, timeout=PATIENCE)
         yield distributed
     except (RuntimeError, ValueError) as error:  # a connection's end, or incomplete settings
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error).partition(". ")[0].strip()  # gloo goes on with advice of its own
         raise WsssError(
             f"rank {rank()} of {world()} cannot reach the others ({reason}); if one of them ended, "
             "its own message says why: run the same command again to continue"

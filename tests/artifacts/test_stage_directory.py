@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.stage_directory import (
     Input,
     StageDirectory,
@@ -308,3 +309,34 @@ def test_overwriting_never_removes_what_is_to_be_read(directory: StageDirectory,
     assert beside.state(overwrite=True) == "new"
     around = replace(directory, inputs={"images": Input(directory.path.parent, "f2")})
     assert around.state(overwrite=True) == "new"
+
+
+def test_rank_with_other_settings_than_the_first_is_refused(
+    directory: StageDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = replace(directory, settings={**directory.settings, "seed": 7}, inputs={})
+    monkeypatch.setattr(ranks, "agreed", lambda decide: decide())
+    assert directory.state() == "new"
+    monkeypatch.setattr(ranks, "agreed", lambda _: json.loads(json.dumps(first._described())))
+    with pytest.raises(UsageError, match=r"\(seed 7 there, 0 now; its input attention has changed"):
+        directory.state()
+
+
+def test_rank_that_does_not_see_what_the_first_began_is_refused(
+    directory: StageDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranks, "first", lambda: False)
+    with pytest.raises(WsssError, match="on a file system that all machines share"):
+        directory.begin()
+
+
+def test_rank_waits_for_the_claim_of_the_first(
+    directory: StageDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met: list[str] = []
+    monkeypatch.setattr(ranks, "wait_for_all", lambda: met.append("all"))
+    for first in (True, False):
+        monkeypatch.setattr(ranks, "first", lambda first=first: first)
+        with directory.claimed():
+            met.append("work")
+    assert met == ["all", "work"] * 2

@@ -591,3 +591,23 @@ def test_run_is_understood_from_any_working_directory(
     monkeypatch.chdir(run)
     outcome = wsss("evaluate", "--what", "proxy", "--run", run, "--baselines", "--json")
     assert outcome.code == 0, outcome.err
+
+
+@pytest.mark.parametrize("variable", ["WORLD_SIZE", "RANK"])
+def test_odd_number_of_processes_is_a_usage_error(
+    wsss: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv(variable, "two")
+    outcome = wsss("evaluate", "--pred", tmp_path, "--gt", tmp_path)
+    assert outcome.code == 2
+    assert outcome.err == f"error: {variable} is 'two' in the environment, not a number; unset it\n"
+
+
+def test_rank_of_a_process_by_itself_means_nothing(
+    wsss: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("RANK", "3")
+    outcome = wsss("evaluate", "--pred", tmp_path / "none", "--gt", tmp_path)
+    assert outcome.err.startswith("error: --pred ")

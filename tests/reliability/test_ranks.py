@@ -1,6 +1,7 @@
 """Stages shared by several processes give what one process gives, also where one of them dies."""
 
 import json
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -174,10 +175,30 @@ def test_a_rank_that_dies_ends_all_and_another_number_of_ranks_goes_on(
         assert ours == pytest.approx(theirs, rel=1e-3)
 
 
-def test_more_processes_than_images_in_a_batch_are_refused(crowd: TinyTree, tmp_path: Path) -> None:
-    arguments = [*_train(crowd, tmp_path), "--batch-size", "1"]
+def test_more_processes_than_images_in_a_batch_are_refused_before_anything_is_replaced(
+    crowd: TinyTree, alone: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(alone / "train", tmp_path / "train")
+    for training in (_train(crowd, tmp_path), _segment(crowd, tmp_path)):
+        ended = _refused([*training, "--batch-size", "1", "--overwrite"])
+        assert [code for code, _ in ended] == [2, 2]
+        assert "--batch-size 1 is less than the 2 processes" in ended[0][1]
+        assert ended[1][1].startswith("error of rank 1: ")
+    assert (tmp_path / "train" / "checkpoint.pt").exists()
+
+
+def test_what_the_first_process_alone_refuses_ends_the_others(
+    crowd: TinyTree, alone: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(alone / "train", tmp_path / "train")
+    ended = _refused([*_train(crowd, tmp_path), "--seed", "9"])
+    assert [code for code, _ in ended] == [2, 1]
+    assert "holds another result (seed 0 there, 9 now)" in ended[0][1]
+    assert "cannot reach the others" in ended[1][1]
+
+
+def _refused(arguments: list[object]) -> list[tuple[int, str]]:
+    """Exit code and complaint of each of two processes."""
     with ranks_started(2, arguments) as processes:
-        ended = [process.communicate(timeout=PATIENCE) for process in processes]
-    assert [process.returncode for process in processes] == [2, 2]
-    assert "--batch-size 1 is less than the 2 processes" in ended[0][1]
-    assert ended[1][1].startswith("error of rank 1: ")
+        complaints = [process.communicate(timeout=PATIENCE)[1] for process in processes]
+        return [(p.returncode, said) for p, said in zip(processes, complaints, strict=True)]

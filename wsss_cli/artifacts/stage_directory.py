@@ -69,6 +69,17 @@ class StageDirectory:
         """SHA-256 over stage, version, settings and input fingerprints."""
         return fingerprint(self._identity())
 
+    def _described(self) -> dict[str, Any]:
+        """The identity and its fingerprint, as the manifest has them."""
+        return {
+            "fingerprint": self.fingerprint,
+            **self._identity(),
+            "inputs": {
+                role: {"path": str(given.path), "fingerprint": given.fingerprint}
+                for role, given in self.inputs.items()
+            },
+        }
+
     def _identity(self) -> dict[str, Any]:
         return {
             "stage": self.stage,
@@ -95,8 +106,14 @@ class StageDirectory:
 
         Raises:
             UsageError: Another result lies there; the message names what differs. Or what is to
-                be replaced is read.
+                be replaced is read. Or this rank is to make another result than the first.
         """
+        first = ranks.agreed(lambda: _as_json(self._described()))
+        if first["fingerprint"] != self.fingerprint:
+            raise UsageError(
+                f"this process is to make another result than the first one "
+                f"({self._differences(first)}); start all with the same command, data and devices"
+            )
         return ranks.agreed(lambda: self._found(overwrite, way_out))
 
     def _found(self, overwrite: bool, way_out: str) -> str:
@@ -171,13 +188,14 @@ class StageDirectory:
     def claimed(self) -> Iterator[None]:
         """Be the only command that writes here; the claim of a killed process is void.
 
-        The first rank claims for all. Where nothing is begun meanwhile, nothing is left behind,
-        no folder either.
+        The first rank claims for all, and the others go on when it has. Where nothing is begun
+        meanwhile, nothing is left behind, no folder either.
 
         Raises:
             WsssError: Another process works here, or the directory cannot be written to.
         """
         if not ranks.first():
+            ranks.wait_for_all()
             yield
             return
         made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
@@ -193,6 +211,7 @@ class StageDirectory:
             raise unwritable(self.path, error) from error
         with claim:
             try:
+                ranks.wait_for_all()
                 yield
             finally:
                 if not (self.path / MANIFEST).exists():
@@ -212,10 +231,16 @@ class StageDirectory:
 
         Raises:
             UsageError: One of the stage's folders is a link to somewhere else.
+            WsssError: The ranks do not share the file system.
         """
         if ranks.first():
             self._begin(overwrite)
         ranks.wait_for_all()
+        if not (self.path / MANIFEST).exists():
+            raise WsssError(
+                f"{self.path / MANIFEST} was written by the first process but is not there for "
+                "this one; choose a --run on a file system that all machines share"
+            )
 
     def _begin(self, overwrite: bool) -> None:
         self._refuse_links()
@@ -275,12 +300,7 @@ class StageDirectory:
         manifest = {
             "schema": SCHEMA,
             "status": status,
-            "fingerprint": self.fingerprint,
-            **{key: value for key, value in self._identity().items() if key != "inputs"},
-            "inputs": {
-                role: {"path": str(given.path), "fingerprint": given.fingerprint}
-                for role, given in self.inputs.items()
-            },
+            **self._described(),
             **self.details,
             "owned": list(self._all),
             "versions": _versions(),

@@ -40,6 +40,7 @@ def run_stage(
     with errors_as_sentences(debug=options["debug"]):
         config = config_from(config_type, options)
         track = choose_track(quiet=options["quiet"])
+        ranks.meet()
         module = import_module(f"wsss_cli.stages.{stage}")
         if options["dry_run"] or options["verbose"]:
             prepared = module.prepare(config, Silent())
@@ -88,7 +89,10 @@ def show(values: Any, render: Callable[[Any], str], *, as_json: bool) -> None:  
 @contextmanager
 def errors_as_sentences(*, debug: bool) -> Iterator[None]:
     """Say what went wrong in one sentence and exit with the code that belongs to it."""
+    heading = "error"
     try:
+        if not ranks.first():
+            heading = f"error of rank {ranks.rank()}"
         yield
     except KeyboardInterrupt:
         say("interrupted: nothing finished is lost, run the same command again to continue")
@@ -102,7 +106,7 @@ def errors_as_sentences(*, debug: bool) -> Iterator[None]:
         if debug:
             raise
         message, code = _sentence(error)
-        say(f"error: {message}" if ranks.first() else f"error of rank {ranks.rank()}: {message}")
+        say(f"{heading}: {message}")
         raise typer.Exit(code) from None
     else:
         ranks.leave()

@@ -9,7 +9,6 @@ from typing import TypeVar
 import numpy as np
 
 from wsss_cli import ranks
-from wsss_cli.errors import UsageError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,22 +24,14 @@ def training_positions(
 
     Args:
         num_images: Size of the data set.
-        batch_size: Images per batch, of all ranks together.
+        batch_size: Images per batch, of all ranks together; at least one for each.
         seed: Seed of the shuffles.
         start: First iteration.
         stop: One past the last iteration.
 
     Yields:
         Per iteration, (sample number, image index) of every image of the part.
-
-    Raises:
-        UsageError: There are more ranks than images in a batch.
     """
-    if batch_size < ranks.world():
-        raise UsageError(
-            f"--batch-size {batch_size} is less than the {ranks.world()} processes that share a "
-            "batch; raise it or start fewer"
-        )
     epoch, order = -1, np.empty(0, np.int64)
     for iteration in range(start, stop):
         batch = []

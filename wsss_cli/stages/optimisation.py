@@ -16,7 +16,7 @@ from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsss_cli.artifacts.metrics_log import MetricsLog, read_metrics
 from wsss_cli.artifacts.stage_directory import StageDirectory
 from wsss_cli.artifacts.tensorboard_events import TensorBoardEvents
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.tracking import Track
 
 RESUME_FILE = "resume.pt"
@@ -69,6 +69,19 @@ def parameter_groups(
     ]
 
 
+def require_shares(batch_size: int) -> None:
+    """Refuse a batch of which some ranks would have no part.
+
+    Raises:
+        UsageError: There are more ranks than images in a batch.
+    """
+    if batch_size < ranks.world():
+        raise UsageError(
+            f"--batch-size {batch_size} is less than the {ranks.world()} processes that share a "
+            "batch; raise it or start fewer"
+        )
+
+
 @dataclass
 class Trainer:
     """Runs the steps of one training, each a function of its iteration number alone.
@@ -106,7 +119,7 @@ class Trainer:
     def resume(self) -> bool:
         """Continue from the last resumable state, if there is one."""
         path = self.directory / RESUME_FILE
-        if not path.exists():
+        if not ranks.agreed(path.exists):
             return False
         state = read_checkpoint(path, "resume")
         self.network.load_state_dict(state["network"])

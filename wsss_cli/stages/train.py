@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.checkpoint import (
     ODD_CONTENT,
     read_checkpoint,
@@ -44,6 +45,7 @@ from wsss_cli.stages.optimisation import (
     Trainer,
     last_losses,
     parameter_groups,
+    require_shares,
     write_events,
 )
 from wsss_cli.stages.report import Report
@@ -93,6 +95,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     """
     if config.tensorboard:
         require_tensorboard()
+    require_shares(config.batch_size)
     tree = find_data(config)
     split = config.split or tree.training_split()
     remark = tree.about_training() if config.split is None else None
@@ -212,7 +215,7 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         tensorboard=config.tensorboard,
         after_step=keep_snapshot,
     )
-    if (directory.path / CHECKPOINT_FILE).exists():
+    if ranks.agreed((directory.path / CHECKPOINT_FILE).exists):
         # Something else has vanished from a finished training: that is not worth another one.
         trainer.iteration = config.iterations
     elif trainer.resume():

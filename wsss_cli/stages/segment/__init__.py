@@ -58,7 +58,7 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
     checkpoint = _checkpoint(plan)
     fresh = untrained(plan) if config.checkpoint is None else None
     directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
-    if fresh is not None and not checkpoint.exists():
+    if fresh is not None and not ranks.agreed(checkpoint.exists):
         train(plan, fresh, track)
     trained = time.monotonic()
     network, _, _ = load_network(checkpoint)

@@ -24,7 +24,7 @@ from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
-from wsss_cli.stages.optimisation import RESUME_FILE
+from wsss_cli.stages.optimisation import RESUME_FILE, require_shares
 from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, load_network
 from wsss_cli.stages.segment.solver import solver_constants
 from wsss_cli.stages.supervision import check_label_maps, find_confidence, find_supervision
@@ -91,6 +91,8 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         require_place(config.submission, "--submission")
     if config.tensorboard:
         require_tensorboard()
+    if config.checkpoint is None:
+        require_shares(config.batch_size)
     tree = find_data(config)
     predicted_ids = tree.image_ids(config.split)
     predicted_sizes = check_images(map(tree.image_path, predicted_ids))
