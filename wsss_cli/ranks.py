@@ -154,12 +154,20 @@ def _group() -> Iterator[Any]:
     """``torch.distributed`` with all ranks in a group; the end of another one in a sentence."""
     import torch
     from torch import distributed
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
 
     try:
         if not distributed.is_initialized():
             cards = torch.cuda.is_available() and distributed.is_nccl_available()
             backend = "cpu:gloo,cuda:nccl" if cards else "gloo"
-            distributed.init_process_group(backend, timeout=PATIENCE)
+            store, number, count = next(rendezvous("env://"))
+            # torchrun's restarts share a store; what an earlier attempt left there misleads.
+            attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+            store = PrefixStore(f"attempt-{attempt}", store)
+            distributed.init_process_group(
+                backend, store=store, rank=number, world_size=count, timeout=PATIENCE
+            )
         yield distributed
     except (RuntimeError, ValueError) as error:  # a connection's end, or incomplete settings
         reason = str(error).partition(". ")[0].strip()  # gloo goes on with advice of its own

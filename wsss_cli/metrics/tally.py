@@ -34,7 +34,7 @@ class Tally:
     def of(cls, prediction: Tensor, target: Tensor, num_labels: int) -> "Tally":
         """Count one image."""
         counts = joint_counts(prediction, target, num_labels)
-        return cls(counts[:-1, :-1], counts[:-1, -1])
+        return cls(counts[:-1, :-1].clone(), counts[:-1, -1].clone())  # views would travel whole
 
     def add(self, other: "Tally") -> None:
         """Add another image's counts."""
