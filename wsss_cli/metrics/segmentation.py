@@ -56,7 +56,8 @@ def _pairs(rows: Tensor, columns: Tensor, num_labels: int) -> Tensor:
     for first in range(0, rows.numel(), EXACT):
         part = [vector[None, first : first + EXACT] for vector in vectors]
         counts += cv2.calcHist(part, [0, 1], None, sizes, ranges).astype(np.int64)
-    return torch.from_numpy(np.roll(counts, -1, axis=(0, 1)))
+    order = [*range(1, num_labels + 1), 0]
+    return torch.from_numpy(counts[order][:, order])
 
 
 def confusion_matrix(prediction: Tensor, target: Tensor, num_labels: int) -> Tensor:

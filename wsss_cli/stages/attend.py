@@ -164,6 +164,7 @@ def run(config: AttendConfig, *, track: Track) -> Report:
     if not config.heatmaps:
         return report
     with plan.directory.claimed():
+        plan.directory.reopen()
         drawn = _draw_heatmaps(plan, track)
     return replace(
         report,
