@@ -223,6 +223,21 @@ def test_scores_of_an_earlier_result_are_called_so(runs: list[Path], tmp_path: P
     assert values["pictures"] == 0
 
 
+@pytest.mark.parametrize("kept", ["attention", "proxy", "prediction"])
+def test_scores_of_an_earlier_version_are_left_out_and_the_others_shown(
+    runs: list[Path], tmp_path: Path, kept: str
+) -> None:
+    run = Path(shutil.copytree(runs[0], tmp_path / "run"))
+    for path in (run / "evaluate").glob("*.json"):
+        if path.stem != kept:
+            old = ("miou", "per_class", "images", "ground_truth", "artifact_fingerprint")
+            scores = json.loads(path.read_text())
+            path.write_text(json.dumps({name: scores[name] for name in old}))
+    found, values = _report([run], tmp_path / "page.html", images=1)
+    assert sum("of an earlier version" in remark for remark in values["remarks"]) == 2
+    assert _check_numbers(found, [run])
+
+
 def test_runs_of_other_classes_are_no_columns(runs: list[Path], tmp_path: Path) -> None:
     other = Path(shutil.copytree(runs[1], tmp_path / "other"))
     for path in other.glob("*/manifest.json"):

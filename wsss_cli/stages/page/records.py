@@ -15,6 +15,11 @@ from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.stages.inputs import data_if_known
 from wsss_cli.stages.run_names import distinct_names
 
+# What this version's scores have, of whatever was scored.
+_SCORES = frozenset(
+    {"miou", "per_class", "images", "interval", "per_image", "ground_truth", "ground_truth_style"}
+)
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -81,19 +86,21 @@ def _read(run: Path, name: str, data: Path | None) -> RunRecord:
     scores = {}
     for what in SUBJECTS:
         try:
-            scores[what] = read_json(run / "evaluate" / f"{what}.json")
+            found = read_json(run / "evaluate" / f"{what}.json")
         except FileNotFoundError:
             continue
+        if not found.keys() >= _SCORES:
+            remarks.append(
+                f"the scores of its {what} are of an earlier version and left out; run wsss "
+                f"evaluate --what {what} again"
+            )
+            continue
+        scores[what] = found
         stage = SCORED_STAGE[what]
-        if scores[what].get("artifact_fingerprint") != manifests.get(stage, {}).get("fingerprint"):
+        if found.get("artifact_fingerprint") != manifests.get(stage, {}).get("fingerprint"):
             remarks.append(
                 f"the scores of its {what} are of an earlier result; run wsss evaluate --what "
                 f"{what} again"
-            )
-        if "per_image" not in scores[what]:
-            remarks.append(
-                f"the scores of its {what} are of an earlier version, without those of each image; "
-                f"run wsss evaluate --what {what} again"
             )
     if not scores:
         remarks.append("nothing of it has been scored; run wsss evaluate")
