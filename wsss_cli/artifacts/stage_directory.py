@@ -345,6 +345,19 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return content
 
 
+def read_manifests(run: Path) -> dict[str, dict[str, Any]]:
+    """The manifests of a run by stage, in the order of the chain; not of stages without one.
+
+    Raises:
+        WsssError: One is not ours.
+    """
+    found = {}
+    for stage in STAGES:
+        with suppress(FileNotFoundError):
+            found[stage] = read_manifest(run / stage)
+    return found
+
+
 def is_claimed(directory: Path) -> bool:
     """Whether a process is working in a stage's directory at this moment."""
     if not (directory / LOCK).exists():

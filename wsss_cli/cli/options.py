@@ -1,15 +1,27 @@
 """Options that several commands share, declared once."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from typer import Option
 
 from wsss_cli.cli.config_file import read_defaults
+from wsss_cli.configs.common import CommonConfig
 
 Run = Annotated[
     Path, Option("--run", envvar="WSSS_RUN", help="Directory of the run; a folder per stage.")
 ]
+# For commands that take runs as arguments, of which the variable holds one.
+RUNS_DEFAULT = f"$WSSS_RUN, else {CommonConfig.run}"
+
+
+def runs_or_default(runs: Sequence[Path]) -> Sequence[Path]:
+    """The runs named, else the one that every command works in."""
+    return runs or [Path(os.environ.get("WSSS_RUN") or CommonConfig.run)]
+
+
 Data = Annotated[
     Path | None,
     Option(

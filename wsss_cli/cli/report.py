@@ -1,6 +1,5 @@
 """``wsss report``."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,6 @@ from typer import Argument, Option
 from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
-from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.report import ReportConfig
 
 
@@ -20,7 +18,7 @@ def report(
         Argument(
             metavar="RUN",
             help="Directory of the run; several become columns.",
-            show_default=f"$WSSS_RUN, else {CommonConfig.run}",
+            show_default=options.RUNS_DEFAULT,
         ),
     ] = list(ReportConfig.runs),  # noqa: B006 - Typer copies it
     out: Annotated[
@@ -47,8 +45,7 @@ def report(
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
         ranks.require_alone("wsss report")
-        chosen = tuple(runs or [Path(os.environ.get("WSSS_RUN") or CommonConfig.run)])
-        config = ReportConfig(chosen, out, data, images, workers)
+        config = ReportConfig(tuple(options.runs_or_default(runs)), out, data, images, workers)
         from wsss_cli.stages import page
 
         found = page.run(config, track=choose_track(quiet=quiet))

@@ -1,6 +1,5 @@
 """``wsss show``."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,6 @@ from wsss_cli.cli import options
 from wsss_cli.cli.conversation import errors_as_sentences
 from wsss_cli.cli.conversation import show as print_result
 from wsss_cli.cli.show_text import file_text, run_text
-from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.proxy_rules import RULES
 from wsss_cli.configs.saliency import SALIENCY_MODELS
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
@@ -28,7 +26,7 @@ def show(
         Argument(
             metavar="PATH",
             help="A run, or any file of one; with --image runs, one below the other.",
-            show_default=f"$WSSS_RUN, else {CommonConfig.run}",
+            show_default=options.RUNS_DEFAULT,
         ),
     ] = [],  # noqa: B006 - Typer copies it; the variable is read below, for it holds one path
     image: Annotated[
@@ -60,10 +58,10 @@ def show(
     to RUN/pictures/ID.png, of the first run given.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
-        paths = paths or [Path(os.environ.get("WSSS_RUN") or CommonConfig.run)]
         if methods:
             print_result(_systems(), _systems_text, as_json=json)
             return
+        paths = list(options.runs_or_default(paths))
         if image:
             from wsss_cli.stages import picture
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from wsss_cli.artifacts.atomic import read_json
 from wsss_cli.artifacts.metrics_log import read_metrics
-from wsss_cli.artifacts.stage_directory import STAGES, read_manifest
+from wsss_cli.artifacts.stage_directory import read_manifests
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.evaluate import SCORED_STAGE, SUBJECTS
 from wsss_cli.data.data_set import DataSet
@@ -70,12 +70,7 @@ def read_runs(runs: Sequence[Path], data: Path | None) -> list[RunRecord]:
 
 
 def _read(run: Path, name: str, data: Path | None) -> RunRecord:
-    manifests = {}
-    for stage in STAGES:
-        try:
-            manifests[stage] = read_manifest(run / stage)
-        except FileNotFoundError:
-            continue
+    manifests = read_manifests(run)
     if not manifests:
         raise UsageError(f"{run} holds no run; start one with wsss train --data DIR --run {run}")
     remarks = [

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.atomic import read_json
-from wsss_cli.artifacts.stage_directory import STAGES, is_claimed, lacking, read_manifest
+from wsss_cli.artifacts.stage_directory import STAGES, is_claimed, lacking, read_manifests
 from wsss_cli.configs.evaluate import SCORED_STAGE
 from wsss_cli.errors import UsageError
 from wsss_cli.stages.show.command_again import command_again
@@ -23,12 +23,7 @@ def summarise(run: Path) -> Values:
         UsageError: There is no run.
         WsssError: A manifest or a file of scores is broken.
     """
-    manifests = {}
-    for stage in STAGES:
-        try:
-            manifests[stage] = read_manifest(run / stage)
-        except FileNotFoundError:
-            continue
+    manifests = read_manifests(run)
     scores = {path.stem: read_json(path) for path in sorted((run / "evaluate").glob("*.json"))}
     if not manifests and not scores:
         raise UsageError(
