@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -611,3 +613,31 @@ def test_rank_of_a_process_by_itself_means_nothing(
     monkeypatch.setenv("RANK", "3")
     outcome = wsss("evaluate", "--pred", tmp_path / "none", "--gt", tmp_path)
     assert outcome.err.startswith("error: --pred ")
+
+
+LOST_INTERRUPT = """
+import signal, sys, time, weakref
+from wsss_cli.__main__ import repeat_interrupt
+
+class Thing: pass
+
+def interrupted(_):
+    signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.unraisablehook = repeat_interrupt
+thing = Thing()
+watched = weakref.ref(thing, interrupted)
+try:
+    del thing
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("heard")
+"""
+
+
+def test_interrupt_where_nothing_can_be_raised_is_not_lost() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOST_INTERRUPT], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("heard\n", "")
