@@ -11,14 +11,16 @@ PATIENCE = 240.0
 
 
 @contextmanager
-def ranks_started(world: int, arguments: Sequence[object]) -> Iterator[list[subprocess.Popen[str]]]:
-    """Start the installed command once for each rank, with the environment of ``torchrun``."""
+def ranks_started(
+    world: int, arguments: Sequence[object], program: str | None = None
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start a program, else the installed command, for each rank in ``torchrun``'s environment."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     processes = [
         subprocess.Popen(
-            [script(), *map(str, arguments)],
+            [program or script(), *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -44,9 +46,9 @@ def ranks_started(world: int, arguments: Sequence[object]) -> Iterator[list[subp
             process.communicate()
 
 
-def run_ranks(world: int, arguments: Sequence[object]) -> list[str]:
-    """Run the command to its end; returns what each rank printed."""
-    with ranks_started(world, arguments) as processes:
+def run_ranks(world: int, arguments: Sequence[object], program: str | None = None) -> list[str]:
+    """Run the program, else the command, to its end; returns what each rank printed."""
+    with ranks_started(world, arguments, program) as processes:
         printed = [process.communicate(timeout=PATIENCE) for process in processes]
     codes = [process.returncode for process in processes]
     assert codes == [0] * world, [err for _, err in printed]

@@ -159,6 +159,10 @@ def _group() -> Iterator[Any]:
 
     try:
         if not distributed.is_initialized():
+            # Imported later, it would keep the group as the default of its arguments: the group's
+            # threads then outlive `leave` and end a process that is already ending with an abort.
+            import torch.distributed.nn.functional
+
             cards = torch.cuda.is_available() and distributed.is_nccl_available()
             backend = "cpu:gloo,cuda:nccl" if cards else "gloo"
             store, number, count = next(rendezvous("env://"))

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -202,3 +203,21 @@ def _refused(arguments: list[object]) -> list[tuple[int, str]]:
     with ranks_started(2, arguments) as processes:
         complaints = [process.communicate(timeout=PATIENCE)[1] for process in processes]
         return [(p.returncode, said) for p, said in zip(processes, complaints, strict=True)]
+
+
+LEAVING = """
+from pathlib import Path
+from wsss_cli import ranks
+
+ranks.gathered(None)
+import torch._dynamo  # as some of what the stages use does, when it is first used
+ranks.leave()
+print(*(name.read_text() for name in Path("/proc/self/task").glob("*/comm")))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of threads are read from /proc")
+def test_no_thread_of_the_group_outlives_it() -> None:
+    # One that lives on while Python ends takes the process down with it, now and then.
+    threads = run_ranks(2, ["-c", LEAVING], sys.executable)
+    assert all("python" in names and "gloo" not in names for names in threads)
