@@ -16,11 +16,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from wsss_cli.metrics.segmentation import EXACT, require_labels
+from wsss_cli.metrics.segmentation import require_labels
 
 FloatArray = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
+# OpenCV counts in float32, which holds every integer up to here.
+EXACT = 2**24
 # Of the table of thresholds; a power of two, so that finding a score's cell does not round.
 _CELLS = 1024
 

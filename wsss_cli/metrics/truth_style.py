@@ -7,6 +7,8 @@ some points and must not be compared.
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from wsss_cli.labels import IGNORE
 from wsss_cli.metrics.predicted_ignore import LabelMap
 
@@ -27,13 +29,12 @@ def border_style(label_map: LabelMap) -> str | None:
         None where nothing changes.
     """
     rows = label_map[::_EVERY]
-    left, right = rows[:, :-1], rows[:, 1:]
-    changes = left != right
-    left, right = left[changes], right[changes]
-    if not left.size:
+    ignored = rows == IGNORE
+    changes = np.count_nonzero(rows[:, :-1] != rows[:, 1:])
+    bordered = np.count_nonzero(ignored[:, :-1] != ignored[:, 1:])
+    if not changes:
         return None
-    bordered = int(((left == IGNORE) | (right == IGNORE)).sum())
-    return VOC_STYLE if 2 * bordered > left.size else SBD_STYLE
+    return VOC_STYLE if 2 * bordered > changes else SBD_STYLE
 
 
 def common_style(counts: Mapping[str, int]) -> str | None:

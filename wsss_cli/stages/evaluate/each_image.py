@@ -1,5 +1,6 @@
 """What each image is worth by itself: which went well and which did not."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,17 +37,21 @@ def image_scores(
     """
     names = ("background", *class_names)
     ious = iou_of(torch.stack(list(overlaps)))  # (N, L)
+    means = ious.nanmean(dim=-1).tolist()
     return {
         image_id: {
-            "miou": _number(of_image.nanmean()),
+            "miou": _number(mean),
             "iou": {
-                names[label]: _number(of_image[label])
-                for label in there.nonzero().flatten().tolist()
+                name: _number(value)
+                for name, value, here in zip(names, of_image, there, strict=True)
+                if here
             },
         }
-        for image_id, of_image, there in zip(image_ids, ious, present, strict=True)
+        for image_id, mean, of_image, there in zip(
+            image_ids, means, ious.tolist(), torch.stack(list(present)).tolist(), strict=True
+        )
     }
 
 
-def _number(value: Tensor) -> float | None:
-    return None if value.isnan() else round(float(value), _DIGITS)
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, _DIGITS)
