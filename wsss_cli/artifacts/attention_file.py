@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from wsss_cli.artifacts.hdf5_attributes import read_attribute
 from wsss_cli.artifacts.image_groups import (
     ODDITIES,
     ImageGroups,
@@ -110,8 +111,11 @@ class AttentionFile(ImageGroups):
 
         Files that `wsss attend` wrote before it could predict labels say nothing: they were given.
         """
-        said = self._file.attrs.get(LABELS, GIVEN if self._is_own() else None)
-        return next((known for known in (GIVEN, PREDICTED) if said == known), None)
+        try:
+            said = read_attribute(self._file, LABELS, GIVEN if self._is_own() else None)
+        except ODDITIES as error:
+            raise self._broken(error) from error
+        return said if isinstance(said, str) and said in (GIVEN, PREDICTED) else None
 
     def read(self, image_id: str) -> ImageAttention:
         """Read one image.
@@ -142,8 +146,8 @@ class AttentionFile(ImageGroups):
             logits = None
             if "logits" in group:
                 logits = self._data(image_id, group, "logits", most=MOST_CLASSES)[()]
-            height = int(group.attrs.get("height", maps.shape[-2]))
-            width = int(group.attrs.get("width", maps.shape[-1]))
+            height = int(read_attribute(group, "height", maps.shape[-2]))
+            width = int(read_attribute(group, "width", maps.shape[-1]))
             shape, dtype = maps.shape, maps.dtype
         except ODDITIES as error:
             raise self._unreadable(image_id, error) from error

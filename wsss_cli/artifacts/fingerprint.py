@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from wsss_cli.artifacts.plain_file import NOT_PLAIN, is_plain
+from wsss_cli.errors import WsssError
+
 
 def fingerprint(content: Any) -> str:  # noqa: ANN401 - any JSON value
     """SHA-256, in hexadecimal, of the canonical JSON of ``content``."""
@@ -14,7 +17,14 @@ def fingerprint(content: Any) -> str:  # noqa: ANN401 - any JSON value
 
 
 def file_fingerprint(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """SHA-256 of a file's bytes.
+
+    Raises:
+        OSError: It cannot be opened.
+        WsssError: It is no plain file.
+    """
+    if not is_plain(path):
+        raise WsssError(f"{path} cannot be read: {NOT_PLAIN}")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -20,6 +20,8 @@ import numpy as np
 from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.artifacts.file_names import names_a_file
 from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint
+from wsss_cli.artifacts.hdf5_attributes import read_attribute
+from wsss_cli.artifacts.hdf5_chunks import require_readable
 from wsss_cli.artifacts.image_size import is_believable, is_holdable
 from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest
 from wsss_cli.errors import WsssError, listing
@@ -30,7 +32,7 @@ SHARD_IMAGES = 128
 # What h5py raises where something is not what it was taken for.
 ODDITIES = (
     *(KeyError, OSError, AttributeError, IndexError, TypeError, ValueError),
-    *(RuntimeError, OverflowError),
+    *(RuntimeError, OverflowError, MemoryError),
 )
 
 
@@ -151,16 +153,18 @@ class ImageGroups:
             raise WsssError(f"{path} is not a readable HDF5 file ({error})") from error
         try:
             schema, own = self._says()
+            self.image_ids: list[str] = list(self._file)
+            self._linked = self._links()
         except ODDITIES as error:
-            raise WsssError(f"{path} has attributes that cannot be read ({error})") from error
+            raise self._broken(error) from error
         if schema != layout.schema:
             raise WsssError(
                 f"{path} has {layout.content} schema {schema}, this wsss reads {layout.schema}"
             )
-        self.image_ids: list[str] = list(self._file)
         if not self.image_ids:
             raise WsssError(f"{path} holds no image; it should have one group per image id")
-        odd = [image_id for image_id in self.image_ids if not names_a_file(image_id)]
+        # A name that is no UTF-8 comes as bytes.
+        odd = [one for one in self.image_ids if not isinstance(one, str) or not names_a_file(one)]
         if odd:
             raise WsssError(
                 f"{path} has a group {odd[0]!r}, which is not an image id (a printable file "
@@ -175,8 +179,8 @@ class ImageGroups:
 
     def _says(self) -> tuple[int, tuple[str, ...] | None]:
         """Schema and class names, as the file's attributes have them."""
-        schema = int(self._file.attrs.get("schema", self.layout.schema))
-        stored = self._file.attrs.get("class_names")
+        schema = int(read_attribute(self._file, "schema", self.layout.schema))
+        stored = read_attribute(self._file, "class_names")
         if stored is not None and np.ndim(stored) != 1:
             raise TypeError("class_names is no list")
         return schema, None if stored is None else tuple(str(name) for name in stored)
@@ -185,7 +189,7 @@ class ImageGroups:
         """The stage's fingerprint for its own index, else that of all bytes linked."""
         if self._is_own():
             return str(read_manifest(self.path.parent)["fingerprint"])
-        linked = [self.path.parent / target for target in sorted(self._links())]
+        linked = [self.path.parent / target for target in sorted(self._linked)]
         return files_fingerprint([self.path, *linked]) if linked else file_fingerprint(self.path)
 
     def _is_own(self) -> bool:
@@ -227,7 +231,7 @@ class ImageGroups:
     @property
     def files(self) -> int:
         """How many files the maps lie in, this one or those that it links to."""
-        return len(self._links()) or 1
+        return len(self._linked) or 1
 
     def _group(self, image_id: str) -> h5py.Group:
         """The group of an image, which must hold its data itself."""
@@ -258,17 +262,31 @@ class ImageGroups:
             raise self._odd(image_id, f"has no array {name}")
         if found.external or found.is_virtual:
             raise self._odd(image_id, f"keeps {name} in other files")
+        if (
+            found.dtype.hasobject
+        ):  # values of any length lie elsewhere, as hdf5_attributes.py has it
+            raise self._odd(image_id, f"has {name} that are no numbers")
         size = found.dtype.itemsize
         if not is_holdable(found.shape, size) or (most is not None and found.size > most):
             raise self._odd(image_id, f"has {name} of the shape {found.shape}, which is too large")
+        require_readable(found)
         return found
 
     def _require_size(self, image_id: str, height: int, width: int) -> None:
         if not is_believable(height, width):
             raise self._odd(image_id, f"has the size {height} x {width}, which no image has")
 
+    def _broken(self, error: Exception) -> WsssError:
+        return WsssError(
+            f"{self.path} cannot be read as HDF5 ({error}); restore the file, or remove it and run "
+            f"`{self.layout.maker}` again"
+        )
+
     def _unreadable(self, image_id: str, error: Exception) -> WsssError:
-        link = self._file.get(image_id, getlink=True)
+        try:
+            link = self._file.get(image_id, getlink=True)
+        except ODDITIES:
+            link = None
         if not isinstance(link, h5py.ExternalLink):
             return self._odd(image_id, f"cannot be read ({error})")
         return WsssError(
@@ -286,12 +304,11 @@ class ImageGroups:
 
     def _check_links(self) -> None:
         """Every link must lead to a file below the index's folder, and that file must exist."""
-        targets = self._links()
-        for target in targets:
+        for target in self._linked:
             inside = PurePosixPath(target)
             if inside.is_absolute() or ".." in inside.parts:
                 raise WsssError(f"{self.path} links to {target}, outside its own folder")
-        lost = sorted(target for target in targets if not _exists(self.path.parent / target))
+        lost = sorted(target for target in self._linked if not _exists(self.path.parent / target))
         if lost:
             raise WsssError(f"{self.path} links to files that are missing: {listing(lost)}")
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from wsss_cli.artifacts.atomic import write_bytes
-from wsss_cli.artifacts.picture_formats import PICTURE_FORMATS
+from wsss_cli.artifacts.picture_formats import open_picture
 from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
 
@@ -167,7 +167,7 @@ def look(path: Path) -> PngLook:
 
 def _open(path: Path) -> Image.Image:
     try:
-        image: Any = Image.open(path, formats=PICTURE_FORMATS)
+        image: Any = open_picture(path)
         image.load()
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist") from None

@@ -4,7 +4,18 @@ Among those is PostScript, which it hands to Ghostscript to be run, and whatever
 name of a file says nothing about what is in it.
 """
 
-from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from pathlib import Path
+
+from PIL import (
+    BmpImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from wsss_cli.artifacts.plain_file import NOT_PLAIN, is_plain
 
 # Of JPEG come also the files with a second picture behind the first (MPO), as phones write them.
 PICTURE_FORMATS = (
@@ -14,3 +25,14 @@ PICTURE_FORMATS = (
     TiffImagePlugin.TiffImageFile.format,
     WebPImagePlugin.WebPImageFile.format,
 )
+
+
+def open_picture(path: Path) -> Image.Image:
+    """Open a picture of one of these formats; its pixels are decoded when they are asked for.
+
+    Raises:
+        OSError: There is no file, or another kind of file. Pillow raises more.
+    """
+    if not is_plain(path):
+        raise OSError(NOT_PLAIN)
+    return Image.open(path, formats=PICTURE_FORMATS)

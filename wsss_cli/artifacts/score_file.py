@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from wsss_cli.artifacts.hdf5_attributes import read_attribute
 from wsss_cli.artifacts.image_groups import (
     ODDITIES,
     ImageGroups,
@@ -92,11 +93,11 @@ class ScoreFile(ImageGroups):
         try:
             group = self._group(image_id)
             stored = self._data(image_id, group, "scores")
-            size = int(group.attrs["height"]), int(group.attrs["width"])
+            height, width = (int(read_attribute(group, side)) for side in ("height", "width"))
             shape, dtype = stored.shape, stored.dtype
         except ODDITIES as error:
             raise self._unreadable(image_id, error) from error
-        self._require_size(image_id, *size)
+        self._require_size(image_id, height, width)
         if len(shape) != 3 or 0 in shape or not 2 <= shape[0] <= 255:
             raise self._odd(
                 image_id, f"has scores {shape}; they should be (L, h, w), L with the background"
@@ -115,4 +116,4 @@ class ScoreFile(ImageGroups):
             raise self._unreadable(image_id, error) from error
         if not is_finite(scores):
             raise self._odd(image_id, f"has scores that {NOT_FINITE}")
-        return ImageScores(scores, size)
+        return ImageScores(scores, (height, width))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,8 @@ class StageDirectory:
 
     def _spare_inputs(self, manifest: Mapping[str, Any]) -> None:
         """Refuse to remove what the stage is about to read: a stop would leave neither."""
-        removed = [path.resolve() for path in self._declared(manifest)]
+        # Not Path.resolve, which raises where links lead in a circle.
+        removed = [Path(realpath(path)) for path in self._declared(manifest)]
         for given in self.inputs.values():
             place = given.path.resolve()
             inside = self.path.resolve() in place.parents

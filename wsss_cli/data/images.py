@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-from wsss_cli.artifacts.picture_formats import PICTURE_FORMATS
+from wsss_cli.artifacts.picture_formats import open_picture
 from wsss_cli.errors import WsssError, listing
 
 Pixels = npt.NDArray[np.uint8]
@@ -25,7 +25,7 @@ def read_image(path: Path) -> Pixels:
         WsssError: The file is missing, truncated or no image.
     """
     try:
-        with Image.open(path, formats=PICTURE_FORMATS) as image:
+        with open_picture(path) as image:
             return np.array(image.convert("RGB"))
     except _DECODING_ERRORS as error:
         raise _unreadable(path, error) from error
@@ -53,9 +53,11 @@ def read_header(path: Path) -> Header:
         WsssError: The file is missing or no image.
     """
     try:
-        with Image.open(path, formats=PICTURE_FORMATS) as image:
+        with open_picture(path) as image:
             kind = str(image.format)
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
+            # TIFF is turned while it is decoded.
+            tagged = image.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
+            turned = tagged and kind != "TIFF"
     except _DECODING_ERRORS as error:
         raise _unreadable(path, error) from error
     return Header(kind, Image.registered_extensions().get(path.suffix.lower()) == kind, turned)
@@ -68,7 +70,7 @@ def read_saliency(path: Path) -> Pixels:
         WsssError: The file is missing, truncated or no image.
     """
     try:
-        with Image.open(path, formats=PICTURE_FORMATS) as image:
+        with open_picture(path) as image:
             if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion would clip at 255
                 return (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
             return np.array(image.convert("L"))
@@ -91,7 +93,7 @@ def check_images(paths: Iterable[Path]) -> list[tuple[int, int]]:
     sizes, missing = [], []
     for path in paths:
         try:
-            with Image.open(path, formats=PICTURE_FORMATS) as image:
+            with open_picture(path) as image:
                 sizes.append((image.height, image.width))
                 whole = image.format != "JPEG" or _ends_whole(path)
         except FileNotFoundError:

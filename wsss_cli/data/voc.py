@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from wsss_cli.artifacts.file_names import names_a_file
 from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.artifacts.plain_file import NOT_PLAIN, is_plain
 from wsss_cli.data.class_names import CLASSES_FILE, read_class_names, read_lines
 from wsss_cli.data.data_set import data_fingerprint
 from wsss_cli.data.images import Pixels
@@ -254,8 +255,10 @@ def object_names(path: Path) -> list[str]:
     parser.CharacterDataHandler = text
     parser.StartDoctypeDeclHandler = doctype
     try:
+        if not is_plain(path):
+            raise OSError(NOT_PLAIN)
         parser.Parse(path.read_bytes(), True)
-    except (xml.parsers.expat.ExpatError, ValueError, LookupError) as error:
-        # The latter two are of encodings that Python has not, or that are none of text.
+    except (xml.parsers.expat.ExpatError, ValueError, LookupError, OSError) as error:
+        # Value and look-up errors are of encodings that Python has not, or that are none of text.
         raise WsssError(f"{path} is not readable XML ({error}); restore the file") from error
     return [name.strip() for name in names]

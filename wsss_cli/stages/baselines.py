@@ -11,8 +11,7 @@ from torch import Tensor
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.stage_directory import read_manifest
-from wsss_cli.data.images import read_saliency
-from wsss_cli.data.resizing import resize_grey
+from wsss_cli.data.turned import read_fitted_saliency
 from wsss_cli.ops.baselines import centre_box, painted_saliency
 
 Size = tuple[int, int]
@@ -50,7 +49,7 @@ class Baselines:
         that this baseline alone is told nothing that a segmentation network is not told.
         """
         first = int(self.labels[index].argmax()) + 1
-        grey = resize_grey(read_saliency(self.saliency[index]), size)
+        grey = read_fitted_saliency(self.saliency[index], size)[0]
         salient = torch.from_numpy(grey).float() / 255
         label_maps = {
             "background": torch.zeros(size, dtype=torch.uint8),

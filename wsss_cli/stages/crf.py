@@ -20,6 +20,7 @@ from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images, read_image
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.turned import if_turned
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.ops.dense_crf import refined_labels
@@ -180,4 +181,5 @@ def _misfit(path: Path, what: str, found: Any, size: tuple[int, int]) -> WsssErr
     return WsssError(
         f"{path}: {what} {found[0]} x {found[1]}, but its photograph is {size[0]} x {size[1]} "
         "(height x width); give maps of these photographs, of their size or smaller"
+        f"{if_turned(tuple(found), size)}"
     )

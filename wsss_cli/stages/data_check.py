@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from os.path import realpath
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -14,6 +16,7 @@ from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images, read_header, read_image
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.turned import if_turned
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError, listing
 from wsss_cli.labels import IGNORE
@@ -185,6 +188,7 @@ def _extra(
         raise WsssError(
             f"the mask of {image_id} is {truth.shape[1]} x {truth.shape[0]} pixels, its image "
             f"{size[1]} x {size[0]}; they must have the same size"
+            f"{if_turned(truth.shape, size)}"
         )
     for label in np.unique(truth).tolist():
         name = None if label in (0, IGNORE) else tree.class_names[label - 1]
@@ -321,5 +325,6 @@ def _through_links(tree: DataSet, image_ids: Sequence[str]) -> list[str]:
     home = tree.root if tree.root.is_dir() else tree.root.parent
     paths = [tree.image_path(image_id) for image_id in image_ids]
     inside = [path for path in paths if path.is_relative_to(home)]
-    away = sum(not path.resolve().is_relative_to(home.resolve()) for path in inside)
+    # Not Path.resolve, which raises where links lead in a circle.
+    away = sum(not Path(realpath(path)).is_relative_to(realpath(home)) for path in inside)
     return [f"{away} pictures are links to other places"] if away else []

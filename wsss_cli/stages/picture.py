@@ -22,6 +22,7 @@ from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, read_image
+from wsss_cli.data.turned import if_turned
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.metrics.branch_shares import branch_shares
@@ -131,6 +132,7 @@ def _truth(tree: DataSet, image_id: str, image: Pixels) -> Pixels | None:
         raise WsssError(
             f"{tree.root}: the mask of {image_id} is {truth.shape[1]} x {truth.shape[0]} pixels, "
             f"its image {image.shape[1]} x {image.shape[0]}; they must have the same size"
+            f"{if_turned(truth.shape, image.shape[:2])}"
         )
     return truth
 

@@ -18,10 +18,11 @@ from wsss_cli.configs.common import option, record, settings
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import Pixels, check_images, read_image, read_saliency
+from wsss_cli.data.images import Pixels, check_images, read_image
 from wsss_cli.data.label_folder import png_files
 from wsss_cli.data.loading import prefetch
-from wsss_cli.data.resizing import enlarge_maps, resize_grey
+from wsss_cli.data.resizing import enlarge_maps
+from wsss_cli.data.turned import if_turned, read_fitted_saliency
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.labels import IGNORE
@@ -213,10 +214,14 @@ def _label(plan: ProxyPlan, file: AttentionFile, image_id: str) -> LabelCount:
             raise WsssError(
                 f"{plan.attention}: image {image_id} is recorded as {attention.size[0]} x "
                 f"{attention.size[1]}, but it is {size[0]} x {size[1]} (height x width) in the data"
+                f"{if_turned(attention.size, size)}"
             )
-    found = {name: read_saliency(paths[image_id]) for name, paths in plan.grey_maps.items()}
-    resized = any(grey.shape != attention.size for grey in found.values())
-    grey_maps = {name: resize_grey(grey, attention.size) for name, grey in found.items()}
+    found = {
+        name: read_fitted_saliency(paths[image_id], attention.size)
+        for name, paths in plan.grey_maps.items()
+    }
+    resized = any(was_resized for _, was_resized in found.values())
+    grey_maps = {name: grey for name, (grey, _) in found.items()}
     photograph = None
     if plan.config.viewer is not None and plan.tree is not None:
         photograph = read_image(plan.tree.image_path(image_id))

@@ -11,6 +11,7 @@ from torch import Tensor
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.data.resizing import enlarge_maps
+from wsss_cli.data.turned import if_turned
 from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
 from wsss_cli.metrics.attention import ThresholdCurve
@@ -107,7 +108,7 @@ def count_image(
     if target.shape != attention.size:
         raise WsssError(
             f"{file.path}: image {image_id} is recorded as {pixels(attention.size)} pixels, "
-            f"its truth {truth} is {pixels(target.shape)}"
+            f"its truth {truth} is {pixels(target.shape)}{if_turned(target.shape, attention.size)}"
         )
     maps = enlarge_maps(attention.maps, attention.size)
     class_ids = torch.from_numpy(attention.class_ids).long()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.data.turned import if_turned
 from wsss_cli.errors import WsssError
 from wsss_cli.metrics.boundary import DISTANCE, boundary_overlap
 from wsss_cli.metrics.segmentation import iou_of
@@ -134,6 +135,7 @@ def _read_fitting(path: Path, target: LabelMap, truth: Path, num_labels: int) ->
         raise WsssError(
             f"{path} is {pixels(label_map.shape)} pixels, its truth {truth} "
             f"{pixels(target.shape)}; label maps must have the size of their image"
+            f"{if_turned(label_map.shape, target.shape)}"
         )
     return label_map
 

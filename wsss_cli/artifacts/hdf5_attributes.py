@@ -1,0 +1,90 @@
+"""Attributes of HDF5 files, looked at before the HDF5 library reads them.
+
+Strings of any length lie apart from their attribute, in collections: a head, then objects one after
+another, each with its length, and what is left over as object 0 (HDF5 File Format Specification
+3.0, III.E "Disk Format: Level 1E - Global Heap"). HDF5 2.0 walks through a collection before it
+takes a string out, and object 0 of length 0 keeps it there for ever; one changed byte suffices.
+Nothing interrupts the library, so the way is walked here first.
+"""
+
+import mmap
+from functools import lru_cache
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+_MOST_BYTES = 2**20  # names of 254 classes are a hundredth of it
+_HEAD = b"GCOL\x01"  # signature and version of a collection
+_HEAD_BYTES = 16
+_OBJECT_BYTES = 16  # number (2), references (2), nothing (4), length (8)
+_WORD = 2**64
+
+
+def read_attribute(owner: h5py.Group, name: str, default: Any = None) -> Any:  # noqa: ANN401 - h5py's
+    """Value of an attribute of a file or group.
+
+    Args:
+        owner: Whose attribute.
+        name: Of the attribute.
+        default: Given back where there is none.
+
+    Raises:
+        ValueError: It is too large or of another kind, or its strings cannot be reached; h5py has
+            more to raise.
+    """
+    if name not in owner.attrs:
+        return default
+    declared = owner.attrs.get_id(name)
+    if prod(declared.shape) * declared.dtype.itemsize > _MOST_BYTES:
+        raise ValueError(f"its {name} has the shape {declared.shape}, which is too large")
+    if declared.dtype.hasobject:
+        if h5py.check_string_dtype(declared.dtype) is None:  # reading others crashes HDF5 2.0
+            raise ValueError(f"its {name} is neither number nor text")
+        _require_walkable(owner.file)
+    return owner.attrs[name]
+
+
+def _require_walkable(file: h5py.File) -> None:
+    """Refuse a file whose collections of strings have no end.
+
+    Raises:
+        ValueError: Such is one, or its lengths are not of 8 bytes.
+    """
+    if file.id.get_create_plist().get_sizes() != (8, 8):
+        raise ValueError("its addresses and lengths are not of 8 bytes")
+    status = Path(file.filename).stat()
+    if _has_endless(file.filename, status.st_size, status.st_mtime_ns):
+        raise ValueError("a collection of strings in it has no end")
+
+
+@lru_cache
+def _has_endless(path: str, size: int, changed: int) -> bool:
+    """Whether any collection has no end; looked at once for a file, which may be large."""
+    del size, changed
+    with (
+        Path(path).open("rb") as opened,
+        mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        start = content.find(_HEAD)
+        while start >= 0:
+            if _is_endless(content, start):
+                return True
+            start = content.find(_HEAD, start + 1)
+    return False
+
+
+def _is_endless(content: mmap.mmap, start: int) -> bool:
+    """Whether the library's way through the collection at ``start`` comes to a stand."""
+    end = start + int.from_bytes(content[start + 8 : start + _HEAD_BYTES], "little")
+    at = start + _HEAD_BYTES
+    while at + _OBJECT_BYTES <= min(end, len(content)):
+        number = int.from_bytes(content[at : at + 2], "little")
+        length = int.from_bytes(content[at + 8 : at + _OBJECT_BYTES], "little")
+        padded = _OBJECT_BYTES + (length + 7) // 8 * 8
+        step = (padded if number else length) % _WORD
+        if step == 0:
+            return True
+        at += step
+    return False

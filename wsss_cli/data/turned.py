@@ -1,0 +1,38 @@
+"""Pictures that viewers turn, and what other tools draw for them.
+
+A camera held upright stores its pixels lying on their side, and says so in EXIF. Pixels are used
+here as Pillow decodes them: as they are stored, but for TIFF, which it turns. Of the tools that
+draw masks and saliency some turn pictures and some do not; what lies on its side is refused.
+"""
+
+from pathlib import Path
+
+from wsss_cli.data.images import Pixels, read_saliency
+from wsss_cli.data.resizing import resize_grey
+from wsss_cli.errors import WsssError
+
+
+def if_turned(found: tuple[int, ...], size: tuple[int, int]) -> str:
+    """The likely cause, where the sides (H, W) are exchanged; nothing where they are not."""
+    if found != size[::-1] or found == size:
+        return ""
+    return (
+        ": its sides are exchanged, so it was probably made by a tool that turns pictures by their "
+        "EXIF orientation, which is not done here; store the picture's pixels as they are seen"
+    )
+
+
+def read_fitted_saliency(path: Path, size: tuple[int, int]) -> tuple[Pixels, bool]:
+    """Read the (H, W) uint8 saliency of an image of the size (H, W), and whether it was resized.
+
+    Raises:
+        WsssError: It cannot be read, or was made for the picture on its side.
+    """
+    grey = read_saliency(path)
+    turned = if_turned(grey.shape, size)
+    if turned:
+        raise WsssError(
+            f"{path} is {grey.shape[1]} x {grey.shape[0]} pixels, its image {size[1]} x {size[0]}"
+            f"{turned}"
+        )
+    return resize_grey(grey, size), grey.shape != size
