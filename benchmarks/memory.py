@@ -1,6 +1,6 @@
-"""Peak memory of each stage at a hundred and at five thousand images.
+"""Peak memory of each stage at 256 images, two shards of attention, and at five thousand.
 
-    python benchmarks/memory.py /tmp/memory --counts 100 5000
+    python benchmarks/memory.py /tmp/memory --counts 256 5000
 
 Draws forty photographs, gives every further image a hard link to one of them, and runs every stage
 in a process of its own. Memory that grows with the number of images is a leak, or something kept.
@@ -31,7 +31,7 @@ def main() -> None:
     """Read the arguments, measure, print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path, help="made, and removed in the end")
-    parser.add_argument("--counts", type=int, nargs="+", default=[100, 5000])
+    parser.add_argument("--counts", type=int, nargs="+", default=[256, 5000])
     args = parser.parse_args()
     peaks: dict[str, list[float]] = {stage: [] for stage in STAGES}
     try:
