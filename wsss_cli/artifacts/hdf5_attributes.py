@@ -54,15 +54,19 @@ def _require_walkable(file: h5py.File) -> None:
     """
     if file.id.get_create_plist().get_sizes() != (8, 8):
         raise ValueError("its addresses and lengths are not of 8 bytes")
-    status = Path(file.filename).stat()
-    if _has_endless(file.filename, status.st_size, status.st_mtime_ns):
+    if _has_endless(file.filename, h5py.h5o.get_info(file.id).fileno):
         raise ValueError("a collection of strings in it has no end")
 
 
 @lru_cache
-def _has_endless(path: str, size: int, changed: int) -> bool:
-    """Whether any collection has no end; looked at once for a file, which may be large."""
-    del size, changed
+def _has_endless(path: str, opening: int) -> bool:
+    """Whether any collection has no end; looked at once, for the file may be large.
+
+    Args:
+        path: Of the file.
+        opening: Number that the library gives to every opening of a file.
+    """
+    del opening
     with (
         Path(path).open("rb") as opened,
         mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content,
