@@ -262,9 +262,7 @@ class ImageGroups:
             raise self._odd(image_id, f"has no array {name}")
         if found.external or found.is_virtual:
             raise self._odd(image_id, f"keeps {name} in other files")
-        if (
-            found.dtype.hasobject
-        ):  # values of any length lie elsewhere, as hdf5_attributes.py has it
+        if found.dtype.hasobject:  # of any length, which hdf5_attributes.py tells more of
             raise self._odd(image_id, f"has {name} that are no numbers")
         size = found.dtype.itemsize
         if not is_holdable(found.shape, size) or (most is not None and found.size > most):

@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
 # OpenCV counts in float32, which holds every integer up to here.
-EXACT = 2**24
+_EXACT = 2**24
 # Of the table of thresholds; a power of two, so that finding a score's cell does not round.
 _CELLS = 1024
 
@@ -72,8 +72,8 @@ class ThresholdCurve:
         sizes = list(self._counts.shape)
         ranges = [end for size in sizes for end in (0, size)]  # beyond them, as 255 is, uncounted
         pixels = [plane.reshape(1, -1) for plane in (passed, target.byte().numpy(), winner)]
-        for first in range(0, target.numel(), EXACT):
-            part = [plane[:, first : first + EXACT] for plane in pixels]
+        for first in range(0, target.numel(), _EXACT):
+            part = [plane[:, first : first + _EXACT] for plane in pixels]
             found = cv2.calcHist(part, [0, 1, 2], None, sizes, ranges)
             self._counts += torch.from_numpy(found.astype(np.int64))
 
