@@ -214,7 +214,9 @@ def _cross_entropy(logits: Tensor, targets: Tensor) -> float:
 
 def _naive_losses(network: SeeNetNetwork, images: Tensor, labels: Tensor) -> dict[str, float]:
     config = network.config
-    middle = (config.delta_high + config.delta_low) / 2
+    below = config.delta_background
+    if below is None:
+        below = (config.delta_high + config.delta_low) / 2
     totals = {"a": 0.0, "b": 0.0, "c": 0.0}
     for image, row in zip(images, labels, strict=True):
         features = _naive_features(network, image)
@@ -228,15 +230,20 @@ def _naive_losses(network: SeeNetNetwork, images: Tensor, labels: Tensor) -> dic
         totals["b"] += _cross_entropy(erased[0].mean(dim=(1, 2)), row)
         if prior.any():
             head_c = network.head_b if network.head_c is None else network.head_c
-            background = _naive_scores(head_c, features * (prior < middle))
+            background = _naive_scores(head_c, features * (prior < below))
             totals["c"] += _cross_entropy(background[0].mean(dim=(1, 2)), torch.zeros_like(row))
     return {name: total / len(images) for name, total in totals.items()}
 
 
 @pytest.mark.parametrize("sign_flip", [True, False])
 @pytest.mark.parametrize("share", [True, False])
-def test_losses_of_the_branches_equal_their_definition(sign_flip: bool, share: bool) -> None:
-    network = _network(sign_flip=sign_flip, share_background_head=share)
+@pytest.mark.parametrize("delta_background", [None, 0.05, 0.6])
+def test_losses_of_the_branches_equal_their_definition(
+    sign_flip: bool, share: bool, delta_background: float | None
+) -> None:
+    network = _network(
+        sign_flip=sign_flip, share_background_head=share, delta_background=delta_background
+    )
     images, labels = _batch()
     with torch.no_grad():
         losses = network.losses(images, labels)

@@ -135,9 +135,9 @@ def test_ternary_mask_erases_above_high_reverses_below_low_and_keeps_equality() 
     _close(mask, expected, 0)
 
 
-def test_background_mask_is_one_strictly_below_the_midpoint() -> None:
+def test_background_mask_is_one_strictly_below_the_threshold() -> None:
     prior = torch.tensor([[[1.0, 0.51, 0.5, 0.49, 0.25, 0.0]]])
-    mask = erasing.background_mask(prior, 0.75, 0.25)
+    mask = erasing.background_mask(prior, 0.5)
     assert mask.is_floating_point()
     _close(mask, torch.tensor([[[0.0, 0.0, 0.0, 1.0, 1.0, 1.0]]]), 0)
 
@@ -146,7 +146,7 @@ def test_an_empty_prior_has_no_zones_whatever_its_neighbours_have() -> None:
     prior = torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]], [[0.0, 1.0]]])
     ternary = erasing.ternary_mask(prior, 0.75, 0.25)
     _close(ternary, torch.tensor([[[0.0, -1.0]], [[1.0, 1.0]], [[-1.0, 0.0]]]), 0)
-    background = erasing.background_mask(prior, 0.75, 0.25)
+    background = erasing.background_mask(prior, 0.5)
     _close(background, torch.tensor([[[0.0, 1.0]], [[0.0, 0.0]], [[1.0, 0.0]]]), 0)
 
 
@@ -157,7 +157,7 @@ def test_masks_equal_the_loop_version_and_keep_the_prior(high: float, low: float
     before = prior.clone()
     ternary, background = _masks_by_loops(prior, high, low)
     _close(erasing.ternary_mask(prior, high, low), ternary, 0)
-    _close(erasing.background_mask(prior, high, low), background, 0)
+    _close(erasing.background_mask(prior, (high + low) / 2), background, 0)
     assert torch.equal(prior, before)
 
 

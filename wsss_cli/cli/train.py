@@ -56,6 +56,13 @@ def train(
     delta_low: Annotated[
         float, Option(help="SeeNet: prior below which a position is background.")
     ] = TrainConfig.delta_low,
+    delta_background: Annotated[
+        float | None,
+        Option(
+            help="SeeNet: prior below which S_C must find nothing.",
+            show_default="the middle of the two above",
+        ),
+    ] = TrainConfig.delta_background,
     sign_flip: Annotated[
         bool, Option(help="SeeNet: reverse the background's sign, or set it to zero.")
     ] = TrainConfig.sign_flip,

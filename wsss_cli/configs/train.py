@@ -36,6 +36,8 @@ class TrainConfig(CommonConfig):
             the trunk has, as in SeeNet.
         delta_high: Prior above which SeeNet erases a position.
         delta_low: Prior below which a position is background to SeeNet.
+        delta_background: Prior below which S_C looks; None is the middle of the two above, as in
+            the paper.
         sign_flip: Reverse the background's sign; otherwise set it to zero.
         background_branch: Train S_C, which must find nothing on the background.
         share_background_head: Let S_C use S_B's weights, as the released model suggests.
@@ -67,6 +69,7 @@ class TrainConfig(CommonConfig):
     head_channels: int | None = None
     delta_high: float = 0.7
     delta_low: float = 0.05
+    delta_background: float | None = None
     sign_flip: bool = True
     background_branch: bool = True
     share_background_head: bool = True
@@ -112,6 +115,8 @@ class TrainConfig(CommonConfig):
             f"must be below --delta-high, both in [0, 1]; they are {self.delta_low} and "
             f"{self.delta_high}",
         )
+        low_c = self.delta_background
+        check(low_c is None or 0 < low_c <= 1, "delta_background", "must be above 0 and at most 1")
         channels = self.head_channels
         check(channels is None or channels > 0, "head_channels", "must be above 0")
         # At 0 even an image in which nothing has been found would be erased as a whole.

@@ -32,7 +32,7 @@ class SeeNetNetwork(nn.Module):
         Args:
             trunk: Gives the features F.
             num_classes: Foreground classes C.
-            config: ``delta_high``, ``delta_low``, the three switches of the branches and
+            config: the three thresholds ``delta_...``, the three switches of the branches and
                 ``head_channels``.
         """
         super().__init__()
@@ -53,6 +53,13 @@ class SeeNetNetwork(nn.Module):
         """What S_B sees of features (B, K, h, w), given their prior (B, h, w)."""
         return conditional_relu(features, self.erasing_mask(prior))
 
+    def background(self, prior: Tensor) -> Tensor:
+        """(B, h, w) float, 1 where S_C must find nothing, given the prior (B, h, w)."""
+        config = self.config
+        middle = (config.delta_high + config.delta_low) / 2
+        chosen = config.delta_background
+        return background_mask(prior, middle if chosen is None else chosen)
+
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Losses of S_A, S_B and, with the background branch, S_C."""
         features = self.trunk(images)  # (B, K, h, w)
@@ -64,9 +71,8 @@ class SeeNetNetwork(nn.Module):
             "b": multilabel_loss(scores_b.mean(dim=(2, 3)), labels),
         }
         if self.config.background_branch:
-            background = background_mask(prior, self.config.delta_high, self.config.delta_low)
             head = self.head_c or self.head_b
-            scores_c = head(features * background.to(features.dtype)[:, None])
+            scores_c = head(features * self.background(prior).to(features.dtype)[:, None])
             has_zones = (prior > 0).flatten(1).any(dim=1).float()  # (B,)
             losses["c"] = multilabel_loss(
                 scores_c.mean(dim=(2, 3)), torch.zeros_like(labels), has_zones
@@ -93,14 +99,13 @@ def branches(network: SeeNetNetwork, images: Tensor, labels: Tensor) -> Branches
     seen = look_twice(features, labels, network.head_a, network.head_b, network.erase)
     pairs, maps = seen.pairs, seen.maps  # (P, 2), (P, 2, h, w)
     prior = own_prior(maps[:, 0])  # (P, h, w)
-    thresholds = network.config.delta_high, network.config.delta_low
-    background = background_mask(prior, *thresholds).to(features.dtype)[:, None]
+    background = network.background(prior).to(features.dtype)[:, None]
     head_c = network.head_c or network.head_b
     return Branches(
         pairs,
         {"S_A": maps[:, 0], "S_B": maps[:, 1]},
         prior,
-        ternary_mask(prior, *thresholds),
+        ternary_mask(prior, network.config.delta_high, network.config.delta_low),
         head_c.class_map(features[pairs[:, 0]] * background, pairs[:, 1]),
     )
 

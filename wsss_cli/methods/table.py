@@ -63,6 +63,7 @@ METHODS = {
         (
             "delta_high",
             "delta_low",
+            "delta_background",
             "sign_flip",
             "background_branch",
             "share_background_head",

@@ -57,18 +57,17 @@ def ternary_mask(prior: Tensor, delta_high: float, delta_low: float) -> Tensor:
     return mask.where(_has_zones(prior), mask.new_tensor(1.0))
 
 
-def background_mask(prior: Tensor, delta_high: float, delta_low: float) -> Tensor:
-    """Select what S_C must find empty: the prior is below the middle of the two thresholds.
+def background_mask(prior: Tensor, threshold: float) -> Tensor:
+    """Select what S_C must find empty: the prior is below the threshold.
 
     Args:
         prior: (B, h, w) attention prior in [0, 1].
-        delta_high: threshold of the attention zone.
-        delta_low: threshold of the background zone.
+        threshold: the paper's is the middle of ``delta_high`` and ``delta_low``.
 
     Returns:
         (B, h, w) float, 1 on background and 0 elsewhere; 0 everywhere for an empty prior.
     """
-    mask = (prior < (delta_high + delta_low) / 2).to(prior.dtype)
+    mask = (prior < threshold).to(prior.dtype)
     return mask.where(_has_zones(prior), mask.new_tensor(0.0))
 
 
