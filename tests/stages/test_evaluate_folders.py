@@ -14,6 +14,7 @@ from wsss_cli.artifacts.label_png import voc_palette, write_label_map
 from wsss_cli.metrics.boundary import boundary_overlap
 from wsss_cli.metrics.segmentation import iou_of
 from wsss_cli.metrics.trimap import trimap_overlaps
+from wsss_cli.stages.evaluate import label_maps
 
 CLASSES = ["square", "disc", "cross"]
 
@@ -67,9 +68,11 @@ def _slow_scores(predicted: np.ndarray, true: np.ndarray) -> tuple[float, dict[s
     return float(np.mean(every)), of_truth
 
 
+@pytest.mark.parametrize("block", [64, 5])
 def test_every_image_has_its_scores_and_every_score_its_pixels(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
+    monkeypatch.setattr(label_maps, "_BLOCK", block)
     folder = _folder(tree, tmp_path / "odd", 0.2)
     strange, hole = tree.train_ids[1], tree.train_ids[2]
     labels = _truth(tree, strange)
@@ -219,6 +222,20 @@ def test_other_pixels_than_labels_are_named(
     Image.new(mode, (64, 48)).save(path)
     outcome = wsss(*_evaluate(tree, better, "--gt", gt, "--json"))
     _refused(outcome, 1, path, named)
+
+
+@pytest.mark.parametrize("folder", ["prediction", "rival", "truth"])
+def test_the_file_with_a_value_that_is_no_label_is_named(
+    wsss: Command, tree: TinyTree, better: Path, worse: Path, tmp_path: Path, folder: str
+) -> None:
+    gt = Path(shutil.copytree(tree.root / "SegmentationClass", tmp_path / "gt"))
+    odd = {"prediction": better, "rival": worse, "truth": gt}[folder]
+    path = odd / f"{tree.train_ids[1]}.png"
+    labels = np.array(Image.open(path))
+    labels[0, 0] = 4  # there are three classes
+    write_label_map(path, labels)
+    outcome = wsss(*_evaluate(tree, better, "--gt", gt, "--against", worse))
+    _refused(outcome, 1, path, "has the value 4", "neither a label")
 
 
 def test_truncated_and_absent_files_are_named(

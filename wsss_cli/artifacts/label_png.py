@@ -43,7 +43,7 @@ def write_label_map(path: Path, label_map: npt.NDArray[np.uint8]) -> None:
 
 
 def read_label_map(path: Path, *, num_labels: int | None = None) -> npt.NDArray[np.uint8]:
-    """Read an (H, W) uint8 label map from a palette or 8-bit grey PNG.
+    """Read an (H, W) uint8 label map from a palette or 8-bit grey PNG; the array is read-only.
 
     Args:
         path: The file.
@@ -56,9 +56,9 @@ def read_label_map(path: Path, *, num_labels: int | None = None) -> npt.NDArray[
     image = _open(path)
     if image.mode not in ("P", "L"):
         raise WsssError(f"{path} {_what_it_holds(image)}")
-    label_map: npt.NDArray[np.uint8] = np.array(image)
+    label_map: npt.NDArray[np.uint8] = np.asarray(image)
     # 255 wraps round to 0, so a look at the largest finds what is no label.
-    if num_labels is not None and label_map.size and (label_map + 1).max() > num_labels:
+    if num_labels is not None and label_map.size and (label_map + np.uint8(1)).max() > num_labels:
         wrong = label_map[(label_map >= num_labels) & (label_map != IGNORE)]
         raise WsssError(
             f"{path} has the value {wrong[0]}, which is neither a label 0..{num_labels - 1} "

@@ -98,7 +98,7 @@ def resampling_weights(count: int, resamples: int, seed: int) -> Iterator[Tensor
         rows = min(most, resamples - first)
         drawn = torch.randint(count, (rows, count), generator=generator)
         weights = torch.zeros(rows, count, dtype=torch.float64)
-        yield weights.scatter_add_(1, drawn, torch.ones_like(weights))
+        yield weights.scatter_add_(1, drawn, weights.new_ones(1, 1).expand(rows, count))
 
 
 def _middle(mious: Tensor) -> list[float]:

@@ -3,17 +3,23 @@
 ``num_labels`` counts the background: 21 for PASCAL VOC. 255 is ignore everywhere.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from wsss_cli.labels import IGNORE
 
+# Label maps, as tensors or as arrays.
+Labels = Tensor | npt.NDArray[np.integer[Any]]
+
 # Pixels looked at at a time, which bounds the memory of the largest image.
 PART = 2**24
 
 
-def joint_counts(prediction: Tensor, target: Tensor, num_labels: int) -> Tensor:
+def joint_counts(prediction: Labels, target: Labels, num_labels: int) -> Tensor:
     """Count pixels by true and predicted label, 255 being a label of its own.
 
     It takes about a third of the time of decoding the two PNGs, and finds values that are no
@@ -31,43 +37,67 @@ def joint_counts(prediction: Tensor, target: Tensor, num_labels: int) -> Tensor:
     Raises:
         ValueError: The shapes differ, or a value is neither a label nor 255.
     """
-    prediction, target = torch.as_tensor(prediction), torch.as_tensor(target)
+    # NumPy's calls cost less than torch's, and there are many on few pixels.
+    prediction, target = _array(prediction), _array(target)
     if prediction.shape != target.shape:
-        raise ValueError(
-            f"prediction has shape {tuple(prediction.shape)}, target {tuple(target.shape)}"
-        )
+        raise ValueError(f"prediction has shape {prediction.shape}, target {target.shape}")
     for role, labels in (("prediction", prediction), ("target", target)):
-        if labels.dtype != torch.uint8:  # bytes are looked at below, all at once
+        if labels.dtype != np.uint8:  # bytes are looked at below, all at once
             require_labels(role, labels, num_labels)
-    counts = _pairs(target.byte().flatten(), prediction.byte().flatten(), num_labels)
-    if int(counts.sum()) != target.numel():
+    counts = _pairs(_bytes(target), _bytes(prediction), num_labels)
+    if counts.sum() != target.size:
         require_labels("prediction", prediction, num_labels)
         require_labels("target", target, num_labels)
-    return counts
+    return torch.from_numpy(counts)
 
 
-def _pairs(rows: Tensor, columns: Tensor, num_labels: int) -> Tensor:
-    """(num_labels + 1, num_labels + 1) int64: how often each pair stands at the same place."""
+def _array(labels: Labels) -> npt.NDArray[np.integer[Any]]:
+    return labels.cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+
+
+def _bytes(labels: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
+    return labels.astype(np.uint8, copy=False).reshape(-1)
+
+
+def _pairs(
+    rows: npt.NDArray[np.uint8], columns: npt.NDArray[np.uint8], num_labels: int
+) -> npt.NDArray[np.int64]:
+    """(num_labels + 1, num_labels + 1): how often each pair stands at the same place."""
     side = num_labels + 1
     counts = np.zeros(side**2)
-    for first in range(0, rows.numel(), PART):
-        true, found = (labels[first : first + PART].cpu().numpy() for labels in (rows, columns))
+    for first in range(0, len(rows), PART):
+        true, found = (labels[first : first + PART] for labels in (rows, columns))
         # Labels lie in areas, so pixels that repeat the one before are counted by the run.
-        changes = true[1:] != true[:-1]
-        changes |= found[1:] != found[:-1]
-        starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
+        starts = _starts_of_runs(true, found)
         lengths = np.diff(starts, append=len(true))
         # One more than a byte's label is 0 for 255, so few cells hold all; others are left out.
         true, found = (labels[starts] + np.uint8(1) for labels in (true, found))
         known = (true < side) & (found < side)
         cells = true[known].astype(np.int64) * side + found[known]
         counts += np.bincount(cells, weights=lengths[known], minlength=side**2)
-    order = [*range(1, side), 0]
     square = counts.astype(np.int64).reshape(side, side)
-    return torch.from_numpy(square[order][:, order])
+    square = np.concatenate((square[1:], square[:1]))
+    return np.concatenate((square[:, 1:], square[:, :1]), axis=1)
 
 
-def confusion_matrix(prediction: Tensor, target: Tensor, num_labels: int) -> Tensor:
+def _starts_of_runs(
+    true: npt.NDArray[np.uint8], found: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.intp]:
+    """Where either of two flat label maps differs from the pixel before; ascending, 0 first."""
+    count = len(true)
+    starts = np.empty(count + -count % 8, np.bool_)
+    starts[:1], starts[count:] = True, False
+    np.not_equal(true[1:], true[:-1], out=starts[1:count])
+    starts[1:count] |= found[1:] != found[:-1]
+    # Most words of eight pixels have no start; only in those that have one is it looked for.
+    words = starts.view(np.uint64)
+    some = np.flatnonzero(words != 0)
+    places = np.flatnonzero(words[some].view(np.bool_))
+    found_at: npt.NDArray[np.intp] = (some[places >> 3] << 3) + (places & 7)
+    return found_at
+
+
+def confusion_matrix(prediction: Labels, target: Labels, num_labels: int) -> Tensor:
     """Count the pixels that neither side ignores by true and predicted label.
 
     Returns:
@@ -79,7 +109,7 @@ def confusion_matrix(prediction: Tensor, target: Tensor, num_labels: int) -> Ten
     return joint_counts(prediction, target, num_labels)[:-1, :-1]
 
 
-def unpredicted(prediction: Tensor, target: Tensor, num_labels: int) -> Tensor:
+def unpredicted(prediction: Labels, target: Labels, num_labels: int) -> Tensor:
     """Count, per true label, the pixels whose prediction is 255.
 
     Returns:
@@ -183,14 +213,15 @@ def pixel_accuracy(confusion: Tensor, missed: Tensor | None = None) -> float:
     return int(confusion.diagonal().sum()) / total if total else float("nan")
 
 
-def require_labels(role: str, labels: Tensor, num_labels: int) -> None:
+def require_labels(role: str, labels: Labels, num_labels: int) -> None:
     """Refuse values that are neither a label nor 255.
 
     Raises:
         ValueError: Names the role and the first such value.
     """
+    labels = _array(labels)
     wrong = labels[(labels != IGNORE) & ((labels >= num_labels) | (labels < 0))]
-    if wrong.numel():
+    if wrong.size:
         raise ValueError(
             f"{role} has the value {int(wrong[0])}, which is neither a label below "
             f"{num_labels} nor 255"

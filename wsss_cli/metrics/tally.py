@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from wsss_cli.metrics.segmentation import (
+    Labels,
     false_shares,
     iou,
     joint_counts,
@@ -19,7 +20,12 @@ from wsss_cli.metrics.segmentation import (
 
 @dataclass
 class Tally:
-    """Counts of one set of label maps."""
+    """Counts of one set of label maps, or of several: their number is then the first dimension.
+
+    Attributes:
+        confusion: (..., L, L) int64, rows the truth, columns the prediction.
+        missed: (..., L) int64, the pixels of each true label whose prediction is 255.
+    """
 
     confusion: Tensor
     missed: Tensor
@@ -31,31 +37,43 @@ class Tally:
         return cls(square, torch.zeros(num_labels, dtype=torch.int64))
 
     @classmethod
-    def of(cls, prediction: Tensor, target: Tensor, num_labels: int) -> "Tally":
+    def of(cls, prediction: Labels, target: Labels, num_labels: int) -> "Tally":
         """Count one image."""
         counts = joint_counts(prediction, target, num_labels)
         return cls(counts[:-1, :-1].clone(), counts[:-1, -1].clone())  # views would travel whole
 
+    @classmethod
+    def stack(cls, tallies: Sequence["Tally"]) -> "Tally":
+        """Those of several images side by side."""
+        return cls(
+            torch.stack([tally.confusion for tally in tallies]),
+            torch.stack([tally.missed for tally in tallies]),
+        )
+
+    def total(self) -> "Tally":
+        """The counts of several images in one."""
+        return Tally(self.confusion.sum(dim=0), self.missed.sum(dim=0))
+
     def add(self, other: "Tally") -> None:
-        """Add another image's counts."""
+        """Add other images' counts."""
         self.confusion += other.confusion
         self.missed += other.missed
 
     @property
     def present(self) -> Tensor:
-        """(L,) bool: the labels that the truth has."""
+        """(..., L) bool: the labels that the truth has."""
         return (self.confusion.sum(dim=-1) + self.missed) > 0
 
     def counted(self, predicted_ignore: str) -> tuple[Tensor, Tensor]:
-        """The (L, L) confusion and (L,) missed pixels under a convention for predicted 255."""
+        """The confusion and the missed pixels under a convention for predicted 255."""
         confusion, missed = self.confusion, self.missed
         if predicted_ignore == "background":
             confusion = confusion.clone()
-            confusion[:, 0] += missed
+            confusion[..., 0] += missed
         return confusion, missed if predicted_ignore == "false-negative" else 0 * missed
 
     def overlap(self, predicted_ignore: str) -> Tensor:
-        """(2, L) intersection and union of every label under a convention for predicted 255."""
+        """(..., 2, L) intersection and union of every label, given what a 255 counts as."""
         return overlap(*self.counted(predicted_ignore))
 
     def scores(self, class_names: Sequence[str], predicted_ignore: str) -> dict[str, Any]:

@@ -85,7 +85,9 @@ def score_attention(
         "labels": plan.labels,
         "maps_of_absent_classes": false_maps,
         "classes_without_map": classes_without_map,
-        "per_image": image_scores(plan.image_ids, own.overlaps_at(best), present, plan.class_names),
+        "per_image": image_scores(
+            plan.image_ids, own.overlaps_at(best), torch.stack(present), plan.class_names
+        ),
         "ground_truth_style": common_style(styles),
         "ground_truth_styles": dict(styles),
         "best_threshold": _threshold(best),

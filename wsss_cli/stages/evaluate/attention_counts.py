@@ -75,10 +75,10 @@ class Curves:
         """Number of the threshold with the highest mIoU, the lowest of equals."""
         return int(iou(self.confusions()).nanmean(dim=-1).argmax())
 
-    def overlaps_at(self, number: int) -> list[Tensor]:
-        """(2, L) of each image at one threshold."""
+    def overlaps_at(self, number: int) -> Tensor:
+        """(N, 2, L) int32 of the images at one threshold."""
         wide = torch.zeros(2, self._num_labels, dtype=torch.int32)
-        return [wide.index_copy(1, labels, of[number]) for labels, of in self._images]
+        return torch.stack([wide.index_copy(1, labels, of[number]) for labels, of in self._images])
 
 
 def confusion_at(image: ImageCounts, threshold: float, num_labels: int) -> Tensor:
@@ -113,7 +113,7 @@ def count_image(
     maps = enlarge_maps(attention.maps, attention.size)
     class_ids = torch.from_numpy(attention.class_ids).long()
     curve = ThresholdCurve(num_labels, THRESHOLDS)
-    curve.update(torch.from_numpy(maps), class_ids, torch.from_numpy(target))
+    curve.update(torch.from_numpy(maps), class_ids, torch.tensor(target))
     labels, counts = curve.occurring()
     shown = _classes_shown(target)
     return ImageCounts(

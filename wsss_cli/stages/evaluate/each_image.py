@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from wsss_cli.metrics.segmentation import iou_of
@@ -15,8 +14,8 @@ _DIGITS = 6
 
 def image_scores(
     image_ids: Sequence[str],
-    overlaps: Sequence[Tensor],
-    present: Sequence[Tensor],
+    overlaps: Tensor,
+    present: Tensor,
     class_names: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
     """IoU of each image, counted over its own pixels alone.
@@ -27,8 +26,8 @@ def image_scores(
 
     Args:
         image_ids: In the order scored.
-        overlaps: (2, L) intersection and union of each image.
-        present: (L,) bool, the labels that its truth has.
+        overlaps: (N, 2, L) intersection and union of each label in each image.
+        present: (N, L) bool, the labels that their truth has.
         class_names: Of classes 1..C.
 
     Returns:
@@ -36,7 +35,7 @@ def image_scores(
         label that its truth has.
     """
     names = ("background", *class_names)
-    ious = iou_of(torch.stack(list(overlaps)))  # (N, L)
+    ious = iou_of(overlaps)  # (N, L)
     means = ious.nanmean(dim=-1).tolist()
     return {
         image_id: {
@@ -48,7 +47,7 @@ def image_scores(
             },
         }
         for image_id, mean, of_image, there in zip(
-            image_ids, means, ious.tolist(), torch.stack(list(present)).tolist(), strict=True
+            image_ids, means, ious.tolist(), present.tolist(), strict=True
         )
     }
 

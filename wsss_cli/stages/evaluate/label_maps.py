@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.data.turned import if_turned
 from wsss_cli.errors import WsssError
 from wsss_cli.metrics.boundary import DISTANCE, boundary_overlap
-from wsss_cli.metrics.segmentation import iou_of
+from wsss_cli.metrics.segmentation import Labels, iou_of
 from wsss_cli.metrics.tally import Tally, by_name
 from wsss_cli.metrics.trimap import WIDTHS, trimap_overlaps
 from wsss_cli.metrics.truth_style import border_style, common_style
@@ -26,6 +27,8 @@ from wsss_cli.tracking import Track
 
 # Beside the baselines, in the order counted.
 _SCORED, _RIVAL = "scored", "rival"
+# Images whose counts are added up at a time, which costs little more than those of one.
+_BLOCK = 64
 
 LabelMap = npt.NDArray[np.uint8]
 
@@ -64,33 +67,36 @@ def score_label_maps(
     trimap = torch.zeros(len(WIDTHS), 2, plan.num_labels, dtype=torch.int64)
 
     counted = plan.each(lambda index: _count(plan, index), track)
-    for image_id, counts in zip(plan.image_ids, counted, strict=True):
-        for name, tally in counts.tallies.items():
-            if name not in totals:
-                totals[name] = Tally.empty(plan.num_labels)
-            totals[name].add(tally)
+    stream = zip(plan.image_ids, counted, strict=True)
+    while block := list(islice(stream, _BLOCK)):
+        for name in block[0][1].tallies:
+            tallies = Tally.stack([counts.tallies[name] for _, counts in block])
+            totals.setdefault(name, Tally.empty(plan.num_labels)).add(tallies.total())
             if name in overlaps:
-                overlaps[name].append(tally.overlap(convention).int())
-        present.append(counts.tallies[_SCORED].present)
-        if counts.style is not None:
-            styles[counts.style] += 1
-        if counts.boundary is not None and counts.trimap is not None:
-            boundary += counts.boundary
-            trimap += counts.trimap
-        if per_image is not None:
-            per_image[image_id] = counts.tallies[_SCORED]
+                overlaps[name].append(tallies.overlap(convention).int())
+            if name == _SCORED:
+                present.append(tallies.present)
+        for image_id, counts in block:
+            if counts.style is not None:
+                styles[counts.style] += 1
+            if counts.boundary is not None and counts.trimap is not None:
+                boundary += counts.boundary
+                trimap += counts.trimap
+            if per_image is not None:
+                per_image[image_id] = counts.tallies[_SCORED]
 
+    scored = torch.cat(overlaps[_SCORED])
     values = {
         **totals.pop(_SCORED).scores(plan.class_names, convention),
-        "interval": interval(overlaps[_SCORED], seed),
-        "per_image": image_scores(plan.image_ids, overlaps[_SCORED], present, plan.class_names),
+        "interval": interval(scored, seed),
+        "per_image": image_scores(plan.image_ids, scored, torch.cat(present), plan.class_names),
         "predicted_ignore": convention,
         "ground_truth_style": common_style(styles),
         "ground_truth_styles": dict(styles),
     }
     if plan.rival is not None:
         del totals[_RIVAL]
-        values["against"] = comparison(overlaps[_SCORED], overlaps[_RIVAL], plan.rival, seed)
+        values["against"] = comparison(scored, torch.cat(overlaps[_RIVAL]), plan.rival, seed)
     if plan.config.boundaries:
         values |= _boundary_scores(plan.class_names, boundary, trimap)
     if totals:
@@ -103,17 +109,20 @@ def score_label_maps(
 
 def _count(plan: EvaluatePlan, index: int) -> _Counts:
     config, num_labels, truth = plan.config, plan.num_labels, plan.truth[index]
-    target = read_label_map(truth, num_labels=num_labels)
-    prediction = _read_fitting(plan.source / truth.name, target, truth, num_labels)
-    label_maps = {_SCORED: torch.from_numpy(prediction)}
+    target = read_label_map(truth)
+    prediction = _read_fitting(plan.source / truth.name, target, truth)
+    label_maps: dict[str, Labels] = {_SCORED: prediction}
     if plan.rival is not None:
-        theirs = _read_fitting(plan.rival / truth.name, target, truth, num_labels)
-        label_maps[_RIVAL] = torch.from_numpy(theirs)
+        label_maps[_RIVAL] = _read_fitting(plan.rival / truth.name, target, truth)
     if plan.baselines is not None:
         height, width = target.shape
         label_maps |= plan.baselines.label_maps(index, (height, width))
-    true = torch.from_numpy(target)
-    tallies = {name: Tally.of(found, true, num_labels) for name, found in label_maps.items()}
+    try:
+        tallies = {name: Tally.of(found, target, num_labels) for name, found in label_maps.items()}
+    except ValueError:  # counting finds what is no label, reading says in which file
+        for folder in filter(None, (truth.parent, plan.source, plan.rival)):
+            read_label_map(folder / truth.name, num_labels=num_labels)
+        raise
     if not config.boundaries:
         return _Counts(tallies, border_style(target))
     return _Counts(
@@ -124,13 +133,13 @@ def _count(plan: EvaluatePlan, index: int) -> _Counts:
     )
 
 
-def _read_fitting(path: Path, target: LabelMap, truth: Path, num_labels: int) -> LabelMap:
+def _read_fitting(path: Path, target: LabelMap, truth: Path) -> LabelMap:
     """A label map of the size of its truth.
 
     Raises:
         WsssError: It has another size, or cannot be read.
     """
-    label_map = read_label_map(path, num_labels=num_labels)
+    label_map = read_label_map(path)
     if label_map.shape != target.shape:
         raise WsssError(
             f"{path} is {pixels(label_map.shape)} pixels, its truth {truth} "

@@ -1,6 +1,5 @@
 """The uncertainty of a mIoU, from what each image adds to it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,14 @@ from wsss_cli.metrics.bootstrap import CONFIDENCE, RESAMPLES, bootstrap, paired_
 from wsss_cli.metrics.segmentation import iou_of
 
 
-def interval(overlaps: Sequence[Tensor], seed: int) -> dict[str, Any]:
+def interval(overlaps: Tensor, seed: int) -> dict[str, Any]:
     """Where the mIoU lies if other images of the same kind had been drawn.
 
     Args:
-        overlaps: (2, L) intersection and union of each image.
+        overlaps: (N, 2, L) intersection and union of each label in each image.
         seed: Of the draws.
     """
-    found = bootstrap(torch.stack(list(overlaps)), seed=seed)
+    found = bootstrap(overlaps, seed=seed)
     return {
         "low": found.low,
         "high": found.high,
@@ -27,22 +26,19 @@ def interval(overlaps: Sequence[Tensor], seed: int) -> dict[str, Any]:
     }
 
 
-def comparison(
-    own: Sequence[Tensor], rival: Sequence[Tensor], source: Path, seed: int
-) -> dict[str, Any]:
+def comparison(own: Tensor, rival: Tensor, source: Path, seed: int) -> dict[str, Any]:
     """The mIoU of a rival on the same images, and whether the difference is real.
 
     Args:
-        own: (2, L) intersection and union of each image.
+        own: (N, 2, L) intersection and union of each label in each image.
         rival: Those of the rival, images in the same order.
         source: Where the rival lies.
         seed: Of the draws.
     """
-    theirs = torch.stack(list(rival))
-    found = paired_bootstrap(theirs, torch.stack(list(own)), seed=seed)
+    found = paired_bootstrap(rival, own, seed=seed)
     return {
         "source": str(source),
-        "miou": float(iou_of(theirs.sum(dim=0, dtype=torch.int64)).nanmean()),
+        "miou": float(iou_of(rival.sum(dim=0, dtype=torch.int64)).nanmean()),
         "difference": found.difference,
         "low": found.low,
         "high": found.high,
