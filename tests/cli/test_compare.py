@@ -415,7 +415,7 @@ def test_examples_of_the_repository_are_understood(tmp_path: Path, name: str) ->
             run.train.sign_flip,
             run.train.background_branch,
             run.train.share_background_head,
-            (run.train.delta_high, run.train.delta_low),
+            (run.train.delta_high, run.train.delta_low, run.train.delta_background),
         )
         for run in runs
     }
