@@ -12,7 +12,7 @@ from wsss_cli.data.resizing import resize_grey
 from wsss_cli.errors import WsssError
 
 
-def if_turned(found: tuple[int, ...], size: tuple[int, int]) -> str:
+def if_turned(found: tuple[int, ...], size: tuple[int, ...]) -> str:
     """The likely cause, where the sides (H, W) are exchanged; nothing where they are not."""
     if found != size[::-1] or found == size:
         return ""
@@ -22,6 +22,27 @@ def if_turned(found: tuple[int, ...], size: tuple[int, int]) -> str:
     )
 
 
+def require_size(
+    what: str, found: tuple[int, ...], size: tuple[int, ...], *, beside: str = "its image"
+) -> None:
+    """Refuse what does not lie pixel on pixel on an image.
+
+    Args:
+        what: File, or image of a file, for the message.
+        found: Its size (H, W).
+        size: (H, W) of the image, or of what lies on it.
+        beside: What has that size, for the message.
+
+    Raises:
+        WsssError: The sizes differ.
+    """
+    if found != size:
+        raise WsssError(
+            f"{what} is {found[1]} x {found[0]} pixels, {beside} {size[1]} x {size[0]}; they must "
+            f"have the same size{if_turned(found, size)}"
+        )
+
+
 def read_fitted_saliency(path: Path, size: tuple[int, int]) -> tuple[Pixels, bool]:
     """Read the (H, W) uint8 saliency of an image of the size (H, W), and whether it was resized.
 
@@ -29,10 +50,6 @@ def read_fitted_saliency(path: Path, size: tuple[int, int]) -> tuple[Pixels, boo
         WsssError: It cannot be read, or was made for the picture on its side.
     """
     grey = read_saliency(path)
-    turned = if_turned(grey.shape, size)
-    if turned:
-        raise WsssError(
-            f"{path} is {grey.shape[1]} x {grey.shape[0]} pixels, its image {size[1]} x {size[0]}"
-            f"{turned}"
-        )
+    if if_turned(grey.shape, size):
+        require_size(str(path), grey.shape, size)
     return resize_grey(grey, size), grey.shape != size

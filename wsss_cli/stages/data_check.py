@@ -16,7 +16,7 @@ from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images, read_header, read_image
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.data.loading import prefetch
-from wsss_cli.data.turned import if_turned
+from wsss_cli.data.turned import require_size
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError, listing
 from wsss_cli.labels import IGNORE
@@ -184,12 +184,7 @@ def _extra(
     truth = tree.true_label_map(image_id)
     if truth is None:
         return
-    if truth.shape != size:
-        raise WsssError(
-            f"the mask of {image_id} is {truth.shape[1]} x {truth.shape[0]} pixels, its image "
-            f"{size[1]} x {size[0]}; they must have the same size"
-            f"{if_turned(truth.shape, size)}"
-        )
+    require_size(f"the mask of {image_id}", truth.shape, size)
     for label in np.unique(truth).tolist():
         name = None if label in (0, IGNORE) else tree.class_names[label - 1]
         if name is not None and name not in present.get(image_id, (name,)):

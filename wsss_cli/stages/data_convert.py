@@ -19,7 +19,7 @@ from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images, read_header, read_image
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.data.loading import prefetch
-from wsss_cli.data.turned import if_turned
+from wsss_cli.data.turned import require_size
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError
@@ -122,12 +122,7 @@ def _write_image(
     if not annotation.exists():  # the last one written
         truth = tree.true_label_map(image_id)
         if truth is not None:
-            if truth.shape != size:
-                raise WsssError(
-                    f"{tree.root}: the mask of {image_id} is {truth.shape[1]} x {truth.shape[0]} "
-                    f"pixels, its image {size[1]} x {size[0]}; they must have the same size"
-                    f"{if_turned(truth.shape, size)}"
-                )
+            require_size(f"{tree.root}: the mask of {image_id}", truth.shape, size)
             write_label_map(mask, truth)
         write_bytes(photograph, _jpeg(tree.image_path(image_id)))
         write_bytes(annotation, annotation_xml(image_id, size, names))

@@ -22,8 +22,8 @@ from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, read_image
-from wsss_cli.data.turned import if_turned
-from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.data.turned import require_size
+from wsss_cli.errors import UsageError
 from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.metrics.branch_shares import branch_shares
 from wsss_cli.stages.branches import BACKGROUND_NAME, ClassView, view_classes
@@ -128,12 +128,8 @@ def _as_seen(trained: Trained, image_id: str) -> Pixels:
 
 def _truth(tree: DataSet, image_id: str, image: Pixels) -> Pixels | None:
     truth = tree.true_label_map(image_id)
-    if truth is not None and truth.shape != image.shape[:2]:
-        raise WsssError(
-            f"{tree.root}: the mask of {image_id} is {truth.shape[1]} x {truth.shape[0]} pixels, "
-            f"its image {image.shape[1]} x {image.shape[0]}; they must have the same size"
-            f"{if_turned(truth.shape, image.shape[:2])}"
-        )
+    if truth is not None:
+        require_size(f"{tree.root}: the mask of {image_id}", truth.shape, image.shape[:2])
     return truth
 
 
@@ -141,7 +137,7 @@ def _shares(view: ClassView, truth: Pixels | None) -> dict[str, dict[str, float]
     """Numbers of each map; None where the truth is not known."""
     if truth is None:
         return dict.fromkeys(view.maps)
-    target = torch.from_numpy(truth)
+    target = torch.tensor(truth)
     return {
         name: branch_shares(attention, view.class_id, target)
         for name, attention in view.maps.items()

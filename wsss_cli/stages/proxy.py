@@ -22,9 +22,9 @@ from wsss_cli.data.images import Pixels, check_images, read_image
 from wsss_cli.data.label_folder import png_files
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import enlarge_maps
-from wsss_cli.data.turned import if_turned, read_fitted_saliency
+from wsss_cli.data.turned import read_fitted_saliency, require_size
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
-from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.errors import UsageError
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
 from wsss_cli.stages.inputs import data_if_known, find_attention, saliency_folders
@@ -210,12 +210,8 @@ def _label(plan: ProxyPlan, file: AttentionFile, image_id: str) -> LabelCount:
     attention = file.read(image_id)
     if plan.tree is not None and plan.tree.image_path(image_id).exists():
         (size,) = check_images([plan.tree.image_path(image_id)])
-        if size != attention.size:
-            raise WsssError(
-                f"{plan.attention}: image {image_id} is recorded as {attention.size[0]} x "
-                f"{attention.size[1]}, but it is {size[0]} x {size[1]} (height x width) in the data"
-                f"{if_turned(attention.size, size)}"
-            )
+        what = f"image {image_id} of {plan.attention}"
+        require_size(what, attention.size, size, beside="in the data it is")
     found = {
         name: read_fitted_saliency(paths[image_id], attention.size)
         for name, paths in plan.grey_maps.items()

@@ -15,7 +15,7 @@ from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
 from wsss_cli.data.label_folder import png_files, png_ids
 from wsss_cli.data.loading import prefetch
-from wsss_cli.data.turned import if_turned
+from wsss_cli.data.turned import require_size
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError, listing
 from wsss_cli.ops.prohibitive import label_confidence
@@ -94,13 +94,8 @@ def check_label_maps(
     def problem(item: tuple[str, Path]) -> None:
         image_id, path = item
         shape = read_label_map(path, num_labels=num_labels).shape
-        ((height, width),) = check_images([tree.image_path(image_id)])
-        if shape != (height, width):
-            raise WsssError(
-                f"{path} is {shape[1]} x {shape[0]} pixels, its image {width} x "
-                f"{height}; label maps must have the size of their image"
-                f"{if_turned(shape, (height, width))}"
-            )
+        (size,) = check_images([tree.image_path(image_id)])
+        require_size(str(path), shape, size)
 
     checked = prefetch(problem, supervision.items(), resolve_workers(config.workers))
     for _ in track.steps(checked, total=len(supervision), label="checking label maps"):

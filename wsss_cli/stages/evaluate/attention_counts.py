@@ -11,14 +11,12 @@ from torch import Tensor
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.data.resizing import enlarge_maps
-from wsss_cli.data.turned import if_turned
-from wsss_cli.errors import WsssError
+from wsss_cli.data.turned import require_size
 from wsss_cli.labels import IGNORE
 from wsss_cli.metrics.attention import ThresholdCurve
 from wsss_cli.metrics.localisation import Localisation
 from wsss_cli.metrics.segmentation import iou, overlap
 from wsss_cli.metrics.truth_style import border_style
-from wsss_cli.stages.evaluate.label_maps import pixels
 
 THRESHOLDS = torch.arange(1, 101) / 100
 
@@ -105,11 +103,8 @@ def count_image(
     """
     attention = file.read(image_id)
     target = read_label_map(truth, num_labels=num_labels)
-    if target.shape != attention.size:
-        raise WsssError(
-            f"{file.path}: image {image_id} is recorded as {pixels(attention.size)} pixels, "
-            f"its truth {truth} is {pixels(target.shape)}{if_turned(target.shape, attention.size)}"
-        )
+    of_image = f"image {image_id} of {file.path}"
+    require_size(str(truth), target.shape, attention.size, beside=of_image)
     maps = enlarge_maps(attention.maps, attention.size)
     class_ids = torch.from_numpy(attention.class_ids).long()
     curve = ThresholdCurve(num_labels, THRESHOLDS)

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from wsss_cli.artifacts.label_png import read_label_map
-from wsss_cli.data.turned import if_turned
-from wsss_cli.errors import WsssError
+from wsss_cli.data.turned import require_size
 from wsss_cli.metrics.boundary import DISTANCE, boundary_overlap
 from wsss_cli.metrics.segmentation import Labels, iou_of
 from wsss_cli.metrics.tally import Tally, by_name
@@ -140,12 +139,7 @@ def _read_fitting(path: Path, target: LabelMap, truth: Path) -> LabelMap:
         WsssError: It has another size, or cannot be read.
     """
     label_map = read_label_map(path)
-    if label_map.shape != target.shape:
-        raise WsssError(
-            f"{path} is {pixels(label_map.shape)} pixels, its truth {truth} "
-            f"{pixels(target.shape)}; label maps must have the size of their image"
-            f"{if_turned(label_map.shape, target.shape)}"
-        )
+    require_size(str(path), label_map.shape, target.shape, beside=f"its truth {truth}")
     return label_map
 
 
@@ -162,8 +156,3 @@ def _boundary_scores(
             "miou": [float(miou) for miou in iou_of(trimap).nanmean(dim=-1)],
         },
     }
-
-
-def pixels(size: Sequence[int]) -> str:
-    """A size (H, W) for a message."""
-    return f"{size[1]} x {size[0]}"
