@@ -1,5 +1,6 @@
 """What one image adds to the scores of attention, and what all images add up to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from wsss_cli.metrics.segmentation import iou, overlap
 from wsss_cli.metrics.truth_style import border_style
 
 THRESHOLDS = torch.arange(1, 101) / 100
+# Images whose overlaps lie side by side.
+_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -52,18 +55,26 @@ class ImageCounts:
 
 
 class Curves:
-    """The counts of one system at every threshold: their sum, and the overlaps of each image."""
+    """The counts of one system at every threshold: their sum, and the overlaps of each image.
+
+    The overlaps lie side by side in a tensor of many images: what each needs is little, but small
+    tensors that stay between the large ones that go hold ten times their memory.
+    """
 
     def __init__(self, num_labels: int) -> None:
         """Start with no image."""
         self._num_labels = num_labels
         self._sum = ThresholdCurve(num_labels, THRESHOLDS)
-        self._images: list[tuple[Tensor, Tensor]] = []  # labels, (T, 2, labels) overlaps
+        self._last: list[tuple[Tensor, Tensor]] = []  # (l,) labels, (T, 2, l) overlaps of an image
+        self._blocks: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def add(self, image: ImageCounts) -> None:
         """Add an image's counts."""
         self._sum.add(image.labels, image.counts)
-        self._images.append((image.labels, image.overlaps))
+        self._last.append((image.labels, image.overlaps))
+        if len(self._last) == _BLOCK:
+            self._blocks.append(_side_by_side(self._last))
+            self._last = []
 
     def confusions(self) -> Tensor:
         """(T, L, L) int64 of all images."""
@@ -75,8 +86,25 @@ class Curves:
 
     def overlaps_at(self, number: int) -> Tensor:
         """(N, 2, L) int32 of the images at one threshold."""
-        wide = torch.zeros(2, self._num_labels, dtype=torch.int32)
-        return torch.stack([wide.index_copy(1, labels, of[number]) for labels, of in self._images])
+        last = [_side_by_side(self._last)] if self._last else []
+        return torch.cat([self._wide(number, *block) for block in (*self._blocks, *last)])
+
+    def _wide(self, number: int, counts: Tensor, labels: Tensor, overlaps: Tensor) -> Tensor:
+        """(n, 2, L) int32 of a block's images at one threshold."""
+        images = torch.arange(len(counts)).repeat_interleave(counts)
+        found = torch.zeros(len(counts), 2, self._num_labels, dtype=torch.int32)
+        found[images, :, labels] = overlaps[number].T
+        return found
+
+
+def _side_by_side(images: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    """How many labels each image has, (l,) all of them, and (T, 2, l) their overlaps."""
+    labels, overlaps = zip(*images, strict=True)
+    return (
+        torch.tensor([len(own) for own in labels]),
+        torch.cat(labels),
+        torch.cat(overlaps, dim=-1),
+    )
 
 
 def confusion_at(image: ImageCounts, threshold: float, num_labels: int) -> Tensor:
