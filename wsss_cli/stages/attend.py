@@ -38,7 +38,7 @@ from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
 from wsss_cli.ops.attention import fuse_scales
 from wsss_cli.ops.predicted_labels import predicted_labels
 from wsss_cli.stages.inputs import find_data, require_same_classes, trained_split
-from wsss_cli.stages.making import make
+from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.rounds import check_mined, mined_before, mined_regions
 from wsss_cli.stages.train import CHECKPOINT_FILE, load_network
@@ -199,15 +199,7 @@ def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
             {LABELS: plan.config.labels},
         )
     maps = ranks.agreed(lambda: _count_maps(plan))
-    seconds = time.monotonic() - started
-    return {
-        "images": len(images),
-        "maps": maps,
-        "written": written,
-        "skipped": len(images) - written,
-        "seconds": round(seconds, 1),
-        "rate": round(written / seconds, 2),
-    }
+    return {**images_made(len(images), written, started), "maps": maps}
 
 
 def _count_maps(plan: AttendPlan) -> int:

@@ -26,7 +26,7 @@ from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.ops.dense_crf import refined_labels
 from wsss_cli.ops.score_grid import evenly, interpolate_at, label_probabilities
 from wsss_cli.stages.inputs import find_data, find_scores
-from wsss_cli.stages.making import make
+from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
 
@@ -135,15 +135,7 @@ def _refine_images(plan: CrfPlan, track: Track) -> dict[str, Any]:
         done = prefetch(refine, missing, resolve_workers(plan.config.workers))
         for _ in track.steps(done, total=total, label="refining", done=total - len(missing)):
             pass
-    written = sum(ranks.counted(len(missing)))
-    seconds = time.monotonic() - started
-    return {
-        "images": len(plan.image_ids),
-        "written": written,
-        "skipped": len(plan.image_ids) - written,
-        "seconds": round(seconds, 2),
-        "rate": round(written / seconds, 2),
-    }
+    return images_made(len(plan.image_ids), sum(ranks.counted(len(missing))), started)
 
 
 def _refined(plan: CrfPlan, maps: SoftMaps, image_id: str) -> Tensor:

@@ -1,5 +1,6 @@
-"""Making a stage's artifact: once, and by one process at a time."""
+"""Making a stage's artifact: once, by one process at a time, and how much of it was made."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,3 +29,21 @@ def make(
         counts = work()
         directory.complete(counts)
     return Report(directory.stage, directory.path, False, counts)
+
+
+def images_made(images: int, written: int, started: float) -> dict[str, Any]:
+    """How many images a stage has made, and how fast.
+
+    Args:
+        images: That it is to have in the end.
+        written: Of these, now, by all ranks; the others were there.
+        started: When, by ``time.monotonic``.
+    """
+    seconds = time.monotonic() - started
+    return {
+        "images": images,
+        "written": written,
+        "skipped": images - written,
+        "seconds": round(seconds, 2),
+        "rate": round(written / seconds, 2),
+    }

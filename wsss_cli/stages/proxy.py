@@ -28,7 +28,7 @@ from wsss_cli.errors import UsageError
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
 from wsss_cli.stages.inputs import data_if_known, find_attention, saliency_folders
-from wsss_cli.stages.making import make
+from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
 
@@ -171,7 +171,7 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
         if name not in plan.grey_maps:
             track.note(f"without {option(name)}, the rule {config.rule} uses one saliency map")
     started = time.monotonic()
-    written = skipped = resized = ignored = pixels = 0
+    written = resized = ignored = pixels = 0
     with AttentionFile(plan.attention, plan.class_names) as file, one_thread_each():
 
         def label(image_id: str) -> LabelCount:
@@ -181,22 +181,16 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
         done = prefetch(label, image_ids, resolve_workers(config.workers))
         for count in track.steps(done, total=len(image_ids), label="labelling"):
             written += count.written
-            skipped += not count.written
             ignored += count.ignored
             pixels += count.pixels
             if count.resized and not resized:
                 track.note("some saliency maps differ in size from their image and are resized")
             resized += count.resized
-    written, skipped, resized, ignored, pixels = (
-        sum(ranks.counted(each)) for each in (written, skipped, resized, ignored, pixels)
+    written, resized, ignored, pixels = (
+        sum(ranks.counted(each)) for each in (written, resized, ignored, pixels)
     )
-    seconds = time.monotonic() - started
     return {
-        "images": len(plan.image_ids),
-        "written": written,
-        "skipped": skipped,
-        "seconds": round(seconds, 2),
-        "rate": round(written / seconds, 1),
+        **images_made(len(plan.image_ids), written, started),
         "ignored": ignored / pixels,
         "saliency_resized": resized,
     }

@@ -24,7 +24,7 @@ from wsss_cli.models.saliency_network import SaliencyNetwork
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.models.unsupervised_saliency import UnsupervisedSaliency
 from wsss_cli.stages.inputs import MAPS, SECOND_MAPS, find_data, trained_split
-from wsss_cli.stages.making import make
+from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
 
@@ -151,15 +151,7 @@ def _write_maps(plan: SaliencyPlan, track: Track) -> dict[str, Any]:
     total = len(image_ids)
     for _ in track.steps(written, total=total, label="looking", done=total - len(missing)):
         pass
-    made = sum(ranks.counted(len(missing)))
-    seconds = time.monotonic() - started
-    return {
-        "images": len(plan.image_ids),
-        "written": made,
-        "skipped": len(plan.image_ids) - made,
-        "seconds": round(seconds, 1),
-        "rate": round(made / seconds, 2),
-    }
+    return images_made(len(plan.image_ids), sum(ranks.counted(len(missing))), started)
 
 
 def passes(model: Model, image: Pixels, number: int) -> list[Pixels]:

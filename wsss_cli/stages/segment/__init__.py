@@ -9,7 +9,7 @@ from wsss_cli import ranks
 from wsss_cli.artifacts.score_file import INDEX
 from wsss_cli.artifacts.submission import write_submission
 from wsss_cli.configs.segment import SegmentConfig
-from wsss_cli.stages.making import make
+from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.optimisation import last_losses, write_events
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, load_network
@@ -67,12 +67,9 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
         "initial_weights": None if fresh is None else fresh.origin,
         "training_images": len(plan.supervision),
         "losses": last_losses(directory.path),
-        "images": len(plan.predicted_ids),
-        "written": written,
-        "skipped": len(plan.predicted_ids) - written,
-        "training_seconds": round(trained - started, 1),
-        "seconds": round(time.monotonic() - started, 1),
-        "rate": round(written / (time.monotonic() - trained), 2),
+        **images_made(len(plan.predicted_ids), written, trained),
+        "training_seconds": round(trained - started, 2),
+        "seconds": round(time.monotonic() - started, 2),  # of both, the rate is the prediction's
     }
 
 
