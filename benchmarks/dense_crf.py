@@ -1,6 +1,6 @@
-"""Time the dense CRF against pydensecrf2 on the images of a folder, in one thread each.
+"""Time the dense CRF against pydensecrf2 on photographs of a folder, in one thread each.
 
-    python benchmarks/dense_crf.py VOC2012/JPEGImages --images 10
+    python benchmarks/dense_crf.py VOC2012 --images 10
 
 pydensecrf must be importable: ``pip install pydensecrf2`` (which needs a compiler). Probabilities
 are drawn: smooth random scores, 14 x 14 resized bicubically, through a softmax. Labels given as
@@ -40,7 +40,7 @@ LEAST_AGREEMENT = 0.999
 def main() -> None:
     """Read the arguments, measure, print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("folder", type=Path, help="folder of JPEG files")
+    parser.add_argument("folder", type=Path, help="JPEG files lie in it, at any depth")
     parser.add_argument("--images", type=int, default=5, help="so many, evenly from the folder")
     parser.add_argument("--presets", nargs="+", default=["largefov"], choices=list(PRESETS))
     parser.add_argument("--labels", nargs="+", default=list(GOALS))
@@ -66,7 +66,7 @@ def measure(
     """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    files = sorted(folder.glob("*.jpg"))
+    files = sorted(folder.rglob("*.jpg"))
     if not files:
         raise SystemExit(f"no JPEG files in {folder}")
     chosen = files[:: max(1, len(files) // images)][:images]

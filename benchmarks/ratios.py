@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 
 @dataclass(frozen=True)
 class Ratio:
@@ -72,6 +70,8 @@ def ratio_of(seconds: Sequence[float], against: Sequence[float]) -> float:
 
 def machine() -> str:
     """What the ratios were measured on."""
+    import torch  # here: of a process that measures others' memory, little should be memory itself
+
     parts = [_processor(), f"{os.cpu_count()} cores", f"{torch.get_num_threads()} threads"]
     if torch.cuda.is_available():
         parts.append(torch.cuda.get_device_name())
