@@ -6,7 +6,8 @@ Of label maps: the same PNG files through ``evaluate``, through torchmetrics' Ja
 its checks of the values, which cost it more still), and only decoded. Of attention: 100 thresholds
 in one pass, and as scripts of this field do it, the maps read anew for each threshold, and kindly,
 read once. All ways must find the same mIoU. One thread; seconds of the processor count, which other
-work on the machine hardly changes. torchmetrics must be importable: ``pip install torchmetrics``.
+work on the machine hardly changes. torchmetrics is in
+the extra ``bench``.
 """
 
 import argparse
