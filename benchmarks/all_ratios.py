@@ -80,11 +80,12 @@ def ratios_of(name: str, given: argparse.Namespace) -> list[Ratio]:
         return [_not_measured(name, f"not given: {', '.join(without)}")]
     try:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            return process.submit(_measure, name, arguments).result()
+            rows = process.submit(_measure, name, arguments).result()
     except (SystemExit, WsssError) as error:
         return [_not_measured(name, str(error))]
     except Exception as error:  # whatever it is, the others go on
         return [_not_measured(name, f"{type(error).__name__}: {error}")]
+    return rows or [_not_measured(name, "it gave no row")]
 
 
 def _measure(name: str, arguments: dict[str, Any]) -> list[Ratio]:

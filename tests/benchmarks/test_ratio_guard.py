@@ -154,6 +154,7 @@ def test_what_fails_is_named_and_does_not_stop_the_others(
         "raising": "raise ValueError('too\\nbad')",
         "leaving": "raise SystemExit('no photographs')",
         "dying": "import os; os.abort()",
+        "silent": "return []",
         "working": "from ratios import Ratio; return [Ratio('a', number, 2.0, 1.5)]",
     }
     for name, body in scripts.items():
@@ -171,6 +172,7 @@ def test_what_fails_is_named_and_does_not_stop_the_others(
     assert reasons["raising"] == "ValueError: too bad"
     assert reasons["leaving"] == "no photographs"
     assert reasons["dying"].startswith("BrokenProcessPool: ")
+    assert reasons["silent"] == "it gave no row"
     assert reasons["absent"] == "ModuleNotFoundError: No module named 'absent'"
     assert reasons["wanting"] == "not given: not_given"
     for name, rows in found.items():
