@@ -56,10 +56,16 @@ def measure(
     attention_images: int = 10,
     rounds: int = 3,
 ) -> list[Ratio]:
-    """The rows of label maps and, where a file is given, of attention."""
+    """The rows of label maps and, where a file is given, of attention.
+
+    Raises:
+        SystemExit: There is no VOC tree, or the ways find different scores.
+    """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     tree = VocTree.find(data)
+    if tree is None:
+        raise SystemExit(f"{data} should be a VOC tree")
     rows = label_maps(tree, pred, rounds)
     if attention is not None:
         rows += curve(tree, attention, attention_images, rounds)
