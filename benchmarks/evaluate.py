@@ -3,18 +3,17 @@
     python benchmarks/evaluate.py VOC2012 predictions --attention attention.h5
 
 Of label maps: the same PNG files through ``evaluate``, through torchmetrics' Jaccard index (without
-its checks of the values, which cost it more still), and only decoded. Of
-attention: 100 thresholds in one pass, and as scripts of this field do it, the maps read anew for
-each threshold, and kindly, read once. All in one thread and in alternation; the medians of the
-processor's seconds count, which other work on the machine hardly changes. torchmetrics must be
-importable: ``pip install torchmetrics``.
+its checks of the values, which cost it more still), and only decoded. Of attention: 100 thresholds
+in one pass, and as scripts of this field do it, the maps read anew for each threshold, and kindly,
+read once. All ways must find the same mIoU. One thread; seconds of the processor count, which other
+work on the machine hardly changes. torchmetrics is in
+the extra ``bench``.
 """
 
 import argparse
-import platform
-import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from math import isclose, nan
 from pathlib import Path
 
 import cv2
@@ -22,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from ratios import Ratio, in_turn, machine, ratio_of, table
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.configs.evaluate import EvaluateConfig
@@ -37,40 +37,53 @@ Pair = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 
 
 def main() -> None:
-    """Read the arguments, time and print two tables."""
+    """Read the arguments, measure, print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, help="VOC tree")
     parser.add_argument("pred", type=Path, help="folder of label maps without 255")
     parser.add_argument("--attention", type=Path, help="attention file of images with masks")
-    parser.add_argument("--attention-images", type=int, default=10, help="for the second table")
-    parser.add_argument("--repeats", type=int, default=3, help="the median of so many counts")
-    args = parser.parse_args()
+    parser.add_argument("--attention-images", type=int, default=10, help="so many of its images")
+    parser.add_argument("--rounds", type=int, default=3)
+    ratios = measure(**vars(parser.parse_args()))
+    print(f"{machine()}\n\n{table(ratios)}")
+
+
+def measure(
+    data: Path,
+    pred: Path,
+    attention: Path | None = None,
+    *,
+    attention_images: int = 10,
+    rounds: int = 3,
+) -> list[Ratio]:
+    """The rows of label maps and, where a file is given, of attention.
+
+    Raises:
+        SystemExit: There is no VOC tree, or the ways find different scores.
+    """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    tree = VocTree.find(args.data)
-    print(
-        f"{platform.machine()}, one thread, torch {torch.__version__}, median of {args.repeats}\n"
-    )
-    label_maps(tree, args.pred, args.repeats)
-    if args.attention is not None:
-        attention(tree, args.attention, args.attention_images, args.repeats)
+    tree = VocTree.find(data)
+    if tree is None:
+        raise SystemExit(f"{data} should be a VOC tree")
+    rows = label_maps(tree, pred, rounds)
+    if attention is not None:
+        rows += curve(tree, attention, attention_images, rounds)
+    return rows
 
 
-def label_maps(tree: VocTree, pred: Path, repeats: int) -> None:
-    """Print how long each way takes on one folder of label maps."""
-    from torchmetrics.classification import MulticlassJaccardIndex
-
+def label_maps(tree: VocTree, pred: Path, rounds: int) -> list[Ratio]:
+    """``evaluate`` on a folder of label maps."""
     num_labels = len(tree.class_names) + 1
     paths = [path for path in sorted(pred.glob("*.png")) if (tree.masks / path.name).is_file()]
 
     def pairs() -> Iterator[Pair]:
-        def decode(path: Path) -> Pair:
-            return np.array(Image.open(path)), np.array(Image.open(tree.masks / path.name))
+        for path in paths:
+            yield np.array(Image.open(path)), np.array(Image.open(tree.masks / path.name))
 
-        return map(decode, paths)
-
-    def decoding() -> float:
-        return float(sum(1 for _ in pairs()))
+    def ours(*, boundaries: bool = False) -> float:
+        config = EvaluateConfig(pred=pred, data=tree.root, workers=0, boundaries=boundaries)
+        return float(run(config, track=Silent()).values["miou"])
 
     def theirs() -> float:
         metric = MulticlassJaccardIndex(num_labels, ignore_index=IGNORE, validate_args=False)
@@ -78,23 +91,27 @@ def label_maps(tree: VocTree, pred: Path, repeats: int) -> None:
             metric.update(torch.from_numpy(prediction).long(), torch.from_numpy(target).long())
         return float(metric.compute())
 
-    def config(**more: bool) -> EvaluateConfig:
-        return EvaluateConfig(pred=pred, data=tree.root, workers=0, **more)
+    decoding, evaluate = "decoding the PNGs alone", "evaluate"
+    boundaries, torchmetrics = "evaluate --boundaries", "torchmetrics"
+    ways = {evaluate: ours, boundaries: lambda: ours(boundaries=True)}
+    try:
+        from torchmetrics.classification import MulticlassJaccardIndex
 
-    ways: dict[str, Callable[[], float]] = {
-        "decoding alone": decoding,
-        "wsss evaluate": lambda: float(run(config(), track=Silent()).values["miou"]),
-        "wsss evaluate --boundaries": lambda: float(
-            run(config(boundaries=True), track=Silent()).values["miou"]
-        ),
-        "torchmetrics": theirs,
-    }
-    print(f"{len(paths)} predictions and masks:\n")
-    _table(ways, repeats, against="decoding alone")
+        ways[torchmetrics] = theirs
+        missing = None
+    except ImportError:
+        missing = "torchmetrics is not installed"
+    seconds = _in_turn(ways, rounds, beside={decoding: lambda: sum(1 for _ in pairs())})
+    times = ratio_of(seconds[torchmetrics], seconds[evaluate]) if missing is None else nan
+    return [
+        Ratio(evaluate, decoding, ratio_of(seconds[evaluate], seconds[decoding]), 1.5),
+        Ratio(evaluate, torchmetrics, times, 3, higher=True, missing=missing),
+        Ratio(boundaries, decoding, ratio_of(seconds[boundaries], seconds[decoding])),
+    ]
 
 
-def attention(tree: VocTree, path: Path, images: int, repeats: int) -> None:
-    """Print how long the curve takes in one pass and threshold by threshold."""
+def curve(tree: VocTree, path: Path, images: int, rounds: int) -> list[Ratio]:
+    """The curve over thresholds in one pass."""
     num_labels = len(tree.class_names) + 1
     with AttentionFile(path) as file:
         image_ids = [i for i in file.image_ids if tree.mask_path(i).is_file()][:images]
@@ -131,13 +148,14 @@ def attention(tree: VocTree, path: Path, images: int, repeats: int) -> None:
                 )
             return float(iou(curve.confusions()).nanmean(dim=-1).max())
 
-        ways = {
-            "one pass": one_pass,
-            "a threshold at a time, maps read once": once,
-            "a threshold at a time, maps read anew": anew,
-        }
-        print(f"\nAttention of {len(image_ids)} images at {len(THRESHOLDS)} thresholds:\n")
-        _table(ways, repeats, against="one pass")
+        what = f"attention at {len(THRESHOLDS)} thresholds"
+        read_anew = "a threshold at a time, maps read anew"
+        read_once = "a threshold at a time, maps read once"
+        seconds = _in_turn({what: one_pass, read_anew: anew, read_once: once}, rounds)
+    return [
+        Ratio(what, read_anew, ratio_of(seconds[read_anew], seconds[what]), 50, higher=True),
+        Ratio(what, read_once, ratio_of(seconds[read_once], seconds[what]), higher=True),
+    ]
 
 
 def _confusion_at(
@@ -160,18 +178,27 @@ def _miou(confusion: npt.NDArray[np.int64]) -> float:
     return float(iou(torch.from_numpy(confusion)).nanmean())
 
 
-def _table(ways: dict[str, Callable[[], float]], repeats: int, *, against: str) -> None:
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    results: dict[str, float] = {}
-    for _ in range(repeats):
-        for name, way in ways.items():
-            started = time.process_time()
-            results[name] = way()
-            seconds[name].append(time.process_time() - started)
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    print(f"| way | seconds | times {against} | result |\n|---|---|---|---|")
-    for name, median in medians.items():
-        print(f"| {name} | {median:.2f} | {median / medians[against]:.2f} | {results[name]:.6g} |")
+def _in_turn(
+    ways: Mapping[str, Callable[[], float]],
+    rounds: int,
+    beside: Mapping[str, Callable[[], object]] | None = None,
+) -> dict[str, list[float]]:
+    """Seconds of the processor, of ways that find the same mIoU and of others beside them.
+
+    Raises:
+        SystemExit: The ways find different scores.
+    """
+    found: dict[str, float] = {}
+
+    def finding(name: str, way: Callable[[], float]) -> Callable[[], None]:
+        return lambda: found.update({name: way()})
+
+    timed = {name: finding(name, way) for name, way in ways.items()}
+    seconds = in_turn({**(beside or {}), **timed}, rounds, time.process_time)
+    first = next(iter(found.values()))
+    if not all(isclose(first, other, abs_tol=1e-5) for other in found.values()):
+        raise SystemExit(f"the ways disagree, so their times say nothing: {found}")
+    return seconds
 
 
 if __name__ == "__main__":

@@ -1,19 +1,25 @@
 """Peak memory of each stage at 256 images, two shards of attention, and at five thousand.
 
-    python benchmarks/memory.py /tmp/memory --counts 256 5000
+    python benchmarks/memory.py --counts 256 5000
 
-Draws forty photographs, gives every further image a hard link to one of them, and runs every stage
-in a process of its own. Memory that grows with the number of images is a leak, or something kept.
+Draws forty photographs in a temporary folder, gives every further image a hard link to one of them,
+and runs every stage in a process of its own. Memory that grows with the number of images is a leak,
+or something kept.
 """
 
 import argparse
 import os
-import shutil
+import resource
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ratios import Ratio, machine, table
 
 from wsss_cli.data.synthetic import draw_voc_tree
 
+COUNTS = (256, 5000)
 DRAWN = 40
 LISTS = Path("ImageSets", "Segmentation")
 STAGES = {
@@ -28,25 +34,46 @@ STAGES = {
 
 
 def main() -> None:
-    """Read the arguments, measure, print a table."""
+    """Read the arguments, measure, print two tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("folder", type=Path, help="made, and removed in the end")
-    parser.add_argument("--counts", type=int, nargs="+", default=[256, 5000])
+    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
     args = parser.parse_args()
-    peaks: dict[str, list[float]] = {stage: [] for stage in STAGES}
-    try:
-        for count in args.counts:
-            base = args.folder / str(count)
+    found = peaks(args.counts)
+    print("| MiB | " + " | ".join(f"{count:,} images" for count in args.counts) + " |")
+    print("|---|" + "---|" * len(args.counts))
+    for stage, mebibytes in found.items():
+        print(f"| `{stage}` | " + " | ".join(f"{peak:.0f}" for peak in mebibytes) + " |")
+    print(f"\n{machine()}\n\n{table(growth(found, args.counts))}")
+
+
+def measure(*, counts: Sequence[int] = COUNTS) -> list[Ratio]:
+    """A row for each stage, the last number of images against the first."""
+    return growth(peaks(counts), counts)
+
+
+def growth(found: Mapping[str, Sequence[float]], counts: Sequence[int]) -> list[Ratio]:
+    """The rows of peaks that were measured."""
+    return [
+        Ratio(
+            f"peak memory of {stage}, {counts[-1]:,} images",
+            f"{counts[0]:,} images",
+            mebibytes[-1] / mebibytes[0],
+            1.05,
+        )
+        for stage, mebibytes in found.items()
+    ]
+
+
+def peaks(counts: Sequence[int]) -> dict[str, list[float]]:
+    """MiB of every stage for each number of images."""
+    found: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    with TemporaryDirectory() as folder:
+        for count in counts:
+            base = Path(folder, str(count))
             draw(base, count)
             for stage, options in STAGES.items():
-                peaks[stage].append(peak_of(base, f"{stage} {options}"))
-    finally:
-        shutil.rmtree(args.folder)
-    print("| MiB | " + " | ".join(f"{count:,} images" for count in args.counts) + " | grows by |")
-    print("|---|" + "---|" * (len(args.counts) + 1))
-    for stage, found in peaks.items():
-        cells = " | ".join(f"{peak:.0f}" for peak in found)
-        print(f"| `{stage}` | {cells} | {100 * (found[-1] / found[0] - 1):+.1f} % |")
+                found[stage].append(peak_of(base, f"{stage} {options}"))
+    return found
 
 
 def draw(base: Path, count: int) -> None:
@@ -68,7 +95,11 @@ def draw(base: Path, count: int) -> None:
 
 
 def peak_of(base: Path, command: str) -> float:
-    """MiB at the most, of a command in a process of its own."""
+    """MiB at the most, of a command in a process of its own.
+
+    Raises:
+        SystemExit: The command fails, or this process hides what it takes.
+    """
     where = ["--run", str(base / "run"), "--data", str(base / "VOC2012"), "--workers", "2"]
     saliency = ["--saliency", str(base / "saliency_maps")] if command.startswith("proxy") else []
     arguments = [sys.executable, "-m", "wsss_cli", *command.split(), *where, *saliency, "--quiet"]
@@ -77,6 +108,9 @@ def peak_of(base: Path, command: str) -> float:
     _, status, used = os.wait4(child, 0)
     if status:
         raise SystemExit(f"failed: wsss {command}")
+    # Until it is another program, a child counts its parent's memory as its own.
+    if used.ru_maxrss <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+        raise SystemExit(f"this process took more memory than wsss {command}, so that is not seen")
     return used.ru_maxrss / 1024
 
 

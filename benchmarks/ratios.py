@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 
 @dataclass(frozen=True)
 class Ratio:
@@ -25,6 +23,7 @@ class Ratio:
         value: Ratio of the medians.
         goal: Least or most that it should be; None where nothing was set.
         higher: Whether more is better: a speed over another one, and not a time over another one.
+        missing: Why there is no value, which then is nan; None where there is one.
     """
 
     what: str
@@ -32,11 +31,12 @@ class Ratio:
     value: float
     goal: float | None = None
     higher: bool = False
+    missing: str | None = None
 
     @property
     def reached(self) -> bool | None:
-        """Whether the goal is reached; None without a goal."""
-        if self.goal is None:
+        """Whether the goal is reached; None without a goal or a value."""
+        if self.goal is None or self.missing is not None:
             return None
         return self.value >= self.goal if self.higher else self.value <= self.goal
 
@@ -70,6 +70,8 @@ def ratio_of(seconds: Sequence[float], against: Sequence[float]) -> float:
 
 def machine() -> str:
     """What the ratios were measured on."""
+    import torch  # here: of a process that measures others' memory, little should be memory itself
+
     parts = [_processor(), f"{os.cpu_count()} cores", f"{torch.get_num_threads()} threads"]
     if torch.cuda.is_available():
         parts.append(torch.cuda.get_device_name())
@@ -82,7 +84,8 @@ def table(ratios: Sequence[Ratio]) -> str:
     for row in ratios:
         goal = "" if row.goal is None else f"{'at least' if row.higher else 'at most'} {row.goal:g}"
         missed = ", **missed**" if row.reached is False else ""
-        lines.append(f"| {row.what} | {row.against} | {row.value:.2f} | {goal}{missed} |")
+        value = f"{row.value:.2f}" if row.missing is None else f"not measured: {row.missing}"
+        lines.append(f"| {row.what} | {row.against} | {value} | {goal}{missed} |")
     return "\n".join(lines)
 
 

@@ -28,7 +28,11 @@ LAYERS = (
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 # A literal of names, papers and modules, from which the configs take their choices.
 NAMES_ONLY = "wsss_cli.methods.table"
-HEAVY = ("torch", "torchvision", "numpy", "h5py", "cv2", "PIL", "matplotlib", "jinja2")
+# The module around filelock, with what it brings, would be a quarter of the time that help takes.
+HEAVY = (
+    *("torch", "torchvision", "numpy", "h5py", "cv2", "PIL", "matplotlib", "jinja2"),
+    "filelock",
+)
 COMMANDS = (
     *("train", "attend", "saliency", "proxy", "segment", "crf", "evaluate"),
     *("show", "report", "check", "compare", "demo", "doctor"),

@@ -180,6 +180,16 @@ def test_small_attention_is_enlarged_map_by_map_and_stays_in_its_range() -> None
     assert large.max() <= maps.max()
 
 
+@pytest.mark.parametrize("dtype", ["<f2", ">f2", "<f4", ">f4", "<f8"])
+def test_attention_of_any_float_type_keeps_every_number(dtype: str) -> None:
+    halves = np.arange(0x3C01, dtype="<u2").view("<f2")  # all of 0..1
+    maps = halves[None, :-1].reshape(1, 1024, 15).astype(dtype)
+    large = enlarge_maps(maps, (1024, 15))
+    assert large.dtype == np.float32
+    assert large.dtype.isnative
+    assert large.ravel().tolist() == [float(half) for half in halves[:-1]]
+
+
 def test_side_that_shrinks_is_averaged_while_the_other_grows() -> None:
     """A panorama becomes a square: one-pixel stripes must turn grey, not into other stripes."""
     stripes = np.zeros((20, 100, 3), np.uint8)

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from wsss_cli.artifacts.stage_directory import MANIFEST
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import errors_as_sentences
 from wsss_cli.cli.conversation import show as print_result
@@ -71,6 +70,8 @@ def show(
         if len(paths) > 1:
             raise UsageError("several runs are shown beside each other with --image ID only")
         (path,) = paths
+        from wsss_cli.artifacts.stage_directory import MANIFEST
+
         if path.is_dir() and not (path / MANIFEST).exists():
             from wsss_cli.stages.show.run_tree import summarise
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from wsss_cli.artifacts.stage_directory import STAGES
 from wsss_cli.errors import listing
 
 Values = Mapping[str, Any]
@@ -16,6 +15,8 @@ _LISTED = 25
 
 def run_text(summary: Values) -> str:
     """A run: a few lines for each stage, a line for each kind of scores."""
+    from wsss_cli.artifacts.stage_directory import STAGES
+
     lines = [summary["run"]]
     for stage in STAGES:
         found = summary["stages"].get(stage)
