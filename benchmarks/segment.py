@@ -57,7 +57,7 @@ def measure(
 
     Args:
         data: VOC tree with masks.
-        checkpoint: Of a segmentation network.
+        checkpoint: Of a segmentation network, which predicts; the steps start from its trunk.
         iterations: Steps of a round.
         size: Side of the crops.
         batch_size: Images a step.
@@ -90,14 +90,14 @@ def measure(
             device=device,
             overwrite=True,
         )
-        return [_steps(learning, checkpoint, rounds), _prediction(predicting, few, rounds)]
+        return [_steps(learning, rounds), _prediction(predicting, few, rounds)]
 
 
-def _steps(config: SegmentConfig, checkpoint: Path, rounds: int) -> Ratio:
+def _steps(config: SegmentConfig, rounds: int) -> Ratio:
     plan = prepare(config, Silent())
     plan.directory.path.mkdir(parents=True)
     batches = list(training._batches(plan)(0))
-    network = _network(checkpoint, config).train()
+    network = training.untrained(plan).network.train()
     watch = Watch("training")
 
     def alone() -> None:
@@ -121,10 +121,11 @@ def _steps(config: SegmentConfig, checkpoint: Path, rounds: int) -> Ratio:
 
 
 def _prediction(config: SegmentConfig, tree: VocTree, rounds: int) -> Ratio:
-    network = _network(config.checkpoint, config).eval()
-    views = _views(network, tree, config)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
+    network = load_network(config.checkpoint)[0].eval().to(device)
+    network.to(memory_format=torch.channels_last)
+    views = _views(network, tree, config)
     watch = Watch("predicting")
 
     def alone() -> None:
@@ -143,11 +144,6 @@ def _prediction(config: SegmentConfig, tree: VocTree, rounds: int) -> Ratio:
         ratio_of(seconds["stage"], seconds["alone"]),
         1.15,
     )
-
-
-def _network(checkpoint: Path, config: SegmentConfig) -> DeepLabLargeFOV:
-    network, _, _ = load_network(checkpoint)
-    return network.to(resolve_device(config.device)).to(memory_format=torch.channels_last)
 
 
 def _views(network: DeepLabLargeFOV, tree: VocTree, config: SegmentConfig) -> list[Tensor]:

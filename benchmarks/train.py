@@ -2,8 +2,8 @@
 
     python benchmarks/train.py VOC2012 runs/default/train/checkpoint.pt
 
-SeeNet on VGG16, batches of 16 at 224, as ``wsss train`` makes them by default. Three ways, run in
-turn over the same batches:
+SeeNet on VGG16, no block frozen, batches of 16 at 224, as ``wsss train`` makes them by default.
+Three ways, run in turn over the same batches:
 
 - forward and backward alone, in the same precision and memory format: the trunk on each batch as
   it lies in memory, the three heads on its features (S_C's being S_B's once more), dropout on, the
@@ -29,7 +29,7 @@ from stage_runs import Watch
 from torch import Tensor
 
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.device import autocast, resolve_device, resolve_precision
+from wsss_cli.device import autocast
 from wsss_cli.methods.seenet import SeeNetNetwork
 from wsss_cli.stages import train
 from wsss_cli.tracking import Silent
@@ -56,12 +56,6 @@ def measure(
         rounds: Medians are of so many.
         device: Where to compute.
     """
-    network, _, _ = train.load_network(checkpoint)
-    if not isinstance(network, SeeNetNetwork):
-        raise SystemExit(f"{checkpoint} should hold a SeeNet")
-    where = resolve_device(device)
-    precision = resolve_precision("auto", where)
-    network.to(where).to(memory_format=torch.channels_last).train()
     watch = Watch("training")
     with tempfile.TemporaryDirectory() as made:
         config = TrainConfig(
@@ -74,11 +68,14 @@ def measure(
             device=device,
             overwrite=True,
         )
-        batches = list(train._batches(train.prepare(config, Silent()), None, 0))
+        plan = train.prepare(config, Silent())
+        batches = list(train._batches(plan, None, 0))
+        network = train.build_network(config, len(plan.tree.class_names), plan.weights)
+        network.to(plan.device).to(memory_format=torch.channels_last).train()
 
         def alone() -> None:
             for images, _ in batches:
-                _forward_and_backward(network, images, precision)
+                _forward_and_backward(network, images, plan.precision)
 
         def steps() -> None:
             with mock.patch.object(train, "_batches", lambda *_: iter(batches)):
