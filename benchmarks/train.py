@@ -1,0 +1,132 @@
+"""Time the steps of ``wsss train`` beside forward and backward alone, and an epoch beside them.
+
+    python benchmarks/train.py VOC2012 runs/default/train/checkpoint.pt
+
+SeeNet on VGG16, no block frozen, batches of 16 at 224, as ``wsss train`` makes them by default.
+Three ways, run in turn over the same batches:
+
+- forward and backward alone, in the same precision and memory format: the trunk on each batch as
+  it lies in memory, the three heads on its features (S_C's being S_B's once more), dropout on, the
+  mean of each head's maps, the gradient of their sum. No erasing, no labels, no losses, no
+  optimiser, no log;
+- the steps: the stage's run, whose batches lie in memory;
+- the epoch: the same run from JPEG. It stops after as many steps as asked for, since an epoch of
+  these takes no other course than the next.
+
+What the stage does before its first step and after its last is left out (``stage_runs.py`` says
+why); of the resumable states, one every 200 steps, few steps see none. All have the threads that
+torch takes by itself.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+import torch
+from ratios import Ratio, in_turn, machine, ratio_of, table
+from stage_runs import Watch
+from torch import Tensor
+
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.device import autocast
+from wsss_cli.methods.seenet import SeeNetNetwork
+from wsss_cli.stages import train
+from wsss_cli.tracking import Silent
+
+
+def measure(
+    data: Path,
+    checkpoint: Path,
+    *,
+    iterations: int = 8,
+    size: int = 224,
+    batch_size: int = 16,
+    rounds: int = 3,
+    device: str = "auto",
+) -> list[Ratio]:
+    """The steps against forward and backward alone, and an epoch against its steps.
+
+    Args:
+        data: Data set.
+        checkpoint: A SeeNet to go on from.
+        iterations: Steps of a round.
+        size: Side of the crops.
+        batch_size: Images a step.
+        rounds: Medians are of so many.
+        device: Where to compute.
+    """
+    watch = Watch("training")
+    with tempfile.TemporaryDirectory() as made:
+        config = TrainConfig(
+            data=data,
+            run=Path(made),
+            start=checkpoint,
+            iterations=iterations,
+            batch_size=batch_size,
+            crop=size,
+            device=device,
+            overwrite=True,
+        )
+        plan = train.prepare(config, Silent())
+        batches = list(train._batches(plan, None, 0))
+        network = train.build_network(config, len(plan.tree.class_names), plan.weights)
+        network.to(plan.device).to(memory_format=torch.channels_last).train()
+
+        def alone() -> None:
+            for images, _ in batches:
+                _forward_and_backward(network, images, plan.precision)
+
+        def steps() -> None:
+            with mock.patch.object(train, "_batches", lambda *_: iter(batches)):
+                train.run(config, track=watch)
+
+        seconds = in_turn(
+            {
+                "alone": watch.timed(alone),
+                "steps": steps,
+                "epoch": lambda: train.run(config, track=watch),
+            },
+            rounds,
+            clock=watch,
+        )
+    step = f"training step, SeeNet, batch {batch_size} at {size}"
+    return [
+        Ratio(
+            step, "forward and backward alone", ratio_of(seconds["steps"], seconds["alone"]), 1.1
+        ),
+        Ratio(
+            "training epoch from JPEG",
+            "the sum of its steps",
+            ratio_of(seconds["epoch"], seconds["steps"]),
+            1.05,
+        ),
+    ]
+
+
+def _forward_and_backward(network: SeeNetNetwork, images: Tensor, precision: str) -> None:
+    """Leaves the gradients of all parameters."""
+    network.zero_grad(set_to_none=True)
+    with autocast(images.device, precision):
+        features = network.trunk(images)
+        heads = (network.head_a, network.head_b, network.head_c or network.head_b)
+        total = torch.stack([head(features).float().mean() for head in heads]).sum()
+    total.backward()
+
+
+def main() -> None:
+    """Read the arguments, measure, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("data", type=Path, help="data set")
+    parser.add_argument("checkpoint", type=Path, help="of a SeeNet")
+    parser.add_argument("--iterations", type=int, default=8)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="auto")
+    print(machine() + "\n")
+    print(table(measure(**vars(parser.parse_args()))))
+
+
+if __name__ == "__main__":
+    main()
