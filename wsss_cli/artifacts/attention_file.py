@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -123,9 +124,9 @@ class AttentionFile(ImageGroups):
         Raises:
             WsssError: The image is not in the file, or its group is not in the layout.
         """
-        outline = self.outline(image_id)
+        outline, stored = self._outline(image_id)
         try:
-            maps = self._file[image_id]["maps"][()]
+            maps = stored[()]
         except ODDITIES as error:
             raise self._unreadable(image_id, error) from error
         if not _in_range(maps):
@@ -139,6 +140,11 @@ class AttentionFile(ImageGroups):
         Raises:
             WsssError: The image is not in the file, or its group is not in the layout.
         """
+        outline, _ = self._outline(image_id)
+        return outline
+
+    def _outline(self, image_id: str) -> tuple[ImageOutline, h5py.Dataset]:
+        """What :meth:`outline` gives, and the maps, found to fit and not read yet."""
         try:
             group = self._group(image_id)
             maps = self._data(image_id, group, "maps")
@@ -171,7 +177,7 @@ class AttentionFile(ImageGroups):
         self._require_size(image_id, height, width)
         if logits is not None and not self._fit(logits, most, class_ids):
             raise self._odd(image_id, f"has logits {logits.shape}; they should be ({most},) floats")
-        return ImageOutline(class_ids.astype(np.uint8), (height, width), logits)
+        return ImageOutline(class_ids.astype(np.uint8), (height, width), logits), maps
 
     def _fit(
         self, logits: npt.NDArray[np.generic], most: int, class_ids: npt.NDArray[np.integer]

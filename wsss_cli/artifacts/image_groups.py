@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType, TracebackType
@@ -233,13 +234,17 @@ class ImageGroups:
         """How many files the maps lie in, this one or those that it links to."""
         return len(self._linked) or 1
 
+    @cached_property
+    def _homes(self) -> tuple[Path, Path]:
+        """Names of the file's own folder, with links in them and without."""
+        folder = self.path.parent
+        return Path(os.path.normpath(folder.absolute())), folder.resolve()
+
     def _group(self, image_id: str) -> h5py.Group:
         """The group of an image, which must hold its data itself."""
         group = self._file[image_id]
         opened = Path(os.path.normpath(Path(group.file.filename).absolute()))
-        folder = self.path.parent
-        homes = (Path(os.path.normpath(folder.absolute())), folder.resolve())
-        if not any(opened.is_relative_to(home) for home in homes):
+        if not any(opened.is_relative_to(home) for home in self._homes):
             raise self._odd(image_id, f"lies in {opened}, outside the file's own folder")
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
