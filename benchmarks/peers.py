@@ -25,6 +25,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
+from math import nan
 from pathlib import Path
 
 import cv2
@@ -88,14 +89,10 @@ def measure(
     precisions = list(dict.fromkeys(("float32", resolve_precision("auto", where))))
     ways = {one: partial(_attend, ours, pixels, labels, one) for one in precisions}
     raw = torch.cat([one.maps[:, 0] for one in _raw(ours, pixels, labels, "float32")]).cpu().numpy()
-    peers = []
     for peer, (module, way, as_theirs) in PEERS.items():
-        if find_spec(module) is None:
-            print(f"{peer} is not installed, so its rows are left out: pip install {peer}\n")
-            continue
-        _require_same(peer, way(theirs, ready, labels), [as_theirs(one, size) for one in raw])
-        ways[peer] = partial(way, theirs, ready, labels)
-        peers.append(peer)
+        if find_spec(module) is not None:
+            _require_same(peer, way(theirs, ready, labels), [as_theirs(one, size) for one in raw])
+            ways[peer] = partial(way, theirs, ready, labels)
 
     watch = Watch("")
     seconds = in_turn({name: watch.timed(way) for name, way in ways.items()}, rounds, clock=watch)
@@ -103,11 +100,12 @@ def measure(
         Ratio(
             f"attention of a ResNet50 with 1.5 labels an image, {precision}",
             peer,
-            ratio_of(seconds[peer], seconds[precision]),
+            ratio_of(seconds[peer], seconds[precision]) if peer in seconds else nan,
             5 if precision == "float32" else None,
             higher=True,
+            missing=None if peer in seconds else f"{peer} is not installed (the extra bench)",
         )
-        for peer in peers
+        for peer in PEERS
         for precision in precisions
     ]
 
