@@ -47,7 +47,7 @@ def measure(run: Path, split: str, images: int, size: int) -> Iterator[Row]:
         network, config, _ = load_network(path)
         of_branch: dict[str, MeanShares] = {}
         for image_id, present in zip(image_ids, labels, strict=True):
-            target = torch.from_numpy(truth[image_id])
+            target = torch.tensor(truth[image_id])
             image = read_image(tree.image_path(image_id))
             for view in view_classes(network, config.method, image, present, size):
                 for name, attention in view.maps.items():

@@ -41,7 +41,7 @@ def main() -> None:
             curve.update(
                 torch.from_numpy(merged),
                 torch.from_numpy(found[0].class_ids).long(),
-                torch.from_numpy(read_label_map(tree.mask_path(image_id))),
+                torch.tensor(read_label_map(tree.mask_path(image_id))),
             )
     confusions = curve.confusions()
     miou = iou(confusions).nanmean(dim=-1)

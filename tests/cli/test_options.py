@@ -188,6 +188,11 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --momentum 1", "--momentum must be in [0, 1)"),
         ("train --delta-low 0.8", "--delta-low must be below --delta-high"),
         ("train --delta-background 0", "--delta-background must be above 0"),
+        ("train --delta-background 1.1", "--delta-background must be above 0 and at most 1"),
+        (
+            "train --delta-background 0.1 --no-background-branch",
+            "--delta-background is of S_C, which --no-background-branch leaves out",
+        ),
         ("train --lr-steps 9 --lr-steps 3", "--lr-steps must be ascending"),
         ("train --frozen-blocks 5", "--frozen-blocks must be 0 to 4"),
         ("train --method gradcam", "--method must be one of cam, aepsl, acol, gain, seenet, not"),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wsss_cli.configs.common import settings
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.methods import seenet
 from wsss_cli.methods.seenet import SeeNetNetwork
@@ -360,3 +361,9 @@ def test_image_whose_prior_is_empty_adds_nothing_to_the_third_loss(
     alone = float(first.losses(torch.empty(1), labels[:1])["c"].detach())
     assert float(both.detach()) == pytest.approx(alone / 2, rel=1e-5)
     assert alone > 0.1
+
+
+def test_trainings_from_before_the_threshold_of_s_c_stay_what_they_are() -> None:
+    """Unsaid, it leaves no trace in what a training is known by."""
+    assert "delta_background" not in settings(TrainConfig())
+    assert settings(TrainConfig(delta_background=0.1))["delta_background"] == 0.1

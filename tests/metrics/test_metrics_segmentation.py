@@ -170,3 +170,24 @@ def test_mean_iou_equals_the_macro_jaccard_index_of_torchmetrics() -> None:
     metric = classification.MulticlassJaccardIndex(5, average="macro", ignore_index=IGNORED)
     scores = segmentation.iou(segmentation.confusion_matrix(prediction, target, 5))
     assert float(scores.mean()) == pytest.approx(float(metric(prediction, target)), abs=1e-6)
+
+
+@pytest.mark.parametrize("part", [1, 7, 8, 9, 64])
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 9, 15, 16, 17, 65])
+def test_runs_end_where_they_end_and_no_part_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, part: int, length: int
+) -> None:
+    monkeypatch.setattr(segmentation, "PART", part)
+    rng = np.random.default_rng(length)
+    for longest in (1, 5, 40):
+        maps = [
+            np.repeat(
+                rng.choice(np.array([0, 1, 2, 255], np.uint8), length + 1),
+                rng.integers(1, longest + 1, length + 1),
+            )[:length]
+            for _ in range(2)
+        ]
+        expected = np.zeros((4, 4), int)
+        for predicted, true in zip(*maps, strict=True):
+            expected[min(true, 3), min(predicted, 3)] += 1
+        assert segmentation.joint_counts(*maps, 3).tolist() == expected.tolist()

@@ -36,8 +36,8 @@ class TrainConfig(CommonConfig):
             the trunk has, as in SeeNet.
         delta_high: Prior above which SeeNet erases a position.
         delta_low: Prior below which a position is background to SeeNet.
-        delta_background: Prior below which S_C looks; None is the middle of the two above, as in
-            the paper.
+        delta_background: Prior below which S_C must find nothing; None is the middle of the two
+            above, as in the paper.
         sign_flip: Reverse the background's sign; otherwise set it to zero.
         background_branch: Train S_C, which must find nothing on the background.
         share_background_head: Let S_C use S_B's weights, as the released model suggests.
@@ -115,8 +115,17 @@ class TrainConfig(CommonConfig):
             f"must be below --delta-high, both in [0, 1]; they are {self.delta_low} and "
             f"{self.delta_high}",
         )
-        low_c = self.delta_background
-        check(low_c is None or 0 < low_c <= 1, "delta_background", "must be above 0 and at most 1")
+        background = self.delta_background
+        check(
+            background is None or 0 < background <= 1,
+            "delta_background",
+            "must be above 0 and at most 1",
+        )
+        check(
+            background is None or self.background_branch,
+            "delta_background",
+            "is of S_C, which --no-background-branch leaves out; give one of them",
+        )
         channels = self.head_channels
         check(channels is None or channels > 0, "head_channels", "must be above 0")
         # At 0 even an image in which nothing has been found would be erased as a whole.
@@ -126,9 +135,11 @@ class TrainConfig(CommonConfig):
         check(self.gain_alpha >= 0, "gain_alpha", "must be 0 or more")
 
     def idle(self) -> frozenset[str]:
-        """The settings of other methods, and of erasing where nothing is erased."""
+        """Settings of other methods, of erasing where nothing is erased, and unsaid ones."""
         erasing = {"erase_threshold"} if self.erase is None else set()
-        return frozenset({*self._of_other_methods(), *erasing})
+        # Trainings made before this could be chosen did what None does.
+        unsaid = {"delta_background"} if self.delta_background is None else set()
+        return frozenset({*self._of_other_methods(), *erasing, *unsaid})
 
     def _of_other_methods(self) -> dict[str, str]:
         """Settings that another method owns, with its name."""

@@ -1,4 +1,4 @@
-"""Pictures that viewers turn, and what other tools draw for them.
+"""What other tools draw for pictures: of the picture's size, and not turned.
 
 A camera held upright stores its pixels lying on their side, and says so in EXIF. Pixels are used
 here as Pillow decodes them: as they are stored, but for TIFF, which it turns. Of the tools that
@@ -31,7 +31,7 @@ def require_size(
         what: File, or image of a file, for the message.
         found: Its size (H, W).
         size: (H, W) of the image, or of what lies on it.
-        beside: What has that size, for the message.
+        beside: What has that size, for the message; with its verb where it needs one.
 
     Raises:
         WsssError: The sizes differ.

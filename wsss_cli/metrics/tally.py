@@ -65,7 +65,7 @@ class Tally:
         return (self.confusion.sum(dim=-1) + self.missed) > 0
 
     def counted(self, predicted_ignore: str) -> tuple[Tensor, Tensor]:
-        """The confusion and the missed pixels under a convention for predicted 255."""
+        """The (..., L, L) confusion and (..., L) missed pixels, given what a 255 counts as."""
         confusion, missed = self.confusion, self.missed
         if predicted_ignore == "background":
             confusion = confusion.clone()

@@ -30,7 +30,7 @@ def strongest_label(scores: Tensor, background: Tensor, class_ids: Tensor) -> Te
         (H, W) uint8: 0 or one of ``class_ids``; a tie goes to background, then to the first class.
     """
     label_map, best = torch.zeros_like(background, dtype=torch.uint8), background  # (H, W) each
-    # One class after another takes a quarter of the time of max, which finds places too.
+    # One class after another takes less time than max, which finds places too.
     for score, class_id in zip(scores, class_ids.to(torch.uint8), strict=True):
         label_map.masked_fill_(score > best, class_id)
         best = torch.maximum(best, score)

@@ -38,7 +38,7 @@ class _Counts:
 
     Attributes:
         tallies: Of what is scored, its rival and the baselines, by name.
-        style: Of the truth's borders; None where it has one label only.
+        style: Of the truth's borders; None where none was found.
         boundary: (2, L) overlap of the boundary regions, if asked for.
         trimap: (W, 2, L) overlap in the band of each width, if asked for.
     """
