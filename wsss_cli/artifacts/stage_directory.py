@@ -27,8 +27,6 @@ REMOVING = "removing"
 WAY_OUT = "pass --overwrite to replace it, or --run DIR to keep both"
 # The stages that keep a directory in the run, in the order of the chain.
 STAGES = ("train", "attend", "saliency", "proxy", "segment", "crf")
-# What a message says of a setting that a manifest does not have.
-_UNKNOWN = "not known"
 _PACKAGES = ("wsss-cli", "torch", "torchvision", "numpy", "opencv-python", "h5py", "pillow")
 
 
@@ -175,11 +173,10 @@ class StageDirectory:
 
     def _differences(self, manifest: Mapping[str, Any]) -> str:
         settings, inputs = manifest.get("settings", {}), manifest.get("inputs", {})
-        now_set = {name: _as_json(value) for name, value in self.settings.items()}
         changed = [
-            f"{name} {settings.get(name, _UNKNOWN)} there, {now_set.get(name, _UNKNOWN)} now"
-            for name in sorted({*settings, *now_set})
-            if settings.get(name, _UNKNOWN) != now_set.get(name, _UNKNOWN)
+            f"{name} {settings.get(name)} there, {self.settings.get(name)} now"
+            for name in sorted({*settings, *self.settings})
+            if settings.get(name) != _as_json(self.settings.get(name))
         ]
         for role in sorted({*inputs, *self.inputs}):
             now = self.inputs.get(role)
@@ -187,7 +184,9 @@ class StageDirectory:
                 changed.append(f"its input {role} has changed")
         if manifest.get("stage_version") != self.stage_version:
             changed.append("it was made by another version of this stage")
-        return "; ".join(changed) or "its manifest is from another stage"
+        if manifest.get("stage") != self.stage:
+            changed.append("its manifest is from another stage")
+        return "; ".join(changed) or "the wsss that made it knew other settings"
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
