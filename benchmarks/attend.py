@@ -16,7 +16,6 @@ What the stage does before its first image is left out (``stage_runs.py`` says w
 threads that torch takes by itself.
 """
 
-import argparse
 import copy
 import tempfile
 from pathlib import Path
@@ -26,8 +25,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from ratios import Ratio, in_turn, machine, ratio_of, table
-from stage_runs import SPLIT, Watch, one_and_two_labels, tree_of
+from ratios import Ratio, as_script, in_turn, ratio_of
+from stage_runs import SPLIT, Watch, one_and_two_labels, tree_of, voc_tree
 from torch import Tensor
 
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
@@ -71,10 +70,10 @@ def measure(
         rounds: Medians are of so many.
         device: Where to compute.
     """
-    whole = VocTree.find(data)
+    whole = voc_tree(data)
     network, _, _ = load_network(checkpoint)
-    if whole is None or not isinstance(network, SeeNetNetwork):
-        raise SystemExit(f"{data} should be a VOC tree and {checkpoint} hold a SeeNet")
+    if not isinstance(network, SeeNetNetwork):
+        raise SystemExit(f"{checkpoint} should hold a SeeNet")
     where = resolve_device(device)
     precision = resolve_precision("auto", where)
     planar = copy.deepcopy(network).to(where)
@@ -183,20 +182,5 @@ def _require_same_maps(tree: VocTree, index: Path, folder: Path) -> None:
         raise SystemExit(f"the loop's maps are others: their mean correlation is {mean:.4f}")
 
 
-def main() -> None:
-    """Read the arguments, measure, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, help="VOC tree")
-    parser.add_argument("checkpoint", type=Path, help="of a trained SeeNet")
-    parser.add_argument("--split", default="val")
-    parser.add_argument("--images", type=int, default=64)
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--device", default="auto")
-    print(machine() + "\n")
-    print(table(measure(**vars(parser.parse_args()))))
-
-
 if __name__ == "__main__":
-    main()
+    as_script(measure, data="VOC tree", checkpoint="of a trained SeeNet")

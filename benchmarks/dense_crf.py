@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from ratios import Ratio, in_turn, machine, ratio_of, table
+from ratios import Ratio, in_turn, ratio_of, show
 from torch import Tensor
 from torch.nn import functional
 
@@ -46,8 +46,7 @@ def main() -> None:
     parser.add_argument("--labels", nargs="+", default=list(GOALS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cold", action="store_true", help="keep nothing between images")
-    ratios = measure(**vars(parser.parse_args()))
-    print(f"{machine()}\n\n{table(ratios)}")
+    show(measure(**vars(parser.parse_args())))
 
 
 def measure(

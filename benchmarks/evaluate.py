@@ -6,11 +6,9 @@ Of label maps: the same PNG files through ``evaluate``, through torchmetrics' Ja
 its checks of the values, which cost it more still), and only decoded. Of attention: 100 thresholds
 in one pass, and as scripts of this field do it, the maps read anew for each threshold, and kindly,
 read once. All ways must find the same mIoU. One thread; seconds of the processor count, which other
-work on the machine hardly changes. torchmetrics is in
-the extra ``bench``.
+work on the machine hardly changes. torchmetrics is in the extra ``bench``.
 """
 
-import argparse
 import time
 from collections.abc import Callable, Iterator, Mapping
 from math import isclose, nan
@@ -21,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from ratios import Ratio, in_turn, machine, ratio_of, table
+from ratios import Ratio, as_script, in_turn, ratio_of
+from stage_runs import voc_tree
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.configs.evaluate import EvaluateConfig
@@ -34,18 +33,6 @@ from wsss_cli.stages.evaluate import THRESHOLDS, run
 from wsss_cli.tracking import Silent
 
 Pair = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
-
-
-def main() -> None:
-    """Read the arguments, measure, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, help="VOC tree")
-    parser.add_argument("pred", type=Path, help="folder of label maps without 255")
-    parser.add_argument("--attention", type=Path, help="attention file of images with masks")
-    parser.add_argument("--attention-images", type=int, default=10, help="so many of its images")
-    parser.add_argument("--rounds", type=int, default=3)
-    ratios = measure(**vars(parser.parse_args()))
-    print(f"{machine()}\n\n{table(ratios)}")
 
 
 def measure(
@@ -63,9 +50,7 @@ def measure(
     """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    tree = VocTree.find(data)
-    if tree is None:
-        raise SystemExit(f"{data} should be a VOC tree")
+    tree = voc_tree(data)
     rows = label_maps(tree, pred, rounds)
     if attention is not None:
         rows += curve(tree, attention, attention_images, rounds)
@@ -202,4 +187,10 @@ def _in_turn(
 
 
 if __name__ == "__main__":
-    main()
+    as_script(
+        measure,
+        data="VOC tree",
+        pred="folder of label maps without 255",
+        attention="attention file of images with masks",
+        attention_images="so many of its images",
+    )

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ratios import Ratio, machine, table
+from ratios import Ratio, show
 
 from wsss_cli.data.synthetic import draw_voc_tree
 
@@ -43,7 +43,8 @@ def main() -> None:
     print("|---|" + "---|" * len(args.counts))
     for stage, mebibytes in found.items():
         print(f"| `{stage}` | " + " | ".join(f"{peak:.0f}" for peak in mebibytes) + " |")
-    print(f"\n{machine()}\n\n{table(growth(found, args.counts))}")
+    print()
+    show(growth(found, args.counts))
 
 
 def measure(*, counts: Sequence[int] = COUNTS) -> list[Ratio]:

@@ -19,7 +19,6 @@ bfloat16, ``wsss attend`` takes it, so the ratio for it stands beside.
 ``pip install grad-cam torchcam``; the rows of a peer that is not there are left out.
 """
 
-import argparse
 import copy
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -32,14 +31,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from ratios import Ratio, in_turn, machine, ratio_of, table
-from stage_runs import Watch, one_and_two_labels
+from ratios import Ratio, as_script, in_turn, ratio_of
+from stage_runs import Watch, one_and_two_labels, voc_tree
 from torch import Tensor, nn
 from torchvision.models import ResNet, resnet50
 
 from wsss_cli.data.images import read_image
 from wsss_cli.data.resizing import resize_image
-from wsss_cli.data.voc import VocTree
 from wsss_cli.device import autocast, resolve_device, resolve_precision
 from wsss_cli.models.classifier import Classifier
 from wsss_cli.models.trunks import TORCHVISION_PREPROCESSING, Trunk
@@ -72,9 +70,7 @@ def measure(
         rounds: Medians are of so many.
         device: Where to compute.
     """
-    tree = VocTree.find(data)
-    if tree is None:
-        raise SystemExit(f"{data} should be a VOC tree")
+    tree = voc_tree(data)
     where = resolve_device(device)
     torch.manual_seed(0)
     theirs = resnet50(num_classes=len(tree.class_names)).eval().to(where)
@@ -195,18 +191,5 @@ def _require_same(peer: str, theirs: Maps, ours: Maps) -> None:
         raise SystemExit(f"the maps of {peer} differ from ours by {most:.1e}")
 
 
-def main() -> None:
-    """Read the arguments, measure, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, help="VOC tree")
-    parser.add_argument("--split", default="val")
-    parser.add_argument("--images", type=int, default=16)
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--device", default="auto")
-    print(machine() + "\n")
-    print(table(measure(**vars(parser.parse_args()))))
-
-
 if __name__ == "__main__":
-    main()
+    as_script(measure, data="VOC tree")

@@ -8,7 +8,6 @@ read, no rule, no file written. One thread; seconds of the processor count, so w
 does not.
 """
 
-import argparse
 import io
 import time
 from pathlib import Path
@@ -18,21 +17,11 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
-from ratios import Ratio, in_turn, machine, ratio_of, table
+from ratios import Ratio, as_script, in_turn, ratio_of
 
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.stages.proxy import run
 from wsss_cli.tracking import Silent
-
-
-def main() -> None:
-    """Read the arguments, measure, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("attention", type=Path, help="attention file")
-    parser.add_argument("saliency", type=Path, help="folder of saliency maps, PNG by image id")
-    parser.add_argument("--rounds", type=int, default=3)
-    ratios = measure(**vars(parser.parse_args()))
-    print(f"{machine()}\n\n{table(ratios)}")
 
 
 def measure(attention: Path, saliency: Path, *, rounds: int = 3) -> list[Ratio]:
@@ -65,4 +54,6 @@ def measure(attention: Path, saliency: Path, *, rounds: int = 3) -> list[Ratio]:
 
 
 if __name__ == "__main__":
-    main()
+    as_script(
+        measure, attention="attention file", saliency="folder of saliency maps, PNG by image id"
+    )

@@ -4,12 +4,14 @@ Absolute times drift with whatever else the machine does. Two ways run in turn d
 the ratio of their medians is what is kept, compared with a goal, and with earlier ratios.
 """
 
+import argparse
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import getdoc, getmodule, signature
 from pathlib import Path
 
 
@@ -87,6 +89,33 @@ def table(ratios: Sequence[Ratio]) -> str:
         value = f"{row.value:.2f}" if row.missing is None else f"not measured: {row.missing}"
         lines.append(f"| {row.what} | {row.against} | {value} | {goal}{missed} |")
     return "\n".join(lines)
+
+
+def as_script(measure: Callable[..., Sequence[Ratio]], **described: str) -> None:
+    """Measure as a command asks for it, and print the table.
+
+    Args:
+        measure: Of a benchmark. Its parameters without default are paths to be given in order, the
+            others are options.
+        described: What some of them are, for the help.
+    """
+    about = (getdoc(getmodule(measure)) or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(description=about)
+    for name, parameter in signature(measure).parameters.items():
+        default, text = parameter.default, described.get(name)
+        if default is parameter.empty:
+            parser.add_argument(name, type=Path, help=text)
+        else:
+            kind = Path if default is None else type(default)
+            parser.add_argument(
+                f"--{name.replace('_', '-')}", type=kind, default=default, help=text
+            )
+    show(measure(**vars(parser.parse_args())))
+
+
+def show(ratios: Sequence[Ratio]) -> None:
+    """Print the machine and the table."""
+    print(f"{machine()}\n\n{table(ratios)}")
 
 
 def _processor() -> str:

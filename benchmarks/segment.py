@@ -18,15 +18,14 @@ What the stage does before its first step or image and after its last is left ou
 (``stage_runs.py`` says why). All have the threads that torch takes by itself.
 """
 
-import argparse
 import tempfile
 from itertools import product
 from pathlib import Path
 from unittest import mock
 
 import torch
-from ratios import Ratio, in_turn, machine, ratio_of, table
-from stage_runs import SPLIT, Watch, tree_of
+from ratios import Ratio, as_script, in_turn, ratio_of
+from stage_runs import SPLIT, Watch, tree_of, voc_tree
 from torch import Tensor
 from torch.nn import functional
 
@@ -66,9 +65,7 @@ def measure(
         rounds: Medians are of so many.
         device: Where to compute.
     """
-    tree = VocTree.find(data)
-    if tree is None:
-        raise SystemExit(f"{data} should be a VOC tree")
+    tree = voc_tree(data)
     with tempfile.TemporaryDirectory() as made:
         image_ids = tree.image_ids(split)
         few = tree_of(tree, image_ids[:: len(image_ids) // images][:images], Path(made))
@@ -163,21 +160,5 @@ def _views(network: DeepLabLargeFOV, tree: VocTree, config: SegmentConfig) -> li
     return views
 
 
-def main() -> None:
-    """Read the arguments, measure, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, help="VOC tree with masks")
-    parser.add_argument("checkpoint", type=Path, help="of a segmentation network")
-    parser.add_argument("--iterations", type=int, default=3)
-    parser.add_argument("--size", type=int, default=321)
-    parser.add_argument("--batch-size", type=int, default=10)
-    parser.add_argument("--split", default="val")
-    parser.add_argument("--images", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--device", default="auto")
-    print(machine() + "\n")
-    print(table(measure(**vars(parser.parse_args()))))
-
-
 if __name__ == "__main__":
-    main()
+    as_script(measure, data="VOC tree with masks", checkpoint="of a segmentation network")

@@ -75,6 +75,18 @@ def _wait() -> None:
         torch.cuda.synchronize()
 
 
+def voc_tree(data: Path) -> VocTree:
+    """The VOC tree there.
+
+    Raises:
+        SystemExit: There is none.
+    """
+    tree = VocTree.find(data)
+    if tree is None:
+        raise SystemExit(f"{data} should be a VOC tree")
+    return tree
+
+
 def one_and_two_labels(tree: VocTree, split: str, images: int) -> list[str]:
     """Image ids of a split, 1.5 labels each: half of them have one label, the others two.
 

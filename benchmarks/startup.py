@@ -7,7 +7,6 @@ machine. Bytecode is kept, as Python does unless told otherwise. The second row 
 itself, since a person's patience is no ratio.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -15,17 +14,9 @@ import sys
 from math import nan
 from pathlib import Path
 
-from ratios import Ratio, in_turn, machine, ratio_of, table
+from ratios import Ratio, as_script, in_turn, ratio_of
 
 HELP, PASS, SECOND = "wsss --help", "python -c pass", "a second"
-
-
-def main() -> None:
-    """Read the arguments, measure, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=15)
-    ratios = measure(**vars(parser.parse_args()))
-    print(f"{machine()}\n\n{table(ratios)}")
 
 
 def measure(*, rounds: int = 15) -> list[Ratio]:
@@ -56,4 +47,4 @@ def _run(command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_script(measure)

@@ -18,13 +18,12 @@ why); of the resumable states, one every 200 steps, few steps see none. All have
 torch takes by itself.
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 from unittest import mock
 
 import torch
-from ratios import Ratio, in_turn, machine, ratio_of, table
+from ratios import Ratio, as_script, in_turn, ratio_of
 from stage_runs import Watch
 from torch import Tensor
 
@@ -114,19 +113,5 @@ def _forward_and_backward(network: SeeNetNetwork, images: Tensor, precision: str
     total.backward()
 
 
-def main() -> None:
-    """Read the arguments, measure, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, help="data set")
-    parser.add_argument("checkpoint", type=Path, help="of a SeeNet")
-    parser.add_argument("--iterations", type=int, default=8)
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--device", default="auto")
-    print(machine() + "\n")
-    print(table(measure(**vars(parser.parse_args()))))
-
-
 if __name__ == "__main__":
-    main()
+    as_script(measure, data="data set", checkpoint="of a SeeNet")

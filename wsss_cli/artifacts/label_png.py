@@ -58,7 +58,7 @@ def read_label_map(path: Path, *, num_labels: int | None = None) -> npt.NDArray[
         raise WsssError(f"{path} {_what_it_holds(image)}")
     label_map: npt.NDArray[np.uint8] = np.asarray(image)
     # 255 wraps round to 0, so a look at the largest finds what is no label.
-    if num_labels is not None and label_map.size and (label_map + np.uint8(1)).max() > num_labels:
+    if num_labels is not None and label_map.size and (label_map + 1).max() > num_labels:
         wrong = label_map[(label_map >= num_labels) & (label_map != IGNORE)]
         raise WsssError(
             f"{path} has the value {wrong[0]}, which is neither a label 0..{num_labels - 1} "
