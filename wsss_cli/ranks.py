@@ -176,8 +176,8 @@ def _group() -> Iterator[Any]:
     except (RuntimeError, ValueError) as error:  # a connection's end, or incomplete settings
         reason = str(error).partition(". ")[0].strip()  # gloo goes on with advice of its own
         raise WsssError(
-            f"rank {rank()} of {world()} cannot reach the others ({reason}); if one of them ended, "
-            "its own message says why: run the same command again to continue"
+            f"the other ranks cannot be reached ({reason}); if one of them ended, its own message "
+            "says why: run the same command again to continue"
         ) from error
 
 

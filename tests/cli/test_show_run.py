@@ -1,5 +1,6 @@
 """``wsss show RUN``: sizes, what is stale, and that the commands it names make it fresh again."""
 
+import json
 import os
 import shlex
 import shutil
@@ -158,6 +159,19 @@ def test_what_follows_a_new_training_is_stale_until_made_again(
     stages = _show(wsss, run)
     assert not any(found["stale"] for found in stages.values())
     assert settings == {stage: found["settings"] for stage, found in stages.items()}
+
+
+def test_what_another_version_made_is_stale_until_made_again(wsss: Command, run: Path) -> None:
+    manifest = run / "proxy/manifest.json"
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**content, "stage_version": 0}))
+    stages = _show(wsss, run)
+    assert stages["proxy"]["stale"] == ["it was made by another version of this stage"]
+    assert not stages["attend"]["stale"]
+    assert "made by proxy, which is stale" in stages["segment"]["stale"][0]
+    done = wsss(*shlex.split(stages["proxy"]["again"])[1:])
+    assert done.code == 0, done.err
+    assert not any(found["stale"] for found in _show(wsss, run).values())
 
 
 def test_changed_labels_masks_and_maps_are_noticed(

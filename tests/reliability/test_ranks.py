@@ -165,7 +165,7 @@ def test_a_rank_that_dies_ends_all_and_another_number_of_ranks_goes_on(
     assert processes[1].returncode == -signal.SIGKILL
     for number in (0, 2):
         assert processes[number].returncode == 1
-        assert "cannot reach the others" in ended[number][1]
+        assert "the other ranks cannot be reached" in ended[number][1]
         assert "Traceback" not in ended[number][1]
     assert not (killed / "train" / "checkpoint.pt").exists()
     run_ranks(2, [*_train(crowd, killed, 40), *slowly])
@@ -195,7 +195,7 @@ def test_what_the_first_process_alone_refuses_ends_the_others(
     ended = _refused([*_train(crowd, tmp_path), "--seed", "9"])
     assert [code for code, _ in ended] == [2, 1]
     assert "holds another result (seed 0 there, 9 now)" in ended[0][1]
-    assert "cannot reach the others" in ended[1][1]
+    assert "the other ranks cannot be reached" in ended[1][1]
 
 
 def _refused(arguments: list[object]) -> list[tuple[int, str]]:

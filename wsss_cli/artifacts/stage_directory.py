@@ -25,8 +25,10 @@ LOCK = ".lock"
 # Status of an artifact whose files are being removed to make room for another.
 REMOVING = "removing"
 WAY_OUT = "pass --overwrite to replace it, or --run DIR to keep both"
-# The stages that keep a directory in the run, in the order of the chain.
-STAGES = ("train", "attend", "saliency", "proxy", "segment", "crf")
+# The stages that keep a directory in the run, in the order of the chain, each with its version:
+# raised when the stage's code changes its results.
+STAGES = {"train": 2, "attend": 2, "saliency": 1, "proxy": 1, "segment": 3, "crf": 1}
+ANOTHER_VERSION = "it was made by another version of this stage"
 _PACKAGES = ("wsss-cli", "torch", "torchvision", "numpy", "opencv-python", "h5py", "pillow")
 
 
@@ -183,7 +185,7 @@ class StageDirectory:
             if now is None or inputs.get(role, {}).get("fingerprint") != now.fingerprint:
                 changed.append(f"its input {role} has changed")
         if manifest.get("stage_version") != self.stage_version:
-            changed.append("it was made by another version of this stage")
+            changed.append(ANOTHER_VERSION)
         if manifest.get("stage") != self.stage:
             changed.append("its manifest is from another stage")
         return "; ".join(changed) or "the wsss that made it knew other settings"

@@ -24,7 +24,7 @@ from wsss_cli.artifacts.file_names import class_word
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.heatmap_png import write_heatmap
 from wsss_cli.artifacts.image_groups import SHARD_IMAGES, SHARDS, shard_path, write_index
-from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_complete
+from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory, require_complete
 from wsss_cli.configs.attend import PREDICTED, AttendConfig
 from wsss_cli.configs.common import record, settings
 from wsss_cli.data.data_set import DataSet
@@ -44,7 +44,6 @@ from wsss_cli.stages.rounds import check_mined, mined_before, mined_regions
 from wsss_cli.stages.train import CHECKPOINT_FILE, load_network
 from wsss_cli.tracking import Track
 
-STAGE_VERSION = 2
 HEATMAPS = "heatmaps"
 OWNED = (INDEX, f"{SHARDS}/*.h5")
 EXTRAS = (f"{HEATMAPS}/*.png",)
@@ -124,7 +123,7 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
     directory = StageDirectory(
         path=config.run / "attend",
         stage="attend",
-        stage_version=STAGE_VERSION,
+        stage_version=STAGES["attend"],
         settings={**settings(config), "split": split, "precision": precision},
         inputs=inputs,
         owned=OWNED,

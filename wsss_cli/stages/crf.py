@@ -14,7 +14,7 @@ from wsss_cli import ranks
 from wsss_cli.artifacts.label_png import write_label_map
 from wsss_cli.artifacts.score_file import ScoreFile
 from wsss_cli.artifacts.soft_map_folder import SoftMapFolder
-from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.data.data_set import DataSet
@@ -30,7 +30,6 @@ from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
 
-STAGE_VERSION = 1
 REFINED = "labels"
 OWNED = (f"{REFINED}/*.png",)
 
@@ -79,7 +78,7 @@ def prepare(config: CrfConfig, track: Track) -> CrfPlan:
     directory = StageDirectory(
         path=config.run / "crf",
         stage="crf",
-        stage_version=STAGE_VERSION,
+        stage_version=STAGES["crf"],
         settings={**settings(config), **asdict(config.chosen)},
         inputs={
             "scores": Input(scores.resolve(), made_by),

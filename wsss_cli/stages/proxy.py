@@ -13,7 +13,7 @@ from wsss_cli import ranks
 from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention
 from wsss_cli.artifacts.fingerprint import files_fingerprint
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
-from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
 from wsss_cli.configs.common import option, record, settings
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy import ProxyConfig
@@ -32,7 +32,6 @@ from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
 
-STAGE_VERSION = 1
 LABELS = "labels"
 OWNED = (f"{LABELS}/*.png",)
 
@@ -109,7 +108,7 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
         directory = StageDirectory(
             path=config.run / "proxy",
             stage="proxy",
-            stage_version=STAGE_VERSION,
+            stage_version=STAGES["proxy"],
             settings=settings(config),
             inputs={
                 "attention": Input(attention.resolve(), file.fingerprint()),

@@ -11,7 +11,7 @@ import numpy as np
 from wsss_cli import ranks
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.plain_png import write_png
-from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.saliency import SALIENCY_MODELS, UNSUPERVISED, SaliencyConfig
 from wsss_cli.data.data_set import DataSet
@@ -28,7 +28,6 @@ from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
 
-STAGE_VERSION = 1
 OWNED = (f"{MAPS}/*.png", f"{SECOND_MAPS}/*.png")
 # From this saliency on the first pass's object is painted over for the second one. Chaudhry et al.,
 # "Discovering Class-Specific Pixels for Weakly-Supervised Semantic Segmentation", BMVC 2017, as
@@ -89,7 +88,7 @@ def prepare(config: SaliencyConfig, track: Track) -> SaliencyPlan:
     directory = StageDirectory(
         path=config.run / "saliency",
         stage="saliency",
-        stage_version=STAGE_VERSION,
+        stage_version=STAGES["saliency"],
         settings={**settings(config), "split": split},
         inputs={
             "images": Input(tree.root, tree.fingerprint(image_ids, None)),

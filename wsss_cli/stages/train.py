@@ -20,7 +20,7 @@ from wsss_cli.artifacts.checkpoint import (
     write_checkpoint,
 )
 from wsss_cli.artifacts.metrics_log import METRICS_FILE
-from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
 from wsss_cli.artifacts.tensorboard_events import EVENTS, require_tensorboard
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.train import TrainConfig
@@ -52,7 +52,6 @@ from wsss_cli.stages.report import Report
 from wsss_cli.stages.rounds import check_mined, mined_regions
 from wsss_cli.tracking import Track
 
-STAGE_VERSION = 2
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_KIND = "attention"
 SNAPSHOTS = "snapshots"
@@ -118,7 +117,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     directory = StageDirectory(
         path=config.run / "train",
         stage="train",
-        stage_version=STAGE_VERSION,
+        stage_version=STAGES["train"],
         settings={**settings(config), "split": split, "precision": precision},
         inputs=inputs,
         owned=OWNED,

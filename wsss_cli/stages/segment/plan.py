@@ -13,7 +13,7 @@ from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.image_groups import SHARDS
 from wsss_cli.artifacts.metrics_log import METRICS_FILE
 from wsss_cli.artifacts.score_file import INDEX
-from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
 from wsss_cli.artifacts.tensorboard_events import EVENTS, require_tensorboard
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.segment import SegmentConfig
@@ -30,7 +30,6 @@ from wsss_cli.stages.segment.solver import solver_constants
 from wsss_cli.stages.supervision import check_label_maps, find_confidence, find_supervision
 from wsss_cli.tracking import Track
 
-STAGE_VERSION = 3
 PREDICTIONS = "predictions"
 OWNED = (CHECKPOINT_FILE, METRICS_FILE, f"{PREDICTIONS}/*.png")
 EXTRAS = (INDEX, f"{SHARDS}/*.h5", EVENTS)
@@ -120,7 +119,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     directory = StageDirectory(
         path=config.run / "segment",
         stage="segment",
-        stage_version=STAGE_VERSION,
+        stage_version=STAGES["segment"],
         settings={**settings(config), "model": model, "precision": precision},
         inputs=inputs,
         owned=OWNED,

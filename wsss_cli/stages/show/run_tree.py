@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.atomic import read_json
-from wsss_cli.artifacts.stage_directory import STAGES, is_claimed, lacking, read_manifests
+from wsss_cli.artifacts.stage_directory import (
+    ANOTHER_VERSION,
+    STAGES,
+    is_claimed,
+    lacking,
+    read_manifests,
+)
 from wsss_cli.configs.evaluate import SCORED_STAGE
 from wsss_cli.errors import UsageError
 from wsss_cli.stages.show.command_again import command_again
@@ -76,6 +82,8 @@ def _stage(
         maker = _maker(run, given["path"])
         if role not in changed and before.get(maker, {}).get("stale"):
             stale.append(f"its input {role} is made by {maker}, which is stale")
+    if manifest.get("stage_version") != STAGES[stage]:
+        stale.append(ANOTHER_VERSION)
     lost = lacking(run / stage, manifest)
     whole = manifest["status"] == "complete"
     in_progress = not whole and is_claimed(run / stage)
