@@ -2,7 +2,7 @@
 
     python benchmarks/attend.py VOC2012 runs/default/train/checkpoint.pt
 
-The images have 1.5 labels on average: half of them one, half two. Three ways, run in turn:
+The images have 1.5 labels on average: half of them one, half two. Four ways, run in turn:
 
 - the stage's run with mirroring, JPEG to HDF5, in a folder that is made and removed;
 - the bare trunk: the layers conv1_1 .. relu5_3 of the same network on tensors that lie in memory,
@@ -10,7 +10,11 @@ The images have 1.5 labels on average: half of them one, half two. Three ways, r
   memory format. It has no heads, which cost SeeNet a seventh of the trunk's multiplications here;
 - the loop, as research code does it: image by image and label by label, JPEG to ``.npy``, the
   whole network once for each orientation and present label, float32, no batches, no channels_last,
-  nothing at the same time. Its maps must be the stage's but for precision, or nothing is reported.
+  nothing at the same time. Its maps must be the stage's but for precision, or nothing is reported;
+- decoding: the JPEGs read and resized by as many threads as the stage has for it, and nothing else.
+
+How much of what the device can convolve the trunk gets in the stage is the last row
+(``convolutions.py``).
 
 What the stage does before its first image is left out (``stage_runs.py`` says why). All have the
 threads that torch takes by itself.
@@ -24,6 +28,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from convolutions import AT_BEST, fastest_convolution, flops_of
 from PIL import Image
 from ratios import Ratio, as_script, in_turn, ratio_of
 from stage_runs import SPLIT, Watch, one_and_two_labels, tree_of, voc_tree
@@ -32,9 +37,10 @@ from torch import Tensor
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.data.images import read_image
+from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import resize_image
 from wsss_cli.data.voc import VocTree
-from wsss_cli.device import autocast, resolve_device, resolve_precision
+from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
 from wsss_cli.methods.seenet import SeeNetNetwork
 from wsss_cli.models.trunks import Trunk
 from wsss_cli.stages.attend import run
@@ -99,15 +105,26 @@ def measure(
                 for batch in batches:
                     trunk.features(batch)
 
+        def decoding() -> None:
+            def load(image_id: str) -> object:
+                return resize_image(read_image(tree.image_path(image_id)), (size, size))
+
+            for _ in prefetch(load, tree.image_ids(SPLIT), resolve_workers(config.workers)):
+                pass
+
+        best = fastest_convolution(where, precision)
         seconds = in_turn(
             {
                 "stage": lambda: run(config, track=watch),
                 "trunk": watch.timed(trunk_alone),
                 "loop": watch.timed(lambda: _loop(planar, tree, size, folder)),
+                "decoding": watch.timed(decoding),
+                "convolution": watch.timed(best),
             },
             rounds,
             clock=watch,
         )
+        at_best = best.seconds_for(flops_of(trunk_alone), seconds["convolution"])
         _require_same_maps(tree, config.run / "attend" / INDEX, folder)
     what = f"attend, VGG16 at {size} mirrored, 1.5 labels an image"
     return [
@@ -115,6 +132,10 @@ def measure(
         Ratio(
             what, "a loop over labels", ratio_of(seconds["loop"], seconds["stage"]), 8, higher=True
         ),
+        Ratio(
+            "decoding and resizing its JPEGs", what, ratio_of(seconds["decoding"], seconds["stage"])
+        ),
+        Ratio(what, AT_BEST, ratio_of([at_best], seconds["stage"]), higher=True),
     ]
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from unittest import mock
 
 import torch
+from convolutions import AT_BEST, fastest_convolution, flops_of
 from ratios import Ratio, as_script, in_turn, ratio_of
 from stage_runs import SPLIT, Watch, tree_of, voc_tree
 from torch import Tensor
@@ -87,10 +88,10 @@ def measure(
             device=device,
             overwrite=True,
         )
-        return [_steps(learning, rounds), _prediction(predicting, few, rounds)]
+        return [*_steps(learning, rounds), *_prediction(predicting, few, rounds)]
 
 
-def _steps(config: SegmentConfig, rounds: int) -> Ratio:
+def _steps(config: SegmentConfig, rounds: int) -> list[Ratio]:
     plan = prepare(config, Silent())
     plan.directory.path.mkdir(parents=True)
     batches = list(training._batches(plan)(0))
@@ -108,16 +109,22 @@ def _steps(config: SegmentConfig, rounds: int) -> Ratio:
         with mock.patch.object(training, "_batches", lambda _: lambda start: iter(batches)):
             training.train(plan, training.untrained(plan), watch)
 
-    seconds = in_turn({"alone": watch.timed(alone), "steps": steps}, rounds, clock=watch)
-    return Ratio(
-        f"training step, DeepLab-LargeFOV, batch {config.batch_size} at {config.crop}",
-        "forward and backward alone",
-        ratio_of(seconds["steps"], seconds["alone"]),
-        1.1,
+    best = fastest_convolution(plan.device, plan.precision)
+    seconds = in_turn(
+        {"alone": watch.timed(alone), "steps": steps, "convolution": watch.timed(best)},
+        rounds,
+        clock=watch,
     )
+    at_best = best.seconds_for(flops_of(alone), seconds["convolution"])
+    what = f"training step, DeepLab-LargeFOV, batch {config.batch_size} at {config.crop}"
+    alone_ratio = ratio_of(seconds["steps"], seconds["alone"])
+    return [
+        Ratio(what, "forward and backward alone", alone_ratio, 1.1),
+        Ratio(what, AT_BEST, ratio_of([at_best], seconds["steps"]), higher=True),
+    ]
 
 
-def _prediction(config: SegmentConfig, tree: VocTree, rounds: int) -> Ratio:
+def _prediction(config: SegmentConfig, tree: VocTree, rounds: int) -> list[Ratio]:
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     network = load_network(config.checkpoint)[0].eval().to(device)
@@ -130,17 +137,22 @@ def _prediction(config: SegmentConfig, tree: VocTree, rounds: int) -> Ratio:
             for view in views:
                 network.classifier(network.smoothing(network.trunk.features(view)))
 
+    best = fastest_convolution(device, precision)
     seconds = in_turn(
-        {"alone": watch.timed(alone), "stage": lambda: run(config, track=watch)},
+        {
+            "alone": watch.timed(alone),
+            "stage": lambda: run(config, track=watch),
+            "convolution": watch.timed(best),
+        },
         rounds,
         clock=watch,
     )
-    return Ratio(
-        f"prediction, DeepLab-LargeFOV, {len(config.scales)} scales mirrored",
-        "the sum of bare forwards",
-        ratio_of(seconds["stage"], seconds["alone"]),
-        1.15,
-    )
+    at_best = best.seconds_for(flops_of(alone), seconds["convolution"])
+    what = f"prediction, DeepLab-LargeFOV, {len(config.scales)} scales mirrored"
+    return [
+        Ratio(what, "the sum of bare forwards", ratio_of(seconds["stage"], seconds["alone"]), 1.15),
+        Ratio(what, AT_BEST, ratio_of([at_best], seconds["stage"]), higher=True),
+    ]
 
 
 def _views(network: DeepLabLargeFOV, tree: VocTree, config: SegmentConfig) -> list[Tensor]:

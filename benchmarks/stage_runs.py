@@ -42,12 +42,12 @@ class Watch(Silent):
     @contextmanager
     def running(self) -> Iterator[None]:
         """Within, time counts; a card has done its work before either end."""
-        _wait()
+        wait_for_card()
         started = time.perf_counter()
         try:
             yield
         finally:
-            _wait()
+            wait_for_card()
             self.seconds += time.perf_counter() - started
 
     def steps(
@@ -70,7 +70,8 @@ class Watch(Silent):
         return whole
 
 
-def _wait() -> None:
+def wait_for_card() -> None:
+    """Until a card, if one is used, has done what it was given."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
 

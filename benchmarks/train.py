@@ -13,7 +13,8 @@ Three ways, run in turn over the same batches:
 - the epoch: the same run from JPEG. It stops after as many steps as asked for, since an epoch of
   these takes no other course than the next.
 
-What the stage does before its first step and after its last is left out (``stage_runs.py`` says
+How much of what the device can convolve the steps get is the last row (``convolutions.py``). What
+the stage does before its first step and after its last is left out (``stage_runs.py`` says
 why); of the resumable states, one every 200 steps, few steps see none. All have the threads that
 torch takes by itself.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 from unittest import mock
 
 import torch
+from convolutions import AT_BEST, fastest_convolution, flops_of
 from ratios import Ratio, as_script, in_turn, ratio_of
 from stage_runs import Watch
 from torch import Tensor
@@ -80,15 +82,18 @@ def measure(
             with mock.patch.object(train, "_batches", lambda *_: iter(batches)):
                 train.run(config, track=watch)
 
+        best = fastest_convolution(plan.device, plan.precision)
         seconds = in_turn(
             {
                 "alone": watch.timed(alone),
                 "steps": steps,
                 "epoch": lambda: train.run(config, track=watch),
+                "convolution": watch.timed(best),
             },
             rounds,
             clock=watch,
         )
+        at_best = best.seconds_for(flops_of(alone), seconds["convolution"])
     step = f"training step, SeeNet, batch {batch_size} at {size}"
     return [
         Ratio(
@@ -100,6 +105,7 @@ def measure(
             ratio_of(seconds["epoch"], seconds["steps"]),
             1.05,
         ),
+        Ratio(step, AT_BEST, ratio_of([at_best], seconds["steps"]), higher=True),
     ]
 
 
