@@ -3,11 +3,17 @@
 What a real card refuses is refused here too: an operation between a tensor on the card and one that
 is not, and handing a tensor on the card to numpy. So the way that the code takes on CUDA can be
 walked where there is none. How fast it is, and what CUDA's own kernels compute, this cannot tell.
+
+Random numbers are the CPU's, so that what was computed here and there can be compared. An optimiser
+takes the parameters one by one, as on a CPU, where on CUDA it takes them together.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
+from unittest import mock
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -36,6 +42,9 @@ class OnCard(torch.Tensor):
     def tolist(self) -> Any:
         return self.inner.tolist()
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise AssertionError("what is saved from a card asks for that card when torch reads it")
+
     @classmethod
     def __torch_dispatch__(
         cls, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
@@ -57,16 +66,52 @@ def _compute(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> A
     if wanted is not None:
         plain["device"] = torch.device("cpu")
     result = function(*plain_args, **plain)
-    if function._schema.is_mutable:  # in place, or into `out`
-        return kwargs.get("out", args[0])
     on_card = any(there) if wanted is None else torch.device(wanted) == CARD
-    return tree_map(lambda t: OnCard(t) if on_card and isinstance(t, torch.Tensor) else t, result)
+    with _mode_of_views(function._schema, tensors):
+        made = tree_map(
+            lambda t: OnCard(t) if on_card and isinstance(t, torch.Tensor) else t, result
+        )
+    return _with_written(function._schema, args, kwargs, made)
+
+
+def _mode_of_views(schema: Any, tensors: Sequence[torch.Tensor]) -> AbstractContextManager[Any]:
+    """A view can be in a graph if what it looks at can, in whatever mode it is made."""
+    views = not schema.is_mutable and any(one.alias_info is not None for one in schema.returns)
+    return torch.inference_mode(tensors[0].is_inference()) if views and tensors else nullcontext()
+
+
+def _with_written(schema: Any, args: Sequence[Any], kwargs: Mapping[str, Any], made: Any) -> Any:
+    """What was made; in the place of what was written in place, or into `out`, that very tensor."""
+    if not schema.is_mutable:
+        return made
+    given = dict(zip((argument.name for argument in schema.arguments), args, strict=False))
+    given |= kwargs
+    written = {
+        frozenset(argument.alias_info.before_set): given.get(argument.name)
+        for argument in schema.arguments
+        if argument.alias_info is not None and argument.alias_info.is_write
+    }
+    many = len(schema.returns) > 1
+    results = [
+        each if one.alias_info is None else written.get(frozenset(one.alias_info.before_set), each)
+        for one, each in zip(schema.returns, made if many else [made], strict=False)
+    ]
+    return tuple(results) if many else next(iter(results), None)
 
 
 class _Computing(TorchDispatchMode):
+    def __init__(self, belonging: tuple[str, ...]) -> None:
+        super().__init__()
+        self.belonging = belonging
+
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
+        name = function._schema.name
+        if name.startswith(self.belonging):
+            operands = [t for t in tree_flatten(args)[0] if isinstance(t, torch.Tensor)]
+            on_card = all(isinstance(t, OnCard) for t in operands)
+            assert on_card, f"{name} is computed beside the card"
         return _compute(function, args, kwargs or {})
 
 
@@ -86,7 +131,44 @@ class _Making(TorchFunctionMode):
 
 
 @contextmanager
-def card() -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
-    """Within, tensors can be made on the card; yields what puts one of the CPU there."""
-    with _Computing(), _Making():
-        yield OnCard
+def card(*belonging: str) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
+    """Within, tensors can be made on the card; yields what puts one of the CPU there.
+
+    Args:
+        belonging: How names of operations begin that nobody should compute anywhere else.
+    """
+    plain_autocast, plain_submit = torch.autocast, ThreadPoolExecutor.submit
+
+    def autocast(device_type: str, *args: Any, **kwargs: Any) -> AbstractContextManager[Any]:
+        """Torch has none for this device; it is idle in float32, the only precision here."""
+        if device_type != CARD.type:
+            return plain_autocast(device_type, *args, **kwargs)
+        assert not kwargs["enabled"], "the card computes in float32 alone"
+        return nullcontext()
+
+    def submit(pool: ThreadPoolExecutor, work: Any, *args: Any, **kwargs: Any) -> Future[Any]:
+        """The card is there in every thread; a mode of torch's is only where it was entered."""
+
+        def there() -> Any:
+            with _Computing(belonging), _Making():
+                return work(*args, **kwargs)
+
+        return plain_submit(pool, there)
+
+    # A module that moves keeps its parameters for whoever holds them. Torch does so by itself for
+    # its own kinds of tensors.
+    before = torch.__future__.get_swap_module_params_on_conversion()
+    torch.__future__.set_swap_module_params_on_conversion(True)
+    try:
+        with (
+            warnings.catch_warnings(),
+            mock.patch.object(torch, "autocast", autocast),
+            mock.patch.object(ThreadPoolExecutor, "submit", submit),
+            _Computing(belonging),
+            _Making(),
+        ):
+            # Of a tensor on the device meta torch thinks that it has no values to copy to.
+            warnings.filterwarnings("ignore", "for .*: copying from a non-meta parameter")
+            yield OnCard
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(before)
