@@ -4,6 +4,8 @@ What a real card refuses is refused here too: an operation between a tensor on t
 is not, and handing a tensor on the card to numpy. So the way that the code takes on CUDA can be
 walked where there is none. How fast it is, and what CUDA's own kernels compute, this cannot tell.
 
+Where autocast is on, it gives the types of CUDA, which are not all those of a CPU.
+
 Random numbers are the CPU's, so that what was computed here and there can be compared. An optimiser
 takes the parameters one by one, as on a CPU, where on CUDA it takes them together.
 """
@@ -12,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 from unittest import mock
 
@@ -24,6 +27,16 @@ from torch.utils._pytree import tree_flatten, tree_map
 CARD = torch.device("meta")
 # Operations that take a tensor from one device to the other.
 CROSSING = ("aten::_to_copy", "aten::copy_")
+# What autocast on CUDA computes in the lower precision and what in float32, of torch's document
+# "Automatic Mixed Precision", section "CUDA Op-Specific Behavior"; what is met here.
+LOWERED = {"conv2d", "linear", "matmul", "__matmul__", "__rmatmul__", "bmm", "mm", "einsum"}
+KEPT_PRECISE = {
+    *("sum", "cumsum", "prod", "norm", "softmax", "log_softmax", "exp", "log", "log1p", "pow"),
+    *("__pow__", "reciprocal", "rsqrt", "binary_cross_entropy_with_logits", "cross_entropy"),
+    *("nll_loss", "interpolate"),
+}
+# The lower precision while autocast is on, in this thread.
+_lower: ContextVar[torch.dtype | None] = ContextVar("lower", default=None)
 
 
 class OnCard(torch.Tensor):
@@ -116,7 +129,11 @@ class _Computing(TorchDispatchMode):
 
 
 class _Making(TorchFunctionMode):
-    """Tensors made of Python's numbers, which pass no dispatch before they are on their device."""
+    """What has to be done above autograd.
+
+    Tensors made of Python's numbers, which pass no dispatch before they are on their device; and
+    the casts of autocast, through which gradients flow.
+    """
 
     def __torch_function__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
@@ -127,7 +144,18 @@ class _Making(TorchFunctionMode):
             function, args = torch.tensor, args[1:]
         if function is torch.tensor and torch.device(kwargs.get("device") or "cpu") == CARD:
             return OnCard(torch.tensor(*args, **{**kwargs, "device": "cpu"}))
+        lower, name = _lower.get(), getattr(function, "__name__", "")
+        if lower is not None and name in LOWERED | KEPT_PRECISE:
+            wanted = lower if name in LOWERED else torch.float32
+            args, kwargs = tree_map(lambda t: _cast(t, wanted), (args, kwargs))
         return function(*args, **kwargs)
+
+
+def _cast(value: Any, dtype: torch.dtype) -> Any:
+    """A floating tensor of the card in another precision, but for float64; all else as it is."""
+    if not isinstance(value, OnCard) or value.dtype not in (torch.float32, torch.bfloat16):
+        return value
+    return value.to(dtype)
 
 
 @contextmanager
@@ -139,12 +167,21 @@ def card(*belonging: str) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
     """
     plain_autocast, plain_submit = torch.autocast, ThreadPoolExecutor.submit
 
-    def autocast(device_type: str, *args: Any, **kwargs: Any) -> AbstractContextManager[Any]:
-        """Torch has none for this device; it is idle in float32, the only precision here."""
+    @contextmanager
+    def casting(dtype: torch.dtype, enabled: bool) -> Iterator[None]:
+        before = _lower.set(dtype if enabled else None)
+        try:
+            yield
+        finally:
+            _lower.reset(before)
+
+    def autocast(
+        device_type: str, dtype: torch.dtype = torch.bfloat16, enabled: bool = True
+    ) -> AbstractContextManager[Any]:
+        """Torch has none for this device."""
         if device_type != CARD.type:
-            return plain_autocast(device_type, *args, **kwargs)
-        assert not kwargs["enabled"], "the card computes in float32 alone"
-        return nullcontext()
+            return plain_autocast(device_type, dtype, enabled)
+        return casting(dtype, enabled)
 
     def submit(pool: ThreadPoolExecutor, work: Any, *args: Any, **kwargs: Any) -> Future[Any]:
         """The card is there in every thread; a mode of torch's is only where it was entered."""
