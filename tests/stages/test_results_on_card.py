@@ -140,7 +140,7 @@ def test_a_whole_chain_on_the_card(wsss: Command, tree: TinyTree, tmp_path: Path
             train_arguments(tree, run),
             ["attend", "--run", run, "--size", 64, "--amp", "off"],
             ["saliency", "--run", run, "--model", "unsupervised"],
-            ["proxy", "--run", run, "--crf", "oaa"],
+            ["proxy", "--run", run],
             ["segment", "--run", run, *full.split(), "--amp", "off"],
             ["crf", "--run", run],
             *(["evaluate", "--run", run, "--what", what] for what in (*LABEL_FOLDERS, "attention")),
