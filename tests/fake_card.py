@@ -56,6 +56,7 @@ class OnCard(torch.Tensor):
         return self.inner.tolist()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
+        # Stricter than torch, which saves CUDA's tensors with the number of their card.
         raise AssertionError("what is saved from a card asks for that card when torch reads it")
 
     @classmethod

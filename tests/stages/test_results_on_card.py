@@ -37,7 +37,7 @@ WAYS: dict[str, Settings] = {
 VIEWS: dict[str, Settings] = {
     "mean": {"scales": (1.0, 0.75), "flip": True},
     "max": {"scales": (1.0, 0.75), "flip": True, "merge": "max", "probabilities": True},
-    "tiles": {"scales": (1.5,), "flip": False, "probabilities": True},
+    "tiles": {"scales": (1.0, 1.5), "flip": False, "probabilities": True},
     "crf": {"scales": (1.0,), "flip": False, "crf": "irn"},
     "restricted": {"scales": (1.0,), "restrict_to_labels": True, "probabilities": True},
     "restricted_crf": {"scales": (1.0,), "restrict_to_labels": True, "crf": "dcsp"},
