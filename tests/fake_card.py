@@ -3,11 +3,20 @@
 What a real card refuses is refused here too: an operation between a tensor on the card and one that
 is not, and handing a tensor on the card to numpy. So the way that the code takes on CUDA can be
 walked where there is none. How fast it is, and what CUDA's own kernels compute, this cannot tell.
+
+Where autocast is on, it gives the types of CUDA, which are not all those of a CPU.
+
+Random numbers are the CPU's, so that what was computed here and there can be compared. An optimiser
+takes the parameters one by one, as on a CPU, where on CUDA it takes them together.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
+from unittest import mock
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -18,6 +27,16 @@ from torch.utils._pytree import tree_flatten, tree_map
 CARD = torch.device("meta")
 # Operations that take a tensor from one device to the other.
 CROSSING = ("aten::_to_copy", "aten::copy_")
+# What autocast on CUDA computes in the lower precision and what in float32, of torch's document
+# "Automatic Mixed Precision", section "CUDA Op-Specific Behavior"; what is met here.
+LOWERED = {"conv2d", "linear", "matmul", "__matmul__", "__rmatmul__", "bmm", "mm", "einsum"}
+KEPT_PRECISE = {
+    *("sum", "cumsum", "prod", "norm", "softmax", "log_softmax", "exp", "log", "log1p", "pow"),
+    *("__pow__", "reciprocal", "rsqrt", "binary_cross_entropy_with_logits", "cross_entropy"),
+    *("nll_loss", "interpolate"),
+}
+# The lower precision while autocast is on, in this thread.
+_lower: ContextVar[torch.dtype | None] = ContextVar("lower", default=None)
 
 
 class OnCard(torch.Tensor):
@@ -35,6 +54,10 @@ class OnCard(torch.Tensor):
 
     def tolist(self) -> Any:
         return self.inner.tolist()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # Stricter than torch, which saves CUDA's tensors with the number of their card.
+        raise AssertionError("what is saved from a card asks for that card when torch reads it")
 
     @classmethod
     def __torch_dispatch__(
@@ -57,21 +80,61 @@ def _compute(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> A
     if wanted is not None:
         plain["device"] = torch.device("cpu")
     result = function(*plain_args, **plain)
-    if function._schema.is_mutable:  # in place, or into `out`
-        return kwargs.get("out", args[0])
     on_card = any(there) if wanted is None else torch.device(wanted) == CARD
-    return tree_map(lambda t: OnCard(t) if on_card and isinstance(t, torch.Tensor) else t, result)
+    with _mode_of_views(function._schema, tensors):
+        made = tree_map(
+            lambda t: OnCard(t) if on_card and isinstance(t, torch.Tensor) else t, result
+        )
+    return _with_written(function._schema, args, kwargs, made)
+
+
+def _mode_of_views(schema: Any, tensors: Sequence[torch.Tensor]) -> AbstractContextManager[Any]:
+    """A view can be in a graph if what it looks at can, in whatever mode it is made."""
+    views = not schema.is_mutable and any(one.alias_info is not None for one in schema.returns)
+    return torch.inference_mode(tensors[0].is_inference()) if views and tensors else nullcontext()
+
+
+def _with_written(schema: Any, args: Sequence[Any], kwargs: Mapping[str, Any], made: Any) -> Any:
+    """What was made; in the place of what was written in place, or into `out`, that very tensor."""
+    if not schema.is_mutable:
+        return made
+    given = dict(zip((argument.name for argument in schema.arguments), args, strict=False))
+    given |= kwargs
+    written = {
+        frozenset(argument.alias_info.before_set): given.get(argument.name)
+        for argument in schema.arguments
+        if argument.alias_info is not None and argument.alias_info.is_write
+    }
+    many = len(schema.returns) > 1
+    results = [
+        each if one.alias_info is None else written.get(frozenset(one.alias_info.before_set), each)
+        for one, each in zip(schema.returns, made if many else [made], strict=False)
+    ]
+    return tuple(results) if many else next(iter(results), None)
 
 
 class _Computing(TorchDispatchMode):
+    def __init__(self, belonging: tuple[str, ...]) -> None:
+        super().__init__()
+        self.belonging = belonging
+
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
+        name = function._schema.name
+        if name.startswith(self.belonging):
+            operands = [t for t in tree_flatten(args)[0] if isinstance(t, torch.Tensor)]
+            on_card = all(isinstance(t, OnCard) for t in operands)
+            assert on_card, f"{name} is computed beside the card"
         return _compute(function, args, kwargs or {})
 
 
 class _Making(TorchFunctionMode):
-    """Tensors made of Python's numbers, which pass no dispatch before they are on their device."""
+    """What has to be done above autograd.
+
+    Tensors made of Python's numbers, which pass no dispatch before they are on their device; and
+    the casts of autocast, through which gradients flow.
+    """
 
     def __torch_function__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
@@ -82,11 +145,68 @@ class _Making(TorchFunctionMode):
             function, args = torch.tensor, args[1:]
         if function is torch.tensor and torch.device(kwargs.get("device") or "cpu") == CARD:
             return OnCard(torch.tensor(*args, **{**kwargs, "device": "cpu"}))
+        lower, name = _lower.get(), getattr(function, "__name__", "")
+        if lower is not None and name in LOWERED | KEPT_PRECISE:
+            wanted = lower if name in LOWERED else torch.float32
+            args, kwargs = tree_map(lambda t: _cast(t, wanted), (args, kwargs))
         return function(*args, **kwargs)
 
 
+def _cast(value: Any, dtype: torch.dtype) -> Any:
+    """A floating tensor of the card in another precision, but for float64; all else as it is."""
+    if not isinstance(value, OnCard) or value.dtype not in (torch.float32, torch.bfloat16):
+        return value
+    return value.to(dtype)
+
+
 @contextmanager
-def card() -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
-    """Within, tensors can be made on the card; yields what puts one of the CPU there."""
-    with _Computing(), _Making():
-        yield OnCard
+def card(*belonging: str) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
+    """Within, tensors can be made on the card; yields what puts one of the CPU there.
+
+    Args:
+        belonging: How names of operations begin that nobody should compute anywhere else.
+    """
+    plain_autocast, plain_submit = torch.autocast, ThreadPoolExecutor.submit
+
+    @contextmanager
+    def casting(dtype: torch.dtype, enabled: bool) -> Iterator[None]:
+        before = _lower.set(dtype if enabled else None)
+        try:
+            yield
+        finally:
+            _lower.reset(before)
+
+    def autocast(
+        device_type: str, dtype: torch.dtype = torch.bfloat16, enabled: bool = True
+    ) -> AbstractContextManager[Any]:
+        """Torch has none for this device."""
+        if device_type != CARD.type:
+            return plain_autocast(device_type, dtype, enabled)
+        return casting(dtype, enabled)
+
+    def submit(pool: ThreadPoolExecutor, work: Any, *args: Any, **kwargs: Any) -> Future[Any]:
+        """The card is there in every thread; a mode of torch's is only where it was entered."""
+
+        def there() -> Any:
+            with _Computing(belonging), _Making():
+                return work(*args, **kwargs)
+
+        return plain_submit(pool, there)
+
+    # A module that moves keeps its parameters for whoever holds them. Torch does so by itself for
+    # its own kinds of tensors.
+    before = torch.__future__.get_swap_module_params_on_conversion()
+    torch.__future__.set_swap_module_params_on_conversion(True)
+    try:
+        with (
+            warnings.catch_warnings(),
+            mock.patch.object(torch, "autocast", autocast),
+            mock.patch.object(ThreadPoolExecutor, "submit", submit),
+            _Computing(belonging),
+            _Making(),
+        ):
+            # Of a tensor on the device meta torch thinks that it has no values to copy to.
+            warnings.filterwarnings("ignore", "for .*: copying from a non-meta parameter")
+            yield OnCard
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(before)

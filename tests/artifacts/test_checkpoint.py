@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from fake_card import CARD, card
+from torch import nn
 
 from wsss_cli.artifacts.checkpoint import read_checkpoint, read_tensors, write_checkpoint
 from wsss_cli.errors import WsssError
@@ -29,6 +31,24 @@ def test_equal_content_gives_equal_bytes_under_any_name(tmp_path: Path) -> None:
     assert first == (tmp_path / "sub" / "long_name.pt").read_bytes()
     write_checkpoint(tmp_path / "b.pt", "attention", {**_content(), "iteration": 8})
     assert first != (tmp_path / "b.pt").read_bytes()
+
+
+def test_bytes_say_nothing_of_the_device(tmp_path: Path) -> None:
+    """Saved from a card, torch would ask for that card wherever the file is read."""
+    network = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
+
+    def write(name: str) -> bytes:
+        steps = {"steps": [{"of": network[0].weight.detach().clone()}], "iteration": 7}
+        content = {"network": network.state_dict(), "optimiser": steps}
+        write_checkpoint(tmp_path / name, "attention", content)
+        return (tmp_path / name).read_bytes()
+
+    here = write("cpu.pt")
+    with card():
+        network.to(CARD)
+        assert write("card.pt") == here
+    found = read_checkpoint(tmp_path / "card.pt", "attention")["network"]
+    assert found._metadata["1"] == {"version": nn.BatchNorm2d._version}
 
 
 def test_checkpoint_of_another_kind_is_refused_with_both_kinds(tmp_path: Path) -> None:

@@ -27,20 +27,6 @@ def nothing_kept() -> None:
     smoothness_kernel.cache_clear()
 
 
-def test_the_card_refuses_what_a_real_one_refuses() -> None:
-    with card() as put:
-        there = put(torch.ones(3))
-        assert torch.equal((there + there).cpu(), torch.full((3,), 2.0))
-        assert isinstance(torch.zeros(2, device=there.device), OnCard)
-        assert isinstance(there.new_tensor([1]), OnCard)
-        with pytest.raises(AssertionError, match="mixes the card"):
-            there + torch.ones(3)
-        with pytest.raises(AssertionError, match="mixes the card"):
-            there.index_select(0, torch.tensor([1]))
-        with pytest.raises((RuntimeError, TypeError)):
-            there.numpy()
-
-
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_crf_never_leaves_the_card(preset: str) -> None:
     """Including sorting and searching, which numpy does on a CPU only."""

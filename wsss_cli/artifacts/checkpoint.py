@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ ODD_CONTENT = (
 
 
 def write_checkpoint(path: Path, kind: str, content: dict[str, Any]) -> None:
-    """Write tensors and plain values; equal content gives equal bytes.
+    """Write tensors and plain values; equal content gives equal bytes, on whatever device it is.
 
     Every rank calls this with the same content. The first one writes, the others wait for it.
 
@@ -31,9 +32,25 @@ def write_checkpoint(path: Path, kind: str, content: dict[str, Any]) -> None:
     """
     if ranks.first():
         buffer = io.BytesIO()  # saved to a path, the file's own name would be part of the bytes
-        torch.save({"format": FORMAT, "kind": kind, **content}, buffer)
+        torch.save(_on_cpu({"format": FORMAT, "kind": kind, **content}), buffer)
         write_bytes(path, buffer.getvalue())
     ranks.wait_for_all()
+
+
+def _on_cpu(content: Any) -> Any:  # noqa: ANN401 - whatever a checkpoint holds
+    """The same content in the CPU's memory: torch would note the card's number beside each tensor.
+
+    Read elsewhere, the file would ask for that very card.
+    """
+    if isinstance(content, torch.Tensor):
+        return content.cpu()
+    if isinstance(content, list):
+        return [_on_cpu(each) for each in content]
+    if isinstance(content, dict):
+        whole = copy(content)  # what torch says of a state's versions is an attribute of the dict
+        whole.update((name, _on_cpu(each)) for name, each in content.items())
+        return whole
+    return content
 
 
 def read_checkpoint(path: Path, kind: str) -> dict[str, Any]:
