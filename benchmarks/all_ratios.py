@@ -58,18 +58,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file to be written")
     given = parser.parse_args()
     rows: list[Ratio] = []
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    measured = Measured(date=date, machine=machine(), versions=_versions(), rows=rows)
     for name in given.only:
         print(f"{name} ...", file=sys.stderr, flush=True)
         rows += ratios_of(name, given)
-    measured = Measured(
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=machine(),
-        versions=_versions(),
-        rows=rows,
-    )
+        if given.out is not None:  # each time: a stop loses one benchmark, not all
+            write(given.out, measured)
     print(f"{measured.machine}, {measured.date}\n\n{table(rows)}")
-    if given.out is not None:
-        write(given.out, measured)
 
 
 def ratios_of(name: str, given: argparse.Namespace) -> list[Ratio]:

@@ -34,6 +34,8 @@ def resolve_device(name: str) -> "torch.device":
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"--device {name} cannot be used ({reason}); try --device cpu") from error
+    # By default a card multiplies float32 with ten bits of it: `--amp off` asks for all of them.
+    torch.backends.cudnn.allow_tf32 = False
     return device
 
 
@@ -47,7 +49,8 @@ def resolve_precision(amp: str, device: "torch.device") -> str:
     if amp == "off":
         return "float32"
     if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        with torch.cuda.device(device):
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         # torch names the instruction sets only from 2.7 on; without names, float32 is the answer.
         known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
