@@ -242,6 +242,19 @@ def test_scores_count_maps_of_absent_classes_and_classes_without_a_map(
     _foreign_file_says_nothing(wsss, file, tree, tmp_path / "other.h5")
 
 
+def test_an_image_that_shows_no_class_is_scored_too(
+    wsss: Command, own_tree: TinyTree, undecided: Path, tmp_path: Path
+) -> None:
+    mask = own_tree.mask(own_tree.train_ids[0])
+    Image.fromarray(np.zeros_like(np.array(Image.open(mask)))).save(mask)
+    run = ["--run", tmp_path / "run"]
+    base = ["attend", "--data", own_tree.root, "--checkpoint", undecided, *run, *SHORT]
+    assert wsss(*base, "--labels", "predicted").code == 0
+    done = wsss("evaluate", "--what", "attention", *run, "--json")
+    assert done.code == 0, done.err
+    assert done.values["images"] == len(own_tree.train_ids)
+
+
 def _foreign_file_says_nothing(wsss: Command, file: Path, tree: TinyTree, other: Path) -> None:
     with h5py.File(file) as ours, h5py.File(other, "w") as theirs:
         for image_id in ours:

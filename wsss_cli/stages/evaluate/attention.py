@@ -43,15 +43,20 @@ def score_attention(
     if in_rounds:
         track.note("the logits are those of the first round, so they give no mAP of this one")
     nothing_missed = torch.zeros(plan.num_labels, dtype=torch.int64)
-    logits, labels, present = [], [], []
+    # What is kept of every image has its place before any is read: kept where it was made, between
+    # the arrays of images that go again, it would hold many times its memory.
+    images_and_classes = len(plan.image_ids), len(plan.class_names)
+    logits, labels = torch.zeros(images_and_classes), torch.zeros(images_and_classes)
+    with_logits = torch.zeros(len(plan.image_ids), dtype=torch.bool)
+    present = torch.zeros(len(plan.image_ids), plan.num_labels, dtype=torch.bool)
     styles: Counter[str] = Counter()
     false_maps = classes_without_map = 0
     own, places = Curves(plan.num_labels), Localisation()
     wanted = plan.config.localisation
     images = _counted(plan, plan.source, "--attention", track, localisation=wanted)
-    for image_id, image in zip(plan.image_ids, images, strict=True):
+    for number, (image_id, image) in enumerate(zip(plan.image_ids, images, strict=True)):
         own.add(image)
-        present.append(image.present(plan.num_labels))
+        present[number] = image.present(plan.num_labels)
         styles.update(filter(None, [image.style]))
         class_ids = set(image.class_ids.tolist())
         false_maps += len(class_ids - set(image.shown))
@@ -62,10 +67,11 @@ def score_attention(
             confusion = confusion_at(image, FIXED_THRESHOLD, plan.num_labels)
             per_image[image_id] = Tally(confusion, nothing_missed)
         if image.logits is not None and not in_rounds:
-            logits.append(torch.from_numpy(image.logits))
+            logits[number] = torch.from_numpy(image.logits)
+            with_logits[number] = True
             # Predicted labels would be compared with themselves.
-            true = torch.tensor(image.shown) if plan.labels == PREDICTED else image.class_ids
-            labels.append(torch.zeros(len(plan.class_names)).index_fill(0, true - 1, 1))
+            true = image.shown if plan.labels == PREDICTED else image.class_ids.tolist()
+            labels[number, [class_id - 1 for class_id in true]] = 1
 
     confusions = own.confusions()
     best, seed = own.best(), plan.config.seed
@@ -85,9 +91,7 @@ def score_attention(
         "labels": plan.labels,
         "maps_of_absent_classes": false_maps,
         "classes_without_map": classes_without_map,
-        "per_image": image_scores(
-            plan.image_ids, own.overlaps_at(best), torch.stack(present), plan.class_names
-        ),
+        "per_image": image_scores(plan.image_ids, own.overlaps_at(best), present, plan.class_names),
         "ground_truth_style": common_style(styles),
         "ground_truth_styles": dict(styles),
         "best_threshold": _threshold(best),
@@ -98,7 +102,9 @@ def score_attention(
         "matched_recall": MATCHED_RECALL,
         "background_lit_at_recall": lit_at_recall(found, lit, MATCHED_RECALL),
         "classification_map": (
-            mean_average_precision(torch.stack(logits), torch.stack(labels)) if logits else None
+            mean_average_precision(logits[with_logits], labels[with_logits])
+            if with_logits.any()
+            else None
         ),
     }
     if plan.config.localisation:
