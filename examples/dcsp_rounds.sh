@@ -37,5 +37,6 @@ wsss evaluate --run "$runs/1"
 wsss segment --data "$data" --run "$runs/relabel" --split "$split" --restrict-to-labels \
   --checkpoint "$runs/1/segment/checkpoint.pt"
 wsss segment --data "$data" --run "$runs/2" --model "$model" --proxy "$runs/relabel/segment/predictions" \
+  --train-split "$split" \
   ${segment[@]+"${segment[@]}"}
 wsss evaluate --run "$runs/2"

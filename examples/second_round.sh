@@ -21,5 +21,6 @@ wsss segment --data "$data" --run "$run-relabelled" --checkpoint "$run/segment/c
   --split "$split" --restrict-to-labels --crf largefov
 wsss evaluate --run "$run-relabelled"
 wsss segment --data "$data" --run "$run-second" --model "$model" \
-  --proxy "$run-relabelled/segment/predictions" --crf largefov ${segment[@]+"${segment[@]}"}
+  --proxy "$run-relabelled/segment/predictions" --train-split "$split" --crf largefov \
+  ${segment[@]+"${segment[@]}"}
 wsss evaluate --run "$run-second"

@@ -260,6 +260,27 @@ def test_bad_label_map_is_found_before_training(
     assert not run.exists()
 
 
+def test_label_maps_that_are_missing_are_listed_unless_others_are_to_be_learnt_from(
+    wsss: Command, own_tree: TinyTree, tmp_path: Path
+) -> None:
+    folder = _proxies(own_tree, tmp_path / "masks")
+    lost = own_tree.train_ids[3:5]
+    for image_id in lost:
+        (folder / f"{image_id}.png").unlink()
+    run = tmp_path / "run"
+    settings = ["--data", own_tree.root, "--run", run, "--model", "tiny", "--iterations", 1]
+    command = ["segment", "--proxy", folder, *settings]
+    _refused(wsss(*command), 1, "2 of the 12 images of train", *lost, "--train-split")
+    assert not run.exists()
+    kept = [image_id for image_id in own_tree.train_ids if image_id not in lost]
+    own_tree.split("kept").write_text("\n".join(kept))
+    shutil.copy(folder / f"{kept[0]}.png", folder / "strange.png")
+    done = wsss(*command, "--train-split", "kept", "--scales", 1, "--json")
+    assert done.code == 0, done.err
+    assert done.values["training_images"] == len(kept)
+    assert "not in kept are not used: strange" in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "stage"),
     [

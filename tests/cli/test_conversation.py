@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import h5py
 import numpy as np
 import pytest
+import torch
 from conftest import CLASSES, Command, Outcome, TinyTree, classes_of, train_arguments
 from PIL import Image
 
@@ -641,3 +643,39 @@ def test_interrupt_where_nothing_can_be_raised_is_not_lost() -> None:
         [sys.executable, "-c", LOST_INTERRUPT], capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("heard\n", "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 3 GiB for an array"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        cv2.error("OpenCV: Insufficient memory, failed to allocate"),
+    ],
+    ids=["numpy", "card", "cpu", "opencv"],
+)
+@pytest.mark.parametrize(
+    ("stage", "options"),
+    [
+        ("train", ["--batch-size", "--crop"]),
+        ("attend", ["--batch-size", "--size", "--scales"]),
+        ("segment", ["--batch-size", "--accumulate", "--crop", "--scales"]),
+        ("crf", ["--workers"]),
+    ],
+)
+def test_too_little_memory_names_the_options_that_need_less(
+    wsss: Command, monkeypatch: pytest.MonkeyPatch, stage: str, options: list[str], error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(f"wsss_cli.stages.{stage}.run", fail)
+    outcome = wsss(stage)
+    assert outcome.code == 1
+    assert outcome.err.startswith("error: out of memory (")
+    assert outcome.err.count("\n") == 1
+    shown = wsss(stage, "--help").out
+    for option in options:
+        assert option in outcome.err
+        assert option in shown

@@ -37,7 +37,7 @@ def run_stage(
         options: The command's parameters.
         render: Turns the stage's report into text for people.
     """
-    with errors_as_sentences(debug=options["debug"]):
+    with errors_as_sentences(debug=options["debug"], saves_memory=config_type.saves_memory):
         config = config_from(config_type, options)
         track = choose_track(quiet=options["quiet"])
         ranks.meet()
@@ -87,8 +87,15 @@ def show(values: Any, render: Callable[[Any], str], *, as_json: bool) -> None:  
 
 
 @contextmanager
-def errors_as_sentences(*, debug: bool) -> Iterator[None]:
-    """Say what went wrong in one sentence and exit with the code that belongs to it."""
+def errors_as_sentences(
+    *, debug: bool, saves_memory: str = "close other programs"
+) -> Iterator[None]:
+    """Say what went wrong in one sentence and exit with the code that belongs to it.
+
+    Args:
+        debug: Let an error through, with its traceback.
+        saves_memory: What to do where there is too little.
+    """
     heading = "error"
     try:
         if not ranks.first():
@@ -105,19 +112,19 @@ def errors_as_sentences(*, debug: bool) -> Iterator[None]:
     except Exception as error:
         if debug:
             raise
-        message, code = _sentence(error)
+        message, code = _sentence(error, saves_memory)
         say(f"{heading}: {message}")
         raise typer.Exit(code) from None
     else:
         ranks.leave()
 
 
-def _sentence(error: Exception) -> tuple[str, int]:
+def _sentence(error: Exception, saves_memory: str) -> tuple[str, int]:
     if isinstance(error, WsssError):
         return str(error), error.exit_code
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text:
-        return "out of memory; lower --batch-size or the image size", 1
+    if _is_out_of_memory(error):
+        return f"out of memory ({text}); {saves_memory}", 1
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; check the path and its permissions", 1
     return f"{type(error).__name__}: {text}; run again with --debug and report what it shows", 1
@@ -126,3 +133,10 @@ def _sentence(error: Exception) -> tuple[str, int]:
 def _listed(values: Mapping[str, Any]) -> str:
     width = max(map(len, values))
     return "\n".join(f"{name:<{width}}  {value}" for name, value in values.items())
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether it says so; Python and numpy, torch on a card, torch on a CPU and OpenCV differ."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return any(words in str(error) for words in ("can't allocate memory", "Insufficient memory"))

@@ -20,6 +20,10 @@ def segment(
         Path | None,
         Option(help="Folder of label maps to learn from.", show_default="RUN/proxy/labels"),
     ] = SegmentConfig.proxy,
+    train_split: Annotated[
+        str | None,
+        Option(help="List of images to learn from.", show_default="that of the run's training"),
+    ] = SegmentConfig.train_split,
     model: Annotated[
         str | None,
         Option(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from wsss_cli.configs.common import CommonConfig, check, choice
 
@@ -28,6 +29,8 @@ class AttendConfig(CommonConfig):
         heatmaps: Also draw each map over its image, as PNG.
         batch_size: Images that pass the trunk together.
     """
+
+    saves_memory: ClassVar[str] = "lower --batch-size, --size or the largest of --scales"
 
     checkpoint: Path | None = None
     split: str | None = None

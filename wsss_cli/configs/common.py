@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, fields
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from wsss_cli.errors import UsageError
 
@@ -50,6 +50,9 @@ class CommonConfig:
         amp: ``auto`` computes in bfloat16 where the device does so natively, ``off`` in float32.
         overwrite: Replace another result of this stage in the run.
     """
+
+    saves_memory: ClassVar[str] = "lower --workers"
+    """What to do where a stage has too little memory."""
 
     run: Path = Path("runs/default")
     data: Path | None = None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from wsss_cli.configs.common import CommonConfig, check, choice
 from wsss_cli.configs.crf import PRESETS
@@ -12,7 +13,8 @@ MERGES = ("mean", "max")
 # What only a training has: nothing of it changes what a given --checkpoint predicts.
 OF_TRAINING = frozenset(
     {
-        *("seed", "supervision", "prohibitive", "iterations", "batch_size", "accumulate"),
+        *("train_split", "seed", "supervision", "prohibitive", "iterations", "batch_size"),
+        "accumulate",
         *("lr", "momentum", "weight_decay", "crop", "scale_low", "scale_high", "frozen_blocks"),
     }
 )
@@ -26,6 +28,8 @@ class SegmentConfig(CommonConfig):
 
     Attributes:
         proxy: Folder of label maps to learn from; None takes the run's.
+        train_split: List of images to learn from, all of which must have a label map; None takes
+            that of the run's training, else the data set's own for training.
         model: Network; None is the one that belongs to the training's backbone.
         weights: Initial weights: ``imagenet``, ``none`` or a file; None is what the training of
             the same backbone used, else ``imagenet`` where there is one.
@@ -58,7 +62,13 @@ class SegmentConfig(CommonConfig):
         tensorboard: Also log for TensorBoard.
     """
 
+    saves_memory: ClassVar[str] = (
+        "for training lower --crop or --batch-size (--accumulate keeps the step what it is), for "
+        "predicting the largest of --scales"
+    )
+
     proxy: Path | None = None
+    train_split: str | None = None
     model: str | None = None
     weights: str | None = None
     supervision: str = "proxy"
@@ -127,4 +137,6 @@ class SegmentConfig(CommonConfig):
     def idle(self) -> frozenset[str]:
         """With a single view there is nothing to merge; a trained network is not trained."""
         alone = {"merge"} if len(self.scales) == 1 and not self.flip else set()
-        return frozenset(alone if self.checkpoint is None else {*alone, *OF_TRAINING})
+        # Trainings made before this could be chosen did what None does.
+        unsaid = {"train_split"} if self.train_split is None else set()
+        return frozenset({*alone, *unsaid, *(OF_TRAINING if self.checkpoint else ())})

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 from wsss_cli.configs.common import CommonConfig, check, choice
 from wsss_cli.methods.table import METHODS
@@ -52,6 +53,8 @@ class TrainConfig(CommonConfig):
         snapshot_every: Iterations between snapshots of the network that are kept; 0 keeps none.
         tensorboard: Also log for TensorBoard.
     """
+
+    saves_memory: ClassVar[str] = "lower --batch-size or --crop"
 
     method: str = "seenet"
     backbone: str = "vgg16"

@@ -19,19 +19,22 @@ from wsss_cli.data.turned import require_size
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError, listing
 from wsss_cli.ops.prohibitive import label_confidence
-from wsss_cli.stages.inputs import find_attention, find_masks
+from wsss_cli.stages.inputs import find_attention, find_masks, trained_split
 from wsss_cli.stages.proxy import LABELS
 from wsss_cli.tracking import Track
 
 
-def find_supervision(config: SegmentConfig, tree: DataSet) -> tuple[dict[str, Path], Input]:
+def find_supervision(
+    config: SegmentConfig, tree: DataSet, track: Track
+) -> tuple[dict[str, Path], Input]:
     """The label map of every training image, and what they are.
 
     Raises:
         WsssError: Label maps or photographs are missing.
     """
+    split = trained_split(config.train_split, config.run, tree)
+    image_ids = tree.image_ids(split)
     if config.supervision == "full":
-        image_ids = tree.image_ids(tree.training_split())
         find_masks(tree)
         masks = {image_id: tree.training_mask_path(image_id) for image_id in image_ids}
         paths = [path for path in masks.values() if path is not None and path.exists()]
@@ -47,7 +50,19 @@ def find_supervision(config: SegmentConfig, tree: DataSet) -> tuple[dict[str, Pa
         if folder is None:
             require_complete(config.run / "proxy", "proxy", instead="--proxy DIR")
             folder = config.run / "proxy" / LABELS
-        image_ids = png_ids(folder, "--proxy")
+        there = set(png_ids(folder, "--proxy"))
+        missing = [image_id for image_id in image_ids if image_id not in there]
+        if missing:
+            raise WsssError(
+                f"--proxy {folder}: {len(missing)} of the {len(image_ids)} images of {split} have "
+                f"no label map there: {listing(missing)}; add them, or name the list of the images "
+                "to learn from with --train-split"
+            )
+        others = sorted(there.difference(image_ids))
+        if others:
+            track.note(
+                f"label maps of images that are not in {split} are not used: {listing(others)}"
+            )
         paths, place = png_files(folder, image_ids, "--proxy"), folder
     check_images(map(tree.image_path, image_ids))
     identity = fingerprint([files_fingerprint(paths), tree.fingerprint(image_ids, None)])

@@ -110,7 +110,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     else:
         backbone = SEGMENTATION_MODELS[model].backbone
         inherited = trained.get("weights") if trained.get("backbone") == backbone else None
-        supervision, inputs["supervision"] = find_supervision(config, tree)
+        supervision, inputs["supervision"] = find_supervision(config, tree, track)
         check_label_maps(tree, supervision, config, track)
         if config.prohibitive:
             confidence, inputs["attention"] = find_confidence(config, tree, list(supervision))

@@ -14,9 +14,10 @@ from wsss_cli.artifacts.score_file import ScoreFile
 from wsss_cli.artifacts.soft_map_folder import array_files
 from wsss_cli.configs.attend import GIVEN
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.label_folder import png_files, png_ids
+from wsss_cli.data.label_folder import png_files
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import WsssError
+from wsss_cli.stages.inputs import trained_split
 
 SAME, CHANGED, MISSING, UNREADABLE, UNKNOWN = "same", "changed", "missing", "unreadable", "unknown"
 # Initial weights that lie in no file of the user's.
@@ -127,13 +128,13 @@ class InputsNow:
 
     def of_supervision(self, manifest: Manifest, place: Path) -> str:
         """Label maps to learn from, and their images."""
-        if manifest["settings"]["supervision"] == "full":
-            tree = self._tree(place)
-            image_ids = tree.image_ids(tree.training_split())
+        of_masks = manifest["settings"]["supervision"] == "full"
+        tree = self._tree(place if of_masks else self._input(manifest, "images"))
+        split = trained_split(manifest["settings"].get("train_split"), self.run, tree)
+        image_ids = tree.image_ids(split)
+        if of_masks:
             paths = [tree.training_mask_path(image_id) for image_id in image_ids]
         else:
-            tree = self._tree(self._input(manifest, "images"))
-            image_ids = png_ids(place, "--proxy")
             paths = list(png_files(place, image_ids, "--proxy"))
         there = [path for path in paths if path is not None]
         return fingerprint([files_fingerprint(there), tree.fingerprint(image_ids, None)])
