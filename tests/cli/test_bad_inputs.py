@@ -260,6 +260,18 @@ def test_bad_label_map_is_found_before_training(
     assert not run.exists()
 
 
+def test_checkpoint_of_another_model_names_both(
+    wsss: Command, tree: TinyTree, tmp_path: Path
+) -> None:
+    base = ["segment", "--data", tree.root, "--run", tmp_path / "run"]
+    short = ["--iterations", 1, "--batch-size", 2, "--crop", 32, "--scales", 1]
+    assert wsss(*base, "--supervision", "full", "--model", "tiny", *short).code == 0
+    checkpoint = tmp_path / "run/segment/checkpoint.pt"
+    other = ["segment", "--data", tree.root, "--run", tmp_path / "other"]
+    outcome = wsss(*other, "--checkpoint", checkpoint, "--model", "deeplab-largefov-vgg16")
+    _refused(outcome, 2, checkpoint, "holds tiny", "--model deeplab-largefov-vgg16", "leave")
+
+
 def test_label_maps_that_are_missing_are_listed_unless_others_are_to_be_learnt_from(
     wsss: Command, own_tree: TinyTree, tmp_path: Path
 ) -> None:

@@ -169,6 +169,17 @@ def test_masks_without_a_prediction_are_listed(wsss: Command, tree: TinyTree, be
     assert lost in wsss("evaluate", *folders, "-q").out
 
 
+def test_masks_without_attention_are_listed_too(
+    wsss: Command, tree: TinyTree, trained: Path
+) -> None:
+    """Of a file that somebody names; the run's own is of the list that it was made for."""
+    file = trained / "attend/attention.h5"
+    base = ["evaluate", "--what", "attention", "--data", tree.root, "--json"]
+    outcome = wsss(*base, "--attention", file)
+    assert outcome.values["missing_predictions"] == tree.val_ids
+    assert tree.val_ids[0] in outcome.err
+
+
 def test_contours_are_scored_over_the_data_set(wsss: Command, tree: TinyTree, worse: Path) -> None:
     found = wsss(*_evaluate(tree, worse, "--boundaries", "--json")).values
     boundary, trimap = 0, 0

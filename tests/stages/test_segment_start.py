@@ -63,6 +63,9 @@ def test_solver_and_initial_weights_are_said_and_kept(tree: TinyTree, tmp_path: 
         "scale_low": 0.7,
         "scale_high": 1.3,
         "mirrored": 0.5,
+        "dropout": 0.5,
+        "score_std": 0.01,
+        "frozen_blocks": 0,
     }
     said = " ".join(track.notes)
     for words in (
@@ -102,6 +105,7 @@ def test_defaults_are_the_groups_solver() -> None:
     assert {name: constants[name] for name in expected} == expected
     assert (constants["effective_batch"], constants["crop"]) == (10, 321)
     assert (constants["scale_low"], constants["scale_high"]) == (0.7, 1.3)
+    assert (constants["dropout"], constants["score_std"]) == (0.5, 0.01)
     split = solver_constants(SegmentConfig(batch_size=2, accumulate=5))
     assert split == constants
 

@@ -52,9 +52,10 @@ def show(
 
     A run holds stages: whether they are complete, their settings, sizes and scores, and which are
     stale, since what they were made of, or the stage itself, has changed; the command that makes
-    them again stands beside. A file may be any that wsss reads or writes, another tool's too.
-    Pictures show the attention prior, the zones, every branch's map and the true mask, where there
-    are such, and go to RUN/pictures/ID.png, of the first run given.
+    them again stands beside. A file may be HDF5, PNG, a checkpoint, a manifest, scores, a log, soft
+    maps, TOML or an archive, another tool's too. Pictures show the attention prior, the zones,
+    every branch's map and the true mask, where there are such, and go to RUN/pictures/ID.png, of
+    the first run given.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
         if methods:

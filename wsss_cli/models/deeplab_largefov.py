@@ -22,6 +22,8 @@ from wsss_cli.models.trunks import Preprocessing, Trunk, build_trunk, vgg16_laye
 from wsss_cli.models.whole_batch import Dropout
 
 SCORE_LR_FACTOR = 10.0  # the score layer starts from nothing
+SCORE_STD = 0.01  # deviation of its initial weights, as in DeepLab
+DROPOUT = 0.5  # after fc6 and fc7
 # Layers of torchvision's numbering: the poolings, and the convolutions of conv5.
 _VGG_POOLS = (4, 9, 16, 23)
 _VGG_CONV5 = (24, 26, 28)
@@ -75,16 +77,16 @@ class DeepLabLargeFOV(nn.Module):
             "fc6", nn.Conv2d(trunk.channels, hidden, 3, padding=dilation, dilation=dilation)
         )
         self.classifier.add_module("relu6", nn.ReLU(inplace=True))
-        self.classifier.add_module("drop6", Dropout(0.5))
+        self.classifier.add_module("drop6", Dropout(DROPOUT))
         self.classifier.add_module("fc7", nn.Conv2d(hidden, hidden, 1))
         self.classifier.add_module("relu7", nn.ReLU(inplace=True))
-        self.classifier.add_module("drop7", Dropout(0.5))
+        self.classifier.add_module("drop7", Dropout(DROPOUT))
         self.classifier.add_module("score", nn.Conv2d(hidden, num_labels, 1))
         for name, parameter in self.classifier.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
             elif name.startswith("score"):
-                nn.init.normal_(parameter, std=0.01)
+                nn.init.normal_(parameter, std=SCORE_STD)
             elif name.startswith("fc6") and fc6_std is not None:
                 nn.init.normal_(parameter, std=fc6_std)
             else:

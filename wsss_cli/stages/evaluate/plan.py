@@ -113,16 +113,21 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         )
     without_truth = len(image_ids) - len(known)
     if without_truth:
-        track.note(f"{without_truth} of {len(image_ids)} images have no mask in {gt}: not scored")
+        unknown = sorted(set(image_ids) - set(known))
+        track.note(
+            f"{without_truth} of {len(image_ids)} images have no mask in {gt}: not scored: "
+            f"{listing(unknown)}"
+        )
     if tree is None:
         track.note("no data set is known, so classes are named as VOC's; pass --data DIR for yours")
     names = tree.class_names if tree is not None else VOC_CLASSES
     missing = []
-    if config.pred is not None and config.split is None:
+    foreign = config.attention if config.what == "attention" else config.pred
+    if foreign is not None and config.split is None:
         missing = sorted(set(png_ids(gt, "--gt")) - set(known))
         if missing:
             track.note(
-                f"{len(missing)} masks of {gt} have no label map in {source}: not scored: "
+                f"{len(missing)} masks of {gt} have nothing in {source}: not scored: "
                 f"{listing(missing)} (name the images that must be there with --split)"
             )
     rival = None if config.against is None else _rival(config, tree, known)

@@ -7,7 +7,13 @@ import torch
 
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.augmentation import MIRRORED
-from wsss_cli.models.deeplab_largefov import SCORE_LR_FACTOR, DeepLabLargeFOV, lr_factor
+from wsss_cli.models.deeplab_largefov import (
+    DROPOUT,
+    SCORE_LR_FACTOR,
+    SCORE_STD,
+    DeepLabLargeFOV,
+    lr_factor,
+)
 from wsss_cli.stages.optimisation import BIAS_LR_FACTOR, parameter_groups
 
 POLY_POWER = 0.9  # of the learning rate's fall, as in DeepLab
@@ -32,11 +38,14 @@ def solver_constants(config: SegmentConfig) -> dict[str, Any]:
         "scale_low": config.scale_low,
         "scale_high": config.scale_high,
         "mirrored": MIRRORED,
+        "dropout": DROPOUT,
+        "score_std": SCORE_STD,
+        "frozen_blocks": config.frozen_blocks,
     }
 
 
-def solver_lines(config: SegmentConfig) -> tuple[str, str]:
-    """The constants in words: of the steps, and of the views."""
+def solver_lines(config: SegmentConfig) -> tuple[str, ...]:
+    """The constants in words: of the steps, of the views, and of the network."""
     it = solver_constants(config)
     factors = it["lr_factors"]
     return (
@@ -46,7 +55,9 @@ def solver_lines(config: SegmentConfig) -> tuple[str, str]:
         f"(x{factors['score_bias']:g} the score's), momentum {it['momentum']:g}, weight decay "
         f"{it['weight_decay']:g} (biases {it['bias_weight_decay']:g})",
         f"views: crop {it['crop']}, scales {it['scale_low']:g} to {it['scale_high']:g}, "
-        f"{it['mirrored']:.0%} mirrored",
+        f"{it['mirrored']:.0%} mirrored, the mean colour outside the image",
+        f"network: dropout {it['dropout']:g} after fc6 and fc7, score layer from a normal "
+        f"deviation of {it['score_std']:g}, {it['frozen_blocks']} blocks frozen",
     )
 
 
