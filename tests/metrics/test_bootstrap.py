@@ -1,6 +1,7 @@
 """The paired bootstrap against draws made one by one, and against cases counted by hand."""
 
 import math
+from fractions import Fraction
 from itertools import pairwise
 
 import pytest
@@ -28,6 +29,16 @@ def _miou_by_loops(images: list[list[list[int]]]) -> float:
         if union:
             ious.append(total[label][label] / union)
     return sum(ious) / len(ious)
+
+
+def _exact_miou(overlaps: Tensor) -> Fraction:
+    """Of (N, 2, L) intersections and unions, in whole numbers."""
+    images = overlaps.tolist()
+    ious = []
+    for label in range(overlaps.shape[-1]):
+        intersection, union = (sum(image[part][label] for image in images) for part in (0, 1))
+        ious.append(Fraction(intersection, union))
+    return sum(ious, Fraction()) / len(ious)
 
 
 def _overlaps(counts: Tensor) -> Tensor:
@@ -74,15 +85,36 @@ def test_interval_of_one_system_is_that_of_scoring_every_draw_again() -> None:
     assert (found.low, found.high) == pytest.approx((scores[1], scores[39]))
 
 
-def test_draws_do_not_depend_on_how_many_are_held_at_a_time(
+def test_draws_are_those_of_one_generator_row_by_row_however_many_are_held_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Bounded memory must not cost the image-sized rows their independence."""
-    whole = _weights(10, 50, seed=0)
-    monkeypatch.setattr(module, "_WEIGHTS", 30)
-    parts = list(resampling_weights(10, 50, seed=0))
+    whole = _weights(10, 50, seed=4)
+    drawn = torch.randint(10, (50, 10), generator=torch.Generator().manual_seed(4)).tolist()
+    assert whole.tolist() == [[row.count(image) for image in range(10)] for row in drawn]
+    monkeypatch.setattr(module, "_ROWS", 3)
+    parts = list(resampling_weights(10, 50, seed=4))
     assert [len(part) for part in parts] == [3] * 16 + [2]
     assert torch.equal(torch.cat(parts), whole)
+
+
+def test_more_images_are_not_drawn_in_more_parts() -> None:
+    """Each part goes through the overlaps of all images: its price would be their square."""
+    few, many = ([len(part) for part in resampling_weights(n, 130, seed=0)] for n in (3, 70_000))
+    assert few == many
+
+
+@pytest.mark.parametrize("images", [1, 6, 7, 8, 100])
+def test_images_in_blocks_score_to_the_bit_as_all_at_once(
+    images: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With sums that neither float32 nor 32-bit integers would hold."""
+    a, b = (_overlaps(_random_counts(seed, images, 4)) * 10**8 + seed for seed in (9, 10))
+    single, paired = bootstrap(a, resamples=30), paired_bootstrap(a, b, resamples=30)
+    monkeypatch.setattr(module, "_IMAGES", 7)
+    assert bootstrap(a, resamples=30) == single
+    assert paired_bootstrap(a, b, resamples=30) == paired
+    assert paired.difference == pytest.approx(float(_exact_miou(b) - _exact_miou(a)), abs=1e-15)
 
 
 def test_difference_is_real_where_the_interval_leaves_zero_out() -> None:
@@ -139,9 +171,9 @@ def test_scale_of_the_counts_does_not_matter() -> None:
 def test_every_draw_has_as_many_images_as_there_are_and_each_is_as_likely() -> None:
     weights = _weights(10, 2000, seed=0)
     assert weights.shape == (2000, 10)
-    assert set(weights.sum(dim=1).tolist()) == {10.0}
+    assert set(weights.sum(dim=1).tolist()) == {10}
     # The mean of 2000 binomial counts of mean 1: standard error sqrt(.9 / 2000) = .021.
-    assert (weights.mean(dim=0) - 1).abs().max() < 5 * math.sqrt(0.9 / 2000)
+    assert (weights.double().mean(dim=0) - 1).abs().max() < 5 * math.sqrt(0.9 / 2000)
     # An image is left out with probability .9 ** 10.
     assert float((weights == 0).double().mean()) == pytest.approx(0.9**10, abs=0.02)
     assert torch.equal(weights, _weights(10, 2000, seed=0))

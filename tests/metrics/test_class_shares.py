@@ -1,9 +1,13 @@
 """IoU, false positives and false negatives share the union; the index is torchmetrics'."""
 
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
+from wsss_cli.configs.evaluate import PREDICTED_IGNORE
 from wsss_cli.metrics import segmentation
 from wsss_cli.metrics.tally import Tally
 
@@ -24,7 +28,7 @@ def test_shares_counted_by_hand() -> None:
     assert scores["absent"] == ["absent one"]
 
 
-@pytest.mark.parametrize("convention", ["false-negative", "background", "excluded"])
+@pytest.mark.parametrize("convention", PREDICTED_IGNORE)
 def test_the_three_shares_of_a_class_sum_to_1(convention: str) -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
@@ -50,15 +54,21 @@ def _labels(rng: np.random.Generator, num_labels: int) -> np.ndarray:
 
 
 def test_two_hundred_random_data_sets_score_as_torchmetrics_has_it() -> None:
-    """Several images each, so that a mean over images instead of one over pixels would show."""
+    """Several images each, so that a mean over images instead of one over pixels would show.
+
+    Of an absent class torchmetrics has 0 or nan, by version, and its own mean may count it: ours
+    is over the classes that are there, so it is taken here.
+    """
     classification = pytest.importorskip("torchmetrics.classification")
     rng = np.random.default_rng(1)
+    absent_labels = 0
     for case in range(200):
         num_labels = int(rng.integers(2, 22))
         metric = classification.MulticlassJaccardIndex(
             num_labels, average="none", ignore_index=255, validate_args=False
         )
         total = Tally.empty(num_labels)
+        seen: set[int] = set()
         for _ in range(int(rng.integers(1, 4))):
             shape = tuple(rng.integers(1, 30, 2))
             target = rng.integers(0, num_labels, shape).astype(np.uint8)
@@ -69,12 +79,98 @@ def test_two_hundred_random_data_sets_score_as_torchmetrics_has_it() -> None:
             truth = torch.from_numpy(target)
             total.add(Tally.of(prediction, truth, num_labels))
             metric.update(prediction[None].long(), truth[None].long())
-        names = [str(label) for label in range(1, num_labels)]
-        scores = total.scores(names, "false-negative")
+            seen.update(truth[truth != 255].tolist(), prediction[truth != 255].tolist())
+        names = [str(label) for label in range(num_labels)]
+        scores = total.scores(names[1:], "false-negative")
+        ours = list(scores["per_class"].values())
         theirs = metric.compute().tolist()
-        for ours, index in zip(scores["per_class"].values(), theirs, strict=True):
-            # Of an absent class theirs is 0 or nan, by version; ours leaves it out and says so.
-            assert ours is None or ours == pytest.approx(index, abs=1e-6), case
+        assert [label for label in range(num_labels) if ours[label] is not None] == sorted(seen)
+        assert [ours[label] for label in sorted(seen)] == pytest.approx(
+            [theirs[label] for label in sorted(seen)], abs=1e-6
+        ), case
+        mean = sum(theirs[label] for label in seen) / len(seen) if seen else math.nan
+        assert scores["miou"] == pytest.approx(mean, abs=1e-6, nan_ok=True), case
+        absent_labels += num_labels - len(seen)
+    assert absent_labels > 20  # of some 2,300: enough to be wrong about
+
+
+def _shares_by_pixels(
+    pixels: list[tuple[int, int]], num_labels: int, convention: str
+) -> list[tuple[float, float, float] | None]:
+    """IoU, false positives and false negatives of each label, from (prediction, truth) pixels."""
+    hits, added, lost = ([0] * num_labels for _ in range(3))
+    for found, true in pixels:
+        if found == 255:
+            if convention == "excluded":
+                continue
+            if convention == "background":
+                found = 0
+        if true == 255:
+            continue
+        if found == true:
+            hits[true] += 1
+            continue
+        lost[true] += 1
+        if found != 255:
+            added[found] += 1
+    return [
+        (h / union, a / union, m / union) if (union := h + a + m) else None
+        for h, a, m in zip(hits, added, lost, strict=True)
+    ]
+
+
+def _same_as_by_pixels(
+    images: list[tuple[np.ndarray, np.ndarray]], num_labels: int, convention: str
+) -> dict[str, Any]:
+    total = Tally.empty(num_labels)
+    pixels: list[tuple[int, int]] = []
+    for prediction, target in images:
+        total.add(Tally.of(prediction, target, num_labels))
+        pixels += zip(prediction.ravel().tolist(), target.ravel().tolist(), strict=True)
+    scores = total.scores([str(label) for label in range(1, num_labels)], convention)
+    shares = _shares_by_pixels(pixels, num_labels, convention)
+    for at, name in enumerate(("per_class", "false_positive", "false_negative")):
+        expected = [share and share[at] for share in shares]
+        assert list(scores[name].values()) == pytest.approx(expected, abs=1e-12), name
+    ious = [share[0] for share in shares if share]
+    mean = sum(ious) / len(ious) if ious else math.nan
+    assert scores["miou"] == pytest.approx(mean, abs=1e-12, nan_ok=True)
+    return scores
+
+
+# Of class 1 one pixel is found and one has no prediction; of 2 none has, and 3 is where no truth
+# is. The background is predicted once, rightly, and once has no prediction.
+PREDICTED = np.array([[1, 255, 255, 3, 0, 255]], np.uint8)
+TRUE = np.array([[1, 1, 2, 255, 0, 0]], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("convention", "ious"),
+    [
+        ("false-negative", [1 / 2, 1 / 2, 0, None]),
+        ("background", [2 / 4, 1 / 2, 0, None]),
+        ("excluded", [1, 1, None, None]),
+    ],
+)
+def test_pixels_without_a_prediction_counted_by_hand(
+    convention: str, ious: list[float | None]
+) -> None:
+    scores = _same_as_by_pixels([(PREDICTED, TRUE)], 4, convention)
+    assert list(scores["per_class"].values()) == ious
+    added = {"false-negative": 0, "background": 2 / 4, "excluded": 0}
+    assert scores["false_positive"]["background"] == added[convention]
+
+
+@pytest.mark.parametrize("convention", PREDICTED_IGNORE)
+def test_pixels_without_a_prediction_count_as_the_convention_says(convention: str) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        num_labels = int(rng.integers(2, 8))
+        images = [
+            (_labels(rng, num_labels), _labels(rng, num_labels))
+            for _ in range(int(rng.integers(1, 4)))
+        ]
+        _same_as_by_pixels(images, num_labels, convention)
 
 
 def test_counting_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,11 @@ RESAMPLES = 1000
 # The middle 95 %.
 INTERVAL = (0.025, 0.975)
 CONFIDENCE = 0.95
-# Weights held at a time, 32 MiB, however many images there are.
-_WEIGHTS = 2**22
+# Resamples held at a time, a byte for each image. Fewer the more images there are would bound the
+# memory, but for each part all overlaps are gone through: time would grow with the images' square.
+_ROWS = 64
+# Images whose overlaps are float64 at a time, few enough for a core's cache.
+_IMAGES = 2048
 
 
 @dataclass(frozen=True)
@@ -82,23 +85,24 @@ def paired_bootstrap(
     count = len(overlaps_a)
     draws = resampling_weights(count, resamples, seed)
     low, high = _middle(torch.cat([difference(weights) for weights in draws]))
-    return Difference(float(difference(torch.ones(1, count, dtype=torch.float64))), low, high)
+    return Difference(float(difference(torch.ones(1, count, dtype=torch.uint8))), low, high)
 
 
 def resampling_weights(count: int, resamples: int, seed: int) -> Iterator[Tensor]:
     """How often each image is drawn.
 
     Yields:
-        (R, count) float64 of some resamples, ``resamples`` rows in all; every row sums to
-        ``count``.
+        (R, count) uint8 of some resamples, ``resamples`` rows in all; every row sums to ``count``.
+        A byte is enough: an image is drawn 256 times with a probability below 1 / 256!.
     """
     generator = torch.Generator().manual_seed(seed)
-    most = max(1, _WEIGHTS // count)
-    for first in range(0, resamples, most):
-        rows = min(most, resamples - first)
-        drawn = torch.randint(count, (rows, count), generator=generator)
-        weights = torch.zeros(rows, count, dtype=torch.float64)
-        yield weights.scatter_add_(1, drawn, weights.new_ones(1, 1).expand(rows, count))
+    one = torch.ones(1, dtype=torch.uint8)
+    for first in range(0, resamples, _ROWS):
+        weights = torch.zeros(min(_ROWS, resamples - first), count, dtype=torch.uint8)
+        for row in weights:
+            drawn = torch.randint(count, (count,), generator=generator)
+            row.scatter_add_(0, drawn, one.expand(count))
+        yield weights
 
 
 def _middle(mious: Tensor) -> list[float]:
@@ -107,6 +111,10 @@ def _middle(mious: Tensor) -> list[float]:
 
 
 def _mious(weights: Tensor, overlaps: Tensor) -> Tensor:
-    """(R,) mIoU under each row of (R, N) weights; float64 holds these counts exactly."""
-    totals = (weights @ overlaps.flatten(1).double()).view(-1, *overlaps.shape[1:])  # (R, 2, L)
-    return iou_of(totals).nanmean(dim=-1)
+    """(R,) mIoU under each row of (R, N) weights; float64 adds these counts without rounding."""
+    counts = overlaps.flatten(1)  # (N, 2 L)
+    totals = torch.zeros(len(weights), counts.shape[1], dtype=torch.float64)
+    for first in range(0, len(counts), _IMAGES):
+        block = slice(first, first + _IMAGES)
+        totals.addmm_(weights[:, block].double(), counts[block].double())
+    return iou_of(totals.view(-1, *overlaps.shape[1:])).nanmean(dim=-1)
