@@ -10,17 +10,21 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import TinyTree, draw_tree
+from onnx_file import write_weighted_channels
 from torchrun import PATIENCE, ranks_started, run_ranks
 
 pytestmark = pytest.mark.slow
 
+NETWORK = "red.onnx"
 LEARN = "--batch-size 6 --crop 48 --lr 0.01 --checkpoint-every 2 --amp off"
 
 
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> TinyTree:
-    """Images enough for three shards of attention."""
-    return draw_tree(tmp_path_factory.mktemp("crowd"), train=280, val=41)
+    """Images enough for three shards of attention, and a saliency network that finds red."""
+    tree = draw_tree(tmp_path_factory.mktemp("crowd"), train=280, val=41)
+    write_weighted_channels(tree.root / NETWORK, (1.0, 0.0, 0.0))
+    return tree
 
 
 # A training that moves nothing leaves the weights that the others start from.
@@ -74,18 +78,23 @@ def alone(crowd: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _chain(crowd: TinyTree, run: Path, start: Path) -> list[list[object]]:
-    """The stages after the trainings, with the networks of ``start``."""
+    """The stages with the networks of ``start``, which if it is this run are trained first."""
     checkpoint = ["--checkpoint", start / "train" / "checkpoint.pt"]
     network = ["--checkpoint", start / "segment" / "checkpoint.pt"]
     here = ["--run", run]
     shared = ["--data", crowd.root, *here]
-    trainings = [_train(crowd, run), _segment(crowd, run)] if run == start else []
-    predicting = [] if run == start else [["segment", *network, *shared, "--scales", "1"]]
+    trainings = [_train(crowd, run)] if run == start else []
+    predicting = ["segment", *network, *shared, "--scales", "1", "--amp", "off"]
+    segment = _segment(crowd, run) if run == start else predicting
+    segment += ["--split", "train"]  # images enough for three shards
     return [
         *trainings,
         ["attend", *checkpoint, *shared, "--size", "64", "--heatmaps"],
+        ["saliency", "--model", crowd.root / NETWORK, "--size", "32", "--passes", "2", *shared],
         ["proxy", "--saliency", crowd.saliency, *here],
-        *predicting,
+        segment,
+        [*segment, "--probabilities"],
+        ["crf", "--preset", "oaa", *shared],
         ["evaluate", "--what", "proxy", "--baselines", *shared],
         ["evaluate", "--what", "attention", "--localisation", *shared],
         ["evaluate", "--boundaries", *shared],
@@ -101,16 +110,103 @@ def test_stages_of_several_processes_leave_the_files_of_one(
         printed = run_ranks(world, [*arguments, "--json"])
         assert json.loads(printed[0])["status"] == "complete"
         assert printed[1:] == [""] * (world - 1)
-    for folder in ("attend", "proxy/labels", "segment/predictions"):
-        assert _files(run / folder) == _files(alone / folder)
-    for scores in (alone / "evaluate").glob("*.json"):
-        ours, theirs = (
-            json.loads((r / "evaluate" / scores.name).read_text()) for r in (run, alone)
-        )
-        for local in ("source", "artifact_fingerprint"):
-            ours.pop(local)
-            theirs.pop(local)
-        assert ours == theirs
+    for stage in ("attend", "saliency", "proxy", "segment", "crf"):
+        assert _files(run / stage) == _files(alone / stage)
+    for path in (alone / "evaluate").glob("*.json"):
+        assert _scores(run / "evaluate" / path.name) == _scores(path)
+
+
+def _scores(path: Path) -> dict[str, object]:
+    """What an evaluation found, wherever that lies."""
+    found = json.loads(path.read_text())
+    return {name: found[name] for name in found.keys() - {"source", "artifact_fingerprint"}}
+
+
+# Kills the rank that is told to die when it gives the file told its name, or opens it.
+DYING = """
+import os, signal, sys
+
+victim, last, *sys.argv[1:] = sys.argv[1:]
+
+def die(event, details):
+    if event in ("open", "os.rename") and any(str(each).endswith(last) for each in details):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if os.environ["RANK"] == victim:
+    sys.addaudithook(die)
+from wsss_cli.__main__ import main
+main()
+"""
+
+
+def _kill(arguments: list[object], victim: int, last: str) -> None:
+    """Run a command in two processes, of which one is killed at a file and the other must end."""
+    dying = ["-c", DYING, victim, last, *arguments, "--workers", "1"]
+    with ranks_started(2, dying, sys.executable) as processes:
+        ended = [process.communicate(timeout=PATIENCE) for process in processes]
+    assert processes[victim].returncode == -signal.SIGKILL, ended
+    assert processes[1 - victim].returncode == 1
+    out, said = ended[1 - victim]
+    assert out == ""
+    assert "the other ranks cannot be reached" in said
+    assert "run the same command again to continue" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    # Of 280 images in shards of 128, the second rank has every other one, or the second shard.
+    ("stage", "victim", "last", "kept", "world", "written"),
+    [
+        ("attend", 0, "shards/00002.h5", 2, 3, 24),
+        ("saliency", 1, "saliency/maps/2024_000101.png", 2 * (140 + 50), 3, 90),
+        ("proxy", 1, "labels/2024_000101.png", 140 + 50, 1, 90),
+        # Label maps outlive the shard they are made with, which is made again.
+        ("segment", 1, "predictions/2024_000200.png", 2 + 152 + 72, 3, 128),
+        ("crf", 1, "labels/2024_000101.png", 140 + 50, 1, 90),
+    ],
+)
+def test_a_stage_that_a_rank_dies_in_is_continued_by_another_number_of_ranks(
+    crowd: TinyTree,
+    alone: Path,
+    tmp_path: Path,
+    stage: str,
+    victim: int,
+    last: str,
+    kept: int,
+    world: int,
+    written: int,
+) -> None:
+    arguments = _prepared(stage, crowd, alone, tmp_path)
+    _kill(arguments, victim, last)
+    folder = tmp_path / stage
+    assert json.loads((folder / "manifest.json").read_text())["status"] == "running"
+    times = {folder / name: (folder / name).stat().st_mtime_ns for name in _files(folder)}
+    assert len(times) == kept
+    printed = json.loads(run_ranks(world, [*arguments, "--json"])[0])
+    assert (printed["status"], printed["written"]) == ("complete", written)
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert _files(folder) == _files(alone / stage)
+    assert not list(folder.rglob("*.partial"))
+
+
+def test_an_evaluation_that_a_rank_dies_in_leaves_no_scores_and_is_done_again(
+    crowd: TinyTree, alone: Path, tmp_path: Path
+) -> None:
+    arguments = _prepared("evaluate", crowd, alone, tmp_path)
+    # Scores travel 64 at a time: a first lot has.
+    _kill(arguments, 1, "SegmentationClass/2024_000201.png")
+    assert not (tmp_path / "evaluate").exists()
+    run_ranks(1, arguments)
+    (scores,) = (tmp_path / "evaluate").iterdir()
+    assert _scores(scores) == _scores(alone / "evaluate" / scores.name)
+
+
+def _prepared(stage: str, crowd: TinyTree, alone: Path, run: Path) -> list[object]:
+    """The chain's last command of a stage, in a run that has what that reads."""
+    needs = {"proxy": "attend", "crf": "segment", "evaluate": "segment"}
+    if stage in needs:
+        shutil.copytree(alone / needs[stage], run / needs[stage])
+    return [each for each in _chain(crowd, run, alone) if each[0] == stage][-1]
 
 
 @pytest.mark.parametrize("world", [2, 3])
