@@ -23,7 +23,8 @@ from wsss_cli.ops.score_grid import evenly, interpolate_at
 # about 500 bytes a pixel, so 1.2 GB at this limit.
 MOST_PIXELS = 1537 * 1537
 # Side of a tile, and how much of it at each inner edge is context only, in steps of the stride: an
-# edge reaches 215 pixels, 27 steps of 8, into the scores of VGG16's LargeFOV.
+# edge reaches 215 pixels, 27 steps of 8, into the scores of VGG16's LargeFOV. A ResNet sees further
+# (309 and 581 pixels), and with as much context little would be left of a tile.
 TILE = 192
 CONTEXT = 32
 
