@@ -5,13 +5,13 @@ precision and memory format. No whole network reaches that rate: its first layer
 and what lies between convolutions moves memory.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 import torch
-from stage_runs import wait_for_card
+from ratios import in_turn
+from stage_runs import Watch
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -26,6 +26,7 @@ _LAYERS = ((64, 224), (128, 112), (256, 56), (512, 28), (512, 14))
 _BATCH = 16
 # Convolutions in a row: one by itself, on a card, takes hardly longer than asking for it.
 _IN_A_ROW = 8
+_ROUNDS = 5
 
 
 def flops_of(way: Callable[[], object]) -> int:
@@ -69,26 +70,18 @@ class Convolution:
 def fastest_convolution(device: torch.device, precision: str) -> Convolution:
     """The one with the most operations a second, of those that VGG16 is made of."""
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    found = []
+    convolutions = {}
     for channels, side in _LAYERS:
         images = torch.randn(_BATCH, channels, side, side, device=device, dtype=dtype)
         weights = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype)
-        convolution = Convolution(
+        convolutions[f"{channels} at {side}"] = Convolution(
             images.contiguous(memory_format=torch.channels_last),
             weights.contiguous(memory_format=torch.channels_last),
             precision,
         )
-        found.append((convolution.flops / _least_seconds(convolution), convolution))
-    return max(found, key=lambda rated: rated[0])[1]
-
-
-def _least_seconds(convolution: Convolution, tries: int = 5) -> float:
-    convolution()  # the first one chooses its algorithm
-    seconds = []
-    for _ in range(tries):
-        wait_for_card()
-        started = time.perf_counter()
-        convolution()
-        wait_for_card()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
+    watch = Watch("convolving")
+    ways = {name: watch.timed(convolution) for name, convolution in convolutions.items()}
+    seconds = in_turn(ways, _ROUNDS, clock=watch)
+    return convolutions[
+        max(seconds, key=lambda name: convolutions[name].flops / min(seconds[name]))
+    ]

@@ -42,12 +42,12 @@ class Watch(Silent):
     @contextmanager
     def running(self) -> Iterator[None]:
         """Within, time counts; a card has done its work before either end."""
-        wait_for_card()
+        _wait()
         started = time.perf_counter()
         try:
             yield
         finally:
-            wait_for_card()
+            _wait()
             self.seconds += time.perf_counter() - started
 
     def steps(
@@ -70,7 +70,7 @@ class Watch(Silent):
         return whole
 
 
-def wait_for_card() -> None:
+def _wait() -> None:
     """Until a card, if one is used, has done what it was given."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()

@@ -13,7 +13,7 @@ from wsss_cli.artifacts.stage_directory import Input, require_complete
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
-from wsss_cli.data.label_folder import png_files, png_ids
+from wsss_cli.data.label_folder import png_ids
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.turned import require_size
 from wsss_cli.device import resolve_workers
@@ -56,20 +56,19 @@ def find_supervision(
         if folder is None:
             require_complete(config.run / "proxy", "proxy", instead="--proxy DIR")
             folder = config.run / "proxy" / LABELS
-        there = set(png_ids(folder, "--proxy"))
-        missing = [image_id for image_id in image_ids if image_id not in there]
+        others = sorted(set(png_ids(folder, "--proxy")).difference(image_ids))
+        paths, place = [folder / f"{image_id}.png" for image_id in image_ids], folder
+        missing = [path.stem for path in paths if not path.is_file()]
         if missing:
             raise WsssError(
                 f"--proxy {folder}: {len(missing)} of the {len(image_ids)} images of {split} have "
                 f"no label map there: {listing(missing)}; add them, or name the list of the images "
                 "to learn from with --train-split"
             )
-        others = sorted(there.difference(image_ids))
         if others:
             track.note(
                 f"label maps of images that are not in {split} are not used: {listing(others)}"
             )
-        paths, place = png_files(folder, image_ids, "--proxy"), folder
     check_images(map(tree.image_path, image_ids))
     identity = fingerprint([files_fingerprint(paths), tree.fingerprint(image_ids, None)])
     return dict(zip(image_ids, paths, strict=True)), Input(place, identity)
