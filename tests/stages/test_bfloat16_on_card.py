@@ -3,7 +3,7 @@
 Autocast is CUDA's in what it casts; the sums are the CPU's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,14 @@ def _computing_in(precision: str) -> Iterator[None]:
         yield
 
 
+def _work_here_and_there(work: Callable[[Path], None], here: Path, there: Path) -> None:
+    """In float32 on the CPU, then in bfloat16 on the card."""
+    with _computing_in("float32"):
+        work(here)
+    with _computing_in("bfloat16"), on_card():
+        work(there)
+
+
 def _weights(run: Path, stage: str, kind: str) -> torch.Tensor:
     """All weights of a network, in float32 as ever."""
     tensors = read_checkpoint(run / stage / "checkpoint.pt", kind)["network"]
@@ -59,10 +67,7 @@ def test_attention_network(tree: TinyTree, tmp_path: Path, method: str) -> None:
         looking = AttendConfig(run=run, data=tree.root, size=64, checkpoint=checkpoint)
         attend.run(looking, track=Silent())
 
-    with _computing_in("float32"):
-        work(here)
-    with _computing_in("bfloat16"), on_card():
-        work(there)
+    _work_here_and_there(work, here, there)
     _require_near(*(_weights(run, "train", "attention") for run in (there, here)))
     files = (AttentionFile(run / "attend" / INDEX) for run in (there, here))
     with next(files) as rough, next(files) as precise:
@@ -82,10 +87,7 @@ def test_segmentation_network(tree: TinyTree, tmp_path: Path) -> None:
         )
         segment.run(config, track=Silent())
 
-    with _computing_in("float32"):
-        work(here)
-    with _computing_in("bfloat16"), on_card():
-        work(there)
+    _work_here_and_there(work, here, there)
     _require_near(*(_weights(run, "segment", "segmentation") for run in (there, here)))
     files = (ScoreFile(run / "segment" / SCORES) for run in (there, here))
     with next(files) as rough, next(files) as precise:
