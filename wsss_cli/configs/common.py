@@ -54,6 +54,9 @@ class CommonConfig:
     saves_memory: ClassVar[str] = "lower --workers"
     """What to do where a stage has too little memory."""
 
+    added: ClassVar[frozenset[str]] = frozenset()
+    """Fields that came later: what was made before them is what None makes."""
+
     run: Path = Path("runs/default")
     data: Path | None = None
     device: str = "auto"
@@ -82,7 +85,8 @@ class CommonConfig:
 
 def settings(config: CommonConfig) -> dict[str, Any]:
     """The fields that change a result, as JSON values, for the fingerprint."""
-    without = OPERATIONAL | INPUT_PATHS | config.idle()
+    unsaid = {name for name in config.added if getattr(config, name) is None}
+    without = OPERATIONAL | INPUT_PATHS | config.idle() | unsaid
     names = [field.name for field in fields(config)]
     return {name: getattr(config, name) for name in names if name not in without}
 

@@ -13,9 +13,9 @@ MERGES = ("mean", "max")
 # What only a training has: nothing of it changes what a given --checkpoint predicts.
 OF_TRAINING = frozenset(
     {
-        *("train_split", "seed", "supervision", "prohibitive", "iterations", "batch_size"),
-        "accumulate",
-        *("lr", "momentum", "weight_decay", "crop", "scale_low", "scale_high", "frozen_blocks"),
+        *("seed", "supervision", "train_split", "prohibitive"),
+        *("iterations", "batch_size", "accumulate", "lr", "momentum", "weight_decay"),
+        *("crop", "scale_low", "scale_high", "frozen_blocks"),
     }
 )
 
@@ -66,6 +66,7 @@ class SegmentConfig(CommonConfig):
         "for training lower --crop or --batch-size (--accumulate keeps the step what it is), for "
         "predicting the largest of --scales"
     )
+    added: ClassVar[frozenset[str]] = frozenset({"train_split"})
 
     proxy: Path | None = None
     train_split: str | None = None
@@ -137,6 +138,4 @@ class SegmentConfig(CommonConfig):
     def idle(self) -> frozenset[str]:
         """With a single view there is nothing to merge; a trained network is not trained."""
         alone = {"merge"} if len(self.scales) == 1 and not self.flip else set()
-        # Trainings made before this could be chosen did what None does.
-        unsaid = {"train_split"} if self.train_split is None else set()
-        return frozenset({*alone, *unsaid, *(OF_TRAINING if self.checkpoint else ())})
+        return frozenset(alone if self.checkpoint is None else {*alone, *OF_TRAINING})

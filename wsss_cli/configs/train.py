@@ -55,6 +55,7 @@ class TrainConfig(CommonConfig):
     """
 
     saves_memory: ClassVar[str] = "lower --batch-size or --crop"
+    added: ClassVar[frozenset[str]] = frozenset({"delta_background"})
 
     method: str = "seenet"
     backbone: str = "vgg16"
@@ -138,11 +139,9 @@ class TrainConfig(CommonConfig):
         check(self.gain_alpha >= 0, "gain_alpha", "must be 0 or more")
 
     def idle(self) -> frozenset[str]:
-        """Settings of other methods, of erasing where nothing is erased, and unsaid ones."""
+        """The settings of other methods, and of erasing where nothing is erased."""
         erasing = {"erase_threshold"} if self.erase is None else set()
-        # Trainings made before this could be chosen did what None does.
-        unsaid = {"delta_background"} if self.delta_background is None else set()
-        return frozenset({*self._of_other_methods(), *erasing, *unsaid})
+        return frozenset({*self._of_other_methods(), *erasing})
 
     def _of_other_methods(self) -> dict[str, str]:
         """Settings that another method owns, with its name."""
