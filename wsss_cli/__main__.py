@@ -16,9 +16,14 @@ def main() -> None:
     """Run the command line; interrupted before a command has begun, say so and no more."""
     sys.unraisablehook = repeat_interrupt
     try:
+        from wsss_cli import ranks
         from wsss_cli.cli.app import app
 
         app()
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            ranks.abandon(end.code)
+        raise
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -8,6 +8,7 @@ ranks, the stage continues.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -147,6 +148,19 @@ def leave() -> None:
 
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def abandon(code: int) -> None:
+    """End this process here, with an exit code, if it has not taken leave of the others.
+
+    A group's threads may hold what belongs to Python, and where they let it go while the
+    interpreter is ending, they abort the process; taking leave of the dead may wait for ever.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if distributed and distributed.is_available() and distributed.is_initialized():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 @contextmanager

@@ -122,9 +122,10 @@ def _scores(path: Path) -> dict[str, object]:
     return {name: found[name] for name in found.keys() - {"source", "artifact_fingerprint"}}
 
 
-# Kills the rank that is told to die when it gives the file told its name, or opens it.
+# Kills the rank that is told to die when it gives the file told its name, or opens it. With the
+# group of the ranks still there, an interpreter's ending aborts now and then: here it always does.
 DYING = """
-import os, signal, sys
+import atexit, os, signal, sys
 
 victim, last, *sys.argv[1:] = sys.argv[1:]
 
@@ -134,6 +135,8 @@ def die(event, details):
 
 if os.environ["RANK"] == victim:
     sys.addaudithook(die)
+else:
+    atexit.register(os._exit, 134)
 from wsss_cli.__main__ import main
 main()
 """
