@@ -1,5 +1,6 @@
 """Entry point of ``wsss`` and of ``python -m wsss_cli``."""
 
+import os
 import sys
 import threading
 from _thread import interrupt_main
@@ -21,12 +22,23 @@ def main() -> None:
 
         app()
     except SystemExit as end:
-        if isinstance(end.code, int):
-            ranks.abandon(end.code)
+        if ranks.bound():
+            _end_at_once(end.code)
         raise
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _end_at_once(code: str | int | None) -> None:
+    """Leave without the interpreter's own ending, as a rank must that the others have left.
+
+    The threads of their group may hold what belongs to Python, and where they let it go while the
+    interpreter is ending, they abort the process; taking leave of the dead may wait for ever.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def repeat_interrupt(swallowed: "UnraisableHookArgs") -> None:

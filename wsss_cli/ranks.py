@@ -150,17 +150,10 @@ def leave() -> None:
             torch.distributed.destroy_process_group()
 
 
-def abandon(code: int) -> None:
-    """End this process here, with an exit code, if it has not taken leave of the others.
-
-    A group's threads may hold what belongs to Python, and where they let it go while the
-    interpreter is ending, they abort the process; taking leave of the dead may wait for ever.
-    """
+def bound() -> bool:
+    """Whether this process has talked to other ranks and not taken leave of them."""
     distributed = sys.modules.get("torch.distributed")
-    if distributed and distributed.is_available() and distributed.is_initialized():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    return bool(distributed and distributed.is_available() and distributed.is_initialized())
 
 
 @contextmanager
