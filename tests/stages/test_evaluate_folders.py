@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import Command, Outcome, TinyTree
+from conftest import Command, Outcome, TinyTree, draw_tree
 from PIL import Image
 
 from wsss_cli.artifacts.label_png import voc_palette, write_label_map
@@ -103,6 +103,52 @@ def test_every_image_has_its_scores_and_every_score_its_pixels(
     excluded = wsss(*_evaluate(tree, folder, "--json", "--predicted-ignore", "excluded")).values
     assert excluded["confusion"] == square.tolist()
     assert excluded["unpredicted"] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("what", ["prediction", "attention"])
+def test_what_makes_an_image_difficult_stands_beside_its_scores(
+    wsss: Command, tree: TinyTree, tmp_path: Path, what: str
+) -> None:
+    own = draw_tree(tmp_path / "own")
+    plain, empty = own.train_ids[1], own.train_ids[2]
+    labels = np.zeros((48, 64), np.uint8)
+    Image.fromarray(labels).save(own.mask(empty))
+    labels[::8, ::8] = labels[1::8, ::8] = labels[::8, 1::8] = labels[1::8, 1::8] = 2
+    Image.fromarray(labels).save(own.mask(plain))
+    Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(own.image(plain))
+    scored = ["--pred", tree.root / "SegmentationClass"]
+    if what == "attention":
+        attention = tmp_path / "attention.h5"
+        with h5py.File(attention, "w") as file:
+            for image_id in own.train_ids:
+                file[f"{image_id}/maps"] = np.zeros((1, 6, 8), np.float16)
+                file[f"{image_id}/class_ids"] = np.ones(1, np.uint8)
+                file[image_id].attrs.update(height=48, width=64)
+        scored = ["--what", "attention", "--attention", attention]
+    command = ["evaluate", *scored, "--data", own.root, "--run", tmp_path, "--json"]
+    without = wsss(*command).values["per_image"]
+    values = wsss(*command, "--difficulty").values["per_image"]
+    assert (values[plain]["regions"], values[plain]["colours_shared"]) == (6 * 8, 1)
+    assert (values[empty]["regions"], values[empty]["colours_shared"]) == (0, None)
+    for one in values.values():
+        assert 0 <= (one.pop("colours_shared") or 0) <= 1
+        del one["regions"]
+    assert values == without
+
+
+def test_photographs_to_be_looked_at_must_be_there_and_fit(
+    wsss: Command, tree: TinyTree, tmp_path: Path
+) -> None:
+    own = draw_tree(tmp_path / "own")
+    masks = own.root / "SegmentationClass"
+    command = ["evaluate", "--difficulty", "--pred", masks, "--gt", masks, "--run", tmp_path]
+    _refused(wsss(*command), 2, "--difficulty looks at the photographs; pass --data DIR")
+    command += ["--data", own.root]
+    lost = own.image(own.train_ids[0])
+    Image.new("RGB", (48, 64)).save(lost)
+    _refused(wsss(*command), 1, lost, own.mask(own.train_ids[0]), "its sides are exchanged")
+    lost.unlink()
+    _refused(wsss(*command), 1, f"1 images are missing from {lost.parent}: {lost.stem}")
 
 
 def test_two_folders_are_compared_on_the_same_images(

@@ -177,6 +177,19 @@ def test_galleries_follow_their_rules(runs: list[Path], tree: TinyTree, tmp_path
         assert one.attributes["data-classes"].split() == [str(c + 1) for c in classes_of(index)]
 
 
+def test_what_chose_failures_can_be_had_from_evaluate(runs: list[Path], tmp_path: Path) -> None:
+    run = Path(shutil.copytree(runs[0], tmp_path / "run"))
+    evaluate.run(EvaluateConfig(run=run, difficulty=True), track=Silent())
+    scores = json.loads((run / "evaluate" / "prediction.json").read_text())["per_image"]
+    _, values = _report([run], tmp_path / "one.html", images=4)
+    _, without = _report(runs[:1], tmp_path / "two.html", images=4)
+    assert values["galleries"] == without["galleries"]
+    (alike,) = values["galleries"]["object-like-background"]["images"].items()
+    most = max(scores, key=lambda image_id: scores[image_id]["colours_shared"])
+    assert alike == (most, f"{scores[most]['colours_shared']:.0%} of the colours shared")
+    assert {one["regions"] for one in scores.values()} == {1}
+
+
 @pytest.mark.parametrize("stages", ["train", "attend", "proxy", "segment"])
 def test_what_a_run_lacks_is_said_in_a_sentence(
     runs: list[Path], tmp_path: Path, stages: str

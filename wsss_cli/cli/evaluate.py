@@ -43,6 +43,14 @@ def evaluate(
     localisation: Annotated[
         bool, Option("--localisation", help="Also MaxBoxAccV2 and PxAP of attention.")
     ] = EvaluateConfig.localisation,
+    difficulty: Annotated[
+        bool,
+        Option(
+            "--difficulty",
+            help="Also, of each image in the JSON: regions of a class, colours shared with the "
+            "background. Looks at the photographs.",
+        ),
+    ] = EvaluateConfig.difficulty,
     against: Annotated[
         Path | None,
         Option(help="Another run, folder or attention file to compare with, image by image."),

@@ -27,6 +27,8 @@ class EvaluateConfig(CommonConfig):
         split: List of images to be scored, all of which must be there; None takes all that are.
         boundaries: Also score label maps near contours: boundary IoU and the trimap curve.
         localisation: Also score attention as boxes and pixels: MaxBoxAccV2 and PxAP.
+        difficulty: Also tell of each image what makes it difficult: how many regions a class has,
+            and how much of their colours objects share with the background.
         against: Another run, folder of label maps or attention file, to be scored on the same
             images and compared with.
         threshold_from: Run on another split whose best threshold is also applied to the attention.
@@ -42,6 +44,7 @@ class EvaluateConfig(CommonConfig):
     split: str | None = None
     boundaries: bool = False
     localisation: bool = False
+    difficulty: bool = False
     against: Path | None = None
     threshold_from: Path | None = None
     baselines: bool = False

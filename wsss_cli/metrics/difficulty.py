@@ -1,5 +1,7 @@
 """What makes an image difficult, told from its truth and its colours alone."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,24 @@ LEAST_SHARE = 0.001
 LEVELS = 8
 
 Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Difficulty:
+    """Of one image.
+
+    Attributes:
+        regions: See :func:`most_regions`.
+        colours_shared: See :func:`colour_overlap`.
+    """
+
+    regions: int
+    colours_shared: float
+
+
+def difficulty(image: Pixels, target: Pixels) -> Difficulty:
+    """Both, of an image (H, W, 3) RGB and its true label map (H, W)."""
+    return Difficulty(most_regions(target), colour_overlap(image, target))
 
 
 def most_regions(target: Pixels) -> int:

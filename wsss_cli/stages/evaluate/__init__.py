@@ -15,6 +15,7 @@ from wsss_cli.stages.evaluate.attention import (
     score_attention,
 )
 from wsss_cli.stages.evaluate.attention_counts import THRESHOLDS
+from wsss_cli.stages.evaluate.difficulties import image_difficulties
 from wsss_cli.stages.evaluate.label_maps import score_label_maps
 from wsss_cli.stages.evaluate.plan import EvaluatePlan, prepare
 from wsss_cli.stages.report import Report
@@ -46,9 +47,13 @@ def run(
     """
     plan = prepare(config, track)
     score = score_attention if config.what == "attention" else score_label_maps
+    scores = score(plan, track, per_image)
+    if config.difficulty:
+        for image_id, difficulty in image_difficulties(plan, track).items():
+            scores["per_image"][image_id] |= difficulty
     values = {
         "what": config.what,
-        **score(plan, track, per_image),
+        **scores,
         "images": len(plan.image_ids),
         "without_ground_truth": plan.without_truth,
         "without_prediction": len(plan.missing_predictions),

@@ -39,9 +39,9 @@ def image_scores(
     means = ious.nanmean(dim=-1).tolist()
     return {
         image_id: {
-            "miou": _number(mean),
+            "miou": number(mean),
             "iou": {
-                name: _number(value)
+                name: number(value)
                 for name, value, here in zip(names, of_image, there, strict=True)
                 if here
             },
@@ -52,5 +52,6 @@ def image_scores(
     }
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
+    """A score as the JSON has it: null where it is not defined."""
     return None if math.isnan(value) else round(value, _DIGITS)

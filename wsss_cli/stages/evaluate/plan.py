@@ -11,6 +11,7 @@ from wsss_cli.artifacts.stage_directory import read_manifest, require_complete
 from wsss_cli.configs.common import record
 from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
 from wsss_cli.data.data_set import DataSet
+from wsss_cli.data.images import check_images
 from wsss_cli.data.label_folder import png_files, png_ids, require_folder
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.voc import VOC_CLASSES
@@ -42,6 +43,7 @@ class EvaluatePlan:
         without_truth: How many predictions have no mask.
         missing_predictions: Masks of ``--gt`` that have no label map in ``--pred``.
         truth: True label map of each image.
+        photographs: Of each image, if they are to be looked at; else none.
         baselines: What else is scored, if asked for.
         labels: Whose labels attention is of, ``given`` or ``predicted``; None where its file does
             not say, and of label maps.
@@ -56,6 +58,7 @@ class EvaluatePlan:
     without_truth: int
     missing_predictions: list[str]
     truth: list[Path]
+    photographs: list[Path]
     baselines: Baselines | None
     labels: str | None
     chosen: ChosenThreshold | None
@@ -71,11 +74,11 @@ class EvaluatePlan:
         """Labels including background."""
         return len(self.class_names) + 1
 
-    def each(self, work: Callable[[int], T], track: Track) -> Iterable[T]:
+    def each(self, work: Callable[[int], T], track: Track, label: str = "scoring") -> Iterable[T]:
         """Results of ``work`` on every image, in order, with progress; the ranks share the work."""
         own = ranks.mine(range(len(self.image_ids)))
         done = prefetch(work, own, resolve_workers(self.config.workers))
-        return ranks.in_turn(track.steps(done, total=len(own), label="scoring"))
+        return ranks.in_turn(track.steps(done, total=len(own), label=label))
 
     def describe(self) -> dict[str, Any]:
         """What would be done, for ``--dry-run``."""
@@ -145,6 +148,7 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         without_truth=without_truth,
         missing_predictions=missing,
         truth=[gt / f"{image_id}.png" for image_id in known],
+        photographs=_photographs(tree, known) if config.difficulty else [],
         baselines=_baselines(config, tree, known) if config.baselines else None,
         labels=_labels(source) if config.what == "attention" else None,
         chosen=chosen,
@@ -223,6 +227,14 @@ def _rival(config: EvaluateConfig, tree: DataSet | None, image_ids: Sequence[str
         )
     png_files(folder, image_ids, "--against")
     return folder
+
+
+def _photographs(tree: DataSet | None, image_ids: Sequence[str]) -> list[Path]:
+    if tree is None:
+        raise UsageError("--difficulty looks at the photographs; pass --data DIR")
+    paths = [tree.image_path(image_id) for image_id in image_ids]
+    check_images(paths)
+    return paths
 
 
 def _baselines(config: EvaluateConfig, tree: DataSet | None, image_ids: list[str]) -> Baselines:

@@ -10,7 +10,7 @@ from wsss_cli.data.images import read_image
 from wsss_cli.data.loading import prefetch
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError
-from wsss_cli.metrics.difficulty import LEAST_SHARE, colour_overlap, most_regions
+from wsss_cli.metrics.difficulty import LEAST_SHARE, Difficulty, difficulty
 from wsss_cli.tracking import Track
 
 # From so many separate regions of one class on an image counts as one of many instances.
@@ -51,14 +51,6 @@ class Gallery:
     class_id: int | None = None
 
 
-@dataclass(frozen=True)
-class Difficulty:
-    """What makes an image difficult: see :mod:`wsss_cli.metrics.difficulty`."""
-
-    regions: int
-    overlap: float
-
-
 Scores = Mapping[str, Mapping[str, Any]]
 """By image id, as ``wsss evaluate`` keeps them."""
 
@@ -95,8 +87,8 @@ def failures(
     together = [i for i in ranked if len(_classes(scores[i])) > 1]
     many = [i for i in ranked if i in difficulties and difficulties[i].regions >= MANY]
     by_colour = sorted(
-        (i for i in ranked if i in difficulties and not math.isnan(difficulties[i].overlap)),
-        key=lambda i: -difficulties[i].overlap,
+        (i for i in ranked if i in difficulties and not math.isnan(difficulties[i].colours_shared)),
+        key=lambda i: -difficulties[i].colours_shared,
     )
     looks_alike = set(by_colour[: math.ceil(ALIKE * len(by_colour))])
     alike = [i for i in ranked if i in looks_alike]
@@ -125,7 +117,10 @@ def failures(
             "Objects that look like their background",
             f"Of the {len(alike)} images ({ALIKE:.0%}) whose objects share most of their colours "
             f"with the background, the {lowest}.",
-            {i: f"{difficulties[i].overlap:.0%} of the colours shared" for i in alike[:most]},
+            {
+                i: f"{difficulties[i].colours_shared:.0%} of the colours shared"
+                for i in alike[:most]
+            },
             len(alike),
         ),
     ]
@@ -191,7 +186,7 @@ def difficulties_of(
             return None
         if target is None or target.shape != image.shape[:2]:
             return None
-        return Difficulty(most_regions(target), colour_overlap(image, target))
+        return difficulty(image, target)
 
     looked: Iterable[Difficulty | None] = prefetch(
         look, range(len(image_ids)), resolve_workers(workers)
