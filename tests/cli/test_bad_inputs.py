@@ -284,7 +284,7 @@ def test_label_maps_that_are_missing_are_listed_unless_others_are_to_be_learnt_f
     command = ["segment", "--proxy", folder, *settings]
     _refused(wsss(*command), 1, "2 of the 12 images of train", *lost, "--train-split")
     assert not run.exists()
-    _refused(wsss(*command, "--train-split", "none"), 2, "--train-split none", "train, val")
+    _refused(wsss(*command, "--train-split", "none"), 2, "none.txt", "choose with --train-split")
     kept = [image_id for image_id in own_tree.train_ids if image_id not in lost]
     own_tree.split("kept").write_text("\n".join(kept))
     shutil.copy(folder / f"{kept[0]}.png", folder / "strange.png")

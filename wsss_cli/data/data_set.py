@@ -56,8 +56,12 @@ class DataSet(Protocol):
         """Why that list, where one could have expected another."""
         ...
 
-    def image_ids(self, split: str) -> list[str]:
+    def image_ids(self, split: str, *, option: str = "--split") -> list[str]:
         """The ids of a list.
+
+        Args:
+            split: Its name.
+            option: The option that names it, for the message.
 
         Raises:
             UsageError: There is no such list.

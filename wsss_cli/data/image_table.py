@@ -71,8 +71,12 @@ class ImageTable:
             return None
         return f"{self.root} has one list only, so all its images are trained on"
 
-    def image_ids(self, split: str) -> list[str]:
+    def image_ids(self, split: str, *, option: str = "--split") -> list[str]:
         """The ids of a list, in its order.
+
+        Args:
+            split: Its name.
+            option: The option that names it, for the message.
 
         Raises:
             UsageError: There is no such list.
@@ -85,7 +89,7 @@ class ImageTable:
         if split not in self.lists:
             raise UsageError(
                 f"{self.root} has no list {split}; there is {listing(self.splits()) or 'none'} "
-                "(choose with --split)"
+                f"(choose with {option})"
             )
         if not self.lists[split]:
             raise WsssError(f"{self.root}: the list {split} holds no image")

@@ -95,8 +95,12 @@ class VocTree:
             return "the tree has no train_aug list, so the train list is used"
         return next(iter(self.remarks), None)
 
-    def image_ids(self, split: str) -> list[str]:
+    def image_ids(self, split: str, *, option: str = "--split") -> list[str]:
         """The ids of a split, in the order of its list.
+
+        Args:
+            split: Its name.
+            option: The option that names it, for the message.
 
         Raises:
             UsageError: There is no such list.
@@ -110,7 +114,7 @@ class VocTree:
         if not path.is_file():
             raise UsageError(
                 f"{path} does not exist; lists found beside it: "
-                f"{listing(self.splits()) or 'none'} (choose with --split)"
+                f"{listing(self.splits()) or 'none'} (choose with {option})"
             )
         return _read_list(path)
 

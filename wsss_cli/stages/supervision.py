@@ -17,7 +17,7 @@ from wsss_cli.data.label_folder import png_ids
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.turned import require_size
 from wsss_cli.device import resolve_workers
-from wsss_cli.errors import UsageError, WsssError, listing
+from wsss_cli.errors import WsssError, listing
 from wsss_cli.ops.prohibitive import label_confidence
 from wsss_cli.stages.inputs import find_attention, find_masks, trained_split
 from wsss_cli.stages.proxy import LABELS
@@ -34,12 +34,7 @@ def find_supervision(
         UsageError: There is no such list, or no folder.
     """
     split = trained_split(config.train_split, config.run, tree)
-    if config.train_split is not None and split not in tree.splits():
-        raise UsageError(
-            f"--train-split {split}: {tree.root} has no such list; there is "
-            f"{listing(tree.splits()) or 'none'}"
-        )
-    image_ids = tree.image_ids(split)
+    image_ids = tree.image_ids(split, option="--train-split")
     if config.supervision == "full":
         find_masks(tree)
         masks = {image_id: tree.training_mask_path(image_id) for image_id in image_ids}
