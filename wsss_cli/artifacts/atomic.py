@@ -29,7 +29,9 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
             write(file)
-        _publish(partial, path)
+            file.flush()
+            os.fsync(file.fileno())  # its bytes are on the disk before its name is
+        partial.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):  # the first error is the one to tell
             partial.unlink(missing_ok=True)
@@ -53,13 +55,6 @@ def require_place(path: Path, option: str) -> None:
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise UsageError(f"{option} {path}: {folder} is no folder to write to; choose another")
-
-
-def _publish(partial: Path, path: Path) -> None:
-    """Give a finished temporary file its final name once its bytes are on the disk."""
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def partial_name(path: Path) -> Path:
