@@ -97,7 +97,7 @@ def _chain(crowd: TinyTree, run: Path, start: Path) -> list[list[object]]:
         ["crf", "--preset", "oaa", *shared],
         ["evaluate", "--what", "proxy", "--baselines", *shared],
         ["evaluate", "--what", "attention", "--localisation", *shared],
-        ["evaluate", "--boundaries", *shared],
+        ["evaluate", "--boundaries", "--difficulty", *shared],
     ]
 
 
