@@ -21,21 +21,26 @@ def main() -> None:
         from wsss_cli.cli.app import app
 
         app()
-    except SystemExit as end:
-        if ranks.bound():
-            _end_at_once(end.code)
-        raise
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except BaseException as end:
+        if not ranks.bound():
+            raise
+        _end_at_once(end)
 
 
-def _end_at_once(code: str | int | None) -> None:
-    """Leave without the interpreter's own ending, as a rank must that the others have left.
+def _end_at_once(end: BaseException) -> None:
+    """Leave without the interpreter's own ending, as a rank must that has not taken leave.
 
-    The threads of their group may hold what belongs to Python, and where they let it go while the
-    interpreter is ending, they abort the process; taking leave of the dead may wait for ever.
+    The threads of the ranks' group may hold what belongs to Python, and where they let it go while
+    the interpreter is ending, they abort the process; taking leave of the dead may wait for ever.
     """
+    if isinstance(end, SystemExit):
+        code = end.code or 0
+    else:  # with --debug
+        sys.excepthook(type(end), end, end.__traceback__)
+        code = 1
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code if isinstance(code, int) else 1)

@@ -285,6 +285,7 @@ def test_label_maps_that_are_missing_are_listed_unless_others_are_to_be_learnt_f
     _refused(wsss(*command), 1, "2 of the 12 images of train", *lost, "--train-split")
     assert not run.exists()
     _refused(wsss(*command, "--train-split", "none"), 2, "none.txt", "choose with --train-split")
+    _refused(wsss(*command, "--train-split", "../x"), 2, "--train-split '../x'")
     kept = [image_id for image_id in own_tree.train_ids if image_id not in lost]
     own_tree.split("kept").write_text("\n".join(kept))
     shutil.copy(folder / f"{kept[0]}.png", folder / "strange.png")

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -11,12 +12,15 @@ import h5py
 import numpy as np
 import pytest
 import torch
+import typer
 from conftest import CLASSES, Command, Outcome, TinyTree, classes_of, train_arguments
 from PIL import Image
 
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
+from wsss_cli.cli.conversation import errors_as_sentences
 from wsss_cli.configs.proxy_rules import RULES
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
+from wsss_cli.errors import WsssError
 from wsss_cli.methods.table import METHODS
 from wsss_cli.stages.baselines import Baselines
 
@@ -27,6 +31,33 @@ def _snapshot(*folders: Path) -> dict[str, tuple[int, int]]:
     """Every file and folder with its time and size."""
     paths = [path for folder in folders for path in (folder, *folder.rglob("*"))]
     return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in paths}
+
+
+@pytest.mark.parametrize("kind", [WsssError, KeyboardInterrupt])
+def test_a_bar_is_closed_before_the_sentence_that_ends_it(
+    kind: type[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def bar() -> Iterator[int]:
+        try:
+            yield from range(3)
+        finally:
+            print("closed", file=sys.stderr)
+
+    def work(*, within: bool) -> None:
+        own = bar()
+        next(own)
+        if within:
+            raise kind("broken")
+        try:
+            work(within=True)
+        except kind as error:
+            raise kind("interrupted: broken") from error
+
+    with pytest.raises(typer.Exit), errors_as_sentences(debug=False):
+        work(within=False)
+    first, second, sentence = capsys.readouterr().err.splitlines()
+    assert (first, second) == ("closed", "closed")
+    assert "interrupted: " in sentence
 
 
 @pytest.fixture

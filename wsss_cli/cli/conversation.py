@@ -101,7 +101,8 @@ def errors_as_sentences(
         if not ranks.first():
             heading = f"error of rank {ranks.rank()}"
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        _close_suspended(interrupt)
         say("interrupted: nothing finished is lost, run the same command again to continue")
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:  # as in `wsss show | head -1`: nobody is left to be told
@@ -113,10 +114,24 @@ def errors_as_sentences(
         if debug:
             raise
         message, code = _sentence(error, saves_memory)
+        _close_suspended(error)
         say(f"{heading}: {message}")
         raise typer.Exit(code) from None
     else:
         ranks.leave()
+
+
+def _close_suspended(error: BaseException | None) -> None:
+    """Close the generators that an error has left in the middle: one shows a bar on the terminal.
+
+    They would be closed with the error's frames, which is after the sentence, and never in a
+    process that ends at once.
+    """
+    import traceback
+
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _sentence(error: Exception, saves_memory: str) -> tuple[str, int]:

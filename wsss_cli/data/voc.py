@@ -106,7 +106,7 @@ class VocTree:
             UsageError: There is no such list.
             WsssError: The list is empty or holds something that is no id.
         """
-        path = self._list_path(split)
+        path = self._list_path(split, option)
         sbd = self._sbd
         if split == _TRAIN_AUG and sbd is not None:
             lists = (sbd / "train.txt", sbd / "val.txt", *map(self._list_path, ("train", "val")))
@@ -201,9 +201,9 @@ class VocTree:
         """As of every data set."""
         return data_fingerprint(self, image_ids, labels)
 
-    def _list_path(self, split: str) -> Path:
+    def _list_path(self, split: str, option: str = "--split") -> Path:
         if not _SAFE_ID.fullmatch(split) or not names_a_file(split):
-            raise UsageError(f"--split {split!r} is not the name of a list, such as train or val")
+            raise UsageError(f"{option} {split!r} is not the name of a list, such as train or val")
         return self.root / "ImageSets" / "Segmentation" / f"{split}.txt"
 
 
