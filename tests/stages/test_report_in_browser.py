@@ -91,12 +91,15 @@ def test_every_picture_is_decoded_and_nothing_sticks_out_on_a_phone(written: Pat
         pictures: images.length,
         broken: images.filter((i) => !(i.complete && i.naturalWidth)).length,
         wide,
+        cut: [...document.querySelectorAll(".scores, .classes")]
+          .filter((t) => t.parentElement.scrollWidth > t.parentElement.clientWidth)
+          .map((t) => t.className),
       });"""
     # Chromium's windows are at least 500 points wide; a frame is not.
     inner = _with_script(written, "phone.html", script)
     outer = inner.with_name("frame.html")
     outer.write_text(
-        f'<iframe style="width:360px;height:800px" src="{inner.name}"></iframe><script>'
+        f'<iframe style="width:390px;height:800px" src="{inner.name}"></iframe><script>'
         "onload = () => { document.title = frames[0].document.title; }</script>"
     )
     dom = _chromium(outer, "--dump-dom", "--allow-file-access-from-files").stdout
@@ -105,6 +108,7 @@ def test_every_picture_is_decoded_and_nothing_sticks_out_on_a_phone(written: Pat
     found = json.loads(title[1])
     assert found["pictures"] > 20
     assert (found["broken"], found["wide"]) == (0, 0)
+    assert found["cut"] == []
 
 
 @pytest.mark.parametrize("class_id", [1, 3])

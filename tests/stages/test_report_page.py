@@ -20,6 +20,7 @@ from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import UsageError
 from wsss_cli.stages import attend, evaluate, page, proxy, segment, train
+from wsss_cli.stages.page import choosing, pictures
 from wsss_cli.tracking import Silent
 
 
@@ -222,7 +223,7 @@ def test_images_without_truth_or_photograph_are_shown_as_far_as_they_go(
         manifest = json.loads(path.read_text())
         path.write_text(json.dumps({**manifest, "data": str(own.root)}))
     _, values = _report([run], tmp_path / "page.html")
-    assert any("photographs cannot be shown" in remark for remark in values["remarks"])
+    assert any(str(own.root) in remark for remark in values["remarks"])
 
 
 def test_scores_of_an_earlier_result_are_called_so(runs: list[Path], tmp_path: Path) -> None:
@@ -260,6 +261,130 @@ def test_runs_of_other_classes_are_no_columns(runs: list[Path], tmp_path: Path) 
     assert not (tmp_path / "page.html").exists()
 
 
+def test_an_unchanged_run_is_not_drawn_again(
+    runs: list[Path], tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path(shutil.copytree(runs[0], tmp_path / "run"))
+    data = tmp_path / "VOC2012"
+    shutil.copytree(tree.root, data)
+    out = tmp_path / "page.html"
+
+    def report() -> tuple[bool, dict[str, Any]]:
+        found = page.run(ReportConfig((run,), out, data, 2), track=Silent())
+        return found.up_to_date, dict(found.values)
+
+    drawn: list[str] = []
+    seen, looked = pictures.view_classes, choosing.difficulty
+    monkeypatch.setattr(
+        pictures, "view_classes", lambda *given: drawn.append("view") or seen(*given)
+    )
+    monkeypatch.setattr(
+        choosing, "difficulty", lambda *given: drawn.append("difficulty") or looked(*given)
+    )
+    first = report()
+    assert not first[0]
+    assert set(drawn) == {"view", "difficulty"}
+    content = out.read_bytes()
+    assert report() == (True, first[1])
+    assert out.read_bytes() == content
+
+    drawn.clear()
+    label_map = next((run / "proxy" / "labels").iterdir())
+    write_label_map(label_map, np.zeros((48, 64), np.uint8))
+    up_to_date, _ = report()
+    assert not up_to_date
+    assert not drawn  # neither the photographs nor the network have changed
+    assert out.read_bytes() != content
+
+    figures = [one.text.split() for one in Page(out.read_text()).all("figure")]
+    ids = {*tree.val_ids, *tree.train_ids}
+    shown = next(words[0] for words in figures if words and words[0] in ids)
+    photograph = data / "JPEGImages" / f"{shown}.jpg"
+    photograph.write_bytes(photograph.read_bytes() + b"\0" * 7)
+    assert not report()[0]
+    assert report()[0]
+
+
+def test_what_is_kept_in_a_page_may_be_anything(runs: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    _, values = _report(runs[:1], out, images=1)
+    whole = out.read_text()
+    start = whole.index('id="memory">') + len('id="memory">')
+    end = whole.index("</script>", start)
+    for kept in ("", "[]", "{}", "nonsense", '{"files": 1, "values": {}, "difficulties": []}'):
+        out.write_text(whole[:start] + kept + whole[end:])
+        _, again = _report(runs[:1], out, images=1)
+        assert again["galleries"] == values["galleries"]
+    out.write_text(whole[: len(whole) // 2])
+    assert _report(runs[:1], out, images=1)[1]["galleries"] == values["galleries"]
+
+
+def test_predictions_are_shown_before_they_are_scored(
+    runs: list[Path], tree: TinyTree, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(runs[0], tmp_path / "run"))
+    (run / "evaluate" / "prediction.json").unlink()
+    found, values = _report([run], tmp_path / "page.html", images=2)
+    images = values["galleries"]["prediction-any"]["images"]
+    assert set(images) <= set(tree.val_ids)
+    assert len(images) == 2
+    figures = {f.text.split()[0] for f in found.all("figure") if "id" in f.attributes}
+    assert set(images) <= figures
+    assert not any("label maps" in remark for remark in values["remarks"])
+
+
+def test_no_plot_is_empty(runs: list[Path], tmp_path: Path) -> None:
+    run = Path(shutil.copytree(runs[0], tmp_path / "run"))
+    logs = {stage: run / stage / "metrics.jsonl" for stage in ("train", "segment")}
+    lines = logs["train"].read_text().splitlines(keepends=True)
+    logs["train"].write_text(lines[0])
+    logs["segment"].write_text(
+        json.dumps({**json.loads(lines[0]), "losses": {"segmentation": None}}) + "\n"
+    )
+    for path in (run / "evaluate").glob("*.json"):
+        scores = json.loads(path.read_text())
+        per_image = {i: {**one, "miou": None} for i, one in scores["per_image"].items()}
+        path.write_text(json.dumps({**scores, "miou": None, "per_image": per_image}))
+    found, _ = _report([run], tmp_path / "page.html")
+    titles = [one.attributes["aria-label"] for one in found.all("svg")]
+    assert "losses of wsss train" in titles
+    assert not {"losses of wsss segment", "mIoU"} & set(titles)
+    assert not any("image by image" in title for title in titles)
+    (losses,) = (s for s in found.all("svg") if s.attributes["aria-label"] == titles[-1])
+    marks = [one for one in found.all("use") if losses in one.above and one.inside("g")]
+    assert marks  # points, for a line through one of them is not seen
+
+
+def test_losses_are_named_by_what_they_measure(runs: list[Path], tmp_path: Path) -> None:
+    found, _ = _report(runs[:1], tmp_path / "page.html", images=0)
+    (training,) = (
+        one for one in found.all("svg") if one.attributes["aria-label"].endswith("wsss train")
+    )
+    for branch in ("S_A", "S_B", "S_C"):
+        assert branch in training.text
+    (segmentation,) = (
+        one for one in found.all("svg") if one.attributes["aria-label"].endswith("wsss segment")
+    )
+    assert "entropy" in segmentation.text
+
+
+@pytest.mark.parametrize("lacking", ["asked", "made", "data"])
+def test_the_reason_for_no_pictures_is_the_true_one(
+    runs: list[Path], tmp_path: Path, lacking: str
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(runs[0] / "train", run / "train")
+    if lacking == "data":
+        manifest = run / "train" / "manifest.json"
+        content = json.loads(manifest.read_text())
+        manifest.write_text(json.dumps({**content, "data": str(tmp_path / "gone")}))
+    found, values = _report([run], tmp_path / "page.html", images=0 if lacking == "asked" else 3)
+    (reason,) = (one.text for one in found.all("p") if one.text.startswith("No pictures"))
+    expected = {"asked": "--images 0", "made": "label maps", "data": str(tmp_path / "gone")}
+    assert expected[lacking] in reason
+    assert not any("other images" in remark for remark in values["remarks"])
+
+
 NASTY = ("<script>alert(1)</script>", "a\"b'&amp;", "</style><b>x")
 
 
@@ -276,7 +401,8 @@ def test_names_of_any_kind_are_text(tmp_path: Path) -> None:
     second = Path(shutil.copytree(first, tmp_path / "$two_{x}"))
     for chosen in ([first], [first, second]):
         found, _ = _report(chosen, tmp_path / "page.html")
-        assert len(found.all("script")) == 1
+        runs_as_script = [one for one in found.all("script") if "type" not in one.attributes]
+        assert len(runs_as_script) == 1
         assert {one.text for one in found.all("i")} == {""}  # swatches and bars, no run's name
         for name in NASTY:
             assert name in found.text

@@ -15,11 +15,15 @@ _LOSSLESS = 101  # OpenCV's word for it
 
 
 class Thumbnail(NamedTuple):
-    """A small picture: its ``data:`` address and its size in pixels."""
+    """A small picture: its ``data:`` address and its size in pixels.
+
+    ``key``, where there is one, names everything that decided how it looks.
+    """
 
     address: str
     width: int
     height: int
+    key: str = ""
 
 
 def thumbnail(pixels: npt.NDArray[np.uint8], *, flat: bool = False) -> Thumbnail:

@@ -49,9 +49,12 @@ def report(
         from wsss_cli.stages import page
 
         found = page.run(config, track=choose_track(quiet=quiet))
-        show({"stage": found.stage, **found.values}, _text, as_json=json)
+        status = "up to date" if found.up_to_date else "complete"
+        show({"stage": found.stage, "status": status, **found.values}, _text, as_json=json)
 
 
 def _text(values: Mapping[str, Any]) -> str:
     size = f"{values['bytes'] / 1e6:.1f} MB, {values['pictures']} images"
+    if values["status"] == "up to date":
+        size += "; up to date, so nothing was drawn again"
     return "\n".join([f"{values['page']}: {size}", *(f"  {line}" for line in values["remarks"])])

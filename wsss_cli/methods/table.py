@@ -1,5 +1,6 @@
 """The attention systems by name. Importing this imports no torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -14,6 +15,7 @@ class Method:
         paper: Where it is from.
         here: What differs from the paper; the module's docstring has it at length.
         module: Module that builds it: ``build(trunk, num_classes, config)``.
+        losses: What each of its losses measures, by the name under which it is logged.
         options: Settings of ``wsss train`` that only this method has.
     """
 
@@ -21,7 +23,12 @@ class Method:
     paper: str
     here: str
     module: str
+    losses: Mapping[str, str]
     options: tuple[str, ...] = ()
+
+
+_CLASSES = "classification"
+_AFTER_ERASING = "classification after erasing (S_B)"
 
 
 METHODS = {
@@ -30,6 +37,7 @@ METHODS = {
         "Zhou et al., CVPR 2016",
         "the head is that of SeeNet's S_A, so that the two differ in the erasing alone",
         "wsss_cli.methods.cam",
+        {"a": _CLASSES},
     ),
     "aepsl": Method(
         "Adversarial erasing and prohibitive segmentation learning",
@@ -37,6 +45,7 @@ METHODS = {
         "the classifier is that of cam; a round is train --erase and attend, and what is found is "
         "painted with ImageNet's mean colour, not the training set's",
         "wsss_cli.methods.aepsl",
+        {"a": _CLASSES},
     ),
     "acol": Method(
         "Adversarial complementary learning",
@@ -44,6 +53,7 @@ METHODS = {
         "sigmoid losses, as an image has several classes; heads of SeeNet's size "
         "(--head-channels 1024 is the paper's); no 3x3 average pooling before them",
         "wsss_cli.methods.acol",
+        {"a": _CLASSES, "b": _AFTER_ERASING},
         ("acol_threshold",),
     ),
     "gain": Method(
@@ -52,6 +62,7 @@ METHODS = {
         "the head is that of SeeNet's S_A; sigma, omega and alpha are options, since "
         "implementations disagree",
         "wsss_cli.methods.gain",
+        {"a": _CLASSES, "mining": "scores left when the attention is masked"},
         ("gain_sigma", "gain_omega", "gain_alpha"),
     ),
     "seenet": Method(
@@ -60,6 +71,11 @@ METHODS = {
         "where S_A has found nothing yet, nothing is erased and S_C is left out; whether S_C "
         "shares S_B's head is an option",
         "wsss_cli.methods.seenet",
+        {
+            "a": "classification (S_A)",
+            "b": _AFTER_ERASING,
+            "c": "classes found on the background (S_C)",
+        },
         (
             "delta_high",
             "delta_low",

@@ -1,6 +1,7 @@
 """Curves as SVG that takes its colours from the page around it, light or dark."""
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,7 +72,7 @@ class Plots:
         across: str,
         up: str,
         marks: Mapping[str, float] | None = None,
-        from_zero: bool = True,
+        legend: bool = False,
     ) -> str:
         """Lines over a common axis.
 
@@ -81,13 +82,15 @@ class Plots:
             across: Name of the x axis.
             up: Name of the y axis.
             marks: By the name of a line the x of its point to be marked.
-            from_zero: Whether the y axis starts at 0.
+            legend: Also name a line that is alone.
         """
         with self._figure(title) as (axes, svg):
             for number, (name, (x, y)) in enumerate(lines.items()):
                 colour = _SERIES[number % SERIES]
+                dash = "-" if number < SERIES else "--"
+                alone = sum(map(math.isfinite, y)) == 1  # a line through one point is not seen
                 axes.plot(
-                    x, y, color=colour, label=_label(name), ls="-" if number < SERIES else "--"
+                    x, y, color=colour, label=_label(name), ls=dash, marker="o" if alone else None
                 )
                 at = (marks or {}).get(name)
                 if at is not None and at in x:
@@ -95,9 +98,8 @@ class Plots:
                     axes.plot([at], [height], "o", color=colour, ms=5)
             axes.set_xlabel(across)
             axes.set_ylabel(up)
-            if from_zero:
-                axes.set_ylim(bottom=0)
-            if len(lines) > 1:
+            axes.set_ylim(bottom=0)
+            if legend or len(lines) > 1:
                 axes.legend()
         return svg[0]
 

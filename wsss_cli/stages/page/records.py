@@ -32,6 +32,7 @@ class RunRecord:
         scores: What ``wsss evaluate`` kept, by what was scored.
         logs: The lines logged by each stage that trained.
         tree: The data set; None where it is not known or not there.
+        no_photographs: Why there is no data set.
         remarks: What is missing, a sentence each.
     """
 
@@ -41,6 +42,7 @@ class RunRecord:
     scores: Mapping[str, Mapping[str, Any]]
     logs: Mapping[str, list[dict[str, Any]]]
     tree: DataSet | None
+    no_photographs: str | None
     remarks: Sequence[str]
 
     @property
@@ -74,7 +76,7 @@ def _read(run: Path, name: str, data: Path | None) -> RunRecord:
     if not manifests:
         raise UsageError(f"{run} holds no run; start one with wsss train --data DIR --run {run}")
     remarks = [
-        f"{stage} is unfinished, so what is told of it is not final"
+        f"{stage} is unfinished, so its numbers are preliminary"
         for stage, manifest in manifests.items()
         if manifest["status"] != "complete"
     ]
@@ -100,26 +102,29 @@ def _read(run: Path, name: str, data: Path | None) -> RunRecord:
     if not scores:
         remarks.append("nothing of it has been scored; run wsss evaluate")
     logs = {stage: read_metrics(run / stage) for stage in manifests}
+    tree, no_photographs = _data_set(run, data)
+    if no_photographs is not None:
+        remarks.append(f"no photographs: {no_photographs}")
     return RunRecord(
         run,
         name,
         manifests,
         scores,
         {stage: lines for stage, lines in logs.items() if lines},
-        _data_set(run, data, remarks),
+        tree,
+        no_photographs,
         remarks,
     )
 
 
-def _data_set(run: Path, data: Path | None, remarks: list[str]) -> DataSet | None:
-    """The data set given, else the run's own, which may have gone."""
+def _data_set(run: Path, data: Path | None) -> tuple[DataSet | None, str | None]:
+    """The data set given, else the run's own, or why there is none."""
     try:
-        tree = data_if_known(CommonConfig(run=run, data=data), "segment")
+        data_set = data_if_known(CommonConfig(run=run, data=data), "segment")
     except WsssError as error:
         if data is not None:
             raise
-        remarks.append(f"its photographs cannot be shown: {error}")
-        return None
-    if tree is None:
-        remarks.append("its data set is not known, so no photographs; pass --data DIR")
-    return tree
+        return None, f"its data set cannot be read ({error})"
+    if data_set is None:
+        return None, "its data set is not known; pass --data DIR"
+    return data_set, None
