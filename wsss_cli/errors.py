@@ -1,6 +1,14 @@
 """Errors a person can act on: one sentence with what happened, where, and what to do next."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+# How much of two names has to agree (difflib's ratio) for one to be taken for the other.
+_CLOSE, _CLOSE_PATH = 0.6, 0.7
+# Names beside a missing path that are looked at; a folder of photographs may have a million.
+_MOST_BESIDE = 10_000
 
 
 class WsssError(Exception):
@@ -24,3 +32,38 @@ def listing(names: Sequence[str], *, most: int = 10) -> str:
     """Name the first few of many things, and how many there are: ``a, b and 12 more``."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A question after a name that is none of those known; empty where none of them is close.
+
+    Args:
+        name: What was given.
+        names: What could have been given.
+    """
+    from difflib import get_close_matches
+
+    by_lower: dict[str, str] = {}
+    for known in names:
+        by_lower.setdefault(known.lower(), known)
+    close = get_close_matches(name.lower(), by_lower, n=1, cutoff=_CLOSE)
+    return f"; did you mean {by_lower[close[0]]}?" if close else ""
+
+
+def near_path(path: Path) -> str:
+    """The same question for a path that does not exist, from the names beside it on the disk."""
+    from difflib import get_close_matches
+
+    missing = path
+    while not missing.parent.exists() and missing.parent != missing:
+        missing = missing.parent
+    try:
+        with os.scandir(missing.parent) as entries:
+            beside = {entry.name.lower(): entry.name for entry in islice(entries, _MOST_BESIDE)}
+    except OSError:
+        return ""
+    rest = path.relative_to(missing)
+    close = get_close_matches(missing.name.lower(), beside, n=3, cutoff=_CLOSE_PATH)
+    candidates = [missing.parent / beside[name] / rest for name in close]
+    there = [candidate for candidate in candidates if candidate.exists()]
+    return f"; did you mean {there[0]}?" if there else ""

@@ -110,7 +110,7 @@ def test_missing_saliency_maps_are_all_named(wsss: Command, own_tree: TinyTree, 
 def test_no_saliency_at_all(wsss: Command, run: Path, tmp_path: Path) -> None:
     _refused(wsss("proxy", "--run", run), 2, "--saliency DIR")
     outcome = wsss("proxy", "--run", run, "--saliency", tmp_path / "nowhere")
-    _refused(outcome, 2, "nowhere is not a folder")
+    _refused(outcome, 2, "--saliency", tmp_path / "nowhere", "does not exist")
 
 
 def test_broken_saliency_map(wsss: Command, own_tree: TinyTree, run: Path) -> None:
@@ -192,7 +192,7 @@ def test_checkpoint_of_another_stage_or_kind(
     trained.write_bytes(trained.read_bytes()[:1000])
     outcome = wsss("attend", "--checkpoint", trained, *other)
     _refused(outcome, 1, "checkpoint.pt cannot be read")
-    _refused(wsss("attend", "--checkpoint", tmp_path / "no.pt", *other), 1, "does not exist")
+    _refused(wsss("attend", "--checkpoint", tmp_path / "no.pt", *other), 2, "does not exist")
 
 
 def test_weights_of_another_shape(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
@@ -307,17 +307,28 @@ def test_label_maps_that_are_missing_are_listed_unless_others_are_to_be_learnt_f
     ],
 )
 def test_stage_whose_input_has_not_been_made_names_the_stage_to_run(
-    wsss: Command, tree: TinyTree, tmp_path: Path, arguments: str, stage: str
+    wsss: Command,
+    tree: TinyTree,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: str,
+    stage: str,
 ) -> None:
-    outcome = wsss(*arguments.split(), "--data", tree.root, "--run", tmp_path / "run")
-    _refused(outcome, 2, f"run `wsss {stage}` first or pass --")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s").mkdir()
+    outcome = wsss(*arguments.split(), "--data", tree.root, "--run", "a run")
+    _refused(outcome, 2, "first or pass --")
+    commands = outcome.err.split("`")[1].split(" && ")
+    assert commands[0] == f"wsss train --data {tree.root} --run 'a run'"
+    assert commands[-1].startswith(f"wsss {stage} ")
+    assert commands[-1].endswith("--run 'a run'")
 
 
 def test_stage_whose_input_is_unfinished_says_so(wsss: Command, tree: TinyTree, run: Path) -> None:
     path = run / "attend" / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "status": "running"}))
     outcome = wsss("proxy", "--run", run, "--saliency", tree.saliency)
-    _refused(outcome, 2, "unfinished; run `wsss attend` again")
+    _refused(outcome, 2, "unfinished", f"`wsss attend --run {run} --amp off --size 64`")
 
 
 def test_loss_that_is_no_number_stops_the_training_and_keeps_the_last_checkpoint(
@@ -412,7 +423,7 @@ def test_nothing_is_downloaded_for_a_stage_whose_input_is_missing(
 ) -> None:
     outcome = wsss("segment", "--data", tree.root, "--run", tmp_path / "run")
     assert not downloads
-    _refused(outcome, 2, "run `wsss proxy` first")
+    _refused(outcome, 2, f"wsss proxy --saliency DIR --run {tmp_path / 'run'}` first")
 
 
 def _no_constant(name: str) -> None:

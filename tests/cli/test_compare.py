@@ -318,7 +318,7 @@ def test_file_that_does_not_fit_is_one_sentence(
 
 
 def test_missing_file(wsss: Command, tmp_path: Path) -> None:
-    _refused(wsss("compare", tmp_path / "nothing.toml"), 2, "nothing.toml cannot be read")
+    _refused(wsss("compare", tmp_path / "nothing.toml"), 2, "nothing.toml does not exist")
 
 
 def _without_last_saliency(tree: TinyTree) -> str:

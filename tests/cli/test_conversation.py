@@ -327,7 +327,7 @@ def test_later_stages_find_the_data_and_settings_of_the_training(
     assert plan["model"] == "tiny"
     assert plan["weights"] == "none"
     assert plan["training_images"] == 12
-    _refused(wsss("attend", "--run", tmp_path / "empty"), 2, "run `wsss train` first")
+    _refused(wsss("attend", "--run", tmp_path / "empty"), 2, "run `wsss train --data DIR")
     _refused(wsss("train", "--run", tmp_path / "empty"), 2, "--data")
 
 
@@ -516,7 +516,7 @@ def test_logits_of_other_classes_are_no_baseline(
         file.attrs["class_names"] = ["p", "q"]
     arguments = ["evaluate", "--run", segmented, "--baselines", "--attention"]
     _refused(wsss(*arguments, tmp_path / "other.h5"), 1, "other.h5")
-    _refused(wsss(*arguments, tmp_path / "none.h5"), 1, "none.h5", "does not exist")
+    _refused(wsss(*arguments, tmp_path / "none.h5"), 2, "none.h5", "does not exist")
 
 
 def test_attending_with_another_seed_or_batch_is_the_same(
@@ -702,6 +702,7 @@ def test_too_little_memory_names_the_options_that_need_less(
         raise error
 
     monkeypatch.setattr(f"wsss_cli.stages.{stage}.run", fail)
+    monkeypatch.setattr("wsss_cli.stages.usage.check_usage", lambda *_: None)
     outcome = wsss(stage)
     assert outcome.code == 1
     assert outcome.err.startswith("error: out of memory (")

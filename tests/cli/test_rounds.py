@@ -191,7 +191,7 @@ def test_attention_that_does_not_fit_is_refused_in_one_sentence(
     def erasing(path: Path) -> Any:
         return wsss(*train_arguments(own_tree, tmp_path / "run"), "--erase", path, "--quiet")
 
-    _refused(erasing(tmp_path / "no.h5"), 1, "no.h5 does not exist", "--erase FILE")
+    _refused(erasing(tmp_path / "no.h5"), 2, "--erase", "no.h5 does not exist")
     lacking = Path(shutil.copy(mined, tmp_path / "lacking.h5"))
     with h5py.File(lacking, "a") as file:
         del file[own_tree.train_ids[3]], file[own_tree.train_ids[5]]
@@ -361,7 +361,7 @@ def test_prohibitive_training_needs_class_scores_of_its_images(
 ) -> None:
     arguments = ["segment", "--data", tree.root, "--run", tmp_path / "run", "--model", "tiny"]
     arguments += ["--supervision", "full", "--prohibitive", "--quiet"]
-    _refused(wsss(*arguments), 2, "run `wsss attend` first or pass --attention FILE")
+    _refused(wsss(*arguments), 2, "wsss attend --run ", "` first or pass --attention FILE")
     without = Path(shutil.copy(mined, tmp_path / "without.h5"))
     with h5py.File(without, "a") as file:
         del file[tree.train_ids[2]]["logits"]

@@ -182,7 +182,6 @@ def test_bad_networks_are_one_sentence(wsss: Command, tree: TinyTree, tmp_path: 
     broken.write_bytes(b"this is no network")
     write_weighted_channels(twofold, RED, maps=2)
     for model, part in (
-        (tmp_path / "gone.onnx", "does not exist"),
         (broken, "cannot be read as an ONNX network"),
         (twofold, "1 x 1 x height x width"),
     ):

@@ -197,7 +197,10 @@ def test_state_of_the_cached_weights(
 
 
 def test_no_data_set_is_said_beside_the_rest(wsss: Command, tmp_path: Path) -> None:
-    outcome = wsss("doctor", "--data", tmp_path / "nowhere", "--run", tmp_path)
+    absent = wsss("doctor", "--data", tmp_path / "nowhere", "--run", tmp_path)
+    assert absent.code == 2
+    assert "does not exist" in absent.err
+    outcome = wsss("doctor", "--data", tmp_path, "--run", tmp_path)
     assert outcome.code == 1
-    assert "does not exist" in outcome.out
+    assert "no layout is known there" in outcome.out
     assert "libraries" in outcome.out

@@ -33,9 +33,7 @@ from wsss_cli.artifacts.image_groups import (
 from wsss_cli.configs.attend import GIVEN, PREDICTED
 
 INDEX = "attention.h5"
-LAYOUT = Layout(
-    content="attention", schema=1, index=INDEX, maker="wsss attend", option="--attention"
-)
+LAYOUT = Layout(content="attention", schema=1, index=INDEX, stage="attend", option="--attention")
 
 LABELS = "labels"
 """Attribute of the index that says whose labels the maps are of."""

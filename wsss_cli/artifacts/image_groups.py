@@ -13,7 +13,7 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType, TracebackType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import h5py
 import numpy as np
@@ -24,7 +24,9 @@ from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint
 from wsss_cli.artifacts.hdf5_attributes import read_attribute
 from wsss_cli.artifacts.hdf5_chunks import require_readable
 from wsss_cli.artifacts.image_size import is_believable, is_holdable
+from wsss_cli.artifacts.next_command import command_to_make
 from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest
+from wsss_cli.command_line import command_line
 from wsss_cli.errors import WsssError, listing
 
 SHARDS = "shards"
@@ -45,15 +47,24 @@ class Layout:
         content: What the file holds of each image, for messages.
         schema: Version of the layout.
         index: Name of the index in its stage's directory.
-        maker: The command that makes such a file.
+        stage: The stage that makes such a file.
         option: The option that usually names one.
+        extra: The option of the stage without which it makes none, as a field; None without.
     """
 
     content: str
     schema: int
     index: str
-    maker: str
+    stage: str
     option: str
+    extra: str | None = None
+
+    def maker(self, path: Path) -> str:
+        """The command that makes the file that is, or should be, at a path."""
+        extras: dict[str, Any] = {self.extra: True} if self.extra else {}
+        if path.name == self.index and path.parent.name == self.stage:
+            return command_to_make(path.parent.parent, self.stage, **extras)
+        return command_line(self.stage, **extras)
 
 
 @contextmanager
@@ -145,7 +156,9 @@ class ImageGroups:
         layout = self.layout
         if not path.exists():
             option = option or layout.option
-            raise WsssError(f"{path} does not exist; run `{layout.maker}` or pass {option} FILE")
+            raise WsssError(
+                f"{path} does not exist; run `{layout.maker(path)}` or pass {option} FILE"
+            )
         if path.is_dir():
             raise WsssError(f"{path} is a folder; give the HDF5 file in it")
         try:
@@ -208,8 +221,8 @@ class ImageGroups:
         if missing:
             raise WsssError(
                 f"{self.path} lacks the {self.layout.content} of {len(missing)} of "
-                f"{len(image_ids)} images: {listing(missing)}; run `{self.layout.maker}` on the "
-                "same --split, or give another file"
+                f"{len(image_ids)} images: {listing(missing)}; make it of the same --split, or "
+                "give another file"
             )
 
     def arrays(self, image_id: str) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -282,7 +295,7 @@ class ImageGroups:
     def _broken(self, error: Exception) -> WsssError:
         return WsssError(
             f"{self.path} cannot be read as HDF5 ({error}); restore the file, or remove it and run "
-            f"`{self.layout.maker}` again"
+            f"`{self.layout.maker(self.path)}` again"
         )
 
     def _unreadable(self, image_id: str, error: Exception) -> WsssError:
@@ -294,7 +307,7 @@ class ImageGroups:
             return self._odd(image_id, f"cannot be read ({error})")
         return WsssError(
             f"{self.path.parent / link.filename}: image {image_id} cannot be read ({error}); "
-            f"restore the file, or remove it and run `{self.layout.maker}` again"
+            f"restore the file, or remove it and run `{self.layout.maker(self.path)}` again"
         )
 
     def _odd(self, image_id: str, what: str) -> WsssError:

@@ -33,7 +33,12 @@ from wsss_cli.artifacts.image_groups import (
 
 INDEX = "scores.h5"
 LAYOUT = Layout(
-    content="scores", schema=1, index=INDEX, maker="wsss segment --probabilities", option="--scores"
+    content="scores",
+    schema=1,
+    index=INDEX,
+    stage="segment",
+    option="--scores",
+    extra="probabilities",
 )
 
 

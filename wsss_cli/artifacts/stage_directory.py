@@ -17,7 +17,8 @@ from filelock import FileLock, Timeout
 from wsss_cli import ranks
 from wsss_cli.artifacts.atomic import PARTIAL_SUFFIX, read_json, unwritable, write_json
 from wsss_cli.artifacts.fingerprint import fingerprint
-from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.artifacts.next_command import command_to_make, recorded_command
+from wsss_cli.errors import UsageError, WsssError, near_path
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -420,26 +421,33 @@ def _is_manifest(content: Mapping[str, Any]) -> bool:
     )
 
 
-def require_complete(directory: Path, stage: str, *, instead: str) -> dict[str, Any]:
+def require_complete(
+    directory: Path, stage: str, *, instead: str, data: Path | None = None
+) -> dict[str, Any]:
     """Read the manifest of a finished earlier stage.
 
     Args:
         directory: ``RUN/STAGE``.
         stage: The stage that should have been run.
         instead: The option that gives the input explicitly.
+        data: The data set given, for the command that the message names.
 
     Raises:
         UsageError: The stage has not been run or is not finished.
     """
+    run = directory.parent
     try:
         manifest = read_manifest(directory)
     except FileNotFoundError:
+        near = "" if run.exists() else near_path(run)
         raise UsageError(
-            f"{directory} does not exist yet; run `wsss {stage}` first or pass {instead}"
+            f"{directory} does not exist yet; run `{command_to_make(run, stage, data=data)}` first "
+            f"or pass {instead}{near}"
         ) from None
     if manifest["status"] != "complete":
         raise UsageError(
-            f"{directory} is unfinished; run `wsss {stage}` again to finish it or pass {instead}"
+            f"{directory} is unfinished; run `{recorded_command(stage, manifest, run)}` to finish "
+            f"it or pass {instead}"
         )
     return manifest
 

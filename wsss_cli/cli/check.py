@@ -9,6 +9,7 @@ from typer import Argument, Exit, Option
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import errors_as_sentences
 from wsss_cli.cli.conversation import show as print_result
+from wsss_cli.cli.given_paths import require_existing, require_existing_data
 from wsss_cli.configs.common import CommonConfig
 
 
@@ -34,6 +35,8 @@ def check(
     size of the photograph. Exit code 1 when it does not.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
+        require_existing("FILE", file)
+        require_existing_data(data)
         from wsss_cli.stages import check as stage
 
         report = stage.run(CommonConfig(data=data, run=run), file, split)

@@ -10,6 +10,7 @@ from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.comparison_file import read_comparison
 from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
+from wsss_cli.cli.given_paths import require_existing, require_given_paths
 from wsss_cli.configs.compare import CompareConfig
 
 
@@ -56,8 +57,14 @@ def compare(
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
         ranks.require_alone("wsss compare")
+        require_existing("FILE", file)
+        given = {"data": data, "saliency": saliency, "weights": weights}
+        require_given_paths("compare", given)
         config = CompareConfig(file, out, data, saliency, weights, device, workers)
         runs = read_comparison(config)
+        from wsss_cli.stages.usage import check_usage
+
+        check_usage("train", runs[0].start or runs[0].train)
         from wsss_cli.chains import compare as chain
 
         if dry_run:

@@ -3,8 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from importlib import import_module
 from typing import Any
@@ -13,6 +13,7 @@ import typer
 
 from wsss_cli import ranks
 from wsss_cli.artifacts.atomic import finite
+from wsss_cli.cli.given_paths import require_given_paths
 from wsss_cli.cli.progress import Bars, Lines, say
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.errors import WsssError
@@ -28,6 +29,7 @@ def run_stage(
     config_type: type[CommonConfig],
     options: Mapping[str, Any],
     render: Callable[[Any], str],
+    given: Set[str] = frozenset(),
 ) -> None:
     """Run one stage from the values of its command's options.
 
@@ -36,10 +38,24 @@ def run_stage(
         config_type: Its config; the options of the same names fill it.
         options: The command's parameters.
         render: Turns the stage's report into text for people.
+        given: The parameters that were given, on the command line, in a file or by the
+            environment; the others have their defaults.
     """
-    with errors_as_sentences(debug=options["debug"], saves_memory=config_type.saves_memory):
+    with ExitStack() as stack:
+        saves_memory = config_type.saves_memory
+        stack.enter_context(errors_as_sentences(debug=options["debug"], saves_memory=saves_memory))
+        require_given_paths(stage, options)
         config = config_from(config_type, options)
         track = choose_track(quiet=options["quiet"])
+        from wsss_cli.stages.inputs import data_sets_read_once
+        from wsss_cli.stages.recorded_settings import with_recorded_settings
+        from wsss_cli.stages.usage import check_usage
+
+        asked, config = config, with_recorded_settings(stage, config, given)
+        if config != asked:
+            track.note(f"the other settings are those that {config.run / stage} was made with")
+        stack.enter_context(data_sets_read_once())
+        check_usage(stage, config)
         ranks.meet()
         module = import_module(f"wsss_cli.stages.{stage}")
         if options["dry_run"] or options["verbose"]:

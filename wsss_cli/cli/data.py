@@ -11,6 +11,7 @@ from typer import Argument, Option
 from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
+from wsss_cli.cli.given_paths import require_existing_data
 from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig
 
 Values = Mapping[str, Any]
@@ -75,6 +76,7 @@ def check(
     than the labels, classes without images) leave it 0.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
+        require_existing_data(data, "DATA")
         config = DataCheckConfig(data, quick, workers)
         from wsss_cli.stages import data_check
 
@@ -108,6 +110,7 @@ def convert(
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
         ranks.require_alone("wsss data convert")
+        require_existing_data(data, "DATA")
         config = DataConvertConfig(data, out, workers)
         from wsss_cli.stages import data_convert
 

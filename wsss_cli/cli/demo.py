@@ -9,6 +9,7 @@ from typer import Argument
 from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
+from wsss_cli.command_line import command_line
 from wsss_cli.configs.demo import DemoConfig
 
 
@@ -44,7 +45,7 @@ def demo(
 
 
 def _table(values: Mapping[str, Any], directory: Path) -> str:
-    cam, seenet = values["cam"], values["seenet"]
+    cam, seenet, run = values["cam"], values["seenet"], Path(values["run"])
     rows = [
         "mIoU, in per cent",
         f"  attention of the training images, threshold {values['threshold']} (at its best)",
@@ -61,9 +62,9 @@ def _table(values: Mapping[str, Any], directory: Path) -> str:
         f"{values['seconds']} s; the data set is in {values['data']}, the runs are in "
         f"{directory / 'runs'}",
         "look around:",
-        f"  wsss show {values['run']}",
-        f"  wsss evaluate --run {values['run']}",
-        f"  wsss attend --run {values['run']} --data {values['data']} --size 128 --heatmaps",
+        f"  {command_line('show', run)}",
+        f"  {command_line('evaluate', run=run)}",
+        f"  {command_line('attend', heatmaps=True, run=run)}",
     ]
     return "\n".join(rows)
 

@@ -8,6 +8,7 @@ from typer import Exit
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import errors_as_sentences
 from wsss_cli.cli.conversation import show as print_result
+from wsss_cli.cli.given_paths import require_existing_data
 from wsss_cli.configs.common import CommonConfig
 
 
@@ -29,6 +30,7 @@ def doctor(
     the network. Exit code 1 when something here makes wsss unusable.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
+        require_existing_data(data)
         from wsss_cli.stages import doctor as stage
 
         report = stage.run(CommonConfig(data=data, run=run))

@@ -1,6 +1,5 @@
 """Options that several commands share, declared once."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +7,8 @@ from typing import Annotated
 from typer import Option
 
 from wsss_cli.cli.config_file import read_defaults
+from wsss_cli.cli.given_paths import require_existing
+from wsss_cli.command_line import default_run
 from wsss_cli.configs.common import CommonConfig
 
 Run = Annotated[
@@ -17,9 +18,28 @@ Run = Annotated[
 RUNS_DEFAULT = f"$WSSS_RUN, else {CommonConfig.run}"
 
 
-def runs_or_default(runs: Sequence[Path]) -> Sequence[Path]:
-    """The runs named, else the one that every command works in."""
-    return runs or [Path(os.environ.get("WSSS_RUN") or CommonConfig.run)]
+# Beside these arguments, for who is used to it from the stages.
+NamedRuns = Annotated[
+    list[Path],
+    Option("--run", help="The same as the argument RUN.", show_default=False),
+]
+
+
+def named_runs(runs: Sequence[Path], named: Sequence[Path], *, what: str = "RUN") -> Sequence[Path]:
+    """The runs given as arguments and by ``--run``, else the one that every command works in.
+
+    Args:
+        runs: The arguments.
+        named: The values of ``--run``.
+        what: What the arguments are called, for the message.
+
+    Raises:
+        UsageError: One of them does not exist.
+    """
+    given = list(dict.fromkeys((*runs, *named)))
+    for run in given:
+        require_existing("--run" if run in named else what, run)
+    return given or [default_run()]
 
 
 Data = Annotated[

@@ -9,6 +9,7 @@ from typer import Argument, Option
 from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
+from wsss_cli.cli.given_paths import require_existing_data
 from wsss_cli.configs.report import ReportConfig
 
 
@@ -21,6 +22,7 @@ def report(
             show_default=options.RUNS_DEFAULT,
         ),
     ] = list(ReportConfig.runs),  # noqa: B006 - Typer copies it
+    run: options.NamedRuns = [],  # noqa: B006 - Typer copies it
     out: Annotated[
         Path | None, Option(help="The page to write.", show_default="report.html in the first RUN")
     ] = ReportConfig.out,
@@ -45,7 +47,11 @@ def report(
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
         ranks.require_alone("wsss report")
-        config = ReportConfig(tuple(options.runs_or_default(runs)), out, data, images, workers)
+        require_existing_data(data)
+        config = ReportConfig(tuple(options.named_runs(runs, run)), out, data, images, workers)
+        from wsss_cli.stages.usage import check_report
+
+        check_report(config)
         from wsss_cli.stages import page
 
         found = page.run(config, track=choose_track(quiet=quiet))

@@ -11,7 +11,7 @@ from typer import Argument, Option
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import errors_as_sentences
 from wsss_cli.cli.conversation import show as print_result
-from wsss_cli.cli.show_text import file_text, run_text
+from wsss_cli.cli.show_text import file_text, run_text, runs_text
 from wsss_cli.configs.proxy_rules import RULES
 from wsss_cli.configs.saliency import SALIENCY_MODELS
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
@@ -24,10 +24,11 @@ def show(
         list[Path],
         Argument(
             metavar="PATH",
-            help="A run, or any file of one; with --image runs, one below the other.",
+            help="A run, a folder of runs, or any file; with --image runs, one below the other.",
             show_default=options.RUNS_DEFAULT,
         ),
     ] = [],  # noqa: B006 - Typer copies it; the variable is read below, for it holds one path
+    run: options.NamedRuns = [],  # noqa: B006
     image: Annotated[
         list[str],
         Option(help="Draw what each branch makes of the image of this id (give several times)."),
@@ -43,7 +44,8 @@ def show(
     \b
     Examples:
       wsss show
-      wsss show runs/cam --json
+      wsss show runs
+      wsss show --run runs/cam --json
       wsss show runs/cam/attend/attention.h5
       wsss show their_masks/2007_000033.png
       wsss show --image 2007_000033 --image 2007_000129
@@ -52,17 +54,21 @@ def show(
 
     A run holds stages: whether they are complete, their settings, sizes and scores, and which are
     stale, since what they were made of, or the stage itself, has changed; the command that makes
-    them again stands beside. A file may be HDF5, PNG, a checkpoint, a manifest, scores, a log, soft
-    maps, TOML or an archive, another tool's too. Pictures show the attention prior, the zones,
-    every branch's map and the true mask, where there are such, and go to RUN/pictures/ID.png, of
-    the first run given.
+    them again stands beside. Of a folder of runs there is a table. A file may be HDF5, PNG, a
+    checkpoint, a manifest, scores, a log, soft maps, TOML or an archive, another tool's too.
+    Pictures show the attention prior, the zones, every branch's map and the true mask, where there
+    are such, and go to RUN/pictures/ID.png, of the first run given.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
         if methods:
             print_result(_systems(), _systems_text, as_json=json)
             return
-        paths = list(options.runs_or_default(paths))
+        paths = list(options.named_runs(paths, run, what="PATH"))
         if image:
+            from wsss_cli.stages.usage import require_trained
+
+            for path in paths:
+                require_trained(path)
             from wsss_cli.stages import picture
 
             report = picture.run(paths, image)
@@ -75,7 +81,11 @@ def show(
 
         if path.is_dir() and not (path / MANIFEST).exists():
             from wsss_cli.stages.show.run_tree import summarise
+            from wsss_cli.stages.show.runs_folder import find_runs, is_run, list_runs
 
+            if not is_run(path) and next(find_runs(path), None) is not None:
+                print_result(list_runs(path), runs_text, as_json=json)
+                return
             print_result(summarise(path), run_text, as_json=json)
             return
         from wsss_cli.stages.show.explain import explain

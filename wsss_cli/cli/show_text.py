@@ -27,6 +27,32 @@ def run_text(summary: Values) -> str:
     return "\n".join(lines)
 
 
+def runs_text(found: Values) -> str:
+    """The runs in a folder: a row for each."""
+    from wsss_cli.artifacts.stage_directory import STAGES
+
+    runs = found["runs"]
+    stages = [s for s in STAGES if any(s in run.get("stages", {}) for run in runs)]
+    subjects = list(dict.fromkeys(what for run in runs for what in run.get("miou", {})))
+    rows = [["run", "method", *stages, *(f"mIoU {what}" for what in subjects), "size"]]
+    for run in runs:
+        scores = [run.get("miou", {}).get(what) for what in subjects]
+        rows.append(
+            [
+                run["run"],
+                run.get("method") or "-",
+                *(run.get("stages", {}).get(stage, "-") for stage in stages),
+                *("-" if score is None else f"{100 * score:.1f}" for score in scores),
+                _bytes(run["bytes"]),
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    errors = [f"{run['run']}: {run['error']}" for run in runs if "error" in run]
+    units = ["mIoU in per cent"] if subjects else []
+    return "\n".join([*(line.rstrip() for line in lines), *units, *errors])
+
+
 def _stage(stage: str, found: Values) -> list[str]:
     when = found.get("finished", found.get("started", ""))
     status = "being made right now" if found["in_progress"] else found["status"]

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import typer
+
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import run_stage
 from wsss_cli.configs.common import CommonConfig
@@ -58,14 +60,23 @@ def stage_command(
         ]
 
         @wraps(own)
-        def command(**values: Any) -> None:  # noqa: ANN401 - as many types as options
-            run_stage(own.__name__, config_type, values, render)
+        def command(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - many types
+            run_stage(own.__name__, config_type, values, render, given_parameters(context))
 
         # Typer reads an option's type and default from these two.
         signature = inspect.signature(own)
-        every = [*signature.parameters.values(), *shared]
+        context = inspect.Parameter(
+            "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+        )
+        every = [context, *signature.parameters.values(), *shared]
         vars(command)["__signature__"] = signature.replace(parameters=every)
-        command.__annotations__ = {**own.__annotations__, **_SHARED}
+        command.__annotations__ = {"context": typer.Context, **own.__annotations__, **_SHARED}
         return command
 
     return decorate
+
+
+def given_parameters(context: typer.Context) -> set[str]:
+    """The parameters that somebody gave: on the command line, in a file or by the environment."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source and source.name != "DEFAULT"}

@@ -32,6 +32,8 @@ class AttendConfig(CommonConfig):
 
     saves_memory: ClassVar[str] = "lower --batch-size, --size or the largest of --scales"
 
+    extras: ClassVar[frozenset[str]] = frozenset({"heatmaps"})
+
     checkpoint: Path | None = None
     split: str | None = None
     labels: str = GIVEN

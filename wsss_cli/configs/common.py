@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar
 
-from wsss_cli.errors import UsageError
+from wsss_cli.errors import UsageError, did_you_mean
 
 AMP_CHOICES = ("auto", "off")
 
@@ -56,6 +56,9 @@ class CommonConfig:
 
     added: ClassVar[frozenset[str]] = frozenset()
     """Fields that came later: what was made before them is what None makes."""
+
+    extras: ClassVar[frozenset[str]] = frozenset()
+    """Fields that ask for something beside the result, which a finished one may get later."""
 
     run: Path = Path("runs/default")
     data: Path | None = None
@@ -114,4 +117,8 @@ def option(field: str) -> str:
 
 def choice(field: str, value: str, choices: tuple[str, ...]) -> None:
     """Refuse a value that is not among the choices."""
-    check(value in choices, field, f"must be one of {', '.join(choices)}, not {value!r}")
+    check(
+        value in choices,
+        field,
+        f"must be one of {', '.join(choices)}, not {value!r}{did_you_mean(value, choices)}",
+    )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from wsss_cli.configs.common import CommonConfig, check
+from wsss_cli.errors import UsageError
 
 UNSUPERVISED = "unsupervised"
 
@@ -33,6 +34,62 @@ SALIENCY_MODELS = {
 
 
 @dataclass(frozen=True)
+class PublishedNetwork:
+    """A saliency network that can be downloaded.
+
+    Attributes:
+        name: Name of the file.
+        title: What it is, and who published it.
+        license: Its licence, by the SPDX identifier.
+        size: Size of the file, for people.
+        url: Where it is published.
+        checksum: Of the file, as published or computed: ``sha256:...`` or ``md5:...``.
+    """
+
+    name: str
+    title: str
+    license: str
+    size: str
+    url: str
+    checksum: str
+
+
+_RELEASE = "https://github.com/danielgatis/rembg/releases/download/v0.0.0"
+# The MD5 checksums are those that rembg verifies its downloads by; the SHA-256 is that of the file.
+PUBLISHED_NETWORKS = (
+    PublishedNetwork(
+        "u2netp.onnx",
+        "small U2-Net",
+        "Apache-2.0",
+        "4,574,861 bytes",
+        f"{_RELEASE}/u2netp.onnx",
+        "sha256:309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
+    ),
+    PublishedNetwork(
+        "u2net.onnx",
+        "U2-Net",
+        "Apache-2.0",
+        "about 176 MB",
+        f"{_RELEASE}/u2net.onnx",
+        "md5:60024c5c889badc19c04ad937298a77b",
+    ),
+)
+
+
+def where_to_get_a_network() -> str:
+    """Say which networks can be downloaded where, for messages that ask for ``--model``."""
+    networks = "; ".join(
+        f"{network.name} ({network.title}, {network.license}, {network.size}, {network.checksum}) "
+        f"from {network.url}"
+        for network in PUBLISHED_NETWORKS
+    )
+    return (
+        f"networks to download: {networks}; or --model {UNSUPERVISED}, which needs no file and is "
+        "weaker"
+    )
+
+
+@dataclass(frozen=True)
 class SaliencyConfig(CommonConfig):
     """Settings of the saliency maps.
 
@@ -60,6 +117,18 @@ class SaliencyConfig(CommonConfig):
     def way(self) -> str:
         """The model's name in the table."""
         return UNSUPERVISED if self.model == UNSUPERVISED else "FILE.onnx"
+
+    def required_model(self) -> str:
+        """The model given.
+
+        Raises:
+            UsageError: None is given; the message says where to get one.
+        """
+        if self.model is None:
+            raise UsageError(
+                f"no saliency network is given; pass --model FILE.onnx; {where_to_get_a_network()}"
+            )
+        return self.model
 
     def idle(self) -> frozenset[str]:
         """Nothing is random; a network counts by the content of its file."""

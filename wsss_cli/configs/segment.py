@@ -68,6 +68,8 @@ class SegmentConfig(CommonConfig):
     )
     added: ClassVar[frozenset[str]] = frozenset({"train_split"})
 
+    extras: ClassVar[frozenset[str]] = frozenset({"probabilities", "submission", "tensorboard"})
+
     proxy: Path | None = None
     train_split: str | None = None
     model: str | None = None

@@ -57,6 +57,8 @@ class TrainConfig(CommonConfig):
     saves_memory: ClassVar[str] = "lower --batch-size or --crop"
     added: ClassVar[frozenset[str]] = frozenset({"delta_background"})
 
+    extras: ClassVar[frozenset[str]] = frozenset({"snapshot_every", "tensorboard"})
+
     method: str = "seenet"
     backbone: str = "vgg16"
     weights: str | None = None

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.command_line import command_line
 from wsss_cli.data.data_set import data_fingerprint
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.pictures import MASK_FOLDERS
@@ -84,7 +85,8 @@ class ImageTable:
         """
         if self.problems:
             more = len(self.problems) - 1
-            rest = f" (and {more} more: `wsss data check {self.root}` lists them)" if more else ""
+            lists = command_line("data check", self.root)
+            rest = f" (and {more} more: `{lists}` lists them)" if more else ""
             raise WsssError(f"{self.problems[0]}{rest}")
         if split not in self.lists:
             raise UsageError(

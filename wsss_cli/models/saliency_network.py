@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from wsss_cli.errors import WsssError
+from wsss_cli.configs.saliency import where_to_get_a_network
+from wsss_cli.errors import UsageError, WsssError
 
 # Of ImageNet, for RGB in 0..1.
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -32,14 +33,15 @@ class SaliencyNetwork:
             size: Side S of the square input, in pixels.
 
         Raises:
-            WsssError: It is missing, no ONNX file, or has operations that OpenCV has not.
+            UsageError: It is missing; the message says where there is one.
+            WsssError: It is no ONNX file, or has operations that OpenCV has not.
         """
         self.path, self.size = path, size
         try:
             content = np.frombuffer(path.read_bytes(), np.uint8)
             self._network = cv2.dnn.readNetFromONNX(content)
         except FileNotFoundError:
-            raise WsssError(f"{path} does not exist; give --model an ONNX file") from None
+            raise UsageError(f"--model {path} does not exist; {where_to_get_a_network()}") from None
         except OSError as error:
             raise WsssError(f"{path} cannot be read ({error.strerror}); check the path") from error
         except _REFUSALS as error:

@@ -96,7 +96,9 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
     del track
     checkpoint = config.checkpoint
     if checkpoint is None:
-        require_complete(config.run / "train", "train", instead="--checkpoint FILE")
+        require_complete(
+            config.run / "train", "train", instead="--checkpoint FILE", data=config.data
+        )
         checkpoint = config.run / "train" / CHECKPOINT_FILE
     erase = mined_before(config)
     network, trained_with, class_names = load_network(checkpoint)

@@ -67,7 +67,7 @@ def prepare(config: CrfConfig, track: Track) -> CrfPlan:
     """
     del track
     tree = find_data(config)
-    scores = find_scores(config.scores, config.run)
+    scores = find_scores(config.scores, config.run, config.data)
     device = resolve_device(config.device)
     with _opened(scores, config, tree) as maps:
         image_ids = maps.image_ids

@@ -1,21 +1,59 @@
 """Where a stage finds what earlier stages made."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wsss_cli.artifacts import attention_file, score_file
+from wsss_cli.artifacts.next_command import recorded_command
 from wsss_cli.artifacts.stage_directory import MANIFEST, STAGES, read_manifest, require_complete
-from wsss_cli.configs.common import CommonConfig
-from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.layouts import find_data_set
+from wsss_cli.command_line import command_line
+from wsss_cli.configs.common import CommonConfig, option
+from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.saliency import UNSUPERVISED
 from wsss_cli.errors import UsageError, WsssError
+
+if TYPE_CHECKING:
+    from wsss_cli.data.data_set import DataSet
 
 MAPS, SECOND_MAPS = "maps", "second_maps"
 """Folders of ``wsss saliency``: of the image, and of what is left when that is painted over."""
 
 
-def find_data(config: CommonConfig) -> DataSet:
+# What is needed to read data sets and HDF5 files is imported where they are read: whether an input
+# is there at all can be said at once.
+_READ: ContextVar[dict[Path, "DataSet"] | None] = ContextVar("data sets read", default=None)
+
+
+@contextmanager
+def data_sets_read_once() -> Iterator[None]:
+    """Within, a data set that is asked for again is the one read before.
+
+    What is looked at before torch is imported and by the stage itself is one reading: a data set's
+    annotations may be half a gigabyte.
+    """
+    token = _READ.set({})
+    try:
+        yield
+    finally:
+        _READ.reset(token)
+
+
+def _data_set(path: Path) -> "DataSet":
+    from wsss_cli.data.layouts import find_data_set
+
+    read = _READ.get()
+    if read is None:
+        return find_data_set(path)
+    place = path.resolve()
+    if place not in read:
+        read[place] = find_data_set(path)
+    return read[place]
+
+
+def find_data(config: CommonConfig) -> "DataSet":
     """The data set given, else the one that an earlier stage of the run was given.
 
     Raises:
@@ -30,7 +68,7 @@ def find_data(config: CommonConfig) -> DataSet:
     return tree
 
 
-def find_masks(tree: DataSet) -> Path:
+def find_masks(tree: "DataSet") -> Path:
     """The folder of the data set's true masks.
 
     Raises:
@@ -41,7 +79,7 @@ def find_masks(tree: DataSet) -> Path:
     return tree.masks
 
 
-def require_same_classes(checkpoint: Path, class_names: tuple[str, ...], tree: DataSet) -> None:
+def require_same_classes(checkpoint: Path, class_names: tuple[str, ...], tree: "DataSet") -> None:
     """Refuse a network of other classes than the data set's.
 
     Raises:
@@ -54,28 +92,42 @@ def require_same_classes(checkpoint: Path, class_names: tuple[str, ...], tree: D
         )
 
 
-def find_attention(given: Path | None, run: Path) -> Path:
+def find_attention(given: Path | None, run: Path, data: Path | None = None) -> Path:
     """The attention file given, else the run's.
+
+    Args:
+        given: With the option.
+        run: The run.
+        data: The data set given, for the command that a refusal names.
 
     Raises:
         UsageError: There is neither.
     """
     if given is not None:
         return given
-    require_complete(run / "attend", "attend", instead="--attention FILE")
-    return run / "attend" / attention_file.INDEX
+    require_complete(run / "attend", "attend", instead="--attention FILE", data=data)
+    from wsss_cli.artifacts.attention_file import INDEX
+
+    return run / "attend" / INDEX
 
 
-def find_scores(given: Path | None, run: Path) -> Path:
+def find_scores(given: Path | None, run: Path, data: Path | None = None) -> Path:
     """The soft maps given, else the score file of the run's segmentation.
+
+    Args:
+        given: With the option.
+        run: The run.
+        data: The data set given, for the command that a refusal names.
 
     Raises:
         UsageError: There are neither.
     """
     if given is not None:
         return given
-    require_complete(run / "segment", "segment", instead="--scores PATH")
-    return run / "segment" / score_file.INDEX
+    require_complete(run / "segment", "segment", instead="--scores PATH", data=data)
+    from wsss_cli.artifacts.score_file import INDEX
+
+    return run / "segment" / INDEX
 
 
 def saliency_folders(run: Path) -> dict[str, Path]:
@@ -90,12 +142,45 @@ def saliency_folders(run: Path) -> dict[str, Path]:
     manifest = require_complete(directory, "saliency", instead="--saliency DIR")
     passes = manifest.get("settings", {}).get("passes")
     if passes not in (1, 2):
+        again = recorded_command("saliency", manifest, run, overwrite=True)
         raise WsssError(
-            f"{directory} does not say how often it looked; run `wsss saliency` again or pass "
-            "--saliency DIR"
+            f"{directory} does not say how often it looked; run `{again}` or pass --saliency DIR"
         )
     folders = {"saliency": directory / MAPS, "second_saliency": directory / SECOND_MAPS}
     return dict(islice(folders.items(), passes))
+
+
+def rule_saliency(config: ProxyConfig) -> dict[str, Path]:
+    """The folders of grey maps that a proxy rule works with, by option.
+
+    Raises:
+        UsageError: It needs one that is not given.
+    """
+    rule = config.chosen
+    names = (*rule.needs, *rule.takes)
+    given = {name: getattr(config, name) for name in names}
+    if rule.needs and not any(given.values()):  # one's own maps are not mixed with the run's
+        found = saliency_folders(config.run)
+        given = {name: found.get(name) for name in names}
+    for name in rule.needs:
+        if given[name] is None:
+            make = command_line("saliency", model=UNSUPERVISED, data=config.data, run=config.run)
+            raise UsageError(
+                f"the rule {config.rule} needs saliency maps; pass {option(name)} DIR (grey PNG "
+                f"by image id), or make them first: `{make}` (a network is better; `wsss saliency` "
+                "says where to get one)"
+            )
+    return {name: folder for name, folder in given.items() if folder is not None}
+
+
+def require_photographs(config: ProxyConfig, data_set: "DataSet | None") -> None:
+    """Refuse a rule or a CRF that looks at photographs where no data set is known.
+
+    Raises:
+        UsageError: None is.
+    """
+    if config.viewer is not None and data_set is None:
+        raise UsageError(f"{config.viewer} looks at the photographs; pass --data DIR")
 
 
 def training_settings(run: Path) -> dict[str, Any]:
@@ -107,12 +192,12 @@ def training_settings(run: Path) -> dict[str, Any]:
     return config
 
 
-def trained_split(given: str | None, run: Path, tree: DataSet) -> str:
+def trained_split(given: str | None, run: Path, tree: "DataSet") -> str:
     """The list given, else the one that the run was trained on, else the data set's own choice."""
     return given or training_settings(run).get("split") or tree.training_split()
 
 
-def data_if_known(config: CommonConfig, scored: str | None = None) -> DataSet | None:
+def data_if_known(config: CommonConfig, scored: str | None = None) -> "DataSet | None":
     """The data set given or recorded, None where there is neither.
 
     Args:
@@ -123,12 +208,12 @@ def data_if_known(config: CommonConfig, scored: str | None = None) -> DataSet | 
         UsageError: What is given or recorded is no data set, or no longer there.
     """
     if config.data is not None:
-        return find_data_set(config.data)
+        return _data_set(config.data)
     for stage in (*([scored] if scored else []), *STAGES):
         try:
             recorded = read_manifest(config.run / stage).get("data")
         except FileNotFoundError:
             continue
         if recorded:
-            return find_data_set(Path(recorded))
+            return _data_set(Path(recorded))
     return None

@@ -17,7 +17,7 @@ from wsss_cli.artifacts.branch_png import (
     write_rows,
     zone_tile,
 )
-from wsss_cli.artifacts.stage_directory import read_manifest, require_complete
+from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.data.data_set import DataSet
@@ -32,6 +32,7 @@ from wsss_cli.stages.report import Report
 from wsss_cli.stages.rounds import mined_before, mined_regions
 from wsss_cli.stages.run_names import distinct_names
 from wsss_cli.stages.train import CHECKPOINT_FILE, load_network
+from wsss_cli.stages.usage import require_trained
 
 PICTURES = "pictures"
 _TITLES = {BACKGROUND_NAME: f"{BACKGROUND_NAME}: background"}
@@ -74,7 +75,7 @@ def run(runs: Sequence[Path], image_ids: Sequence[str]) -> Report:
 
 
 def _open(run: Path, name: str) -> Trained:
-    require_complete(run / "train", "train", instead="another RUN")
+    require_trained(run)
     checkpoint = run / "train" / CHECKPOINT_FILE
     network, config, class_names = load_network(checkpoint)
     tree = find_data(CommonConfig(run=run))

@@ -25,10 +25,14 @@ from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import enlarge_maps
 from wsss_cli.data.turned import read_fitted_saliency, require_size
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
-from wsss_cli.errors import UsageError
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
-from wsss_cli.stages.inputs import data_if_known, find_attention, saliency_folders
+from wsss_cli.stages.inputs import (
+    data_if_known,
+    find_attention,
+    require_photographs,
+    rule_saliency,
+)
 from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
@@ -93,11 +97,10 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
         WsssError: Something is missing or broken.
     """
     del track
-    attention = find_attention(config.attention, config.run)
-    folders = _folders(config)
+    attention = find_attention(config.attention, config.run, config.data)
+    folders = rule_saliency(config)
     tree = data_if_known(config)
-    if config.viewer is not None and tree is None:
-        raise UsageError(f"{config.viewer} looks at the photographs; pass --data DIR")
+    require_photographs(config, tree)
     # Rules take less time than the way to a card and back; the CRF does not.
     device = resolve_device("cpu" if config.viewer is None else config.device)
     known_names = tree.class_names if tree is not None else None
@@ -135,28 +138,6 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
             },
         )
     return ProxyPlan(config, attention, tree, class_names, image_ids, grey_maps, device, directory)
-
-
-def _folders(config: ProxyConfig) -> dict[str, Path]:
-    """The folders of grey maps that the rule works with, by option.
-
-    Raises:
-        UsageError: It needs one that is not given.
-    """
-    rule = config.chosen
-    names = (*rule.needs, *rule.takes)
-    given = {name: getattr(config, name) for name in names}
-    if rule.needs and not any(given.values()):  # one's own maps are not mixed with the run's
-        found = saliency_folders(config.run)
-        given = {name: found.get(name) for name in names}
-    for name in rule.needs:
-        if given[name] is None:
-            raise UsageError(
-                f"the rule {config.rule} needs saliency maps; pass {option(name)} DIR (grey PNG "
-                "by image id), or make them first: wsss saliency --model "
-                "FILE.onnx (or unsupervised, which needs no file)"
-            )
-    return {name: folder for name, folder in given.items() if folder is not None}
 
 
 def run(config: ProxyConfig, *, track: Track) -> Report:

@@ -19,7 +19,6 @@ from wsss_cli.data.images import Pixels, check_images, read_image
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import resize_grey, resize_image
 from wsss_cli.device import resolve_workers
-from wsss_cli.errors import UsageError
 from wsss_cli.models.saliency_network import SaliencyNetwork
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.models.unsupervised_saliency import UnsupervisedSaliency
@@ -75,12 +74,7 @@ def prepare(config: SaliencyConfig, track: Track) -> SaliencyPlan:
         WsssError: Something is missing or broken.
     """
     del track
-    if config.model is None:
-        raise UsageError(
-            "no saliency network is given; pass --model FILE.onnx, such as U2-Net's, or --model "
-            f"{UNSUPERVISED}, which needs no weights and is weaker"
-        )
-    model, inputs = _model(config.model, config.size)
+    model, inputs = _model(config.required_model(), config.size)
     tree = find_data(config)
     split = trained_split(config.split, config.run, tree)
     image_ids = tree.image_ids(split)

@@ -49,7 +49,7 @@ def find_supervision(
     else:
         folder = config.proxy
         if folder is None:
-            require_complete(config.run / "proxy", "proxy", instead="--proxy DIR")
+            require_complete(config.run / "proxy", "proxy", instead="--proxy DIR", data=config.data)
             folder = config.run / "proxy" / LABELS
         others = sorted(set(png_ids(folder, "--proxy")).difference(image_ids))
         paths, place = [folder / f"{image_id}.png" for image_id in image_ids], folder
@@ -81,7 +81,7 @@ def find_confidence(
     Raises:
         WsssError: The attention lacks images or their class scores.
     """
-    path = find_attention(config.attention, config.run)
+    path = find_attention(config.attention, config.run, config.data)
     rows = []
     with AttentionFile(path, tree.class_names) as file:
         file.require(image_ids)
@@ -90,7 +90,7 @@ def find_confidence(
             if outline.logits is None:
                 raise WsssError(
                     f"{path} has no logits for the image {image_id}, which --prohibitive weights "
-                    "by; make the file with `wsss attend`, or leave --prohibitive out"
+                    "by; give an attention file of `wsss attend`, or leave --prohibitive out"
                 )
             rows.append(label_confidence(outline.logits, outline.class_ids.tolist()))
         return np.stack(rows), Input(path.resolve(), file.fingerprint())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wsss_cli.artifacts.atomic import read_json
 from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.command_line import command_line
 from wsss_cli.errors import UsageError
 
 
@@ -28,7 +29,7 @@ def recorded_threshold(run: Path, *, scored: Path) -> ChosenThreshold:
             replaced since, or of the very file that is scored.
     """
     path = run / "evaluate" / "attention.json"
-    again = f"`wsss evaluate --what attention --run {run}`"
+    again = f"`{command_line('evaluate', what='attention', run=run)}`"
     try:
         scores = read_json(path)
         made = read_manifest(run / "attend")["fingerprint"]

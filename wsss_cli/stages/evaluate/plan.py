@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from wsss_cli import ranks
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
+from wsss_cli.artifacts.next_command import recorded_command
 from wsss_cli.artifacts.stage_directory import read_manifest, require_complete
 from wsss_cli.configs.common import record
 from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
@@ -163,24 +164,27 @@ def _labels(attention: Path) -> str | None:
 def _scored(config: EvaluateConfig, tree: DataSet | None) -> tuple[Path, list[str]]:
     """What is scored, and the ids that it must cover."""
     if config.what == "attention":
-        path = find_attention(config.attention, config.run)
+        path = find_attention(config.attention, config.run, config.data)
         with AttentionFile(path, tree.class_names if tree else None) as file:
             return path, file.image_ids
     if config.pred is not None:
         return config.pred, png_ids(config.pred, "--pred")
     stage = SCORED_STAGE[config.what]
-    manifest = require_complete(config.run / stage, stage, instead="--pred DIR")
+    manifest = require_complete(config.run / stage, stage, instead="--pred DIR", data=config.data)
+    again = recorded_command(stage, manifest, config.run)
     folder = config.run / stage / LABEL_FOLDERS[config.what]
     image_ids = png_ids(folder, "--pred")
     if config.what == "prediction" and tree is not None:
         lost = sorted(set(tree.image_ids(manifest["config"]["split"])) - set(image_ids))
         if lost:
-            raise WsssError(f"{folder} lacks the predictions of {listing(lost)}; run wsss segment")
+            raise WsssError(
+                f"{folder} lacks the predictions of {listing(lost)}; make them again: `{again}`"
+            )
     made = manifest.get("counts", {}).get("images", 0)
     if len(image_ids) < made:
         raise WsssError(
-            f"{folder} holds {len(image_ids)} of the {made} label maps that were made; run wsss "
-            f"{stage} again"
+            f"{folder} holds {len(image_ids)} of the {made} label maps that were made; make the "
+            f"others again: `{again}`"
         )
     return folder, image_ids
 

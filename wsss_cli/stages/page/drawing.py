@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from wsss_cli import __version__
 from wsss_cli.artifacts.fingerprint import fingerprint
 from wsss_cli.artifacts.html_page import memory_element, write_page
 from wsss_cli.artifacts.label_png import voc_palette
+from wsss_cli.command_line import command_line
 from wsss_cli.configs.report import ReportConfig
 from wsss_cli.labels import IGNORE
 from wsss_cli.metrics.difficulty import Difficulty
@@ -276,10 +278,13 @@ def _colours(class_names: Sequence[str]) -> Mapping[str, str]:
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,  # names of classes, images and folders come from outside
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # A page may be read in another shell than it was made in, so its commands always name the run.
+    environment.globals["command_line"] = partial(command_line, always_run=True)
+    return environment

@@ -7,13 +7,14 @@ from typing import Any
 
 from wsss_cli.artifacts.atomic import read_json
 from wsss_cli.artifacts.metrics_log import read_metrics
-from wsss_cli.artifacts.stage_directory import read_manifests
+from wsss_cli.command_line import command_line
 from wsss_cli.configs.common import CommonConfig
-from wsss_cli.configs.evaluate import SCORED_STAGE, SUBJECTS
+from wsss_cli.configs.evaluate import SCORED_STAGE, SUBJECTS, EvaluateConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.stages.inputs import data_if_known
 from wsss_cli.stages.run_names import distinct_names
+from wsss_cli.stages.usage import require_run
 
 # What this version's scores have, of whatever was scored.
 _SCORES = frozenset(
@@ -71,10 +72,15 @@ def read_runs(runs: Sequence[Path], data: Path | None) -> list[RunRecord]:
     return records
 
 
+def _scoring(run: Path, manifests: Mapping[str, object]) -> str:
+    """The command that scores the last result that the run has."""
+    subjects = [what for what, stage in SCORED_STAGE.items() if stage in manifests]
+    what = subjects[0] if subjects else None
+    return command_line("evaluate", what=None if what == EvaluateConfig.what else what, run=run)
+
+
 def _read(run: Path, name: str, data: Path | None) -> RunRecord:
-    manifests = read_manifests(run)
-    if not manifests:
-        raise UsageError(f"{run} holds no run; start one with wsss train --data DIR --run {run}")
+    manifests = require_run(run)
     remarks = [
         f"{stage} is unfinished, so its numbers are preliminary"
         for stage, manifest in manifests.items()
@@ -88,19 +94,19 @@ def _read(run: Path, name: str, data: Path | None) -> RunRecord:
             continue
         if not found.keys() >= _SCORES:
             remarks.append(
-                f"the scores of its {what} are of an earlier version and left out; run wsss "
-                f"evaluate --what {what} again"
+                f"the scores of its {what} are of an earlier version and left out; run "
+                f"`{command_line('evaluate', what=what, run=run)}` again"
             )
             continue
         scores[what] = found
         stage = SCORED_STAGE[what]
         if found.get("artifact_fingerprint") != manifests.get(stage, {}).get("fingerprint"):
             remarks.append(
-                f"the scores of its {what} are of an earlier result; run wsss evaluate --what "
-                f"{what} again"
+                f"the scores of its {what} are of an earlier result; run "
+                f"`{command_line('evaluate', what=what, run=run)}` again"
             )
     if not scores:
-        remarks.append("nothing of it has been scored; run wsss evaluate")
+        remarks.append(f"nothing of it has been scored; run `{_scoring(run, manifests)}`")
     logs = {stage: read_metrics(run / stage) for stage in manifests}
     tree, no_photographs = _data_set(run, data)
     if no_photographs is not None:

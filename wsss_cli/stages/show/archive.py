@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from wsss_cli.artifacts.submission import FOLDER, read_submission
+from wsss_cli.command_line import command_line
 from wsss_cli.stages.show.explanation import Explanation, Writer
 
 
@@ -14,7 +15,8 @@ def explain_archive(path: Path, writer: Writer | None) -> Explanation:
         in_place += entry.image_id is not None
         others += entry.image_id is None and not entry.is_folder
     facts = {"label_maps": in_place, "folder": str(FOLDER), "other_files": others}
-    advice = f"wsss check {path} --data VOC2012 --split test says whether the server would take it"
+    check = command_line("check", path, data="DIR", split="test")
+    advice = f"`{check}` says whether the server would take it"
     if not in_place:
         return Explanation("an archive without a label map in its place", facts, advice)
     return Explanation("an archive of label maps for VOC's evaluation server", facts, advice)

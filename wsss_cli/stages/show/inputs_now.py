@@ -10,6 +10,7 @@ from typing import Any
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint, fingerprint
+from wsss_cli.artifacts.next_command import moved_path
 from wsss_cli.artifacts.score_file import ScoreFile
 from wsss_cli.artifacts.soft_map_folder import array_files
 from wsss_cli.configs.attend import GIVEN
@@ -41,7 +42,7 @@ class InputsNow:
     def compare(self, manifest: Manifest, role: str) -> dict[str, str]:
         """How an input stands: its path, its ``state``, and why where it cannot be read."""
         recorded = manifest["inputs"][role]
-        path = self.place(manifest, recorded["path"])
+        path = moved_path(self.run, manifest, recorded["path"])
         said = {"path": str(path)}
         recipe = _RECIPES.get(role)
         if recipe is None or (role in ("weights", "start") and recorded["path"] in _NO_FILES):
@@ -53,16 +54,6 @@ class InputsNow:
         except (WsssError, OSError, KeyError, TypeError) as error:
             return {**said, "state": UNREADABLE, "why": str(error)}
         return {**said, "state": SAME if now == recorded["fingerprint"] else CHANGED}
-
-    def place(self, manifest: Manifest, recorded: str) -> Path:
-        """Where a recorded path leads now: what lay in the run goes with it when it is moved."""
-        path = Path(recorded)
-        run = Path(manifest.get("config", {}).get("run") or self.run).parts
-        for end in range(len(run), len(path.parts) + 1):
-            if path.parts[end - len(run) : end] == run:
-                moved = self.run.joinpath(*path.parts[end:])
-                return moved if moved.exists() else path
-        return path
 
     def images(self, manifest: Manifest, root: Path, *, labelled: bool) -> str:
         """The fingerprint of a stage's list of images."""
@@ -81,7 +72,7 @@ class InputsNow:
         return self._trees[root]
 
     def _input(self, manifest: Manifest, role: str) -> Path:
-        return self.place(manifest, manifest["inputs"][role]["path"])
+        return moved_path(self.run, manifest, manifest["inputs"][role]["path"])
 
     def of_data(self, manifest: Manifest, root: Path) -> str:
         """Images and labels, which labels predicted by a network do without."""

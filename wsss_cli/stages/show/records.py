@@ -9,6 +9,7 @@ from typing import Any
 
 from wsss_cli.artifacts.metrics_log import METRICS_FILE, read_metrics
 from wsss_cli.artifacts.stage_directory import MANIFEST, STAGES, read_manifest
+from wsss_cli.command_line import FOLDER, command_line
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.show.explanation import Explanation, Writer
 
@@ -44,12 +45,12 @@ def explain_toml(path: Path, writer: Writer | None) -> Explanation:
         shared = {name: table for name, table in content.items() if isinstance(table, dict)}
         shared.pop("settings")
         facts = {"seeds": content.get("seeds", [0]), "settings": settings, "of_all": _flat(shared)}
-        advice = f"wsss compare {path} --data DIR --saliency DIR --dry-run checks and plans it"
+        plan = command_line("compare", path, data=FOLDER, saliency=FOLDER, dry_run=True)
+        advice = f"`{plan}` checks and plans it"
         return Explanation("a comparison to be made", facts, advice)
     if {"images", "labels"} <= content.keys():
-        return Explanation(
-            "the parts of a data set", dict(content), f"wsss data check {path} looks at it"
-        )
+        advice = f"`{command_line('data check', path)}` looks at it"
+        return Explanation("the parts of a data set", dict(content), advice)
     stages = {*STAGES, "evaluate", "demo", "compare"}
     if content and set(content) <= stages:
         return Explanation("options of commands, for --config", {"options": _flat(content)})

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.atomic import read_json
+from wsss_cli.artifacts.next_command import recorded_command
 from wsss_cli.artifacts.stage_directory import (
     ANOTHER_VERSION,
     STAGES,
@@ -13,9 +14,9 @@ from wsss_cli.artifacts.stage_directory import (
     lacking,
     read_manifests,
 )
+from wsss_cli.command_line import FOLDER, command_line
 from wsss_cli.configs.evaluate import SCORED_STAGE
 from wsss_cli.errors import UsageError
-from wsss_cli.stages.show.command_again import command_again
 from wsss_cli.stages.show.inputs_now import CHANGED, InputsNow
 
 _KEPT = ("status", "settings", "counts", "started", "finished", "data", "device")
@@ -32,10 +33,8 @@ def summarise(run: Path) -> Values:
     manifests = read_manifests(run)
     scores = {path.stem: read_json(path) for path in sorted((run / "evaluate").glob("*.json"))}
     if not manifests and not scores:
-        raise UsageError(
-            f"{run} holds no run; start one with wsss train --data DIR --run {run}, or give a run "
-            "or a file"
-        )
+        start = command_line("train", data=FOLDER, run=run)
+        raise UsageError(f"{run} holds no run; start one with `{start}`, or give a run or a file")
     for what, values in scores.items():
         now = manifests.get(SCORED_STAGE.get(what, ""), {}).get("fingerprint")
         values["of_this_result"] = values.get("artifact_fingerprint") == now
@@ -92,7 +91,7 @@ def _stage(
         unfinished.append("it was stopped before it was done")
     if lost:
         unfinished.append(f"files that it wrote have vanished: {', '.join(lost)}")
-    again = command_again(stage, manifest, now, overwrite=bool(stale))
+    again = recorded_command(stage, manifest, run, overwrite=bool(stale))
     return {
         **{key: manifest[key] for key in _KEPT if key in manifest},
         **disk_use(run / stage),

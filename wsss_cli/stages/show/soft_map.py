@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from wsss_cli.artifacts.soft_map_folder import look
+from wsss_cli.command_line import FOLDER, command_line
 from wsss_cli.stages.show.explanation import Explanation, Writer
 
 
@@ -21,6 +22,7 @@ def explain_soft_map(path: Path, writer: Writer | None) -> Explanation:
     facts["labels"] = found.shape[0]
     if found.probable is None:
         return Explanation("soft maps of labels", facts)
-    kind, option = ("probabilities", "") if found.probable else ("logits", " --logits")
-    advice = f"wsss crf --scores {path.parent}{option} refines a folder of them"
+    kind = "probabilities" if found.probable else "logits"
+    refine = command_line("crf", scores=path.parent, logits=not found.probable, data=FOLDER)
+    advice = f"`{refine}` refines a folder of them"
     return Explanation(f"soft maps of labels, by their values {kind}", facts, advice)

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from wsss_cli.artifacts.checkpoint import FORMAT, read_tensors
+from wsss_cli.artifacts.next_command import CONFIGS, recorded_command
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.show.explanation import Explanation, Writer
@@ -63,10 +64,12 @@ def _segmentation(path: Path, content: Content, writer: Writer | None) -> Explan
 
 
 def _unfinished(path: Path, content: Content, writer: Writer | None) -> Explanation:
-    del path
-    stage = None if writer is None else writer.manifest["stage"]
     facts = {"iteration": content["iteration"], **_counted(content["network"])}
-    advice = None if stage is None else f"wsss {stage} with the same settings goes on from it"
+    advice = None
+    if writer is not None and writer.manifest["stage"] in CONFIGS:
+        run = path.parent.parent
+        command = recorded_command(writer.manifest["stage"], writer.manifest, run)
+        advice = f"`{command}` goes on from it"
     return Explanation("the state of an unfinished training", facts, advice)
 
 

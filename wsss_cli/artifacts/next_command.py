@@ -1,0 +1,121 @@
+"""The command line that makes a stage's result, from what the run knows about itself."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from wsss_cli.artifacts.atomic import read_json
+from wsss_cli.command_line import FOLDER, command_line
+from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.common import INPUT_PATHS, CommonConfig, option
+from wsss_cli.configs.crf import CrfConfig
+from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.saliency import SaliencyConfig
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.errors import WsssError
+
+CONFIGS: Mapping[str, type[CommonConfig]] = {
+    "train": TrainConfig,
+    "attend": AttendConfig,
+    "saliency": SaliencyConfig,
+    "proxy": ProxyConfig,
+    "segment": SegmentConfig,
+    "crf": CrfConfig,
+}
+# The stage whose result each one reads unless told otherwise.
+_BEFORE = {"attend": "train", "proxy": "attend", "segment": "proxy", "crf": "segment"}
+
+
+def moved_path(run: Path, manifest: Mapping[str, Any], recorded: str) -> Path:
+    """Where a recorded path leads now: what lay in the run goes with it when it is moved."""
+    path = Path(recorded)
+    old = Path(manifest.get("config", {}).get("run") or run).parts
+    for end in range(len(old), len(path.parts) + 1):
+        if path.parts[end - len(old) : end] == old:
+            moved = run.joinpath(*path.parts[end:])
+            return moved if moved.exists() else path
+    return path
+
+
+def recorded_config(run: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The config in a stage's manifest by field, its paths as they lead now, lists as tuples."""
+    recorded = dict(manifest.get("config", {}))
+    if recorded.get("start") is not None:
+        recorded["weights"] = None  # the start brings its own
+    if recorded.get("data") is not None:
+        recorded["data"] = manifest.get("data") or recorded["data"]  # whatever folder we are in
+    for name, value in recorded.items():
+        if name in INPUT_PATHS and isinstance(value, str) and Path(value).parts:
+            recorded[name] = str(moved_path(run, manifest, value))
+        elif isinstance(value, list):
+            recorded[name] = tuple(value)
+    return recorded
+
+
+def recorded_command(
+    stage: str, manifest: Mapping[str, Any], run: Path, *, overwrite: bool = False
+) -> str:
+    """The stage's command with every option that was not left at its default.
+
+    Args:
+        stage: Name of the stage.
+        manifest: Its own, with the config that it was run with.
+        run: Where the run lies now.
+        overwrite: Replace the result.
+    """
+    recorded = recorded_config(run, manifest)
+    words = ["wsss", stage, "--run", str(run)]
+    for field in fields(CONFIGS[stage]):
+        value = recorded.get(field.name)
+        if field.name in ("run", "overwrite") or value in (None, field.default):
+            continue
+        if isinstance(value, bool):
+            words.append(option(field.name) if value else f"--no-{option(field.name)[2:]}")
+            continue
+        for each in value if isinstance(value, tuple) else (value,):
+            words += [option(field.name), str(each)]
+    return shlex.join([*words, "--overwrite"] if overwrite else words)
+
+
+def command_to_make(run: Path, stage: str, *, data: Path | None = None, **extras: bool) -> str:
+    """The command line that makes a stage's result in a run, the stages before it included.
+
+    What an unfinished stage was begun with is repeated. A folder that nobody has named yet stands
+    in capitals.
+
+    Args:
+        run: The run.
+        stage: Name of the stage.
+        data: The data set that is known beside the run.
+        extras: Flags of the stage for what it makes on request only.
+    """
+    manifest = _manifest(run, stage)
+    if manifest.get("status") == "complete" and extras:
+        return command_line(stage, run=run, **extras)
+    if manifest.get("config"):
+        flags = [option(name) for name in extras if not manifest["config"].get(name)]
+        return " ".join([recorded_command(stage, manifest, run), *flags])
+    before = _BEFORE.get(stage)
+    commands = []
+    if before is not None and _manifest(run, before).get("status") != "complete":
+        needed = {"probabilities": True} if stage == "crf" else {}
+        commands.append(command_to_make(run, before, data=data, **needed))
+    given: dict[str, Any] = dict(extras)
+    if stage == "train":
+        given["data"] = FOLDER if data is None else data
+    if stage == "proxy" and _manifest(run, "saliency").get("status") != "complete":
+        given["saliency"] = FOLDER
+    commands.append(command_line(stage, run=run, **given))
+    return " && ".join(commands)
+
+
+def _manifest(run: Path, stage: str) -> dict[str, Any]:
+    """A stage's manifest for a hint; empty where there is none to go by."""
+    try:
+        manifest = read_json(run / stage / "manifest.json")
+    except (OSError, WsssError):
+        return {}
+    return manifest if isinstance(manifest.get("config", {}), dict) else {}

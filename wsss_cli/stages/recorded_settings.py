@@ -1,0 +1,54 @@
+"""Settings of a finished result, for a command that only adds something to it."""
+
+from collections.abc import Set
+from dataclasses import Field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from wsss_cli.artifacts.next_command import recorded_config
+from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.configs.common import CommonConfig
+
+C = TypeVar("C", bound=CommonConfig)
+
+# Where and how fast: these are of the command, not of the result.
+_OF_THE_COMMAND = frozenset({"run", "device", "workers", "overwrite", "checkpoint_every"})
+
+
+def with_recorded_settings(stage: str, config: C, given: Set[str]) -> C:
+    """Give a command that only adds to a finished result the settings of that result.
+
+    A setting that was given stays as given: where it differs from the recorded one, the stage
+    refuses as ever.
+
+    Args:
+        stage: Name of the stage.
+        config: Its config.
+        given: Fields that somebody gave; the others have their defaults.
+
+    Returns:
+        The config itself where nothing is finished, or nothing is asked for but the result.
+    """
+    asked = {name for name in config.extras & given if getattr(config, name)}
+    if not asked or config.overwrite:
+        return config
+    try:
+        manifest = read_manifest(config.run / stage)
+    except FileNotFoundError:
+        return config
+    if manifest["status"] != "complete":
+        return config
+    recorded = recorded_config(config.run, manifest)
+    kept = given | config.extras | _OF_THE_COMMAND
+    taken = {
+        field.name: _typed(field, recorded[field.name])
+        for field in fields(config)
+        if field.name in recorded and field.name not in kept
+    }
+    return replace(config, **taken)
+
+
+def _typed(field: Field[Any], value: Any) -> Any:  # noqa: ANN401 - JSON values
+    """A recorded value as the field has it: paths are strings in JSON."""
+    of_paths = field.type is Path or Path in get_args(field.type)
+    return Path(value) if of_paths and isinstance(value, str) else value
