@@ -92,6 +92,17 @@ class StageDirectory:
             "inputs": {role: given.fingerprint for role, given in self.inputs.items()},
         }
 
+    def recorded(self) -> bool:
+        """Whether what lies there, finished or not, is what this describes.
+
+        Raises:
+            WsssError: Its manifest is not one of ours.
+        """
+        try:
+            return bool(read_manifest(self.path)["fingerprint"] == self.fingerprint)
+        except FileNotFoundError:
+            return False
+
     def state(
         self,
         *,

@@ -8,6 +8,7 @@ from typer import Option
 from wsss_cli.cli import options, render
 from wsss_cli.cli.stage_command import stage_command
 from wsss_cli.configs.crf import PRESETS
+from wsss_cli.configs.scales import DEEPLAB_SCALES
 from wsss_cli.configs.segment import MERGES, SUPERVISIONS, SegmentConfig
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 
@@ -59,17 +60,25 @@ def segment(
     momentum: Annotated[float, Option(help="Of gradient descent.")] = SegmentConfig.momentum,
     weight_decay: Annotated[float, Option(help="Of weights.")] = SegmentConfig.weight_decay,
     crop: Annotated[int, Option(help="Side of the square crops, in pixels.")] = SegmentConfig.crop,
-    scale_low: Annotated[float, Option(help="Least random scale.")] = SegmentConfig.scale_low,
-    scale_high: Annotated[float, Option(help="Largest random scale.")] = SegmentConfig.scale_high,
+    scale_low: Annotated[
+        float, Option(help="Smallest random scale of the training.")
+    ] = SegmentConfig.scale_low,
+    scale_high: Annotated[
+        float, Option(help="Largest random scale of the training.")
+    ] = SegmentConfig.scale_high,
     frozen_blocks: options.FrozenBlocks = SegmentConfig.frozen_blocks,
     checkpoint: Annotated[
         Path | None, Option(help="Trained segmentation network: only predict.")
     ] = SegmentConfig.checkpoint,
     split: Annotated[str, Option(help="List of images to predict.")] = SegmentConfig.split,
     scales: Annotated[
-        list[float],
-        Option(help="Factor of the photograph's sides to look at (give several times)."),
-    ] = list(SegmentConfig.scales),  # noqa: B006 - Typer copies it
+        list[float] | None,
+        Option(
+            help="Factor of the photograph's sides to look at (give several times).",
+            show_default=f"those of {', '.join(map(str, DEEPLAB_SCALES))} that lie in the range "
+            "of the network's training, --scale-low to --scale-high",
+        ),
+    ] = None,
     flip: Annotated[bool, Option(help="Also look at the mirrored views.")] = SegmentConfig.flip,
     merge: Annotated[
         str, Option(help=f"How the logits of all views become one: {', '.join(MERGES)}.")

@@ -49,7 +49,9 @@ class SegmentConfig(CommonConfig):
         frozen_blocks: Leading blocks of the trunk that keep their initial weights.
         checkpoint: Trained network to predict with; nothing is trained then.
         split: List of images to predict.
-        scales: Factors of the photograph's sides to look at; those of DeepLab's multi-scale test.
+        scales: Factors of the photograph's sides to look at; None is those of DeepLab's
+            multi-scale test that lie in the range that the network was trained with
+            (:func:`~wsss_cli.configs.scales.default_scales`).
         flip: Also look at the mirrored views.
         merge: How the logits of all views become one: ``mean``, or ``max`` as in DeepLab's and
             SeeNet's papers.
@@ -89,7 +91,7 @@ class SegmentConfig(CommonConfig):
     frozen_blocks: int = 0
     checkpoint: Path | None = None
     split: str = "val"
-    scales: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25, 1.5)
+    scales: tuple[float, ...] | None = None
     flip: bool = True
     merge: str = "mean"
     crf: str | None = None
@@ -117,12 +119,13 @@ class SegmentConfig(CommonConfig):
         check(self.weight_decay >= 0, "weight_decay", "must be 0 or more")
         check(0 < self.scale_low <= self.scale_high, "scale_low", "must be at most --scale-high")
         check(0 <= self.frozen_blocks <= 4, "frozen_blocks", "must be 0 to 4")
-        check(
-            len(self.scales) > 0 and all(0 < scale <= 16 for scale in self.scales),
-            "scales",
-            "must be above 0 and at most 16",
-        )
-        check(len(set(self.scales)) == len(self.scales), "scales", "must be different numbers")
+        if self.scales is not None:
+            check(
+                len(self.scales) > 0 and all(0 < scale <= 16 for scale in self.scales),
+                "scales",
+                "must be above 0 and at most 16",
+            )
+            check(len(set(self.scales)) == len(self.scales), "scales", "must be different numbers")
         choice("merge", self.merge, MERGES)
         check(
             self.submission is None or self.submission.name.endswith(".tar.gz"),
@@ -139,5 +142,5 @@ class SegmentConfig(CommonConfig):
 
     def idle(self) -> frozenset[str]:
         """With a single view there is nothing to merge; a trained network is not trained."""
-        alone = {"merge"} if len(self.scales) == 1 and not self.flip else set()
+        alone = {"merge"} if len(self.scales or ()) == 1 and not self.flip else set()
         return frozenset(alone if self.checkpoint is None else {*alone, *OF_TRAINING})

@@ -1,7 +1,9 @@
 """The checkpoint of a segmentation network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 
@@ -20,10 +22,42 @@ CHECKPOINT_FILE = "checkpoint.pt"
 _KIND = "segmentation"
 
 
+class SegmentationCheckpoint(NamedTuple):
+    """What the checkpoint of a segmentation network holds.
+
+    Attributes:
+        network: On the CPU, with its trained weights.
+        model: Name of its model.
+        class_names: Without background.
+        scale_range: Smallest and largest random scale of its training; None where that is not
+            recorded.
+    """
+
+    network: DeepLabLargeFOV
+    model: str
+    class_names: tuple[str, ...]
+    scale_range: tuple[float, float] | None
+
+
 def write_network(
-    path: Path, network: DeepLabLargeFOV, model: str, weights: str, class_names: Sequence[str]
+    path: Path,
+    network: DeepLabLargeFOV,
+    model: str,
+    weights: str,
+    class_names: Sequence[str],
+    scale_range: tuple[float, float],
 ) -> None:
-    """Write a trained network, with the names of its model, initial weights and classes."""
+    """Write a trained network, with the names of its model, initial weights and classes.
+
+    Args:
+        path: Where to.
+        network: The trained network.
+        model: Name of its model.
+        weights: Name of its initial weights.
+        class_names: Without background.
+        scale_range: Smallest and largest random scale of the training.
+    """
+    scale_low, scale_high = scale_range
     write_checkpoint(
         path,
         _KIND,
@@ -31,16 +65,15 @@ def write_network(
             "class_names": list(class_names),
             "model": model,
             "weights": weights,
+            "scale_low": scale_low,
+            "scale_high": scale_high,
             "network": network.state_dict(),
         },
     )
 
 
-def load_network(path: Path) -> tuple[DeepLabLargeFOV, str, tuple[str, ...]]:
+def read_network(path: Path) -> SegmentationCheckpoint:
     """Rebuild a trained segmentation network from its checkpoint.
-
-    Returns:
-        The network on the CPU, the name of its model, and its class names.
 
     Raises:
         WsssError: The file is no such checkpoint.
@@ -49,6 +82,7 @@ def load_network(path: Path) -> tuple[DeepLabLargeFOV, str, tuple[str, ...]]:
     try:
         require_names(content["class_names"])
         names = tuple(content["class_names"])
+        scale_range = recorded_scale_range(content)
         with torch.device("meta"):
             shapes = deeplab_largefov.build(content["model"], len(names) + 1)
         require_shapes(shapes, content["network"])
@@ -57,4 +91,32 @@ def load_network(path: Path) -> tuple[DeepLabLargeFOV, str, tuple[str, ...]]:
     except ODD_CONTENT as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise WsssError(f"{path} does not hold a whole segmentation network ({reason})") from error
-    return network, str(content["model"]), names
+    return SegmentationCheckpoint(network, str(content["model"]), names, scale_range)
+
+
+def load_network(path: Path) -> tuple[DeepLabLargeFOV, str, tuple[str, ...]]:
+    """The network of a checkpoint on the CPU, the name of its model, and its class names.
+
+    Raises:
+        WsssError: The file is no such checkpoint.
+    """
+    return read_network(path)[:3]
+
+
+def recorded_scale_range(facts: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The range of random scales recorded in a checkpoint or in the settings of a manifest.
+
+    Returns:
+        Smallest and largest; None where neither is recorded.
+
+    Raises:
+        KeyError: One of both is missing.
+        TypeError: They are no numbers.
+        ValueError: They are no range of positive numbers.
+    """
+    if "scale_low" not in facts and "scale_high" not in facts:
+        return None
+    low, high = float(facts["scale_low"]), float(facts["scale_high"])
+    if not (0 < low <= high and isfinite(high)):
+        raise ValueError("its scale_low and scale_high are no range of positive numbers")
+    return low, high

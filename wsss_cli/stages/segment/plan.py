@@ -1,6 +1,7 @@
 """What ``wsss segment`` checks before any work."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from wsss_cli.artifacts.score_file import INDEX
 from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
 from wsss_cli.artifacts.tensorboard_events import EVENTS, require_tensorboard
 from wsss_cli.configs.common import record, settings
+from wsss_cli.configs.scales import DEEPLAB_SCALES, default_scales
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS, model_of
 from wsss_cli.data.data_set import DataSet
@@ -25,7 +27,12 @@ from wsss_cli.errors import UsageError
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
 from wsss_cli.stages.optimisation import RESUME_FILE, require_shares
-from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, load_network
+from wsss_cli.stages.segment.network_file import (
+    CHECKPOINT_FILE,
+    SegmentationCheckpoint,
+    read_network,
+)
+from wsss_cli.stages.segment.scales import checkpoint_scales, listed
 from wsss_cli.stages.segment.solver import solver_constants
 from wsss_cli.stages.supervision import check_label_maps, find_confidence, find_supervision
 from wsss_cli.tracking import Track
@@ -45,6 +52,7 @@ class SegmentPlan:
         predicted_ids: Images to predict.
         predicted_sizes: (H, W) of each.
         predicted_labels: (M, C) their image-level labels, with ``--restrict-to-labels``.
+        scales: Factors of the photographs' sides to predict at; ``config`` holds the same.
     """
 
     config: SegmentConfig
@@ -56,6 +64,7 @@ class SegmentPlan:
     predicted_ids: list[str]
     predicted_sizes: list[tuple[int, int]]
     predicted_labels: npt.NDArray[np.bool_] | None
+    scales: tuple[float, ...]
     device: torch.device
     precision: str
     directory: StageDirectory
@@ -104,8 +113,12 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     supervision: dict[str, Path] = {}
     confidence = None
     weights = InitialWeights()
+    scales = default_scales(config.scale_low, config.scale_high)
     if config.checkpoint is not None:
-        model = _checked_model(config.checkpoint, tree, config.model)
+        network = _checked_network(config.checkpoint, tree, config.model)
+        model = network.model
+        if config.scales is None:
+            scales = checkpoint_scales(config.checkpoint, network, track)
         inputs["checkpoint"] = Input(config.checkpoint, file_fingerprint(config.checkpoint))
     else:
         backbone = SEGMENTATION_MODELS[model].backbone
@@ -116,26 +129,31 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
             confidence, inputs["attention"] = find_confidence(config, tree, list(supervision))
         weights = initial_weights(config.weights or inherited, backbone, track)
         inputs["weights"] = Input(Path(weights.name), weights.fingerprint)
-    directory = StageDirectory(
-        path=config.run / "segment",
-        stage="segment",
-        stage_version=STAGES["segment"],
-        settings={**settings(config), "model": model, "precision": precision},
-        inputs=inputs,
-        owned=OWNED,
-        scratch=(RESUME_FILE,),
-        extras=EXTRAS,
-        details={
-            "config": {**record(config), "model": model, "weights": weights.name},
-            "solver": None if config.checkpoint else solver_constants(config),
-            "data": str(tree.root),
-            "class_names": list(tree.class_names),
-            "seed": config.seed,
-            "device": str(device),
-        },
-    )
+
+    def directory_at(scales: tuple[float, ...]) -> StageDirectory:
+        resolved = replace(config, scales=scales)
+        return StageDirectory(
+            path=config.run / "segment",
+            stage="segment",
+            stage_version=STAGES["segment"],
+            settings={**settings(resolved), "model": model, "precision": precision},
+            inputs=inputs,
+            owned=OWNED,
+            scratch=(RESUME_FILE,),
+            extras=EXTRAS,
+            details={
+                "config": {**record(resolved), "model": model, "weights": weights.name},
+                "solver": None if config.checkpoint else solver_constants(config),
+                "data": str(tree.root),
+                "class_names": list(tree.class_names),
+                "seed": config.seed,
+                "device": str(device),
+            },
+        )
+
+    scales = config.scales or _kept_scales(directory_at, scales, config, track)
     return SegmentPlan(
-        config,
+        replace(config, scales=scales),
         tree,
         model,
         weights,
@@ -144,15 +162,38 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         predicted_ids,
         predicted_sizes,
         predicted_labels,
+        scales,
         device,
         precision,
-        directory,
+        directory_at(scales),
     )
 
 
-def _checked_model(checkpoint: Path, tree: DataSet, wanted: str | None) -> str:
-    _, model, class_names = load_network(checkpoint)
-    require_same_classes(checkpoint, class_names, tree)
-    if wanted not in (None, model):
-        raise UsageError(f"--model {wanted}: {checkpoint} holds {model}; leave --model out")
-    return model
+def _kept_scales(
+    directory_at: Callable[[tuple[float, ...]], StageDirectory],
+    scales: tuple[float, ...],
+    config: SegmentConfig,
+    track: Track,
+) -> tuple[float, ...]:
+    """The default scales, or the five of a run that was begun when these were the default.
+
+    Without this, such a run could only be refused: its training would not go on, and its result
+    would have to be made again.
+    """
+    former = directory_at(DEEPLAB_SCALES)
+    if config.overwrite or scales == DEEPLAB_SCALES or not former.recorded():
+        return scales
+    track.note(
+        f"{former.path} was begun at the scales {listed(DEEPLAB_SCALES)} and keeps them; the "
+        f"default is now {listed(scales)}: pass --scales, or --checkpoint "
+        f"{former.path / CHECKPOINT_FILE} and another --run"
+    )
+    return DEEPLAB_SCALES
+
+
+def _checked_network(checkpoint: Path, tree: DataSet, wanted: str | None) -> SegmentationCheckpoint:
+    network = read_network(checkpoint)
+    require_same_classes(checkpoint, network.class_names, tree)
+    if wanted not in (None, network.model):
+        raise UsageError(f"--model {wanted}: {checkpoint} holds {network.model}; leave --model out")
+    return network

@@ -118,7 +118,7 @@ def _scores(
         logits = merged_logits(
             network,
             image,
-            config.scales,
+            plan.scales,
             flip=config.flip,
             merge=config.merge,
             device=plan.device,
@@ -140,7 +140,7 @@ def _shards(plan: SegmentPlan, network: DeepLabLargeFOV) -> list[list[str]]:
     shards: list[list[str]] = []
     taken = 0
     for image_id, size in zip(plan.predicted_ids, plan.predicted_sizes, strict=True):
-        height, width = grid_size(network, size, plan.config.scales)
+        height, width = grid_size(network, size, plan.scales)
         needed = 2 * plan.num_labels * height * width
         taken += needed
         if not shards or len(shards[-1]) == SHARD_IMAGES or taken > SHARD_BYTES:

@@ -83,6 +83,7 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
         plan.model,
         plan.weights.name,
         plan.tree.class_names,
+        (config.scale_low, config.scale_high),
     )
 
 
