@@ -30,6 +30,7 @@ from stage_runs import SPLIT, Watch, tree_of, voc_tree
 from torch import Tensor
 from torch.nn import functional
 
+from wsss_cli.configs.scales import DEEPLAB_SCALES
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.images import read_image
 from wsss_cli.data.resizing import resize_image
@@ -85,6 +86,7 @@ def measure(
             run=Path(made, "predicting"),
             checkpoint=checkpoint,
             split=SPLIT,
+            scales=DEEPLAB_SCALES,
             device=device,
             overwrite=True,
         )
@@ -129,7 +131,7 @@ def _prediction(config: SegmentConfig, tree: VocTree, rounds: int) -> list[Ratio
     precision = resolve_precision(config.amp, device)
     network = load_network(config.checkpoint)[0].eval().to(device)
     network.to(memory_format=torch.channels_last)
-    views = _views(network, tree, config)
+    views = _views(network, tree)
     watch = Watch("predicting")
 
     def alone() -> None:
@@ -148,19 +150,19 @@ def _prediction(config: SegmentConfig, tree: VocTree, rounds: int) -> list[Ratio
         clock=watch,
     )
     at_best = best.seconds_for(flops_of(alone), seconds["convolution"])
-    what = f"prediction, DeepLab-LargeFOV, {len(config.scales)} scales mirrored"
+    what = f"prediction, DeepLab-LargeFOV, {len(DEEPLAB_SCALES)} scales mirrored"
     return [
         Ratio(what, "the sum of bare forwards", ratio_of(seconds["stage"], seconds["alone"]), 1.15),
         Ratio(what, AT_BEST, ratio_of([at_best], seconds["stage"]), higher=True),
     ]
 
 
-def _views(network: DeepLabLargeFOV, tree: VocTree, config: SegmentConfig) -> list[Tensor]:
+def _views(network: DeepLabLargeFOV, tree: VocTree) -> list[Tensor]:
     """What the trunk's layers see of all photographs, (1, 3, Hv, Wv) float32 each."""
     trunk = network.trunk
     extra = int(network.corner_aligned)
     views = []
-    for image_id, scale in product(tree.image_ids(SPLIT), config.scales):
+    for image_id, scale in product(tree.image_ids(SPLIT), DEEPLAB_SCALES):
         image = read_image(tree.image_path(image_id))
         height, width = (round(side * scale) for side in image.shape[:2])
         pixels = torch.from_numpy(resize_image(image, (height, width))).permute(2, 0, 1)[None]

@@ -56,6 +56,8 @@ def _segmentation(path: Path, content: Content, writer: Writer | None) -> Explan
         "model": content["model"],
         "backbone": None if model is None else model.backbone,
         "initial_weights": content.get("weights"),
+        "scale_low": content.get("scale_low"),
+        "scale_high": content.get("scale_high"),
         "class_names": list(content["class_names"]),
         "iteration": settings.get("iterations"),
         **_counted(content["network"]),
