@@ -293,8 +293,24 @@ def _labels(plan: AttendPlan, batch: Sequence[int], images: Tensor) -> tuple[Ten
     """
     if plan.labels is not None:
         return torch.from_numpy(plan.labels[batch]).float().to(plan.device), None
-    nothing = torch.zeros(len(batch), len(plan.tree.class_names), device=plan.device)
-    logits = plan.network.attention(images, nothing).logits
+    return labels_by_network(plan.network, images, len(plan.tree.class_names))
+
+
+def labels_by_network(
+    network: AttentionNetwork, images: Tensor, num_classes: int
+) -> tuple[Tensor, Tensor]:
+    """The classes that a network itself finds in images.
+
+    Args:
+        network: In evaluation mode.
+        images: (B, 3, h, w) RGB in 0..255.
+        num_classes: C.
+
+    Returns:
+        (B, C) multi-hot labels, and the (B, C) logits that they were predicted from.
+    """
+    nothing = torch.zeros(len(images), num_classes, device=images.device)
+    logits = network.attention(images, nothing).logits
     return predicted_labels(logits), logits
 
 

@@ -10,16 +10,14 @@ from wsss_cli import ranks
 from wsss_cli.artifacts.image_groups import SHARD_IMAGES, shard_path, write_index
 from wsss_cli.artifacts.label_png import write_label_map
 from wsss_cli.artifacts.score_file import INDEX, LAYOUT, ImageScores, ScoreFile, write_shard
-from wsss_cli.configs.crf import PRESETS
 from wsss_cli.data.images import Pixels, read_image
 from wsss_cli.data.loading import prefetch
-from wsss_cli.device import autocast, resolve_workers
+from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
-from wsss_cli.ops.dense_crf import refined_labels
-from wsss_cli.ops.score_grid import best_labels, label_probabilities, log_probabilities
+from wsss_cli.stages.segment.image_prediction import ImagePredictor
 from wsss_cli.stages.segment.plan import PREDICTIONS, SegmentPlan
-from wsss_cli.stages.segment.views import grid_size, merged_logits
+from wsss_cli.stages.segment.views import grid_size
 from wsss_cli.tracking import Track
 
 # A shard of scores is made in memory: of photographs as cameras take them it holds fewer.
@@ -35,8 +33,7 @@ def predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
     Returns:
         How many images the network has seen.
     """
-    network.eval().to(plan.device)
-    network.to(memory_format=torch.channels_last)
+    predictor = image_predictor(plan, network)
     shards = _shards(plan, network) if plan.config.probabilities else []
     paths = [shard_path(plan.directory.path, number) for number in range(len(shards))]
     # Shards to make, then images of which only the label map is missing.
@@ -50,8 +47,8 @@ def predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
     def images() -> Iterator[str]:
         for path, image_ids in work:
             with write_shard(path) as keep:
-                yield from _predict(plan, network, image_ids, keep)
-        yield from _predict(plan, network, lacking, None)
+                yield from _predict(plan, predictor, image_ids, keep)
+        yield from _predict(plan, predictor, lacking, None)
 
     total = len(own)
     for _ in track.steps(images(), total=total, label="predicting", done=total - to_do):
@@ -60,6 +57,20 @@ def predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
     if shards and ranks.first():
         write_index(plan.directory.path, LAYOUT, shards, plan.tree.class_names)
     return seen
+
+
+def image_predictor(plan: SegmentPlan, network: DeepLabLargeFOV) -> ImagePredictor:
+    """The network with the stage's way of looking at photographs."""
+    config = plan.config
+    return ImagePredictor(
+        network,
+        plan.scales,
+        config.flip,
+        config.merge,
+        config.crf,
+        plan.device,
+        plan.precision,
+    )
 
 
 def label_path(plan: SegmentPlan, image_id: str) -> Path:
@@ -79,7 +90,7 @@ def has_scores(plan: SegmentPlan) -> bool:
 
 def _predict(
     plan: SegmentPlan,
-    network: DeepLabLargeFOV,
+    predictor: ImagePredictor,
     image_ids: Sequence[str],
     keep: Callable[[str, ImageScores], None] | None,
 ) -> Iterator[str]:
@@ -91,10 +102,10 @@ def _predict(
 
     def compute() -> Iterator[tuple[str, Tensor | None, ImageScores]]:
         for image_id, image in prefetch(load, image_ids, resolve_workers(plan.config.workers)):
-            scores = _scores(plan, network, image, possible.get(image_id))
+            scores = predictor.scores(image, possible.get(image_id))
             size = image.shape[0], image.shape[1]
             missing = not label_path(plan, image_id).exists()
-            label_map = _label_map(plan, scores, image).cpu() if missing else None
+            label_map = predictor.label_map(scores, image).cpu() if missing else None
             yield image_id, label_map, ImageScores(scores.cpu().numpy(), size)
 
     def write(predicted: tuple[str, Tensor | None, ImageScores]) -> tuple[str, ImageScores]:
@@ -107,32 +118,6 @@ def _predict(
         if keep is not None:
             keep(image_id, scores)
         yield image_id
-
-
-def _scores(
-    plan: SegmentPlan, network: DeepLabLargeFOV, image: Pixels, possible: Tensor | None
-) -> Tensor:
-    """(L, h, w) float16 log-probabilities of an (H, W, 3) photograph, all views merged."""
-    config = plan.config
-    with torch.inference_mode(), autocast(plan.device, plan.precision):
-        logits = merged_logits(
-            network,
-            image,
-            plan.scales,
-            flip=config.flip,
-            merge=config.merge,
-            device=plan.device,
-        )
-    return log_probabilities(logits, possible)
-
-
-def _label_map(plan: SegmentPlan, scores: Tensor, image: Pixels) -> Tensor:
-    """(H, W) uint8 best labels, with ``--crf`` after refinement by the photograph."""
-    size = image.shape[0], image.shape[1]
-    if plan.config.crf is None:
-        return best_labels(scores, size)
-    probabilities = label_probabilities(scores, size)
-    return refined_labels(probabilities, torch.from_numpy(image), PRESETS[plan.config.crf])
 
 
 def _shards(plan: SegmentPlan, network: DeepLabLargeFOV) -> list[list[str]]:

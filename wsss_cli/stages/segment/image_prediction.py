@@ -1,0 +1,73 @@
+"""Prediction of one photograph at a time, whatever data set or run it belongs to."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from wsss_cli.configs.crf import PRESETS
+from wsss_cli.data.images import Pixels
+from wsss_cli.device import autocast
+from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
+from wsss_cli.ops.dense_crf import refined_labels
+from wsss_cli.ops.score_grid import best_labels, label_probabilities, log_probabilities
+from wsss_cli.stages.segment.views import merged_logits
+
+
+@dataclass(frozen=True)
+class ImagePredictor:
+    """A trained segmentation network with the way in which it looks at photographs.
+
+    Attributes:
+        network: The network; it is moved to the device, into evaluation mode.
+        scales: Factors of the photograph's sides to look at.
+        flip: Also look at the mirrored views.
+        merge: ``mean`` or ``max`` of the views' logits.
+        crf: Name of the settings of the dense CRF that refines label maps; None is none.
+        device: Where to compute.
+        precision: ``bfloat16`` or ``float32``.
+    """
+
+    network: DeepLabLargeFOV
+    scales: tuple[float, ...]
+    flip: bool
+    merge: str
+    crf: str | None
+    device: torch.device
+    precision: str
+
+    def __post_init__(self) -> None:
+        self.network.eval().to(self.device)
+        self.network.to(memory_format=torch.channels_last)
+
+    def scores(
+        self, image: Pixels, possible: Tensor | None = None, *, reduction: float = 1.0
+    ) -> Tensor:
+        """What the network says of a photograph, all views merged.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            possible: (L,) bool, labels that the image can have; None is all.
+            reduction: Factor of all scales, for photographs larger than what was trained on.
+
+        Returns:
+            (L, h, w) float16 log-probabilities on a grid that spans the image.
+        """
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            logits = merged_logits(
+                self.network,
+                image,
+                [scale * reduction for scale in self.scales],
+                flip=self.flip,
+                merge=self.merge,
+                device=self.device,
+            )
+        return log_probabilities(logits, possible)
+
+    def label_map(self, scores: Tensor, image: Pixels) -> Tensor:
+        """(H, W) uint8 best labels by the scores of a photograph, refined by it with a CRF."""
+        size = image.shape[0], image.shape[1]
+        if self.crf is None:
+            return best_labels(scores, size)
+        probabilities = label_probabilities(scores, size)
+        return refined_labels(probabilities, torch.from_numpy(image), PRESETS[self.crf])
