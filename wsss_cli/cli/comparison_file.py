@@ -28,7 +28,7 @@ from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.proxy_rules import RULES
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.errors import UsageError
+from wsss_cli.errors import UsageError, did_you_mean
 
 STAGES: dict[str, tuple[Callable[..., None], type[CommonConfig]]] = {
     "train": (train, TrainConfig),
@@ -85,6 +85,7 @@ def read_comparison(config: CompareConfig) -> list[ComparedRun]:
         raise UsageError(
             f"{path} has {astray[0]}, which no comparison has; there may be `seeds` and the tables "
             f"{', '.join(STAGES)}, {START} and settings.NAME"
+            f"{did_you_mean(astray[0], (*STAGES, START, 'seeds', 'settings'))}"
         )
     seeds, settings = _seeds(path, tables.get("seeds", [0])), _settings(path, tables)
     shared = {stage: _options(path, tables, stage) for stage in STAGES}
@@ -130,6 +131,7 @@ def _settings(path: Path, tables: Table) -> dict[str, Table]:
             raise UsageError(
                 f"{path}: [settings.{name}] has {astray[0]}, which is no stage; write it as "
                 f"STAGE.OPTION, such as train.{astray[0]}, with one of {', '.join(STAGES)}"
+                f"{did_you_mean(astray[0], STAGES)}"
             )
     return settings
 
@@ -170,7 +172,8 @@ def _options(
     for typed, value in table.items():
         option = typed.replace("-", "_")
         if option not in known:
-            raise place.error(f"has no option {typed}; see wsss {stage} --help")
+            near = did_you_mean(option.replace("_", "-"), [n.replace("_", "-") for n in known])
+            raise place.error(f"has no option {typed}; see `wsss {stage} --help`{near}")
         if option in DECIDED:
             raise place.error(f"cannot set {typed}: {DECIDED[option]}")
         found[option] = value

@@ -6,6 +6,9 @@ from typing import Any
 
 import typer
 
+from wsss_cli.cli.given_paths import require_existing
+from wsss_cli.errors import UsageError, did_you_mean
+
 
 def read_defaults(context: typer.Context, path: Path | None) -> Path | None:
     """Callback of ``--config``: make the file's values the command's defaults.
@@ -16,7 +19,10 @@ def read_defaults(context: typer.Context, path: Path | None) -> Path | None:
     if path is None:
         return None
     try:
+        require_existing("--config", path)
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from error
     except (OSError, ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{path} cannot be read as TOML: {error}") from error
     command = str(context.info_name)
@@ -31,10 +37,15 @@ def read_defaults(context: typer.Context, path: Path | None) -> Path | None:
     if astray:
         raise typer.BadParameter(
             f"{path}: there is no command {astray[0]}; tables are named {', '.join(commands)}"
+            f"{did_you_mean(astray[0], commands)}"
         )
     values: dict[str, Any] = {name.replace("-", "_"): value for name, value in table.items()}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise typer.BadParameter(f"{path}: [{command}] has no option {', '.join(unknown)}")
+        named = [name for name in table if name.replace("-", "_") in unknown]
+        raise typer.BadParameter(
+            f"{path}: [{command}] has no option {', '.join(named)}"
+            f"{did_you_mean(named[0].replace('_', '-'), [n.replace('_', '-') for n in known])}"
+        )
     context.default_map = {**(context.default_map or {}), **values}
     return path

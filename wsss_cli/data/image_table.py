@@ -12,7 +12,7 @@ from wsss_cli.command_line import command_line
 from wsss_cli.data.data_set import data_fingerprint
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.pictures import MASK_FOLDERS
-from wsss_cli.errors import UsageError, WsssError, listing
+from wsss_cli.errors import UsageError, WsssError, did_you_mean, listing
 
 MASKS_ADVICE = (
     "put masks as masks/ID.png into its folder, name a folder of them with --gt DIR, or do without "
@@ -91,7 +91,7 @@ class ImageTable:
         if split not in self.lists:
             raise UsageError(
                 f"{self.root} has no list {split}; there is {listing(self.splits()) or 'none'} "
-                f"(choose with {option})"
+                f"(choose with {option}){did_you_mean(split, self.splits())}"
             )
         if not self.lists[split]:
             raise WsssError(f"{self.root}: the list {split} holds no image")

@@ -9,7 +9,7 @@ from wsss_cli.data.class_names import require_class_names
 from wsss_cli.data.image_table import ImageTable, LabelledImage
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.pictures import Pictures
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import WsssError, did_you_mean
 
 # What others call the lists that the commands look for.
 _SPLITS = {"training": "train", "valid": "val", "validation": "val", "dev": "val"}
@@ -99,6 +99,7 @@ def assemble(
         if unknown:
             problems.append(
                 f"{row.where} names the class {unknown[0]!r}, which is not among {', '.join(names)}"
+                f"{did_you_mean(unknown[0], names)}"
             )
         classes = row.classes
         if image_id in images:

@@ -23,7 +23,7 @@ from wsss_cli.data.image_table import ImageTable
 from wsss_cli.data.label_rows import LabelRow, Parts, assemble, split_name
 from wsss_cli.data.pictures import Pictures, find_pictures
 from wsss_cli.data.voc import object_names
-from wsss_cli.errors import WsssError, listing
+from wsss_cli.errors import WsssError, did_you_mean, listing, near_path
 
 LAYOUT = "parts named in a TOML file"
 _KEYS = ("images", "labels", "classes", "masks", "splits")
@@ -41,7 +41,10 @@ def read(path: Path) -> ImageTable:
         raise WsssError(f"{path} cannot be read as TOML ({error}); correct it") from error
     unknown = sorted(set(content) - set(_KEYS))
     if unknown:
-        raise WsssError(f"{path} has {listing(unknown)}; it may have {', '.join(_KEYS)}")
+        raise WsssError(
+            f"{path} has {listing(unknown)}; it may have {', '.join(_KEYS)}"
+            f"{did_you_mean(unknown[0], _KEYS)}"
+        )
     images = _part(path, content, "images")
     labels = _part(path, content, "labels")
     if images is None or labels is None:
@@ -78,7 +81,8 @@ def _part(path: Path, content: Mapping[str, Any], key: str) -> Path | None:
     except OSError:  # the name is too long for one
         there = False
     if not there:
-        raise WsssError(f"{path}: {key} names {part}, which is not there; correct the path")
+        near = near_path(part)
+        raise WsssError(f"{path}: {key} names {part}, which is not there; correct the path{near}")
     return part
 
 

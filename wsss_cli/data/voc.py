@@ -27,7 +27,7 @@ from wsss_cli.data.data_set import data_fingerprint
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.pictures import PICTURE_SUFFIXES, is_picture
 from wsss_cli.data.sbd import TRAIN_AUG_IMAGES, find_sbd, train_aug
-from wsss_cli.errors import UsageError, WsssError, listing
+from wsss_cli.errors import UsageError, WsssError, did_you_mean, listing
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -115,6 +115,7 @@ class VocTree:
             raise UsageError(
                 f"{path} does not exist; lists found beside it: "
                 f"{listing(self.splits()) or 'none'} (choose with {option})"
+                f"{did_you_mean(split, self.splits())}"
             )
         return _read_list(path)
 
@@ -181,6 +182,7 @@ class VocTree:
                     raise WsssError(
                         f"{path} names the class {name!r}, which is not among {', '.join(index)}; "
                         "correct it, or list your own classes in classes.txt beside JPEGImages"
+                        f"{did_you_mean(name, index)}"
                     )
                 labels[row, index[name]] = True
             if not labels[row].any():

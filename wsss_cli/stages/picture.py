@@ -23,7 +23,7 @@ from wsss_cli.configs.common import CommonConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, read_image
 from wsss_cli.data.turned import require_size
-from wsss_cli.errors import UsageError
+from wsss_cli.errors import UsageError, did_you_mean
 from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.metrics.branch_shares import branch_shares
 from wsss_cli.stages.branches import BACKGROUND_NAME, ClassView, view_classes
@@ -92,8 +92,12 @@ def _require_image(tree: DataSet, image_id: str) -> None:
     if Path(image_id).name != image_id or not tree.image_path(image_id).is_file():
         raise UsageError(
             f"--image {image_id}: there is no such image in {tree.root}; give an id of its lists, "
-            "a file name without folder and ending"
+            f"a file name without folder and ending{did_you_mean(image_id, _ids(tree))}"
         )
+
+
+def _ids(tree: DataSet) -> list[str]:
+    return [path.stem for path in tree.pictures()]
 
 
 def _draw(trained: Sequence[Trained], image_id: str) -> dict[str, Any]:
