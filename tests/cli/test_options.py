@@ -115,6 +115,7 @@ VALUES: dict[str, Any] = {
     "head_channels": 7,
     "device": "cpu",
     "iterations": 7,
+    "fail_under": 0.4,
     "gaussian_weight": 2.5,
     "gaussian_xy": 2.5,
     "bilateral_weight": 2.5,

@@ -74,6 +74,8 @@ def run_stage(
             **report.values,
         }
         show(values, render, as_json=options["json"])
+        if report.failure is not None:
+            raise WsssError(report.failure)
 
 
 def _standing(plan: Any, config: CommonConfig) -> dict[str, str]:  # noqa: ANN401 - any stage's

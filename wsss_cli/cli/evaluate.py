@@ -66,6 +66,13 @@ def evaluate(
         Path | None,
         Option(help="Saliency maps for the baselines.", show_default="those of RUN/proxy"),
     ] = EvaluateConfig.saliency,
+    fail_under: Annotated[
+        float | None,
+        Option(
+            help="Least mIoU, as a fraction (0.4): below it the exit code is 1.",
+            show_default="no limit",
+        ),
+    ] = EvaluateConfig.fail_under,
     data: options.Data = EvaluateConfig.data,
 ) -> None:
     """Score predictions, proxies or attention against true masks.
@@ -77,7 +84,9 @@ def evaluate(
       wsss evaluate --what attention --threshold-from runs/train --json
       wsss evaluate --boundaries --against runs/other
       wsss evaluate --pred predictions --gt VOC2012/SegmentationClass
+      wsss evaluate --json --fail-under 0.4
 
     The mIoU is the data set's: the mean over classes of TP / (TP + FP + FN), counted over all
-    pixels of all images whose truth is not 255. Writes RUN/evaluate/WHAT.json.
+    pixels of all images whose truth is not 255; of attention at its best threshold. The text has
+    per cent, the JSON fractions. Writes RUN/evaluate/WHAT.json.
     """  # noqa: D301

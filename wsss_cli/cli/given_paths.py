@@ -55,6 +55,6 @@ def require_existing(what: str, path: Path, *, words: tuple[str, ...] = ()) -> N
     if what == "--weights":
         raise UsageError(f"{what} {path} does not exist, and it is not imagenet or none{near}")
     if what == "--model":
-        raise UsageError(f"{what} {path} does not exist{near}; {where_to_get_a_network()}")
+        raise UsageError(f"{what} {path} does not exist{near or '; ' + where_to_get_a_network()}")
     advice = _WHAT_DATA_IS if what in ("--data", "DATA") else "; check the path"
     raise UsageError(f"{what} {path} does not exist{near or advice}")

@@ -67,13 +67,15 @@ def crf(values: Values) -> str:
 def evaluate(values: Values) -> str:
     """The scores: a table of classes, then the facts."""
     width = max(len(name) for name in values["per_class"])
-    rows = [f"{'class':<{width}}    IoU     FP     FN"]
+    rows = [f"{'class':<{width}}    IoU     FP     FN  in per cent"]
     for name, score in values["per_class"].items():
         shares = (score, values["false_positive"][name], values["false_negative"][name])
         cells = "  absent" if score is None else "".join(f"  {100 * x:5.1f}" for x in shares)
         rows.append(f"{name:<{width}}{cells}")
     rows.append("-" * (width + 21))
-    rows.append(f"{'mIoU':<{width}}  {100 * values['miou']:5.1f}  {_interval(values['interval'])}")
+    rows.append(
+        f"{'mIoU':<{width}}  {100 * values['miou']:5.1f}  {_interval(values['interval'])} %"
+    )
     style = _STYLES.get(str(values["ground_truth_style"]), "")
     facts = [
         "",
@@ -90,7 +92,7 @@ def evaluate(values: Values) -> str:
     if "against" in values:
         facts.append(_difference(values["against"]))
     if values.get("baselines"):
-        facts.append("mIoU without learning a shape:")
+        facts.append("mIoU in per cent without learning a shape:")
         for name, score in values["baselines"].items():
             facts.append(f"  {name.replace('_', ' '):<22} {100 * score:5.1f}")
     return "\n".join(rows + facts)
@@ -119,8 +121,8 @@ def _of_label_maps(values: Values) -> list[str]:
             f"{width} px {100 * miou:.1f}"
             for width, miou in zip(curve["widths"], curve["miou"], strict=True)
         )
-        facts.append(f"boundary IoU {100 * values['boundary_iou']:.1f}")
-        facts.append(f"mIoU within so many pixels of a contour: {near}")
+        facts.append(f"boundary IoU {100 * values['boundary_iou']:.1f} %")
+        facts.append(f"mIoU in per cent within so many pixels of a contour: {near}")
     return facts
 
 
@@ -135,7 +137,7 @@ def _of_attention(values: Values) -> list[str]:
     if chosen:
         facts.append(
             f"at {chosen['threshold']}, the best of {chosen['from']}: mIoU "
-            f"{100 * chosen['miou']:.1f}  {_interval(chosen['interval'])}"
+            f"{100 * chosen['miou']:.1f}  {_interval(chosen['interval'])} %"
         )
     recall, lit = values["matched_recall"], values["background_lit_at_recall"]
     facts.append(
@@ -146,9 +148,9 @@ def _of_attention(values: Values) -> list[str]:
     )
     if "max_box_acc_v2" in values:
         boxes, ranked = values["max_box_acc_v2"], values["pixel_average_precision"]
-        facts.append(f"MaxBoxAccV2 {100 * boxes:.1f}, PxAP {100 * ranked:.1f}")
+        facts.append(f"MaxBoxAccV2 {100 * boxes:.1f} %, PxAP {100 * ranked:.1f} %")
     if values["classification_map"] is not None:
-        facts.append(f"classification mAP {100 * values['classification_map']:.1f}")
+        facts.append(f"classification mAP {100 * values['classification_map']:.1f} %")
     return facts
 
 
@@ -158,7 +160,7 @@ def _difference(against: Values) -> str:
     verdict = "is real" if against["real"] else "may be the choice of images"
     return (
         f"against {against['source']}{best}, {100 * against['miou']:.1f}: "
-        f"{100 * against['difference']:+.1f}  {_interval(against, sign='+')}, which {verdict}"
+        f"{100 * against['difference']:+.1f}  {_interval(against, sign='+')} %, which {verdict}"
     )
 
 

@@ -80,7 +80,7 @@ _NOT_COMPARED = {
 
 
 def _scores(what: str, scores: Values) -> str:
-    miou = "not defined" if scores["miou"] is None else f"{100 * scores['miou']:.1f}"
+    miou = "not defined" if scores["miou"] is None else f"{100 * scores['miou']:.1f} %"
     convention = scores.get("predicted_ignore")
     return (
         f"  {what:<10} mIoU {miou} on {scores['images']} images against {scores['ground_truth']}"

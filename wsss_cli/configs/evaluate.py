@@ -34,6 +34,7 @@ class EvaluateConfig(CommonConfig):
         threshold_from: Run on another split whose best threshold is also applied to the attention.
         baselines: Also score label maps that need no learning, on the same images.
         saliency: Saliency maps for the baselines; None takes those the run's proxies used.
+        fail_under: Least mIoU, a fraction of 1, below which the command fails; None never fails.
     """
 
     what: str = "prediction"
@@ -49,6 +50,7 @@ class EvaluateConfig(CommonConfig):
     threshold_from: Path | None = None
     baselines: bool = False
     saliency: Path | None = None
+    fail_under: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,6 +75,15 @@ class EvaluateConfig(CommonConfig):
             not self.localisation or self.what == "attention",
             "localisation",
             "is for --what attention; label maps have no threshold",
+        )
+        least = self.fail_under
+        meant = (
+            f"; for {least:g} per cent give {least / 100:g}" if least and 1 < least <= 100 else ""
+        )
+        check(
+            least is None or 0 <= least <= 1,
+            "fail_under",
+            f"is a fraction from 0 to 1, as the JSON has scores, not {least}{meant}",
         )
         check(
             self.threshold_from is None or self.what == "attention",

@@ -15,9 +15,12 @@ class Report:
         directory: Where its artifact lies; None when nothing was written.
         up_to_date: Nothing had to be done.
         values: Results with stable names, JSON values.
+        failure: Why the command fails although its result is there, a sentence; None if it does
+            not.
     """
 
     stage: str
     directory: Path | None
     up_to_date: bool
     values: Mapping[str, Any]
+    failure: str | None = None

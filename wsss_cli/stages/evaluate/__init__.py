@@ -4,6 +4,8 @@ Scores take seconds and are made of what is on disk now, so unlike the other sta
 neither keeps an earlier result nor refuses to replace it.
 """
 
+import math
+
 from wsss_cli import ranks
 from wsss_cli.artifacts.atomic import write_json
 from wsss_cli.artifacts.stage_directory import read_manifest
@@ -21,8 +23,12 @@ from wsss_cli.stages.evaluate.plan import EvaluatePlan, prepare
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
 
+# The unit of every score in JSON; text for people has per cent.
+FRACTION = "fraction"
+
 __all__ = [
     "FIXED_THRESHOLD",
+    "FRACTION",
     "MATCHED_RECALL",
     "THRESHOLDS",
     "EvaluatePlan",
@@ -53,6 +59,7 @@ def run(
             scores["per_image"][image_id] |= difficulty
     values = {
         "what": config.what,
+        "unit": FRACTION,
         **scores,
         "images": len(plan.image_ids),
         "without_ground_truth": plan.without_truth,
@@ -61,10 +68,23 @@ def run(
         "source": str(plan.source),
         "ground_truth": str(plan.truth[0].parent),
     }
+    failure = _shortfall(config, values["miou"])
     if config.pred is not None or (config.what == "attention" and config.attention is not None):
-        return Report("evaluate", None, False, values)
+        return Report("evaluate", None, False, values, failure)
     made = read_manifest(config.run / SCORED_STAGE[config.what])["fingerprint"]
     if ranks.first():
         path = config.run / "evaluate" / f"{config.what}.json"
         write_json(path, {**values, "artifact_fingerprint": made})
-    return Report("evaluate", config.run / "evaluate", False, values)
+    return Report("evaluate", config.run / "evaluate", False, values, failure)
+
+
+def _shortfall(config: EvaluateConfig, miou: float | None) -> str | None:
+    """Why ``--fail-under`` is not satisfied, if it is not."""
+    least = config.fail_under
+    if least is None:
+        return None
+    if miou is None or math.isnan(miou):
+        return f"there is no mIoU of the {config.what} to compare with --fail-under {least:g}"
+    if miou < least:
+        return f"the mIoU of the {config.what}, {miou:.4f}, is below --fail-under {least:g}"
+    return None
