@@ -10,14 +10,13 @@ import pytest
 from conftest import Command, TinyTree
 
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsss_cli.artifacts.next_command import recorded_command
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.scales import DEEPLAB_SCALES, default_scales
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.errors import WsssError
 from wsss_cli.stages import segment
 from wsss_cli.stages.segment.network_file import read_network
-from wsss_cli.stages.show.command_again import command_again
-from wsss_cli.stages.show.inputs_now import InputsNow
 from wsss_cli.tracking import Silent
 
 SMALL: dict[str, Any] = {"model": "tiny", "iterations": 1, "batch_size": 2, "crop": 32}
@@ -92,7 +91,7 @@ def test_training_predicts_within_its_own_range_and_its_manifest_says_so(
     asked = ["segment", "--data", tree.root, "--supervision", "full", "--model", "tiny"]
     plan = wsss(*asked, "--run", tmp_path, "--dry-run", "--json").values
     assert plan["scales"] == [0.75, 1.0, 1.25]
-    again = command_again("segment", manifest, InputsNow(halved), overwrite=False)
+    again = recorded_command("segment", manifest, halved)
     words = shlex.split(again)
     assert [words[n + 1] for n, word in enumerate(words) if word == "--scales"] == [
         "0.5",
