@@ -13,7 +13,7 @@ from wsss_cli.artifacts.stage_directory import Input, require_complete
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
-from wsss_cli.data.label_folder import png_ids
+from wsss_cli.data.label_folder import other_files, png_ids
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.turned import require_size
 from wsss_cli.device import resolve_workers
@@ -58,7 +58,7 @@ def find_supervision(
             raise WsssError(
                 f"--proxy {folder}: {len(missing)} of the {len(image_ids)} images of {split} have "
                 f"no label map there: {listing(missing)}; add them, or name the list of the images "
-                "to learn from with --train-split"
+                f"to learn from with --train-split{other_files(folder, missing)}"
             )
         if others:
             track.note(
