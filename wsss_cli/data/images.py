@@ -130,13 +130,13 @@ def read_header(path: Path) -> Header:
 
 
 def _header(path: Path, image: Image.Image) -> Header:
-    kind = str(image.format)
+    kind, deep = str(image.format), is_deep(image)  # before EXIF, for which a PNG is decoded
     tagged = image.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
     return Header(
         format=kind,
         suffixed=Image.registered_extensions().get(path.suffix.lower()) == kind,
         turned=tagged and kind != "TIFF",  # which is turned while it is decoded
-        deep=is_deep(image),
+        deep=deep,
         several=_has_frames(image),
         transparent=_is_transparent(image),
     )

@@ -21,6 +21,7 @@ from wsss_cli.data.label_folder import (
     saliency_files,
 )
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.mask_survey import ImageLabels, known_labels
 from wsss_cli.data.saliency_maps import require_saliency
 from wsss_cli.data.voc import VOC_CLASSES
 from wsss_cli.device import resolve_workers
@@ -56,6 +57,8 @@ class EvaluatePlan:
         labels: Whose labels attention is of, ``given`` or ``predicted``; None where its file does
             not say, and of label maps.
         chosen: The threshold of another run's evaluation, if asked for.
+        tree: The data set, where it is known.
+        image_labels: Image-level labels of the images, where a data set is known.
     """
 
     config: EvaluateConfig
@@ -70,6 +73,8 @@ class EvaluatePlan:
     baselines: Baselines | None
     labels: str | None
     chosen: ChosenThreshold | None
+    tree: DataSet | None
+    image_labels: ImageLabels | None
 
     @property
     def in_rounds(self) -> bool:
@@ -160,6 +165,8 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         baselines=_baselines(config, tree, known) if config.baselines else None,
         labels=_labels(source) if config.what == "attention" else None,
         chosen=chosen,
+        tree=tree,
+        image_labels=None if tree is None else known_labels(tree, known),
     )
 
 
