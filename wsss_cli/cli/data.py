@@ -93,13 +93,13 @@ def convert(
     out: Annotated[
         Path, Argument(metavar="OUT", help="The VOC tree to write.", show_default=False)
     ],
-    binary_masks: Annotated[
+    binary: Annotated[
         bool,
         Option(
-            "--binary-masks",
+            "--binary",
             help="The masks are black and white: 255 is the image's class, not to be ignored.",
         ),
-    ] = DataConvertConfig.binary_masks,
+    ] = DataConvertConfig.binary,
     workers: options.Workers = DataConvertConfig.workers,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -111,7 +111,7 @@ def convert(
     Examples:
       wsss data convert COCO VOC_of_COCO
       wsss train --data VOC_of_COCO
-      wsss data convert cracks cracks_voc --binary-masks
+      wsss data convert cracks cracks_voc --binary
 
     JPEGs are copied as they are, other pictures encoded. COCO's regions become masks: crowds are
     255, of objects that overlap the smaller one is in front. Nothing in DATA is changed. Stopped,
@@ -120,7 +120,7 @@ def convert(
     with errors_as_sentences(debug=debug):
         ranks.require_alone("wsss data convert")
         require_existing_data(data, "DATA")
-        config = DataConvertConfig(data, out, binary_masks, workers)
+        config = DataConvertConfig(data, out, binary, workers)
         from wsss_cli.stages import data_convert
 
         report = data_convert.run(config, track=choose_track(quiet=quiet))

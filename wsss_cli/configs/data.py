@@ -31,14 +31,14 @@ class DataConvertConfig:
     Attributes:
         data: The data set, a folder or file.
         out: The VOC tree to write.
-        binary_masks: The masks are black and white: 255 is the class of the image's labels, not to
+        binary: The masks are black and white: 255 is the class of the image's labels, not to
             be ignored.
         workers: Threads that decode images; None is one per core, up to eight.
     """
 
     data: Path
     out: Path
-    binary_masks: bool = False
+    binary: bool = False
     workers: int | None = None
 
     def __post_init__(self) -> None:

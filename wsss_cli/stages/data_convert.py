@@ -45,7 +45,7 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
         WsssError: Something of the data set is missing or broken.
     """
     tree = find_data_set(config.data, "DATA")
-    if tree.layout == VocTree.layout and not config.binary_masks:
+    if tree.layout == VocTree.layout and not config.binary:
         raise UsageError(f"DATA {config.data} is a PASCAL VOC tree already")
     lists = {split: tree.image_ids(split) for split in tree.splits()}
     names = {
@@ -55,9 +55,9 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
     }
     sizes = dict(zip(names, image_sizes(tree, list(names), track.note), strict=True))
     labels = {image_id: sorted(present) for image_id, present in names.items()}
-    painted = ["binary masks"] if config.binary_masks else []
+    painted = ["binary masks"] if config.binary else []
     identity = fingerprint([tree.fingerprint(list(names), None), lists, labels, *painted])
-    if config.binary_masks:
+    if config.binary:
         require_one_class_each(tree, labels)
     elif tree.masks is not None:
         _require_masks(tree, labels, config, track)
@@ -65,7 +65,7 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
     started = time.monotonic()
 
     def truth(image_id: str) -> Pixels | None:
-        if config.binary_masks:
+        if config.binary:
             return painted_mask(tree, image_id, labels[image_id])
         return tree.true_label_map(image_id)
 

@@ -17,7 +17,7 @@ def white_in_data_set(tree: DataSet) -> str:
     """What to do where 255 in the data set's masks should be an object, for messages."""
     return (
         "if 255 is the object, `wsss data convert "
-        f"{tree.root} OUT --binary-masks` makes a data set in whose masks it is the class that "
+        f"{tree.root} OUT --binary` makes a data set in whose masks it is the class that "
         "the image's labels name"
     )
 

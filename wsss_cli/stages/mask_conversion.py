@@ -91,7 +91,7 @@ def require_one_class_each(data_set: DataSet, names: Mapping[str, Sequence[str]]
         WsssError: Names the images.
     """
     if data_set.masks is None:
-        raise UsageError(f"--binary-masks: {data_set.root} has no masks; leave it out")
+        raise UsageError(f"--binary: {data_set.root} has no masks; leave it out")
     several = [
         image_id
         for image_id, classes in names.items()
@@ -99,7 +99,7 @@ def require_one_class_each(data_set: DataSet, names: Mapping[str, Sequence[str]]
     ]
     if several:
         raise WsssError(
-            f"--binary-masks: {len(several)} images with a mask have several labels, so white may "
+            f"--binary: {len(several)} images with a mask have several labels, so white may "
             f"be any of them: {listing(several)}; take their masks away, or draw them with the "
             "numbers of the classes"
         )
