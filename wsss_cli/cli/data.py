@@ -11,7 +11,7 @@ from typer import Argument, Option
 from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
-from wsss_cli.cli.given_paths import require_existing_data
+from wsss_cli.cli.given_paths import require_existing, require_existing_data
 from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig, DataMasksConfig
 
 Values = Mapping[str, Any]
@@ -163,6 +163,7 @@ def masks(
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
         ranks.require_alone("wsss data masks")
+        require_existing("MASKS", masks)
         config = DataMasksConfig(masks, out, white, workers)
         from wsss_cli.stages import mask_conversion
 

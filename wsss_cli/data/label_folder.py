@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from wsss_cli.artifacts.label_png import CONVERT_MASKS
+from wsss_cli.command_line import command_line
 from wsss_cli.data.pictures import PICTURE_SUFFIXES, is_picture
 from wsss_cli.errors import UsageError, WsssError, listing
 
@@ -110,7 +110,8 @@ def other_files(folder: Path, image_ids: Iterable[str] = ()) -> str:
         way = (
             "rename them to .png"
             if {suffix.lower() for suffix in endings} == {".png"}
-            else f"`{CONVERT_MASKS} {folder} OUT` makes label maps of masks in other formats"
+            else f"`{command_line('data masks', folder, 'OUT')}` makes label maps of masks in "
+            "other formats"
         )
         return f" (there are {kinds} files, such as {files[0].name}; {way})"
     for path in there:

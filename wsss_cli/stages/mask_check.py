@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from wsss_cli.artifacts.label_png import CONVERT_MASKS
+from wsss_cli.command_line import command_line
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.label_folder import other_files
 from wsss_cli.data.mask_survey import ImageLabels, MaskSurvey
@@ -15,19 +15,17 @@ from wsss_cli.errors import listing
 
 def white_in_data_set(tree: DataSet) -> str:
     """What to do where 255 in the data set's masks should be an object, for messages."""
+    convert = command_line("data convert", tree.root, "OUT", binary=True)
     return (
-        "if 255 is the object, `wsss data convert "
-        f"{tree.root} OUT --binary` makes a data set in whose masks it is the class that "
+        f"if 255 is the object, `{convert}` makes a data set in whose masks it is the class that "
         "the image's labels name"
     )
 
 
 def white_in_folder(folder: Path) -> str:
     """What to do where 255 in a folder of label maps should be an object, for messages."""
-    return (
-        f"if 255 is the object, `{CONVERT_MASKS} {folder} OUT --white 1` writes label maps in "
-        "which it is class 1"
-    )
+    convert = command_line("data masks", folder, "OUT", white=1)
+    return f"if 255 is the object, `{convert}` writes label maps in which it is class 1"
 
 
 def survey_masks(
