@@ -22,5 +22,6 @@ wsss proxy --saliency "$saliency"
 wsss evaluate --what proxy --baselines
 # From the attention network's trunk: so few iterations do not get far from ImageNet's weights.
 wsss segment --weights "$WSSS_RUN/train/checkpoint.pt" --iterations 1600 --batch-size 10 \
-  --crop 193 --scale-low 0.5 --scale-high 1.0 --frozen-blocks 2 --checkpoint-every 100
+  --crop 193 --scale-low 0.5 --scale-high 1.0 --frozen-blocks 2 --checkpoint-every 100 \
+  --scales 1 --no-flip # as the score above; without these two it predicts at more scales
 wsss evaluate --baselines

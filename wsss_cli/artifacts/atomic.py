@@ -65,7 +65,9 @@ def partial_name(path: Path) -> Path:
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - JSON is what it is
     """Write indented JSON with a final newline, atomically."""
     text = json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda file: _write_all(file, text.encode()))
+    # Bytes of file names that are no UTF-8 become JSON's own escapes, and come back as they were.
+    content_bytes = text.encode(errors="backslashreplace")
+    write_atomically(path, lambda file: _write_all(file, content_bytes))
 
 
 def read_json(path: Path) -> dict[str, Any]:

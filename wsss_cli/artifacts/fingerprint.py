@@ -13,7 +13,7 @@ from wsss_cli.errors import WsssError
 def fingerprint(content: Any) -> str:  # noqa: ANN401 - any JSON value
     """SHA-256, in hexadecimal, of the canonical JSON of ``content``."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()
 
 
 def file_fingerprint(path: Path) -> str:

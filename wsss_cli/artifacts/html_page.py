@@ -67,7 +67,7 @@ def write_page(path: Path, pieces: Iterable[str]) -> int:
     def write(file: IO[bytes]) -> None:
         file.write(MARK.encode())
         for piece in pieces:
-            file.write(piece.encode())
+            file.write(piece.encode(errors="backslashreplace"))
 
     write_atomically(path, write)
     return path.stat().st_size

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from wsss_cli.artifacts.atomic import write_bytes
-from wsss_cli.artifacts.picture_formats import open_picture
+from wsss_cli.artifacts.picture_formats import JPEG, open_picture
+from wsss_cli.artifacts.pixel_values import equal_channels, stored_grey
 from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
 
@@ -30,6 +31,8 @@ def voc_palette() -> npt.NDArray[np.uint8]:
 # The last one: a chunk may declare four gigabytes, and Pillow asks for them at once.
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
 _PALETTE = voc_palette().tobytes()
+# The command that makes label maps of other tools' masks, for messages.
+CONVERT_MASKS = "wsss data masks"
 
 
 def write_label_map(path: Path, label_map: npt.NDArray[np.uint8]) -> None:
@@ -53,10 +56,9 @@ def read_label_map(path: Path, *, num_labels: int | None = None) -> npt.NDArray[
         WsssError: The file is missing, broken, holds colours instead of labels, or a value that
             is no label.
     """
-    image = _open(path)
-    if image.mode not in ("P", "L"):
+    image, label_map = _open(path)
+    if label_map is None:
         raise WsssError(f"{path} {_what_it_holds(image)}")
-    label_map: npt.NDArray[np.uint8] = np.asarray(image)
     # 255 wraps round to 0, so a look at the largest finds what is no label.
     if num_labels is not None and label_map.size and (label_map + 1).max() > num_labels:
         wrong = label_map[(label_map >= num_labels) & (label_map != IGNORE)]
@@ -82,7 +84,7 @@ def odd_label_map(content: bytes, size: tuple[int, int], most: int) -> str | Non
                 return "label maps that are neither palette nor 8-bit grey PNG"
             if (image.height, image.width) != size:
                 return "label maps of another size than their photograph"
-            label_map = np.array(image)
+            label_map = stored_grey(image)
     except _DECODING_ERRORS:
         return "label maps that are not readable PNG"
     if (label_map == IGNORE).any():
@@ -92,20 +94,44 @@ def odd_label_map(content: bytes, size: tuple[int, int], most: int) -> str | Non
 
 def _what_it_holds(image: Image.Image) -> str:
     """Why an image is no label map, and what to do, for a message."""
+    convert = f"`{CONVERT_MASKS}` makes label maps of a folder of them"
+    if image.format == JPEG:
+        return f"is a JPEG inside, whose compression changes label numbers; {convert}"
     if image.mode == "1":
-        return "holds one-bit pixels, not labels: save it as 8-bit grey with the class numbers"
+        return (
+            "holds one-bit pixels, not labels: save it as 8-bit grey with the class numbers; "
+            f"{convert}"
+        )
     if image.mode.startswith(("I", "F")):
         return (
             f"holds pixels of 16 bits or more ({image.mode}), not labels: save it as palette or "
             "8-bit grey PNG, 0 background, 1..C classes, 255 ignore"
         )
     explanation = "a palette PNG was perhaps decoded to colours and saved again"
-    if _is_decoded_palette(image):
+    if equal_channels(image) is not None:
+        explanation = "its channels are equal, so a grey picture was saved in colour"
+    elif _is_decoded_palette(image):
         explanation = (
             "all its colours are those of VOC's palette, so a palette PNG was decoded to colours "
             "and saved again"
         )
-    return f"holds {image.mode} pixels, not labels: {explanation}; give a palette or 8-bit grey PNG"
+    return (
+        f"holds {image.mode} pixels, not labels: {explanation}; give a palette or 8-bit grey PNG, "
+        f"{convert}"
+    )
+
+
+def decoded_palette(image: Image.Image) -> npt.NDArray[np.uint8] | None:
+    """(H, W) labels of a label map that was decoded to VOC's colours; None where it was not."""
+    if not _is_decoded_palette(image):
+        return None
+    # A colour as one number, and the labels in the order of these numbers.
+    codes = voc_palette().astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    order = np.argsort(codes)
+    pixels = np.asarray(image.convert("RGB")).astype(np.uint32)
+    seen = pixels @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    labels: npt.NDArray[np.uint8] = order[np.searchsorted(codes[order], seen)].astype(np.uint8)
+    return labels
 
 
 def _is_decoded_palette(image: Image.Image) -> bool:
@@ -148,13 +174,13 @@ def look(path: Path) -> PngLook:
     Raises:
         WsssError: The file is missing or broken.
     """
-    image = _open(path)
-    plain = image.mode in ("P", "L")
+    image, label_map = _open(path)
+    plain = label_map is not None
     palette = None
     if image.mode == "P":
         colours = bytes(image.getpalette() or ())
         palette = "VOC's colours" if _is_voc(colours) else "colours of its own"
-    counts = dict(enumerate(image.histogram()[:256])) if plain else {}
+    counts = {} if label_map is None else dict(enumerate(np.bincount(label_map.ravel()).tolist()))
     return PngLook(
         size=(image.height, image.width),
         mode=image.mode,
@@ -165,12 +191,15 @@ def look(path: Path) -> PngLook:
     )
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path) -> tuple[Image.Image, npt.NDArray[np.uint8] | None]:
+    """A decoded picture, and its (H, W) labels where its pixels may be labels; read-only."""
     try:
         image: Any = open_picture(path)
+        if image.mode in ("P", "L") and image.format != JPEG:
+            return image, stored_grey(image)
         image.load()
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist") from None
     except _DECODING_ERRORS as error:
         raise WsssError(f"{path} is not a readable PNG ({error}); restore the file") from error
-    return image  # type: ignore[no-any-return]
+    return image, None

@@ -17,10 +17,11 @@ from PIL import (
 
 from wsss_cli.artifacts.plain_file import NOT_PLAIN, is_plain
 
+JPEG = JpegImagePlugin.JpegImageFile.format
 # Of JPEG come also the files with a second picture behind the first (MPO), as phones write them.
 PICTURE_FORMATS = (
     BmpImagePlugin.BmpImageFile.format,
-    JpegImagePlugin.JpegImageFile.format,
+    JPEG,
     PngImagePlugin.PngImageFile.format,
     TiffImagePlugin.TiffImageFile.format,
     WebPImagePlugin.WebPImageFile.format,
@@ -36,3 +37,15 @@ def open_picture(path: Path) -> Image.Image:
     if not is_plain(path):
         raise OSError(NOT_PLAIN)
     return Image.open(path, formats=PICTURE_FORMATS)
+
+
+def stored_mode(image: Image.Image) -> str:
+    """How the file of a picture just opened stores its pixels, as Pillow's decoders call it.
+
+    ``L;2`` is grey of two bits, ``RGB;16B`` colour of 16 bits a channel; empty where no decoder
+    says it, as of WebP.
+    """
+    tiles = getattr(image, "tile", None)
+    arguments = tiles[0][3] if tiles else ""
+    mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return mode if isinstance(mode, str) else ""

@@ -159,7 +159,11 @@ def array_files(folder: Path) -> dict[str, Path]:
     """
     files = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES and p.name[0] != ".")
     if not files:
-        raise UsageError(f"{folder} holds neither ID.npy nor ID.npz; give the folder with them")
+        others = sorted(p.name for p in folder.iterdir() if p.name[0] != ".")
+        there = f" (it holds {listing(others, most=3)})" if others else ""
+        raise UsageError(
+            f"{folder} holds neither ID.npy nor ID.npz; give the folder with them{there}"
+        )
     by_id = {file.stem: file for file in files}
     twice = [file.stem for file in files if by_id[file.stem] != file]
     if twice:

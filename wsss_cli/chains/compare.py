@@ -185,8 +185,8 @@ def _tables(
         "differences": [asdict(one) for one in differences],
     }
     write_json(out / "compare.json", values)
-    write_bytes(out / "compare.csv", as_csv(rows).encode())
-    write_bytes(out / "compare.md", text.encode())
+    write_bytes(out / "compare.csv", as_csv(rows).encode(errors="backslashreplace"))
+    write_bytes(out / "compare.md", text.encode(errors="backslashreplace"))
     return {**values, "markdown": text}
 
 

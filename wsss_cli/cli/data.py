@@ -1,4 +1,4 @@
-"""``wsss data check`` and ``wsss data convert``."""
+"""``wsss data check``, ``wsss data convert`` and ``wsss data masks``."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -11,8 +11,8 @@ from typer import Argument, Option
 from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
-from wsss_cli.cli.given_paths import require_existing_data
-from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig
+from wsss_cli.cli.given_paths import require_existing, require_existing_data
+from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig, DataMasksConfig
 
 Values = Mapping[str, Any]
 
@@ -34,6 +34,7 @@ def about() -> None:
     Examples:
       wsss data check photos                 what is in it, what is wrong, who uses what
       wsss data convert COCO VOC_of_COCO     as a VOC tree, with masks drawn
+      wsss data masks THEIRS masks           another tool's masks as label maps
 
     \b
     --data, DATA is one of
@@ -92,6 +93,13 @@ def convert(
     out: Annotated[
         Path, Argument(metavar="OUT", help="The VOC tree to write.", show_default=False)
     ],
+    binary: Annotated[
+        bool,
+        Option(
+            "--binary",
+            help="The masks are black and white: 255 is the image's class, not to be ignored.",
+        ),
+    ] = DataConvertConfig.binary,
     workers: options.Workers = DataConvertConfig.workers,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -103,6 +111,7 @@ def convert(
     Examples:
       wsss data convert COCO VOC_of_COCO
       wsss train --data VOC_of_COCO
+      wsss data convert cracks cracks_voc --binary
 
     JPEGs are copied as they are, other pictures encoded. COCO's regions become masks: crowds are
     255, of objects that overlap the smaller one is in front. Nothing in DATA is changed. Stopped,
@@ -111,13 +120,66 @@ def convert(
     with errors_as_sentences(debug=debug):
         ranks.require_alone("wsss data convert")
         require_existing_data(data, "DATA")
-        config = DataConvertConfig(data, out, workers)
+        config = DataConvertConfig(data, out, binary, workers)
         from wsss_cli.stages import data_convert
 
         report = data_convert.run(config, track=choose_track(quiet=quiet))
         status = "up to date" if report.up_to_date else "complete"
         head = {"stage": report.stage, "status": status, "directory": str(report.directory)}
         show({**head, **report.values}, _converted, as_json=json)
+
+
+@data.command()
+def masks(
+    masks: Annotated[
+        Path, Argument(metavar="MASKS", help="The folder of masks.", show_default=False)
+    ],
+    out: Annotated[
+        Path, Argument(metavar="OUT", help="The folder of label maps.", show_default=False)
+    ],
+    white: Annotated[
+        int | None,
+        Option(
+            help="The class (1..C) that white, 255, is in black and white masks.",
+            show_default="255 is to be ignored",
+        ),
+    ] = DataMasksConfig.white,
+    workers: options.Workers = DataMasksConfig.workers,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Write masks of other tools as label maps, OUT/ID.png: 0 background, 1..C, 255 ignored.
+
+    \b
+    Examples:
+      wsss data masks cracks label_maps --white 1     black and white, PNG or JPEG
+      wsss data masks colours label_maps              VOC's colours, saved as RGB
+      wsss evaluate --pred label_maps --data photos
+
+    Read are black and white masks, also of one bit, blurred or JPEG (128 and more is white); grey
+    of few bits or in three equal channels; and labels in VOC's colours. Nothing in MASKS is
+    changed.
+    """  # noqa: D301
+    with errors_as_sentences(debug=debug):
+        ranks.require_alone("wsss data masks")
+        require_existing("MASKS", masks)
+        config = DataMasksConfig(masks, out, white, workers)
+        from wsss_cli.stages import mask_conversion
+
+        report = mask_conversion.run(config, track=choose_track(quiet=quiet))
+        head = {"stage": report.stage, "status": "complete", "directory": str(report.directory)}
+        show({**head, **report.values}, _masks_converted, as_json=json)
+
+
+def _masks_converted(values: Values) -> str:
+    white = "" if values["white"] is None else f", white as class {values['white']}"
+    blurred = values["blurred"]
+    edges = f", {blurred} of them with greys, white from 128 on" if blurred else ""
+    return (
+        f"{values['stage']} {values['status']}: {values['directory']}\n"
+        f"  {values['masks']:,} label maps{white}{edges}"
+    )
 
 
 def _converted(values: Values) -> str:

@@ -1,6 +1,6 @@
 """What a stage may ask of a data set, whatever the layout on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wsss_cli.artifacts.fingerprint import fingerprint
-from wsss_cli.data.images import Pixels
+from wsss_cli.data.images import NotUsed, Pixels, check_images
 
 
 class DataSet(Protocol):
@@ -73,6 +73,19 @@ class DataSet(Protocol):
         """Where the photograph lies, or should."""
         ...
 
+    def read_image(self, image_id: str) -> Pixels:
+        """The photograph, (H, W, 3) uint8 RGB.
+
+        Raises:
+            WsssError: It is missing or cannot be read.
+        """
+        ...
+
+    @property
+    def bits(self) -> int:
+        """How many bits a channel its photographs of 16 bits use, 8 to 16."""
+        ...
+
     def pictures(self) -> list[Path]:
         """All photographs of the tree, also those that no list names."""
         ...
@@ -119,3 +132,26 @@ def data_fingerprint(
     images = [[image_id, data.image_path(image_id).stat().st_size] for image_id in image_ids]
     hot = None if labels is None else np.packbits(labels).tobytes().hex()
     return fingerprint([data.class_names, images, hot])
+
+
+def image_sizes(
+    data: DataSet, image_ids: Sequence[str], note: Callable[[str], None]
+) -> list[tuple[int, int]]:
+    """Check photographs before any work, and say once what of them is not used.
+
+    Args:
+        data: The data set.
+        image_ids: Which of its photographs.
+        note: Is told what they hold that is not used, or not as it is.
+
+    Returns:
+        (H, W) of every image.
+
+    Raises:
+        WsssError: Names the missing files, or the first broken one.
+    """
+    not_used = NotUsed()
+    sizes = check_images(map(data.image_path, image_ids), not_used)
+    for sentence in not_used.remarks(lambda: data.bits):
+        note(sentence)
+    return sizes

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.command_line import command_line
 from wsss_cli.data.data_set import data_fingerprint
-from wsss_cli.data.images import Pixels
+from wsss_cli.data.images import Pixels, bits_in_use, read_image
 from wsss_cli.data.pictures import MASK_FOLDERS
 from wsss_cli.errors import UsageError, WsssError, did_you_mean, listing
 
@@ -101,6 +102,15 @@ class ImageTable:
         """Where the photograph lies; a place where nothing is for an unknown id."""
         image = self.images.get(image_id)
         return self.root / image_id if image is None else image.path
+
+    def read_image(self, image_id: str) -> Pixels:
+        """The photograph; those of 16 bits a channel are scaled alike."""
+        return read_image(self.image_path(image_id), lambda: self.bits)
+
+    @cached_property
+    def bits(self) -> int:
+        """How many bits a channel the photographs of 16 bits use."""
+        return bits_in_use(self.found)
 
     def pictures(self) -> list[Path]:
         """All photographs below the folder."""

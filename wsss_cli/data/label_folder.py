@@ -1,9 +1,15 @@
 """Folders of PNG files named by image id: saliency maps, proxies, predictions, ground truth."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from wsss_cli.command_line import command_line
+from wsss_cli.data.pictures import PICTURE_SUFFIXES, is_picture
 from wsss_cli.errors import UsageError, WsssError, listing
+
+# Endings that saliency maps may have, the likeliest first.
+_GREY_SUFFIXES = tuple(sorted(PICTURE_SUFFIXES, key=lambda suffix: (suffix != ".png", suffix)))
 
 
 def png_files(folder: Path, image_ids: Sequence[str], option: str) -> list[Path]:
@@ -25,8 +31,41 @@ def png_files(folder: Path, image_ids: Sequence[str], option: str) -> list[Path]
         raise WsssError(
             f"{option} {folder}: {len(missing)} of {len(paths)} images have no PNG there: "
             f"{listing(missing, most=50)}; add them, none is skipped silently"
+            f"{other_files(folder, missing)}"
         )
     return paths
+
+
+def saliency_files(folder: Path, image_ids: Sequence[str], option: str) -> list[Path]:
+    """The saliency map of every image id: ``ID.png``, else a picture of another format.
+
+    A saliency map bears the losses of JPEG, which label maps do not.
+
+    Raises:
+        UsageError: There is no such folder.
+        WsssError: Files are missing; the message lists them.
+    """
+    require_folder(folder, option)
+    paths = [folder / f"{image_id}.png" for image_id in image_ids]
+    if all(path.is_file() for path in paths):
+        return paths
+    by_name = _by_stem_and_suffix(folder)
+    found: list[Path] = []
+    missing = []
+    for image_id in image_ids:
+        candidates = (by_name.get((image_id, suffix)) for suffix in _GREY_SUFFIXES)
+        file = next((path for path in candidates if path is not None), None)
+        if file is None:
+            missing.append(image_id)
+        else:
+            found.append(file)
+    if missing:
+        raise WsssError(
+            f"{option} {folder}: {len(missing)} of {len(paths)} images have no PNG or other "
+            f"picture there: {listing(missing, most=50)}; add them, none is skipped silently"
+            f"{other_files(folder, missing)}"
+        )
+    return found
 
 
 def png_ids(folder: Path, option: str) -> list[str]:
@@ -38,7 +77,10 @@ def png_ids(folder: Path, option: str) -> list[str]:
     require_folder(folder, option)
     ids = sorted(path.stem for path in folder.glob("*.png") if not path.name.startswith("."))
     if not ids:
-        raise UsageError(f"{option} {folder} holds no PNG; give the folder with ID.png files")
+        raise UsageError(
+            f"{option} {folder} holds no PNG; give the folder with ID.png files"
+            f"{other_files(folder)}"
+        )
     return ids
 
 
@@ -46,3 +88,44 @@ def require_folder(folder: Path, option: str) -> None:
     """Refuse a folder that is not there."""
     if not folder.is_dir():
         raise UsageError(f"{option} {folder} is not a folder; check the path")
+
+
+def other_files(folder: Path, image_ids: Iterable[str] = ()) -> str:
+    """What else a folder holds where label maps are looked for, for the end of a message.
+
+    Args:
+        folder: Where ``ID.png`` was expected.
+        image_ids: Of those that are missing; none means any.
+
+    Returns:
+        A clause with what is there instead and what to do; nothing where nothing is.
+    """
+    wanted = set(image_ids)
+    there = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    files = [path for path in there if path.suffix != ".png" and is_picture(path)]
+    files = [path for path in files if path.is_file() and (not wanted or path.stem in wanted)]
+    if files:
+        endings = Counter(path.suffix for path in files)
+        kinds = listing([f"{count} {suffix}" for suffix, count in sorted(endings.items())])
+        way = (
+            "rename them to .png"
+            if {suffix.lower() for suffix in endings} == {".png"}
+            else f"`{command_line('data masks', folder, 'OUT')}` makes label maps of masks in "
+            "other formats"
+        )
+        return f" (there are {kinds} files, such as {files[0].name}; {way})"
+    for path in there:
+        below = next(path.glob("*.png"), None) if path.is_dir() else None
+        if below is not None:
+            return f" (there are PNG files in its folder {path.name}, such as {below.name})"
+    arrays = sorted(path for path in there if path.suffix in (".npy", ".npz"))
+    return f" (there are arrays, such as {arrays[0].name})" if arrays and not wanted else ""
+
+
+def _by_stem_and_suffix(folder: Path) -> dict[tuple[str, str], Path]:
+    """Pictures of a folder by their name and their ending in small letters."""
+    return {
+        (path.stem, path.suffix.lower()): path
+        for path in sorted(folder.iterdir())
+        if is_picture(path) and path.is_file()
+    }

@@ -93,7 +93,7 @@ class Pictures:
                     f"{folder}: {names} would share the id {image_id}, by which everything made of "
                     "a picture is named; rename all but one"
                 )
-            if len(image_id.encode()) > LONGEST:
+            if len(os.fsencode(image_id)) > LONGEST:
                 raise WsssError(f"{paths[0]}: its name is too long for an id; shorten it")
         self.paths: dict[str, Path] = {image_id: paths[0] for image_id, paths in by_id.items()}
 

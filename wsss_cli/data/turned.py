@@ -47,9 +47,9 @@ def read_fitted_saliency(path: Path, size: tuple[int, int]) -> tuple[Pixels, boo
     """Read the (H, W) uint8 saliency of an image of the size (H, W), and whether it was resized.
 
     Raises:
-        WsssError: It cannot be read, or was made for the picture on its side.
+        WsssError: It cannot be read, is in colour, or was made for the picture on its side.
     """
-    grey = read_saliency(path)
+    grey = read_saliency(path, grey_only=True)
     if if_turned(grey.shape, size):
         require_size(str(path), grey.shape, size)
     return resize_grey(grey, size), grey.shape != size

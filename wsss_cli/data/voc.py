@@ -24,7 +24,7 @@ from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.plain_file import NOT_PLAIN, is_plain
 from wsss_cli.data.class_names import CLASSES_FILE, read_class_names, read_lines
 from wsss_cli.data.data_set import data_fingerprint
-from wsss_cli.data.images import Pixels
+from wsss_cli.data.images import Pixels, bits_in_use, read_image
 from wsss_cli.data.pictures import PICTURE_SUFFIXES, is_picture
 from wsss_cli.data.sbd import TRAIN_AUG_IMAGES, find_sbd, train_aug
 from wsss_cli.errors import UsageError, WsssError, did_you_mean, listing
@@ -134,6 +134,15 @@ class VocTree:
             return path
         others = (path.with_name(f"{image_id}{suffix}") for suffix in sorted(PICTURE_SUFFIXES))
         return next((other for other in others if other.exists()), path)
+
+    def read_image(self, image_id: str) -> Pixels:
+        """The photograph; those of 16 bits a channel are scaled alike."""
+        return read_image(self.image_path(image_id), lambda: self.bits)
+
+    @cached_property
+    def bits(self) -> int:
+        """How many bits a channel the photographs of 16 bits use."""
+        return bits_in_use(self.pictures())
 
     def pictures(self) -> list[Path]:
         """All photographs, also those of no list."""

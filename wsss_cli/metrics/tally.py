@@ -64,6 +64,11 @@ class Tally:
         """(..., L) bool: the labels that the truth has."""
         return (self.confusion.sum(dim=-1) + self.missed) > 0
 
+    @property
+    def predicted(self) -> Tensor:
+        """(..., L) bool: the labels that the prediction has where the truth is known."""
+        return self.confusion.sum(dim=-2) > 0
+
     def counted(self, predicted_ignore: str) -> tuple[Tensor, Tensor]:
         """The (..., L, L) confusion and (..., L) missed pixels, given what a 255 counts as."""
         confusion, missed = self.confusion, self.missed

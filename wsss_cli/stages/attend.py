@@ -27,8 +27,7 @@ from wsss_cli.artifacts.image_groups import SHARD_IMAGES, SHARDS, shard_path, wr
 from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory, require_complete
 from wsss_cli.configs.attend import PREDICTED, AttendConfig
 from wsss_cli.configs.common import record, settings
-from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import check_images, read_image
+from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.resizing import resize_image
@@ -93,7 +92,6 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
     Raises:
         WsssError: Something is missing or broken.
     """
-    del track
     checkpoint = config.checkpoint
     if checkpoint is None:
         require_complete(
@@ -107,7 +105,7 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
     split = trained_split(config.split, config.run, tree)
     image_ids = tree.image_ids(split)
     labels = None if config.labels == PREDICTED else tree.labels(image_ids)
-    sizes = check_images(map(tree.image_path, image_ids))
+    sizes = image_sizes(tree, image_ids, track.note)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     inputs = {
@@ -231,7 +229,7 @@ def _attend(
 
     def load(index: int) -> list[Tensor]:
         """The image at each scale, (side, side, 3)."""
-        image = read_image(plan.tree.image_path(plan.image_ids[index]))
+        image = plan.tree.read_image(plan.image_ids[index])
         if mined is not None:
             image = mined.erase(plan.image_ids[index], image)
         return [torch.from_numpy(resize_image(image, (side, side))) for side in sides]
@@ -352,7 +350,7 @@ def _draw_heatmaps(plan: AttendPlan, track: Track) -> int:
             paths = [folder / f"{image_id}_{class_word(names[c - 1], c)}.png" for c in ids]
             if all(path.exists() for path in paths):
                 continue
-            image = read_image(plan.tree.image_path(image_id))
+            image = plan.tree.read_image(image_id)
             for path, attention_map in zip(paths, attention.maps, strict=True):
                 write_heatmap(path, image, attention_map.astype(np.float32))
                 drawn += 1

@@ -18,7 +18,7 @@ from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import check_images, read_image
+from wsss_cli.data.images import check_images
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.turned import if_turned
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
@@ -139,7 +139,7 @@ def _refine_images(plan: CrfPlan, track: Track) -> dict[str, Any]:
 
 def _refined(plan: CrfPlan, maps: SoftMaps, image_id: str) -> Tensor:
     """(H, W) uint8 label map of one image, on the CPU."""
-    image = torch.from_numpy(read_image(plan.tree.image_path(image_id))).to(plan.device)
+    image = torch.from_numpy(plan.tree.read_image(image_id)).to(plan.device)
     height, width = image.shape[:2]
     probabilities = _probabilities(maps, image_id, (height, width), plan.device)
     return refined_labels(probabilities, image, plan.config.chosen).cpu()

@@ -1,25 +1,32 @@
 """``wsss data check``: what a data set holds, what is wrong with it, and who will use what."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os.path import realpath
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+import numpy.typing as npt
 
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.configs.data import DataCheckConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import check_images, read_header, read_image
+from wsss_cli.data.images import Header, NotUsed, check_images, read_header
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.mask_survey import shown_labels
 from wsss_cli.data.turned import require_size
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError, listing
-from wsss_cli.labels import IGNORE
+from wsss_cli.stages.mask_check import (
+    mask_problem,
+    mask_warnings,
+    survey_masks,
+    unused_masks,
+)
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
 
@@ -34,16 +41,15 @@ class Look:
     Attributes:
         size: (H, W); None where it cannot be read.
         problem: What is wrong with the photograph or its mask.
-        kind: Its format, where the file's ending says another.
-        turned: Whether viewers turn it.
-        extra: Classes of its mask that its labels do not have.
+        header: What the photograph says of itself.
+        shown: Labels of its mask as :func:`~wsss_cli.data.mask_survey.shown_labels` has them; None
+            without a mask that can be read.
     """
 
     size: tuple[int, int] | None = None
     problem: str | None = None
-    kind: str | None = None
-    turned: bool = False
-    extra: Sequence[str] = ()
+    header: Header | None = None
+    shown: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass
@@ -70,8 +76,9 @@ def run(config: DataCheckConfig, *, track: Track) -> Report:
     lists = _lists(tree, found)
     every = list(dict.fromkeys(image_id for ids in lists.values() for image_id in ids))
     present = _labels(tree, lists, found)
-    looks = _looks(config, tree, every, present, track)
+    looks = _looks(config, tree, every, track)
     found.problems += [look.problem for look in looks.values() if look.problem]
+    _look_at_masks(tree, looks, present, found)
     copies = _copies(tree, [image_id for image_id in every if looks[image_id].size], track)
     used = {tree.image_path(image_id) for image_id in every}
     strangers = [str(path) for path in tree.pictures() if path not in used] if lists else []
@@ -91,7 +98,7 @@ def run(config: DataCheckConfig, *, track: Track) -> Report:
         "uses": _uses(tree, lists),
         "not_listed": strangers,
         "duplicates": copies,
-        "remarks": list(tree.remarks) + _through_links(tree, every),
+        "remarks": [*tree.remarks, *_through_links(tree, every), *_deep(tree, looks)],
         "warnings": found.warnings,
         "problems": list(dict.fromkeys(found.problems)),
     }
@@ -142,7 +149,6 @@ def _looks(
     config: DataCheckConfig,
     tree: DataSet,
     image_ids: Sequence[str],
-    present: Mapping[str, frozenset[str]],
     track: Track,
 ) -> dict[str, Look]:
     def look(image_id: str) -> Look:
@@ -151,44 +157,51 @@ def _looks(
             if config.quick:
                 (size,) = check_images([path])
             else:
-                height, width, _ = read_image(path).shape
+                height, width, _ = tree.read_image(image_id).shape
                 size = height, width
             header = read_header(path)
         except WsssError as error:
             return Look(problem=str(error))
-        kind = None if header.suffixed else header.format
-        problem, extra = None, []
+        problem, shown = None, None
         if not config.quick:
             try:
-                extra = list(_extra(tree, image_id, size, present))
+                shown = _shown(tree, image_id, size)
             except WsssError as error:
                 problem = str(error)
-        return Look(size, problem, kind, header.turned, extra)
+        return Look(size, problem, header, shown)
 
     done = prefetch(look, image_ids, resolve_workers(config.workers))
     seen = track.steps(done, total=len(image_ids), label="looking at pictures")
     return dict(zip(image_ids, seen, strict=True))
 
 
-def _extra(
-    tree: DataSet,
-    image_id: str,
-    size: tuple[int, int],
-    present: Mapping[str, frozenset[str]],
-) -> Iterator[str]:
-    """Classes of an image's mask that its labels lack.
+def _shown(tree: DataSet, image_id: str, size: tuple[int, int]) -> npt.NDArray[np.bool_] | None:
+    """The labels that an image's mask shows.
 
     Raises:
         WsssError: The mask is broken or of another size.
     """
     truth = tree.true_label_map(image_id)
     if truth is None:
-        return
+        return None
     require_size(f"the mask of {image_id}", truth.shape, size)
-    for label in np.unique(truth).tolist():
-        name = None if label in (0, IGNORE) else tree.class_names[label - 1]
-        if name is not None and name not in present.get(image_id, (name,)):
-            yield name
+    return shown_labels(truth, len(tree.class_names))
+
+
+def _look_at_masks(
+    tree: DataSet,
+    looks: Mapping[str, Look],
+    present: Mapping[str, frozenset[str]],
+    found: Findings,
+) -> None:
+    """Compare all masks with the labels: what is wrong with a whole set is one sentence."""
+    shown = {image_id: look.shown for image_id, look in looks.items() if look.shown is not None}
+    survey = survey_masks(tree, shown, present)
+    problem = mask_problem(tree, survey)
+    if problem is not None:
+        found.problems.append(problem)
+    else:
+        found.warnings += mask_warnings(survey)
 
 
 def _copies(tree: DataSet, image_ids: Sequence[str], track: Track) -> list[list[str]]:
@@ -228,23 +241,38 @@ def _warn(
         labels = {present.get(image_id) for image_id in ids}
         differ = ", labelled differently" if len(labels) > 1 else ""
         found.warnings.append(f"the same picture {len(ids)} times{where}{differ}: {listing(ids)}")
-    for image_id, look in looks.items():
-        if look.extra:
-            found.warnings.append(
-                f"the mask of {image_id} shows {', '.join(look.extra)}, its labels do not name it"
-            )
+    found.warnings += unused_masks(tree, list(looks))
+    headers = {image_id: look.header for image_id, look in looks.items() if look.header}
     found.warn(
-        [f"{image_id} ({look.kind})" for image_id, look in looks.items() if look.kind],
+        [
+            f"{image_id} ({header.format})"
+            for image_id, header in headers.items()
+            if not header.suffixed
+        ],
         "pictures are of another format than their ending says",
     )
     found.warn(
-        [image_id for image_id, look in looks.items() if look.turned],
+        [image_id for image_id, header in headers.items() if header.turned],
         "pictures are turned by viewers (EXIF), but not here; turn their pixels for upright ones",
+    )
+    found.warn(
+        [image_id for image_id, header in headers.items() if header.several],
+        "pictures have several pages or frames, of which the first is used",
+    )
+    found.warn(
+        [image_id for image_id, header in headers.items() if header.transparent],
+        "pictures have transparency (alpha), which is not used",
     )
     found.warn(
         [image_id for image_id, look in looks.items() if look.size and min(look.size) < SMALL],
         f"pictures have a side under {SMALL} pixels",
     )
+
+
+def _deep(tree: DataSet, looks: Mapping[str, Look]) -> list[str]:
+    """Say how photographs of 16 bits are made 8."""
+    headers = [look.header for look in looks.values() if look.header is not None]
+    return NotUsed(deep=sum(header.deep for header in headers)).remarks(lambda: tree.bits)
 
 
 def _counts(

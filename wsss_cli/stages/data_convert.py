@@ -3,11 +3,12 @@
 import io
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from wsss_cli.artifacts.atomic import read_json, write_bytes, write_json
@@ -15,14 +16,17 @@ from wsss_cli.artifacts.fingerprint import fingerprint
 from wsss_cli.artifacts.label_png import write_label_map
 from wsss_cli.configs.data import DataConvertConfig
 from wsss_cli.data.class_names import CLASSES_FILE
-from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import check_images, read_header, read_image
+from wsss_cli.data.data_set import DataSet, image_sizes
+from wsss_cli.data.images import Pixels, read_header
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.mask_survey import shown_labels
 from wsss_cli.data.turned import require_size
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.stages.mask_check import mask_problem, survey_masks
+from wsss_cli.stages.mask_conversion import painted_mask, require_one_class_each
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
 
@@ -41,7 +45,7 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
         WsssError: Something of the data set is missing or broken.
     """
     tree = find_data_set(config.data, "DATA")
-    if tree.layout == VocTree.layout:
+    if tree.layout == VocTree.layout and not config.binary:
         raise UsageError(f"DATA {config.data} is a PASCAL VOC tree already")
     lists = {split: tree.image_ids(split) for split in tree.splits()}
     names = {
@@ -49,14 +53,24 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
         for split, ids in lists.items()
         for image_id, labels in _names(tree, split, ids)
     }
-    sizes = dict(zip(names, check_images(map(tree.image_path, names)), strict=True))
+    sizes = dict(zip(names, image_sizes(tree, list(names), track.note), strict=True))
     labels = {image_id: sorted(present) for image_id, present in names.items()}
-    identity = fingerprint([tree.fingerprint(list(names), None), lists, labels])
+    painted = ["binary masks"] if config.binary else []
+    identity = fingerprint([tree.fingerprint(list(names), None), lists, labels, *painted])
+    if config.binary:
+        require_one_class_each(tree, labels)
+    elif tree.masks is not None:
+        _require_masks(tree, labels, config, track)
     complete = _claimed(config.out, str(tree.root), identity)
     started = time.monotonic()
 
+    def truth(image_id: str) -> Pixels | None:
+        if config.binary:
+            return painted_mask(tree, image_id, labels[image_id])
+        return tree.true_label_map(image_id)
+
     def write(image_id: str) -> bool:
-        return _write_image(tree, config.out, image_id, sizes[image_id], labels[image_id])
+        return _write_image(tree, config.out, image_id, sizes[image_id], labels[image_id], truth)
 
     masks = 0
     if not complete:
@@ -112,29 +126,60 @@ def _claimed(out: Path, data: str, identity: str) -> bool:
     return False
 
 
+def _require_masks(
+    tree: DataSet, names: Mapping[str, Sequence[str]], config: DataConvertConfig, track: Track
+) -> None:
+    """Refuse masks that cannot be meant before they are written into another data set.
+
+    Raises:
+        WsssError: They show no class, or other classes than the labels; or one cannot be read.
+    """
+
+    def look(image_id: str) -> npt.NDArray[np.bool_] | None:
+        truth = tree.true_label_map(image_id)
+        return None if truth is None else shown_labels(truth, len(tree.class_names))
+
+    looked = prefetch(look, names, resolve_workers(config.workers))
+    tracked = track.steps(looked, total=len(names), label="reading masks")
+    seen = zip(names, tracked, strict=True)
+    shown = {image_id: labels for image_id, labels in seen if labels is not None}
+    labelled = {image_id: classes for image_id, classes in names.items() if classes}
+    problem = mask_problem(tree, survey_masks(tree, shown, labelled))
+    if problem is not None:
+        raise WsssError(problem)
+
+
 def _write_image(
-    tree: DataSet, out: Path, image_id: str, size: tuple[int, int], names: Sequence[str]
+    tree: DataSet,
+    out: Path,
+    image_id: str,
+    size: tuple[int, int],
+    names: Sequence[str],
+    truth: Callable[[str], Pixels | None],
 ) -> bool:
     """Write what is not there of an image; returns whether it has a mask."""
     photograph = out / "JPEGImages" / f"{image_id}.jpg"
     mask = out / "SegmentationClass" / f"{image_id}.png"
     annotation = out / "Annotations" / f"{image_id}.xml"
     if not annotation.exists():  # the last one written
-        truth = tree.true_label_map(image_id)
-        if truth is not None:
-            require_size(f"{tree.root}: the mask of {image_id}", truth.shape, size)
-            write_label_map(mask, truth)
-        write_bytes(photograph, _jpeg(tree.image_path(image_id)))
+        label_map = truth(image_id)
+        if label_map is not None:
+            require_size(f"{tree.root}: the mask of {image_id}", label_map.shape, size)
+            write_label_map(mask, label_map)
+        write_bytes(photograph, _jpeg(tree, image_id))
         write_bytes(annotation, annotation_xml(image_id, size, names))
     return mask.exists()
 
 
-def _jpeg(path: Path) -> bytes:
+def _jpeg(tree: DataSet, image_id: str) -> bytes:
     """A JPEG's own bytes; anything else is encoded as one."""
+    path = tree.image_path(image_id)
     if read_header(path).format == "JPEG":
         return path.read_bytes()
     buffer = io.BytesIO()
-    Image.fromarray(read_image(path)).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    Image.fromarray(tree.read_image(image_id)).save(
+        buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0
+    )
     return buffer.getvalue()
 
 

@@ -21,7 +21,7 @@ from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import Pixels, read_image
+from wsss_cli.data.images import Pixels
 from wsss_cli.data.turned import require_size
 from wsss_cli.errors import UsageError, did_you_mean
 from wsss_cli.methods.protocol import AttentionNetwork
@@ -125,7 +125,7 @@ def _draw(trained: Sequence[Trained], image_id: str) -> dict[str, Any]:
 
 def _as_seen(trained: Trained, image_id: str) -> Pixels:
     """The photograph, without what earlier rounds have erased from it."""
-    image = read_image(trained.tree.image_path(image_id))
+    image = trained.tree.read_image(image_id)
     names = trained.tree.class_names
     with mined_regions(trained.erase, names, trained.erase_threshold) as mined:
         return image if mined is None else mined.erase(image_id, image)

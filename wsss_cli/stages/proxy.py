@@ -19,10 +19,11 @@ from wsss_cli.configs.common import option, record, settings
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import Pixels, check_images, read_image
-from wsss_cli.data.label_folder import png_files
+from wsss_cli.data.images import Pixels, check_images
+from wsss_cli.data.label_folder import saliency_files
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import enlarge_maps
+from wsss_cli.data.saliency_maps import require_saliency
 from wsss_cli.data.turned import read_fitted_saliency, require_size
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.labels import IGNORE
@@ -53,7 +54,7 @@ class ProxyPlan:
 
     Attributes:
         class_names: Of classes 1..C, None where neither data nor attention tell.
-        grey_maps: The PNG of each image, by the option that named their folder.
+        grey_maps: The map of each image, by the option that named their folder.
     """
 
     config: ProxyConfig
@@ -96,7 +97,6 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
     Raises:
         WsssError: Something is missing or broken.
     """
-    del track
     attention = find_attention(config.attention, config.run, config.data)
     folders = rule_saliency(config)
     tree = data_if_known(config)
@@ -107,9 +107,12 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
     with AttentionFile(attention, known_names) as file:
         image_ids = file.image_ids
         grey_maps = {
-            name: dict(zip(image_ids, png_files(folder, image_ids, option(name)), strict=True))
+            name: dict(zip(image_ids, saliency_files(folder, image_ids, option(name)), strict=True))
             for name, folder in folders.items()
         }
+        for name, folder in folders.items():
+            for sentence in require_saliency(folder, list(grey_maps[name].values()), option(name)):
+                track.note(sentence)
         images = {}
         if config.viewer is not None and tree is not None:
             check_images(map(tree.image_path, image_ids))
@@ -238,7 +241,7 @@ def _photograph(plan: ProxyPlan, image_id: str) -> Pixels | None:
     """An image, where rule or CRF look at it."""
     if plan.config.viewer is None or plan.tree is None:
         return None
-    return read_image(plan.tree.image_path(image_id))
+    return plan.tree.read_image(image_id)
 
 
 def label_image(

@@ -14,8 +14,8 @@ from wsss_cli.artifacts.plain_png import write_png
 from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.saliency import SALIENCY_MODELS, UNSUPERVISED, SaliencyConfig
-from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import Pixels, check_images, read_image
+from wsss_cli.data.data_set import DataSet, image_sizes
+from wsss_cli.data.images import Pixels
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import resize_grey, resize_image
 from wsss_cli.device import resolve_workers
@@ -73,12 +73,11 @@ def prepare(config: SaliencyConfig, track: Track) -> SaliencyPlan:
     Raises:
         WsssError: Something is missing or broken.
     """
-    del track
     model, inputs = _model(config.required_model(), config.size)
     tree = find_data(config)
     split = trained_split(config.split, config.run, tree)
     image_ids = tree.image_ids(split)
-    check_images(map(tree.image_path, image_ids))
+    image_sizes(tree, image_ids, track.note)
     directory = StageDirectory(
         path=config.run / "saliency",
         stage="saliency",
@@ -129,7 +128,7 @@ def _write_maps(plan: SaliencyPlan, track: Track) -> dict[str, Any]:
     missing = [i for i in image_ids if not all(path.exists() for path in paths[i])]
 
     def load(image_id: str) -> tuple[str, Pixels]:
-        return image_id, read_image(plan.tree.image_path(image_id))
+        return image_id, plan.tree.read_image(image_id)
 
     def compute() -> Iterator[tuple[str, list[Pixels]]]:
         for image_id, image in prefetch(load, missing, resolve_workers(config.workers)):

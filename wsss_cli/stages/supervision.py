@@ -13,13 +13,19 @@ from wsss_cli.artifacts.stage_directory import Input, require_complete
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
-from wsss_cli.data.label_folder import png_ids
+from wsss_cli.data.label_folder import other_files, png_ids
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.mask_survey import MaskSurvey, known_labels, shown_labels
 from wsss_cli.data.turned import require_size
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError, listing
 from wsss_cli.ops.prohibitive import label_confidence
-from wsss_cli.stages.inputs import find_attention, find_masks, trained_split
+from wsss_cli.stages.inputs import (
+    find_attention,
+    find_masks,
+    trained_split,
+)
+from wsss_cli.stages.mask_check import white_in_data_set, white_in_folder
 from wsss_cli.stages.proxy import LABELS
 from wsss_cli.tracking import Track
 
@@ -58,7 +64,7 @@ def find_supervision(
             raise WsssError(
                 f"--proxy {folder}: {len(missing)} of the {len(image_ids)} images of {split} have "
                 f"no label map there: {listing(missing)}; add them, or name the list of the images "
-                "to learn from with --train-split"
+                f"to learn from with --train-split{other_files(folder, missing)}"
             )
         if others:
             track.note(
@@ -102,16 +108,53 @@ def check_label_maps(
     """Read every label map once: a bad one must not stop a training after hours.
 
     Raises:
-        WsssError: A label map is broken, holds other values, or differs in size from its image.
+        WsssError: A label map is broken, holds other values, or differs in size from its image; or
+            all of them show no class, or other classes than the labels name.
     """
-    num_labels = len(tree.class_names) + 1
+    num_classes = len(tree.class_names)
 
-    def problem(item: tuple[str, Path]) -> None:
+    def look(item: tuple[str, Path]) -> npt.NDArray[np.bool_]:
         image_id, path = item
-        shape = read_label_map(path, num_labels=num_labels).shape
+        label_map = read_label_map(path, num_labels=num_classes + 1)
         (size,) = check_images([tree.image_path(image_id)])
-        require_size(str(path), shape, size)
+        require_size(str(path), label_map.shape, size)
+        return shown_labels(label_map, num_classes)
 
-    checked = prefetch(problem, supervision.items(), resolve_workers(config.workers))
-    for _ in track.steps(checked, total=len(supervision), label="checking label maps"):
-        pass
+    looked = prefetch(look, supervision.items(), resolve_workers(config.workers))
+    tracked = track.steps(looked, total=len(supervision), label="checking label maps")
+    shown = dict(zip(supervision, tracked, strict=True))
+    labels = known_labels(tree, list(shown))
+    _require_learnable(MaskSurvey.of(tree.class_names, shown, labels), tree, config, track)
+
+
+def _require_learnable(
+    survey: MaskSurvey, tree: DataSet, config: SegmentConfig, track: Track
+) -> None:
+    """Refuse label maps that cannot be meant, and say which classes they do not teach."""
+    made_here = config.supervision == "proxy" and config.proxy is None
+    if config.supervision == "full":
+        where, way_out = f"{tree.masks}", white_in_data_set(tree)
+    elif config.proxy is not None:
+        where, way_out = f"--proxy {config.proxy}", white_in_folder(config.proxy)
+    else:
+        where = str(config.run / "proxy" / LABELS)
+        way_out = "look at the attention and the saliency, and at the options of `wsss proxy`"
+    if not survey.classes.any():
+        if not survey.is_binary and not made_here:
+            way_out = "look at what made them"
+        raise WsssError(
+            f"{where}: the {len(survey.image_ids)} label maps to learn from hold {survey.held()}, "
+            f"so there is no class to learn; {way_out}"
+        )
+    problem = None if made_here else survey.contradiction()
+    if problem is not None:
+        raise WsssError(f"{where}: {problem}")
+    doubt = None if made_here else survey.doubt()
+    if doubt is not None:
+        track.note(f"{where}: {doubt}")
+    never = survey.never_shown()
+    if never:
+        track.note(
+            f"no label map shows {listing(never)}, though the labels name it there: the network "
+            "cannot learn it"
+        )

@@ -25,8 +25,8 @@ from wsss_cli.artifacts.tensorboard_events import EVENTS, require_tensorboard
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.augmentation import random_view
-from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import Pixels, check_images, read_image
+from wsss_cli.data.data_set import DataSet, image_sizes
+from wsss_cli.data.images import Pixels
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
@@ -102,7 +102,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         track.note(remark)
     image_ids = tree.image_ids(split)
     labels = tree.labels(image_ids)
-    sizes = check_images(map(tree.image_path, image_ids))
+    sizes = image_sizes(tree, image_ids, track.note)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     weights = initial_weights(_origin(config, tree), config.backbone, track)
@@ -286,7 +286,7 @@ def _batches(
 
     def view(sample: int, index: int) -> Pixels:
         image_id = plan.image_ids[index]
-        image = read_image(plan.tree.image_path(image_id))
+        image = plan.tree.read_image(image_id)
         if mined is not None:
             image = mined.erase(image_id, image)
         return random_view(image, config.crop, np.random.default_rng((config.seed, sample)))

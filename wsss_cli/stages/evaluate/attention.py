@@ -24,6 +24,7 @@ from wsss_cli.stages.evaluate.attention_counts import (
 )
 from wsss_cli.stages.evaluate.each_image import image_scores
 from wsss_cli.stages.evaluate.plan import EvaluatePlan
+from wsss_cli.stages.evaluate.plausibility import require_truth
 from wsss_cli.stages.evaluate.uncertainty import comparison, interval
 from wsss_cli.tracking import Track
 
@@ -73,6 +74,7 @@ def score_attention(
             true = image.shown if plan.labels == PREDICTED else image.class_ids.tolist()
             labels[number, [class_id - 1 for class_id in true]] = 1
 
+    require_truth(plan, present.numpy(), track)
     confusions = own.confusions()
     best, seed = own.best(), plan.config.seed
     found, lit = object_found(confusions), background_lit(confusions)  # (T,) each

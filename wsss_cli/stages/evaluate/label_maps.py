@@ -21,6 +21,7 @@ from wsss_cli.metrics.trimap import WIDTHS, trimap_overlaps
 from wsss_cli.metrics.truth_style import border_style, common_style
 from wsss_cli.stages.evaluate.each_image import image_scores
 from wsss_cli.stages.evaluate.plan import EvaluatePlan
+from wsss_cli.stages.evaluate.plausibility import require_predictions, require_truth
 from wsss_cli.stages.evaluate.uncertainty import comparison, interval
 from wsss_cli.tracking import Track
 
@@ -61,6 +62,7 @@ def score_label_maps(
     totals: dict[str, Tally] = {}
     overlaps: dict[str, list[Tensor]] = {_SCORED: [], _RIVAL: []}
     present: list[Tensor] = []
+    predicted: dict[str, list[Tensor]] = {_SCORED: [], _RIVAL: []}
     styles: Counter[str] = Counter()
     boundary = torch.zeros(2, plan.num_labels, dtype=torch.int64)
     trimap = torch.zeros(len(WIDTHS), 2, plan.num_labels, dtype=torch.int64)
@@ -73,6 +75,7 @@ def score_label_maps(
             totals.setdefault(name, Tally.empty(plan.num_labels)).add(tallies.total())
             if name in overlaps:
                 overlaps[name].append(tallies.overlap(convention).int())
+                predicted[name].append(tallies.predicted)
             if name == _SCORED:
                 present.append(tallies.present)
         for image_id, counts in block:
@@ -84,6 +87,12 @@ def score_label_maps(
             if per_image is not None:
                 per_image[image_id] = counts.tallies[_SCORED]
 
+    truth = torch.cat(present).numpy()
+    require_truth(plan, truth, track)
+    for name, source in ((_SCORED, plan.source), (_RIVAL, plan.rival)):
+        if source is not None:
+            shown, white = torch.cat(predicted[name]).numpy(), bool(totals[name].missed.any())
+            require_predictions(plan, source, truth, shown, white, track)
     scored = torch.cat(overlaps[_SCORED])
     values = {
         **totals.pop(_SCORED).scores(plan.class_names, convention),

@@ -13,8 +13,16 @@ from wsss_cli.configs.common import record
 from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
-from wsss_cli.data.label_folder import png_files, png_ids, require_folder
+from wsss_cli.data.label_folder import (
+    other_files,
+    png_files,
+    png_ids,
+    require_folder,
+    saliency_files,
+)
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.mask_survey import ImageLabels, known_labels
+from wsss_cli.data.saliency_maps import require_saliency
 from wsss_cli.data.voc import VOC_CLASSES
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
@@ -49,6 +57,8 @@ class EvaluatePlan:
         labels: Whose labels attention is of, ``given`` or ``predicted``; None where its file does
             not say, and of label maps.
         chosen: The threshold of another run's evaluation, if asked for.
+        tree: The data set, where it is known.
+        image_labels: Image-level labels of the images, where a data set is known.
     """
 
     config: EvaluateConfig
@@ -63,6 +73,8 @@ class EvaluatePlan:
     baselines: Baselines | None
     labels: str | None
     chosen: ChosenThreshold | None
+    tree: DataSet | None
+    image_labels: ImageLabels | None
 
     @property
     def in_rounds(self) -> bool:
@@ -113,14 +125,14 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     if not known:
         raise WsssError(
             f"none of the {len(image_ids)} images of {source} has a mask in {gt}; check that both "
-            "are of the same data set"
+            f"are of the same data set{other_files(gt, image_ids)}"
         )
     without_truth = len(image_ids) - len(known)
     if without_truth:
         unknown = sorted(set(image_ids) - set(known))
         track.note(
             f"{without_truth} of {len(image_ids)} images have no mask in {gt}: not scored: "
-            f"{listing(unknown)}"
+            f"{listing(unknown)}{other_files(gt, unknown)}"
         )
     if tree is None:
         track.note("no data set is known, so classes are named as VOC's; pass --data DIR for yours")
@@ -153,6 +165,8 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         baselines=_baselines(config, tree, known) if config.baselines else None,
         labels=_labels(source) if config.what == "attention" else None,
         chosen=chosen,
+        tree=tree,
+        image_labels=None if tree is None else known_labels(tree, known),
     )
 
 
@@ -227,7 +241,7 @@ def _rival(config: EvaluateConfig, tree: DataSet | None, image_ids: Sequence[str
     if not in_run and not next(folder.glob("*.png"), None):
         raise UsageError(
             f"--against {path} has neither a {stage} folder nor label maps; give another run or a "
-            "folder with ID.png files"
+            f"folder with ID.png files{other_files(folder) if folder.is_dir() else ''}"
         )
     png_files(folder, image_ids, "--against")
     return folder
@@ -247,7 +261,8 @@ def _baselines(config: EvaluateConfig, tree: DataSet | None, image_ids: list[str
     folder = config.saliency or recorded_saliency(config.run)
     if folder is None:
         raise UsageError("--baselines needs saliency maps; pass --saliency DIR")
-    saliency = png_files(folder, image_ids, "--saliency")
+    saliency = saliency_files(folder, image_ids, "--saliency")
+    require_saliency(folder, saliency, "--saliency")
     own = config.run / "attend" / INDEX
     logits = None
     if config.attention is not None or (config.pred is None and own.exists()):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import read_image
 from wsss_cli.data.loading import prefetch
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError
@@ -181,7 +180,7 @@ def difficulties_of(
         image_id = image_ids[index]
         try:
             target = tree.true_label_map(image_id)
-            image = read_image(tree.image_path(image_id))
+            image = tree.read_image(image_id)
         except WsssError:
             return None
         if target is None or target.shape != image.shape[:2]:

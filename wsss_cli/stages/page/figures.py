@@ -7,7 +7,7 @@ import numpy as np
 
 from wsss_cli.artifacts.thumbnail import Thumbnail, thumbnail
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import Pixels, read_image
+from wsss_cli.data.images import Pixels
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.page.choosing import Gallery
 from wsss_cli.stages.page.numbers import Evaluations, Number
@@ -75,7 +75,7 @@ def figures(
             if known is not None:
                 yield Figure(image_id, why, anchor, False, classes)
                 continue
-            image = read_image(tree.image_path(image_id))
+            image = tree.read_image(image_id)
             class_id = gallery.class_id or _largest(classes, truth)
             scored = [(run, gallery.what, "per_image", image_id) for run in range(len(pictures))]
             name = tree.class_names[gallery.class_id - 1] if gallery.class_id else ""

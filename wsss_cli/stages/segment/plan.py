@@ -20,8 +20,7 @@ from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.scales import DEEPLAB_SCALES, default_scales
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS, model_of
-from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import check_images
+from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
@@ -103,7 +102,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         require_shares(config.batch_size)
     tree = find_data(config)
     predicted_ids = tree.image_ids(config.split)
-    predicted_sizes = check_images(map(tree.image_path, predicted_ids))
+    predicted_sizes = image_sizes(tree, predicted_ids, track.note)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     trained = training_settings(config.run)

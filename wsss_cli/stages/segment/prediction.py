@@ -10,7 +10,7 @@ from wsss_cli import ranks
 from wsss_cli.artifacts.image_groups import SHARD_IMAGES, shard_path, write_index
 from wsss_cli.artifacts.label_png import write_label_map
 from wsss_cli.artifacts.score_file import INDEX, LAYOUT, ImageScores, ScoreFile, write_shard
-from wsss_cli.data.images import Pixels, read_image
+from wsss_cli.data.images import Pixels
 from wsss_cli.data.loading import prefetch
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError
@@ -98,7 +98,7 @@ def _predict(
     possible = _possible_labels(plan)
 
     def load(image_id: str) -> tuple[str, Pixels]:
-        return image_id, read_image(plan.tree.image_path(image_id))
+        return image_id, plan.tree.read_image(image_id)
 
     def compute() -> Iterator[tuple[str, Tensor | None, ImageScores]]:
         for image_id, image in prefetch(load, image_ids, resolve_workers(plan.config.workers)):

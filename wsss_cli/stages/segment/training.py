@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.data.augmentation import random_joint_view
-from wsss_cli.data.images import Pixels, read_image
+from wsss_cli.data.images import Pixels
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.device import autocast, resolve_workers
 from wsss_cli.labels import IGNORE
@@ -105,7 +105,7 @@ def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
     def load(batch: list[tuple[int, int]]) -> Batch:
         images, label_maps, inside = [], [], []
         for sample, index in batch:
-            whole = read_image(plan.tree.image_path(image_ids[index]))
+            whole = plan.tree.read_image(image_ids[index])
             image, label_map = view(
                 sample, whole, read_label_map(plan.supervision[image_ids[index]])
             )

@@ -15,7 +15,7 @@ from wsss_cli.artifacts.score_file import ScoreFile
 from wsss_cli.artifacts.soft_map_folder import array_files
 from wsss_cli.configs.attend import GIVEN
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.label_folder import png_files
+from wsss_cli.data.label_folder import png_files, saliency_files
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.inputs import trained_split
@@ -115,7 +115,7 @@ class InputsNow:
     def of_grey_maps(self, manifest: Manifest, folder: Path) -> str:
         """The grey maps of the images that have attention."""
         with AttentionFile(self._input(manifest, "attention")) as file:
-            return files_fingerprint(png_files(folder, file.image_ids, "--saliency"))
+            return files_fingerprint(saliency_files(folder, file.image_ids, "--saliency"))
 
     def of_supervision(self, manifest: Manifest, place: Path) -> str:
         """Label maps to learn from, and their images."""

@@ -1,0 +1,208 @@
+"""Whether a set of label maps can be what it is taken for, by the classes that its images have.
+
+Masks of 0 and 255 show background and pixels to be ignored, and no class: whoever saved them meant
+255 to be the object. Masks in another order of classes than the labels contradict them in image
+after image. One such map is nothing strange, a whole set is.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wsss_cli.data.data_set import DataSet
+from wsss_cli.data.images import Pixels
+from wsss_cli.errors import WsssError, listing
+from wsss_cli.labels import IGNORE
+
+Bools = npt.NDArray[np.bool_]
+
+# Share of the images from which on labels and masks cannot both be meant, and the least number of
+# images: one alone may be labelled wrongly.
+_MOST = 0.75
+_FEWEST = 2
+# Share from which on a doubt is worth one sentence instead of one for each image.
+_HALF = 0.5
+
+
+@dataclass(frozen=True)
+class ImageLabels:
+    """Image-level labels as far as they are known.
+
+    Attributes:
+        rows: (N, C) bool.
+        known: (N,) bool.
+    """
+
+    rows: Bools
+    known: Bools
+
+
+def known_labels(data_set: DataSet, image_ids: Sequence[str]) -> ImageLabels:
+    """The labels of images, of which some may have none that can be read."""
+    try:
+        return ImageLabels(data_set.labels(image_ids), np.ones(len(image_ids), np.bool_))
+    except WsssError:
+        rows = np.zeros((len(image_ids), len(data_set.class_names)), np.bool_)
+        known = np.zeros(len(image_ids), np.bool_)
+    for position, image_id in enumerate(image_ids):
+        try:
+            rows[position] = data_set.labels([image_id])[0]
+        except WsssError:
+            continue
+        known[position] = True
+    return ImageLabels(rows, known)
+
+
+def shown_labels(label_map: Pixels, num_classes: int) -> Bools:
+    """(C + 2,) bool: which of the labels 0..C, and last 255, an (H, W) label map shows."""
+    there: Bools = np.bincount(label_map.ravel(), minlength=IGNORE + 1) > 0
+    return np.append(there[: num_classes + 1], there[IGNORE])
+
+
+@dataclass(frozen=True)
+class MaskSurvey:
+    """What each label map of a set shows, beside the labels of its image.
+
+    Attributes:
+        class_names: Names of classes 1..C.
+        image_ids: Ids of the N images.
+        shown: (N, C + 2) bool as :func:`shown_labels` has it.
+        labels: Labels of the images; None where nobody knows any.
+    """
+
+    class_names: Sequence[str]
+    image_ids: Sequence[str]
+    shown: Bools
+    labels: ImageLabels | None
+
+    @classmethod
+    def of(
+        cls, class_names: Sequence[str], shown: Mapping[str, Bools], labels: ImageLabels | None
+    ) -> "MaskSurvey":
+        """Put together what was seen of each image, by id."""
+        rows = np.array(list(shown.values()), np.bool_).reshape(len(shown), len(class_names) + 2)
+        return cls(class_names, list(shown), rows, labels)
+
+    @property
+    def classes(self) -> Bools:
+        """(N, C) bool: the classes that the maps show."""
+        return self.shown[:, 1:-1]
+
+    def without_class(self) -> str | None:
+        """What the maps hold where not one shows a class; None where one does.
+
+        Images that are known to show nothing have masks without classes.
+        """
+        if not len(self.image_ids) or self.classes.any():
+            return None
+        if self.labels is not None and self.labels.known.all() and not self.labels.rows.any():
+            return None
+        return self.held()
+
+    def held(self) -> str:
+        """The values of maps that show no class, in words."""
+        background, ignored = self.shown[:, 0].any(), self.shown[:, -1].any()
+        if background and ignored:
+            return "0 and 255 only, which are background and pixels to be ignored"
+        return "255 only, which is for pixels to be ignored" if ignored else "background only (0)"
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the maps show 0 and 255 and no class."""
+        ends = self.shown[:, [0, -1]].any(axis=0)
+        return bool(ends.all() and not self.classes.any())
+
+    def contradiction(self) -> str | None:
+        """Why masks and labels cannot both be meant; None where they can."""
+        if self.labels is None:
+            return None
+        compared = self._compared(self.labels)
+        disjoint = compared & ~(self.classes & self.labels.rows).any(axis=1)
+        if not _prevails(disjoint, compared):
+            return None
+        return f"{self._disagree(disjoint, compared, self.labels)}; {self._likely(self.labels)}"
+
+    def doubt(self) -> str | None:
+        """That most masks show a class that their labels do not name; None where few do."""
+        if self.labels is None:
+            return None
+        compared = self._compared(self.labels)
+        beyond = compared & (self.classes & ~self.labels.rows).any(axis=1)
+        if not _prevails(beyond, compared, _HALF):
+            return None
+        return (
+            f"{self._disagree(beyond, compared, self.labels)}; either labels are incomplete or the "
+            "order of classes is wrong (classes.txt sets it)"
+        )
+
+    def beyond_labels(self) -> Iterator[tuple[str, list[str]]]:
+        """Images whose mask shows classes that their labels do not name, with these classes."""
+        if self.labels is None:
+            return
+        beyond = self.classes & ~self.labels.rows & self.labels.known[:, None]
+        for position in np.flatnonzero(beyond.any(axis=1)).tolist():
+            yield self.image_ids[position], self._names(beyond[position])
+
+    def never_shown(self) -> list[str]:
+        """Classes that labels name and no mask of these images shows, with the images' number."""
+        if self.labels is None:
+            return []
+        counts = (self.labels.rows & self.labels.known[:, None]).sum(axis=0)  # (C,)
+        shown = np.flatnonzero(self.classes.any(axis=0)).tolist()
+        return [
+            f"{name} ({counts[column]} images)"
+            for column, name in enumerate(self.class_names)
+            if counts[column] and column not in shown
+        ]
+
+    def _compared(self, labels: ImageLabels) -> Bools:
+        """(N,) bool: the images whose labels are known and whose mask shows a class."""
+        compared: Bools = labels.known & self.classes.any(axis=1)
+        return compared
+
+    def _names(self, row: Bools) -> list[str]:
+        return [self.class_names[column] for column in np.flatnonzero(row).tolist()]
+
+    def _disagree(self, wrong: Bools, compared: Bools, labels: ImageLabels) -> str:
+        first = int(wrong.argmax())
+        shown, named = self._names(self.classes[first]), self._names(labels.rows[first])
+        return (
+            f"masks and labels disagree for {wrong.sum()} of {compared.sum()} images, such as "
+            f"{self.image_ids[first]} (mask {', '.join(shown)}; labels "
+            f"{', '.join(named) or 'none'})"
+        )
+
+    def _likely(self, labels: ImageLabels) -> str:
+        """What is probably wrong, and what to do."""
+        named = labels.known & labels.rows.any(axis=1)
+        # Counted from 0 there is no background, so of the values 1..C-1 each is a class less one.
+        counted = self.shown[:, : len(self.class_names)]
+        from_zero = ~self.shown[:, -2] & ~(counted[:, 1:] & ~labels.rows[:, 1:]).any(axis=1)
+        from_zero &= ~(labels.rows & ~counted).any(axis=1)
+        if _prevails(named & from_zero, named):
+            return (
+                "the masks probably count classes from 0; add 1 to their values, 0 is the "
+                "background"
+            )
+        order = self._order(labels)
+        hint = f" (by their images it is {listing(order)})" if order else ""
+        return (
+            "the order of classes is probably wrong: write a classes.txt with the names in the "
+            f"order of the masks' numbers{hint}"
+        )
+
+    def _order(self, labels: ImageLabels) -> list[str]:
+        """The classes in the order of the masks' numbers, where the images leave no doubt."""
+        together = self.classes.T.astype(np.int64) @ (labels.rows & labels.known[:, None])  # (C, C)
+        best = together.argmax(axis=1)
+        sure = (together == together.max(axis=1, keepdims=True)).sum(axis=1) == 1
+        if not sure.all() or len(set(best.tolist())) < len(best):
+            return []
+        return [self.class_names[column] for column in best.tolist()]
+
+
+def _prevails(some: Bools, of_these: Bools, share: float = _MOST) -> bool:
+    """Whether some images are at least this share of these, and of more than one."""
+    return int(of_these.sum()) >= _FEWEST and int(some.sum()) >= share * int(of_these.sum())
