@@ -16,7 +16,10 @@ import wsss_cli
 PACKAGE = Path(wsss_cli.__file__).parent
 # From the bottom to the top, as in docs/ARCHITECTURE.md.
 LAYERS = (
-    ("errors", "labels", "tracking", "configs", "device", "ranks", "command_line"),
+    (
+        *("errors", "labels", "reserved_names", "tracking", "configs", "device", "ranks"),
+        "command_line",
+    ),
     ("ops", "metrics", "artifacts"),
     ("models", "data"),
     ("methods",),

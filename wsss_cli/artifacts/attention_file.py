@@ -6,7 +6,7 @@ Layout, the same for maps from any other tool::
                                  maps are of labels "given" or "predicted" by the network
       ID/                        one group per image (in our index: a link into a shard)
         maps        (K, h, w)    float16 in [0, 1], one map per class present in the image
-        class_ids   (K,)         uint8, 1..C
+        class_ids   (K,)         uint8, 1..C; K is 0 for an image of none of the classes
         logits      (C,)         float32 class logits of the whole image (optional)
         attributes: height, width of the image (optional; else those of the maps)
 
@@ -123,6 +123,9 @@ class AttentionFile(ImageGroups):
             WsssError: The image is not in the file, or its group is not in the layout.
         """
         outline, stored = self._outline(image_id)
+        if not len(outline.class_ids):
+            nothing = np.zeros((0, *outline.size), np.float16)
+            return ImageAttention(nothing, outline.class_ids, outline.size, outline.logits)
         try:
             maps = stored[()]
         except ODDITIES as error:
@@ -150,16 +153,38 @@ class AttentionFile(ImageGroups):
             logits = None
             if "logits" in group:
                 logits = self._data(image_id, group, "logits", most=MOST_CLASSES)[()]
-            height = int(read_attribute(group, "height", maps.shape[-2]))
-            width = int(read_attribute(group, "width", maps.shape[-1]))
             shape, dtype = maps.shape, maps.dtype
+            # Of none of the classes: numpy writes an empty list as (0,) floats.
+            negative = class_ids.shape == (0,) and shape[:1] == (0,)
+            sides = (0, 0) if negative and len(shape) == 1 else shape[-2:]
+            height = int(read_attribute(group, "height", sides[0]))
+            width = int(read_attribute(group, "width", sides[1]))
         except ODDITIES as error:
             raise self._unreadable(image_id, error) from error
-        if len(shape) != 3 or class_ids.shape != shape[:1] or not shape[0]:
+        most = len(self.class_names) if self.class_names is not None else MOST_CLASSES
+        if negative:
+            class_ids = np.zeros(0, np.uint8)
+        else:
+            self._require_maps(image_id, shape, dtype, class_ids, most)
+        self._require_size(image_id, height, width)
+        if logits is not None and not self._fit(logits, most, class_ids):
+            raise self._odd(image_id, f"has logits {logits.shape}; they should be ({most},) floats")
+        return ImageOutline(class_ids.astype(np.uint8), (height, width), logits), maps
+
+    def _require_maps(
+        self,
+        image_id: str,
+        shape: tuple[int, ...],
+        dtype: np.dtype[np.generic],
+        class_ids: npt.NDArray[np.integer],
+        most: int,
+    ) -> None:
+        """Refuse maps and class ids that do not fit to each other."""
+        if len(shape) != 3 or class_ids.shape != shape[:1]:
             raise self._odd(
                 image_id,
                 f"has maps {shape} and class_ids {class_ids.shape}; they should be (K, h, w) "
-                "and (K,) with K of 1 or more",
+                "and (K,)",
             )
         if not np.issubdtype(dtype, np.floating):
             raise self._odd(image_id, f"has maps of type {dtype}; they should be floats")
@@ -169,13 +194,8 @@ class AttentionFile(ImageGroups):
             raise self._odd(
                 image_id, f"has class ids {class_ids.tolist()}; they are different integers"
             )
-        most = len(self.class_names) if self.class_names is not None else MOST_CLASSES
         if class_ids.min() < 1 or class_ids.max() > most:
             raise self._odd(image_id, f"has class ids {class_ids.tolist()}; they are 1..{most}")
-        self._require_size(image_id, height, width)
-        if logits is not None and not self._fit(logits, most, class_ids):
-            raise self._odd(image_id, f"has logits {logits.shape}; they should be ({most},) floats")
-        return ImageOutline(class_ids.astype(np.uint8), (height, width), logits), maps
 
     def _fit(
         self, logits: npt.NDArray[np.generic], most: int, class_ids: npt.NDArray[np.integer]
@@ -183,7 +203,7 @@ class AttentionFile(ImageGroups):
         """Whether there is a logit for each class; where nobody names them, for those present."""
         if logits.ndim != 1 or not np.issubdtype(logits.dtype, np.floating):
             return False
-        least = class_ids.max() if self.class_names is None else most
+        least = class_ids.max(initial=0) if self.class_names is None else most
         return bool(least <= len(logits) <= most)
 
 

@@ -28,6 +28,7 @@ from wsss_cli.artifacts.next_command import command_to_make
 from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest
 from wsss_cli.command_line import command_line
 from wsss_cli.errors import WsssError, listing
+from wsss_cli.reserved_names import reason_against
 
 SHARDS = "shards"
 # A kill loses at most one shard; an index of ten thousand images still links to few files.
@@ -184,6 +185,9 @@ class ImageGroups:
                 f"{path} has a group {odd[0]!r}, which is not an image id (a printable file "
                 "name of at most 200 bytes)"
             )
+        reason = None if own is None or self._is_own() else reason_against(own)
+        if reason is not None:
+            raise WsssError(f"{path}: its attribute class_names {reason}")
         if own is not None and class_names is not None and own != tuple(class_names):
             raise WsssError(
                 f"{path} has the classes {listing(own)}, the data set {listing(list(class_names))}"

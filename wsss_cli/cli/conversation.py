@@ -59,7 +59,8 @@ def run_stage(
         ranks.meet()
         module = import_module(f"wsss_cli.stages.{stage}")
         if options["dry_run"] or options["verbose"]:
-            prepared = module.prepare(config, Silent())
+            # Before the work itself its preparation would say everything twice.
+            prepared = module.prepare(config, track if options["dry_run"] else Silent())
             plan = {**prepared.describe(), **_standing(prepared, config)}
             if options["dry_run"]:
                 show(plan, lambda p: _listed(p) + "\nnothing was done", as_json=options["json"])

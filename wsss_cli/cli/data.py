@@ -19,6 +19,7 @@ Values = Mapping[str, Any]
 # Of what may be thousands; --json has them all.
 _SHOWN = 20
 _PAIRS_SHOWN = 10
+_NEGATIVES = "(none of them)"
 
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 Data = Annotated[
@@ -73,7 +74,8 @@ def check(
       wsss data check COCO --quick
 
     Exit code 1 when something would stop a command: a missing or unreadable file, a row without
-    picture, an image to be trained on without label. Warnings (duplicates, masks of other classes
+    picture, an image to be trained on without label, the same labels in all of them. Images of none
+    of the classes are counted and used. Warnings (duplicates, masks of other classes
     than the labels, classes without images) leave it 0.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
@@ -230,10 +232,14 @@ def _size(name: str, least_middle_most: Sequence[float]) -> str:
 def _classes(values: Values) -> list[str]:
     """A table of images by class and list."""
     splits = list(values["lists"])
-    width = max(len("images of"), *(len(name) for name in values["class_names"]))
+    width = max(len("images of"), len(_NEGATIVES), *map(len, values["class_names"]))
     rows = [f"{'images of':<{width}}" + "".join(f"  {split:>9}" for split in splits)]
     for name, counts in values["images_of_class"].items():
         rows.append(f"{name:<{width}}" + "".join(f"  {counts[split]:>9,}" for split in splits))
+    negatives = values["negatives"]
+    if any(negatives.values()):
+        counts_of = "".join(f"  {negatives[split]:>9,}" for split in splits)
+        rows.append(f"{_NEGATIVES:<{width}}{counts_of}")
     return rows
 
 

@@ -56,8 +56,9 @@ def _text(values: Mapping[str, Any]) -> str:
             rows["weights"] += f"; WSSS_WEIGHTS={weights['WSSS_WEIGHTS']} comes first"
     if values.get("writes"):
         writes = values["writes"]
+        negatives = f" ({writes['negatives']:,} negatives)" if writes["negatives"] else ""
         rows["will write"] = (
-            f"about {_bytes(writes['total'])} for {writes['images']:,} training images: attention "
+            f"about {_bytes(writes['total'])} for {writes['images']:,} training images{negatives}: attention "
             f"{_bytes(writes['attention'])}, networks {_bytes(writes['networks'])}, label maps "
             f"{_bytes(writes['label_maps'])}"
         )

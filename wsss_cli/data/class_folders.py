@@ -1,20 +1,37 @@
 """One folder of pictures per class, perhaps below folders of lists.
 
 ``dog/1.jpg cat/2.jpg`` or ``train/dog/1.jpg val/dog/3.jpg``. A picture that lies in the folders of
-several classes, under one name and with the same bytes, is one picture with several labels.
+several classes, under one name and with the same bytes, is one picture with several labels. A
+folder ``background`` (``negative``, ``no dog`` beside ``dog``) holds pictures of none of them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from wsss_cli.artifacts.fingerprint import file_fingerprint
-from wsss_cli.data.class_names import CLASSES_FILE, read_class_names
+from wsss_cli.data.class_names import CLASSES_FILE, in_order, read_class_names
 from wsss_cli.data.image_table import ImageTable, masks_beside
 from wsss_cli.data.label_rows import LabelRow, Parts, assemble, split_name
-from wsss_cli.data.pictures import Pictures, find_pictures, pictures_folder
+from wsss_cli.data.pictures import (
+    MASK_FOLDERS,
+    Pictures,
+    find_pictures,
+    holds_pictures,
+    is_picture,
+    pictures_folder,
+)
+from wsss_cli.errors import UsageError, listing
+from wsss_cli.reserved_names import answers, names_negative, same_name
 
 LAYOUT = "one folder per class"
+# Folders that mostly hold what is drawn for pictures; one of them may still be a class.
+_DRAWN = frozenset(
+    {
+        *("mask", "masks", "label", "labels", "annotation", "annotations", "gt", "ground truth"),
+        *("groundtruth", "segmentation", "segmentations", "saliency"),
+    }
+)
 _SPLITS = frozenset({"train", "val", "test"})
 
 
@@ -27,31 +44,107 @@ def find(folder: Path) -> ImageTable | None:
     divided = bool(tops) and {split_name(top) for top in tops} <= _SPLITS
     depth = 1 if divided else 0
     place = {p: path for p, path in zip(below, pictures, strict=True) if len(p.parts) > depth + 1}
-    classes = {path.parts[depth] for path in place}
-    if len(classes) < 2:
+    folders = {path.parts[depth] for path in place}
+    if len(folders) < 2:
+        if base != folder:
+            _require_no_class_beside(folder, base)
         return None
+    listed = folder / CLASSES_FILE
+    names = read_class_names(listed) if listed.exists() else None
+    negatives = _negatives(folders, names or ())
     kept, rows = [], []
     for copies in _groups(place, depth):
         kept.append(place[copies[0]])
-        names = frozenset(path.parts[depth] for path in copies)
+        shown = frozenset(path.parts[depth] for path in copies) - negatives
         split = split_name(copies[0].parts[0]) if divided else None
-        rows.append(LabelRow(str(copies[0]), names, split, str(copies[0])))
+        rows.append(LabelRow(str(copies[0]), shown, split, str(copies[0])))
     loose = [path for p, path in zip(below, pictures, strict=True) if p not in place]
     several = len(place) - len(kept)
     remarks = [f"{several} pictures lie in another folder too; each is one, with both labels"]
-    listed = folder / CLASSES_FILE
+    remarks = remarks if several else []
+    if negatives:
+        folders_of = listing(sorted(negatives))
+        remarks.append(f"pictures in the folder {folders_of} show none of the classes")
+    found = Pictures(base, [*kept, *loose])
     return assemble(
         Parts(
             root=folder,
             layout=LAYOUT,
             source=folder,
-            pictures=Pictures(base, [*kept, *loose]),
+            pictures=found,
             rows=rows,
-            class_names=read_class_names(listed) if listed.exists() else sorted(classes),
+            class_names=in_order(folders - negatives) if names is None else names,
+            in_given_order=names is not None,
             masks=masks_beside(folder),
-            remarks=remarks if several else (),
+            problems=[
+                *_drawn_or_classes(sorted(folders - set(names or ()))),
+                *_masks_or_classes(folder, base, tops if divided else set(), found.paths),
+            ],
+            remarks=remarks,
         )
     )
+
+
+def _negatives(folders: set[str], class_names: Sequence[str]) -> frozenset[str]:
+    """Folders of pictures that show none of the classes, unless they are listed as classes."""
+    answered = answers(folders)
+    absent = frozenset() if answered is None else answered[1]
+    denied = frozenset(name for name in folders if names_negative(name, folders))
+    return (absent | denied) - frozenset(class_names)
+
+
+def _drawn_or_classes(folders: Sequence[str]) -> list[str]:
+    """Ask about classes that are called as what is drawn for pictures."""
+    return [
+        f"the folder {name} may hold masks or be a class: true masks belong into "
+        f"{MASK_FOLDERS[-1]}/ID.png, other maps beside the data set; if it is a class, rename it "
+        f"or list the classes in {CLASSES_FILE}"
+        for name in folders
+        if same_name(name) in _DRAWN
+    ]
+
+
+def _masks_or_classes(
+    folder: Path, base: Path, lists: Iterable[str], image_ids: Collection[str]
+) -> list[str]:
+    """Ask about folders of masks that hold the mask of no picture: they may be classes.
+
+    Args:
+        folder: The data set.
+        base: Where the folders of lists or classes lie.
+        lists: Names of the folders of lists.
+        image_ids: Ids of the pictures.
+    """
+    questions = []
+    for place in dict.fromkeys((folder, base, *(base / name for name in lists))):
+        for drawn in (place / name for name in MASK_FOLDERS if (place / name).is_dir()):
+            stems = {path.stem for path in drawn.rglob("*") if is_picture(path)}
+            if stems and (place != folder or not stems.intersection(image_ids)):
+                example = f"{folder / MASK_FOLDERS[-1] / min(image_ids)}.png"
+                questions.append(
+                    f"{drawn} holds {len(stems)} pictures, but not the mask of any picture: masks "
+                    f"are named as {example}; if it is a class, rename the folder"
+                )
+    return questions
+
+
+def _require_no_class_beside(folder: Path, images: Path) -> None:
+    """Refuse class folders that lie beside a folder of that name.
+
+    Raises:
+        UsageError: The folder ``images`` may be a class, or other folders be forgotten.
+    """
+    beside = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.is_dir() and path != images and holds_pictures(path)
+    )
+    if beside:
+        raise UsageError(
+            f"{folder}: {images.name} is where all pictures are looked for, so those in "
+            f"{listing(beside)} would be left out; if {images.name} is a class, rename it, else "
+            f"move the folders of the classes into it"
+        )
 
 
 def _groups(place: dict[PurePosixPath, Path], depth: int) -> Iterable[list[PurePosixPath]]:

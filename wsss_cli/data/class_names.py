@@ -1,9 +1,10 @@
 """Names of classes: the file that lists them, and what no list may hold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import WsssError, listing
+from wsss_cli.reserved_names import number, reason_against
 
 CLASSES_FILE = "classes.txt"
 
@@ -28,12 +29,32 @@ def require_class_names(names: Sequence[str], source: Path) -> tuple[str, ...]:
     odd = [name for name in names if not name or not name.isprintable()]
     if odd:
         raise WsssError(f"{source} names a class {odd[0]!r}; a name is printable text on one line")
-    if "background" in (name.lower() for name in names):
-        raise WsssError(
-            f"{source} names the background, which is label 0 without being named; remove it, or "
-            "all classes are numbered one too high"
-        )
+    reason = reason_against(names)
+    if reason is not None:
+        raise WsssError(f"{source} {reason}")
     return tuple(names)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Sort names that nobody has put in order: numbers by their values, all others as text."""
+    values = {name: number(name) for name in names}
+    numbers = {name: value for name, value in values.items() if value is not None}
+    return sorted(numbers, key=lambda n: (numbers[n], n)) if numbers == values else sorted(values)
+
+
+def about_numbers(names: Sequence[str]) -> str | None:
+    """Say which label of a mask has which name, where all names are numbers; else None."""
+    values = [number(name) for name in names]
+    if None in values:
+        return None
+    if values == list(range(1, len(names) + 1)):
+        return (
+            f"class names are numbers: label k of masks is the class k, for k of 1 to {len(names)}"
+        )
+    pairs = [f"label {label} is {name}" for label, name in enumerate(names, start=1)]
+    return (
+        f"class names are numbers, but not those of the labels: of masks {listing(pairs, most=20)}"
+    )
 
 
 def read_lines(path: Path) -> list[str]:

@@ -29,6 +29,7 @@ from wsss_cli.data.label_rows import LabelRow, Parts, assemble, split_name
 from wsss_cli.data.pictures import Pictures, find_pictures
 from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
+from wsss_cli.reserved_names import names_background
 
 LAYOUT = "COCO"
 MASKS_ADVICE = (
@@ -58,14 +59,15 @@ def read(path: Path) -> ImageTable:
     return _table(path, folder, {"train": path})
 
 
-def read_rows(path: Path) -> tuple[list[LabelRow], tuple[str, ...]]:
-    """Labels of every image of an annotation file, and the names of the classes.
+def read_rows(path: Path) -> tuple[list[LabelRow], tuple[str, ...], list[str]]:
+    """Labels of every image of an annotation file, the names of the classes, and remarks.
 
     Raises:
         WsssError: It is no such JSON.
     """
     annotations = _read(path, regions=False)
-    return list(annotations.rows(None).values()), annotations.class_names
+    remarks = annotations.about_images(path.name)
+    return list(annotations.rows(None).values()), annotations.class_names, remarks
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class _Annotations:
     Attributes:
         path: The file.
         class_names: In the order of their numbers.
-        labels: Label 1..C by COCO's number.
+        labels: Label 1..C by COCO's number, 0 of categories that are the background.
         images: Of each image its entry, by COCO's number.
         objects: Of each image its annotations.
     """
@@ -87,19 +89,43 @@ class _Annotations:
     objects: Mapping[int, Sequence[Mapping[str, Any]]]
 
     def rows(self, split: str | None, prefix: str = "") -> dict[int, LabelRow]:
-        """A row for each image. Crowds count: they show their class as well as one object does."""
+        """A row for each image. Crowds count: they show their class as well as one object does.
+
+        Without any annotation in the whole file nobody has looked for classes.
+        """
+        labels = {
+            number: {self.labels[one["category_id"]] for one in self.objects.get(number, ())} - {0}
+            for number in self.images
+        }
         return {
             number: LabelRow(
                 f"{prefix}{image['file_name']}",
-                frozenset(
-                    self.class_names[self.labels[one["category_id"]] - 1]
-                    for one in self.objects.get(number, ())
-                ),
+                frozenset(self.class_names[label - 1] for label in labels[number])
+                if self.objects
+                else None,
                 split,
                 f"{self.path.name}, image {number}",
             )
             for number, image in self.images.items()
         }
+
+    def about_images(self, what: str) -> list[str]:
+        """Say which images show no class, and why.
+
+        Args:
+            what: What to call the images: the list that they make.
+        """
+        if not self.objects:
+            return [f"{self.path.name} annotates no image, so those of {what} count as unlabelled"]
+        shown = sum(
+            any(self.labels[one["category_id"]] for one in of_image)
+            for of_image in self.objects.values()
+        )
+        bare = len(self.images) - shown
+        background = sorted(str(number) for number, label in self.labels.items() if not label)
+        said = [f"{bare:,} images of {what} have no object, so they show none of the classes"]
+        category = f"the category {', '.join(background)} of {self.path.name} is the background"
+        return (said if bare else []) + ([f"{category}, which is no class"] if background else [])
 
 
 def _table(root: Path, folder: Path, files: Mapping[str, Path]) -> ImageTable:
@@ -120,12 +146,7 @@ def _table(root: Path, folder: Path, files: Mapping[str, Path]) -> ImageTable:
         if not names & {PurePosixPath(row.picture).name for row in of_split.values()}:
             remarks.append(f"no picture of {path.name} is there, so there is no list {split}")
             continue
-        if split == "train":
-            bare = [number for number, row in of_split.items() if not row.classes]
-            for number in bare:
-                del of_split[number]
-            if bare:
-                remarks.append(f"{len(bare)} images without any annotation are left out of train")
+        remarks += annotations.about_images(split)
         for number, row in of_split.items():
             rows.append(row)
             with suppress(WsssError):  # which becomes a problem of the table
@@ -138,6 +159,7 @@ def _table(root: Path, folder: Path, files: Mapping[str, Path]) -> ImageTable:
             pictures=pictures,
             rows=rows,
             class_names=class_names,
+            in_given_order=True,
             remarks=remarks,
         ),
         masks_advice=MASKS_ADVICE,
@@ -246,9 +268,11 @@ def _read(path: Path, *, regions: bool) -> _Annotations:
 
 def _checked(path: Path, content: Mapping[str, Any]) -> _Annotations:
     categories = {int(one["id"]): str(one["name"]).strip() for one in content["categories"]}
-    order = sorted(categories)
+    background = {number for number, name in categories.items() if names_background(name)}
+    order = sorted(set(categories) - background)
     names = require_class_names([categories[number] for number in order], path)
     labels = {number: label for label, number in enumerate(order, start=1)}
+    labels |= dict.fromkeys(background, 0)
     images = {one["id"]: one for one in content["images"]}
     if not images or len(images) != len(content["images"]):
         raise WsssError(f"{path} names no image, or one number twice; correct it")

@@ -10,16 +10,18 @@ class has a column::
 
 import csv
 import io
-import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss_cli.data.class_names import CLASSES_FILE, read_class_names, read_lines
+from wsss_cli.data.class_names import CLASSES_FILE, in_order, read_class_names, read_lines
 from wsss_cli.data.image_table import ImageTable, masks_beside
+from wsss_cli.data.label_cells import read_cells
 from wsss_cli.data.label_rows import LabelRow, Parts, assemble, split_name
 from wsss_cli.data.pictures import Pictures, find_pictures, is_picture, pictures_folder
 from wsss_cli.errors import UsageError, WsssError, listing
+from wsss_cli.reserved_names import names_no_value
 
 LAYOUT = "pictures with a CSV of labels"
 CSV_SUFFIXES = (".csv", ".tsv")
@@ -29,7 +31,7 @@ _IMAGE_COLUMNS = ("image", "image_id", "image_name", "filename", "file_name", "f
 _LABEL_COLUMNS = ("labels", "label", "classes", "class", "tags")
 _SPLIT_COLUMN = "split"
 _WANTED = "image,labels or image,CLASS,CLASS,... and perhaps a column split"
-_YES, _NO = ("1", "1.0", "true", "yes"), ("", "0", "0.0", "false", "no")
+_YES, _NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class CsvRows:
 
     Attributes:
         rows: In their order.
-        columns: Classes that have a column each, sorted; empty where a column holds the labels.
+        columns: Classes that have a column each, in order; empty where a column holds the labels.
         problems: What is wrong, with the line's number.
         remarks: How it was understood.
     """
@@ -92,6 +94,7 @@ def read(path: Path, *, root: Path | None = None) -> ImageTable:
             pictures=Pictures(place, find_pictures(place)),
             rows=found.rows,
             class_names=names or found.columns or None,
+            in_given_order=names is not None,
             masks=masks_beside(folder),
             problems=found.problems,
             remarks=found.remarks,
@@ -123,20 +126,45 @@ def read_rows(path: Path, class_names: Sequence[str] = ()) -> CsvRows:
     problems: list[str] = []
     whole = list(_whole(path.name, columns, cells[1:], problems))
     if columns.labels is None:
-        rows = _one_column_each(path.name, columns, whole, problems)
-        return CsvRows(rows, sorted(columns.classes), problems, [])
-    separator, remark = _separator([row[columns.labels] for _, row in whole])
-    known = set(class_names)
+        names = _one_column_each(path.name, columns, whole, problems)
+        at = columns.classes.values()
+        blank = [all(names_no_value(row[column]) for column in at) for _, row in whole]
+        remarks: list[str] = []
+    else:
+        column = read_cells([row[columns.labels] for _, row in whole], class_names)
+        names, blank, remarks = column.classes, column.blank, column.remarks
+        problems += [
+            f"{path.name} line {whole[row][0]}: {what}" for row, what in column.problems.items()
+        ]
+        if columns.classes:
+            remarks.append(f"columns that are not used: {listing(list(columns.classes))}")
+    splits = [columns.split_of(row) for _, row in whole]
+    unlabelled = _unlabelled(splits, blank)
     rows = [
         LabelRow(
             row[columns.image],
-            frozenset(_divided(row[columns.labels], separator, known)),
-            columns.split_of(row),
-            f"{path.name} line {number}",
+            None if split in unlabelled else of_row,
+            split,
+            f"{path.name} line {line}",
         )
-        for number, row in whole
+        for (line, row), split, of_row in zip(whole, splits, names, strict=True)
     ]
-    return CsvRows(rows, [], problems, [remark])
+    remarks += [
+        f"no row of {path.name} for the list {split} has a label, so its images count as unlabelled"
+        for split in unlabelled
+        if split is not None
+    ]
+    return CsvRows(
+        rows, in_order(columns.classes) if columns.labels is None else [], problems, remarks
+    )
+
+
+def _unlabelled(splits: Sequence[str | None], blank: Sequence[bool]) -> list[str | None]:
+    """Lists of which no cell says anything: nobody has looked for classes in their images."""
+    silent: dict[str | None, bool] = defaultdict(lambda: True)
+    for split, empty in zip(splits, blank, strict=True):
+        silent[split] &= empty
+    return [split for split, nothing_said in silent.items() if nothing_said]
 
 
 @dataclass(frozen=True)
@@ -192,38 +220,20 @@ def _one_column_each(
     columns: _Columns,
     whole: Sequence[tuple[int, list[str]]],
     problems: list[str],
-) -> list[LabelRow]:
+) -> list[frozenset[str]]:
+    """Of each row the classes in whose column it says yes."""
     rows = []
     for number, row in whole:
-        where = f"{name} line {number}"
         present = set()
         for class_name, at in columns.classes.items():
             value = row[at].lower()
             if value in _YES:
                 present.add(class_name)
-            elif value not in _NO:
+            elif value not in _NO and not names_no_value(value):
                 problems.append(
-                    f"{where}: {row[at]!r} in the column {class_name} is neither 0 nor 1; remove "
-                    "columns that are no class, or put all labels into one column called labels"
+                    f"{name} line {number}: {row[at]!r} in the column {class_name} is neither 0 "
+                    "nor 1; remove columns that are no class, or put all labels into one column "
+                    "called labels"
                 )
-        split = columns.split_of(row)
-        rows.append(LabelRow(row[columns.image], frozenset(present), split, where))
+        rows.append(frozenset(present))
     return rows
-
-
-def _separator(cells: Sequence[str]) -> tuple[str, str]:
-    """What separates labels within a cell, and a remark that says so.
-
-    Where anything but a space does so anywhere, spaces belong to names such as ``traffic light``.
-    """
-    for separator in ("|", ";", ","):
-        if any(separator in cell for cell in cells):
-            return separator, f"labels within a cell are separated by {separator}"
-    return " ", "labels within a cell are separated by spaces"
-
-
-def _divided(cell: str, separator: str, known: set[str]) -> list[str]:
-    if cell in known:
-        return [cell]
-    parts = re.split(r"\s+", cell) if separator == " " else cell.split(separator)
-    return [part.strip() for part in parts if part.strip()]

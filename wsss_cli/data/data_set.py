@@ -91,10 +91,10 @@ class DataSet(Protocol):
         ...
 
     def labels(self, image_ids: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Image-level labels, (N, C) multi-hot.
+        """Image-level labels, (N, C) multi-hot; a row of zeros is an image of none of the classes.
 
         Raises:
-            WsssError: An image has none.
+            WsssError: Nobody says which classes an image shows.
         """
         ...
 

@@ -23,10 +23,15 @@ MASKS_ADVICE = (
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """Where a photograph lies, and the names of the classes in it."""
+    """Where a photograph lies, and what is known to be in it.
+
+    Attributes:
+        path: The file.
+        classes: Names of its classes, none for a negative; None where nobody says them.
+    """
 
     path: Path
-    classes: frozenset[str]
+    classes: frozenset[str] | None
 
 
 @dataclass(frozen=True)
@@ -117,18 +122,20 @@ class ImageTable:
         return list(self.found)
 
     def labels(self, image_ids: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Image-level labels, (N, C) multi-hot.
+        """Image-level labels, (N, C) multi-hot; a row of zeros is an image of none of the classes.
 
         Raises:
-            WsssError: Names the images that have none.
+            WsssError: Names the images of which nobody says their classes.
         """
-        bare = [i for i in image_ids if i not in self.images or not self.images[i].classes]
+        said = {i: self.images[i].classes for i in image_ids if i in self.images}
+        known = {i: classes for i, classes in said.items() if classes is not None}
+        bare = [i for i in image_ids if i not in known]
         if bare:
             raise WsssError(
                 f"{self.root}: {len(bare)} images have no label: {listing(bare)}; label them or "
                 "take them out of the list"
             )
-        rows = [[name in self.images[i].classes for name in self.class_names] for i in image_ids]
+        rows = [[name in known[i] for name in self.class_names] for i in image_ids]
         return np.array(rows, np.bool_).reshape(len(image_ids), len(self.class_names))
 
     def mask_path(self, image_id: str) -> Path | None:

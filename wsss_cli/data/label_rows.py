@@ -5,7 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss_cli.data.class_names import require_class_names
+from wsss_cli.data.class_names import (
+    CLASSES_FILE,
+    about_numbers,
+    in_order,
+    require_class_names,
+)
 from wsss_cli.data.image_table import ImageTable, LabelledImage
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.pictures import Pictures
@@ -21,13 +26,13 @@ class LabelRow:
 
     Attributes:
         picture: What the row calls the picture.
-        classes: Names of the classes in it.
+        classes: Names of the classes in it, none for a negative; None where nobody says them.
         split: The list it belongs to, None where nothing says so.
         where: Where the row stands, such as ``labels.csv line 7``.
     """
 
     picture: str
-    classes: frozenset[str]
+    classes: frozenset[str] | None
     split: str | None
     where: str
 
@@ -49,6 +54,7 @@ class Parts:
         pictures: The photographs.
         rows: The labels.
         class_names: In their order; None makes it the sorted names that the rows use.
+        in_given_order: Whether somebody wrote the order of ``class_names`` down.
         lists: Names of pictures by list, where the rows do not say it.
         masks: Folder of true masks.
         problems: What was found wrong so far.
@@ -61,6 +67,7 @@ class Parts:
     pictures: Pictures
     rows: Sequence[LabelRow]
     class_names: Sequence[str] | None = None
+    in_given_order: bool = False
     lists: Mapping[str, Sequence[str]] | None = None
     masks: Path | None = None
     problems: Sequence[str] = ()
@@ -79,12 +86,25 @@ def assemble(
         WsssError: There are no classes, or impossible ones.
     """
     problems, remarks = list(parts.problems), list(parts.remarks)
-    used = {name for row in parts.rows for name in row.classes}
+    used = {name for row in parts.rows for name in row.classes or ()}
     if not used and parts.class_names is None:
-        raise WsssError(problems[0] if problems else f"{parts.source} names no class; label images")
+        names_nothing = (
+            f"{parts.source} names no class: words for nothing are none, nor is the background, "
+            "which is label 0 without being named; label images"
+        )
+        raise WsssError(problems[0] if problems else names_nothing)
     names = require_class_names(
-        sorted(used) if parts.class_names is None else parts.class_names, parts.source
+        in_order(used) if parts.class_names is None else parts.class_names, parts.source
     )
+    in_numbers = about_numbers(names)
+    if in_numbers is not None:
+        remarks.append(in_numbers)
+    if "0" in names and parts.masks is not None and not parts.in_given_order:
+        problems.append(
+            f"{parts.source} calls a class 0, and there are masks, in which 0 is the background: "
+            "where 0 says that none of the classes is shown, leave it out; where it is a class, "
+            f"write the names into {CLASSES_FILE} in the order of the masks' labels 1, 2, ..."
+        )
     images: dict[str, LabelledImage] = {}
     split_of: dict[str, tuple[str | None, str]] = {}
     lists: dict[str, list[str]] = {}
@@ -95,7 +115,7 @@ def assemble(
         except WsssError as error:
             problems.append(f"{row.where}: {error}")
             continue
-        unknown = sorted(row.classes - set(names))
+        unknown = sorted((row.classes or frozenset()) - set(names))
         if unknown:
             problems.append(
                 f"{row.where} names the class {unknown[0]!r}, which is not among {', '.join(names)}"
@@ -104,7 +124,8 @@ def assemble(
         classes = row.classes
         if image_id in images:
             again += 1
-            classes |= images[image_id].classes
+            before = images[image_id].classes
+            classes = before if classes is None else classes | (before or frozenset())
             split, where = split_of[image_id]
             if split != row.split:
                 problems.append(
@@ -121,7 +142,7 @@ def assemble(
     for split, listed in (parts.lists or {}).items():
         lists[split] = _looked_up(split, listed, parts.pictures, problems)
         for image_id in lists[split]:
-            bare = LabelledImage(parts.pictures.paths[image_id], frozenset())
+            bare = LabelledImage(parts.pictures.paths[image_id], None)
             images.setdefault(image_id, bare)
     problems += [
         f"{parts.source}: {split!r} is not the name of a list, such as train or val"

@@ -65,8 +65,8 @@ class MinedRegions:
         """
         before = self.file.read(image_id)
         row_of = {class_id: row for row, class_id in enumerate(before.class_ids.tolist())}
-        rows = [row_of[class_id] for class_id in attention.class_ids.tolist()]
-        known = enlarge_maps(before.maps[rows], attention.size)  # (K, H, W)
+        rows = np.array([row_of[class_id] for class_id in attention.class_ids.tolist()], np.int64)
+        known = enlarge_maps(before.maps[rows], attention.size)  # (K, H, W); K may be 0
         merged = np.maximum(attention.maps, known)
         return ImageAttention(merged, attention.class_ids, attention.size, before.logits)
 

@@ -60,6 +60,7 @@ def read(path: Path) -> ImageTable:
             pictures=Pictures(images, find_pictures(images)),
             rows=found.rows,
             class_names=class_names or found.columns or None,
+            in_given_order=class_names is not None or labels.suffix.lower() == ".json",
             lists=None if splits is None else _lists(path, splits),
             masks=_part(path, content, "masks"),
             problems=found.problems,
@@ -117,6 +118,6 @@ def _rows(labels: Path, class_names: Sequence[str]) -> csv_labels.CsvRows:
         ]
         return csv_labels.CsvRows(rows, [], [], [])
     if labels.suffix.lower() == ".json":
-        of_images, names = coco.read_rows(labels)
-        return csv_labels.CsvRows(of_images, names, [], [])
+        of_images, names, remarks = coco.read_rows(labels)
+        return csv_labels.CsvRows(of_images, names, [], remarks)
     return csv_labels.read_rows(labels, class_names)

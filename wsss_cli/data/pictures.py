@@ -57,6 +57,11 @@ def find_pictures(folder: Path) -> list[Path]:
     return sorted(found)
 
 
+def holds_pictures(folder: Path) -> bool:
+    """Whether a folder that may hold photographs does, in itself or below."""
+    return folder.name not in _NO_PICTURES and bool(find_pictures(folder))
+
+
 def pictures_folder(folder: Path) -> Path:
     """Where the pictures of a data set's folder lie: in ``images`` if there is such, else in it."""
     return folder / "images" if (folder / "images").is_dir() else folder

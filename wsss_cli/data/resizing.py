@@ -36,7 +36,12 @@ def resize_grey(grey: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def enlarge_maps(maps: npt.NDArray[np.floating], size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """(K, h, w) attention maps as (K, H, W) float32; smaller ones are enlarged linearly."""
+    """(K, h, w) attention maps as (K, H, W) float32; smaller ones are enlarged linearly.
+
+    K may be 0, of an image of none of the classes.
+    """
+    if not len(maps):
+        return np.zeros((0, *size), np.float32)
     single = _in_single_precision(maps)
     if maps.shape[1:] == size:
         return single

@@ -25,9 +25,7 @@ def find(folder: Path) -> ImageTable | None:
     if not found:
         return None
     pictures = Pictures(place, found)
-    nobody = {
-        image_id: LabelledImage(path, frozenset()) for image_id, path in pictures.paths.items()
-    }
+    nobody = {image_id: LabelledImage(path, None) for image_id, path in pictures.paths.items()}
     return ImageTable(
         root=folder,
         layout=LAYOUT,

@@ -173,14 +173,15 @@ class VocTree:
     def labels(self, image_ids: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Image-level labels, (N, C) multi-hot, from the annotations.
 
-        Every object counts, "difficult" ones too, as in the label files this field shares.
+        Every object counts, "difficult" ones too, as in the label files this field shares. An
+        annotation without objects is that of an image of none of the classes: a row of zeros.
 
         Raises:
-            WsssError: An annotation is missing or broken, names an unknown class, or names none.
+            WsssError: An annotation is missing or broken, or names an unknown class.
         """
         index = {name: column for column, name in enumerate(self.class_names)}
         labels = np.zeros((len(image_ids), len(index)), np.bool_)
-        missing, unlabelled = [], []
+        missing = []
         for row, image_id in enumerate(image_ids):
             path = self.root / "Annotations" / f"{image_id}.xml"
             if not path.exists():
@@ -194,17 +195,10 @@ class VocTree:
                         f"{did_you_mean(name, index)}"
                     )
                 labels[row, index[name]] = True
-            if not labels[row].any():
-                unlabelled.append(image_id)
         if missing:
             raise WsssError(
                 f"{self.root / 'Annotations'} lacks the XML of {len(missing)} images: "
                 f"{listing(missing)}; add them or take the ids out of the list"
-            )
-        if unlabelled:
-            raise WsssError(
-                f"{len(unlabelled)} images have no label (no <object> in their annotation): "
-                f"{listing(unlabelled)}; label them or take the ids out of the list"
             )
         return labels
 

@@ -46,9 +46,11 @@ class Baselines:
 
         The first label is that of the lowest class id: the choice has to be blind. The best one is
         the classifier's surest of the image's own labels; the predicted one its surest of all, so
-        that this baseline alone is told nothing that a segmentation network is not told.
+        that this baseline alone is told nothing that a segmentation network is not told. An image
+        of none of the classes is background to all that are told so.
         """
-        first = int(self.labels[index].argmax()) + 1
+        own_labels = self.labels[index]
+        first = int(own_labels.argmax()) + 1 if own_labels.any() else 0
         grey = read_fitted_saliency(self.saliency[index], size)[0]
         salient = torch.from_numpy(grey).float() / 255
         label_maps = {
@@ -58,9 +60,9 @@ class Baselines:
         }
         if self.logits is not None:
             logits = self.logits[index]
-            own = np.where(self.labels[index], logits, -np.inf)
-            for name, scores in (("best", own), ("predicted", logits)):
-                label = int(scores.argmax()) + 1
+            own = np.where(own_labels, logits, -np.inf)
+            best = int(own.argmax()) + 1 if own_labels.any() else 0
+            for name, label in (("best", best), ("predicted", int(logits.argmax()) + 1)):
                 label_maps[f"saliency_{name}_label"] = painted_saliency(salient, label)
         return label_maps
 

@@ -15,6 +15,7 @@ from wsss_cli.configs.data import DataCheckConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Header, NotUsed, check_images, read_header
+from wsss_cli.data.label_summary import summarise
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.mask_survey import shown_labels
@@ -91,6 +92,10 @@ def run(config: DataCheckConfig, *, track: Track) -> Report:
         "class_names": list(tree.class_names),
         "lists": {split: len(ids) for split, ids in lists.items()},
         "images_of_class": _counts(tree, lists, present),
+        "negatives": {
+            split: sum(present.get(image_id) == frozenset() for image_id in ids)
+            for split, ids in lists.items()
+        },
         "cooccurrence": _cooccurrence(tree, present),
         "height": _range([height for height, _ in sizes]),
         "width": _range([width for _, width in sizes]),
@@ -225,14 +230,12 @@ def _warn(
     copies: Sequence[Sequence[str]],
 ) -> None:
     training = lists.get(tree.training_split(), ())
-    seen = Counter(name for image_id in training for name in present.get(image_id, ()))
-    bare = [name for name in tree.class_names if not seen[name]]
-    if training and bare:
-        found.warnings.append(f"no training image shows {listing(bare)}: nothing can be learned")
-    if len({present[image_id] for image_id in training if image_id in present}) == 1:
-        found.warnings.append(
-            "all training images have the same labels, so a classifier has nothing to tell apart"
-        )
+    known = [present[image_id] for image_id in training if image_id in present]
+    if known:
+        labels = np.array([[name in names for name in tree.class_names] for names in known])
+        summary, what = summarise(tree.class_names, labels), f"images of {tree.training_split()}"
+        found.problems += filter(None, [summary.problem(what)])
+        found.warnings += summary.warnings(what)
     first, second = set(training), set(lists.get(SegmentConfig.split, ()))
     found.warn(sorted(first & second), f"images are trained on and in {SegmentConfig.split} too")
     for ids in copies:

@@ -54,9 +54,15 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
         for image_id, labels in _names(tree, split, ids)
     }
     sizes = dict(zip(names, image_sizes(tree, list(names), track.note), strict=True))
-    labels = {image_id: sorted(present) for image_id, present in names.items()}
+    unlabelled = [image_id for image_id, present in names.items() if present is None]
+    if unlabelled:
+        track.note(
+            f"{len(unlabelled):,} images have no labels, so no annotation is written for them"
+        )
+    labels = {image_id: sorted(present or ()) for image_id, present in names.items()}
     painted = ["binary masks"] if config.binary else []
-    identity = fingerprint([tree.fingerprint(list(names), None), lists, labels, *painted])
+    marks = [unlabelled] if unlabelled else []
+    identity = fingerprint([tree.fingerprint(list(names), None), lists, labels, *painted, *marks])
     if config.binary:
         require_one_class_each(tree, labels)
     elif tree.masks is not None:
@@ -70,7 +76,8 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
         return tree.true_label_map(image_id)
 
     def write(image_id: str) -> bool:
-        return _write_image(tree, config.out, image_id, sizes[image_id], labels[image_id], truth)
+        known = None if names[image_id] is None else labels[image_id]
+        return _write_image(tree, config.out, image_id, sizes[image_id], known, truth)
 
     masks = 0
     if not complete:
@@ -83,6 +90,7 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
         write_json(config.out / RECORD, record)
     values: dict[str, Any] = {
         "images": len(names),
+        "negatives": sum(present == frozenset() for present in names.values()),
         "classes": len(tree.class_names),
         "lists": {split: len(ids) for split, ids in lists.items()},
         "masks": read_json(config.out / RECORD)["masks"],
@@ -91,17 +99,20 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
     return Report("data convert", config.out, complete, values)
 
 
-def _names(tree: DataSet, split: str, image_ids: Sequence[str]) -> list[tuple[str, frozenset[str]]]:
-    """Classes of every image of a list. Only what is trained on must have labels."""
+def _names(
+    tree: DataSet, split: str, image_ids: Sequence[str]
+) -> list[tuple[str, frozenset[str] | None]]:
+    """Classes of every image of a list, None of the unlabelled; what is trained on must be."""
     if split == tree.training_split():
         tree.labels(image_ids)
-    found = []
+    found: list[tuple[str, frozenset[str] | None]] = []
     for image_id in image_ids:
         try:
             columns = np.flatnonzero(tree.labels([image_id])[0])
         except WsssError:
-            columns = np.empty(0, np.int64)
-        found.append((image_id, frozenset(tree.class_names[column] for column in columns)))
+            found.append((image_id, None))
+        else:
+            found.append((image_id, frozenset(tree.class_names[column] for column in columns)))
     return found
 
 
@@ -154,20 +165,25 @@ def _write_image(
     out: Path,
     image_id: str,
     size: tuple[int, int],
-    names: Sequence[str],
+    names: Sequence[str] | None,
     truth: Callable[[str], Pixels | None],
 ) -> bool:
-    """Write what is not there of an image; returns whether it has a mask."""
+    """Write what is not there of an image; returns whether it has a mask.
+
+    An image without labels gets no annotation: one without objects says that it shows no class.
+    """
     photograph = out / "JPEGImages" / f"{image_id}.jpg"
     mask = out / "SegmentationClass" / f"{image_id}.png"
     annotation = out / "Annotations" / f"{image_id}.xml"
-    if not annotation.exists():  # the last one written
+    last = photograph if names is None else annotation
+    if not last.exists():
         label_map = truth(image_id)
         if label_map is not None:
             require_size(f"{tree.root}: the mask of {image_id}", label_map.shape, size)
             write_label_map(mask, label_map)
         write_bytes(photograph, _jpeg(tree, image_id))
-        write_bytes(annotation, annotation_xml(image_id, size, names))
+        if names is not None:
+            write_bytes(annotation, annotation_xml(image_id, size, names))
     return mask.exists()
 
 

@@ -109,6 +109,11 @@ def _draw(trained: Sequence[Trained], image_id: str) -> dict[str, Any]:
         truth = _truth(one.tree, image_id, image)
         truth_is_known |= truth is not None
         present = one.tree.labels([image_id])[0]
+        if not present.any():
+            raise UsageError(
+                f"--image {image_id}: by its labels it shows none of the classes, and the branches "
+                "look at the classes of an image; choose another image"
+            )
         for view in view_classes(one.network, one.method, image, present, one.size):
             name = one.tree.class_names[view.class_id - 1]
             shares = _shares(view, truth)

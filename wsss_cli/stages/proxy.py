@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from wsss_cli import ranks
@@ -262,8 +263,10 @@ def label_image(
         device: Where to compute.
 
     Returns:
-        (H, W) uint8 label map.
+        (H, W) uint8 label map. An image of none of the classes is background, whatever stands out.
     """
+    if not len(attention.class_ids):
+        return np.zeros(attention.size, np.uint8)
     rule = config.chosen
     maps = torch.from_numpy(enlarge_maps(attention.maps, attention.size)).to(device)  # (K, H, W)
     class_ids = torch.from_numpy(attention.class_ids).to(device)

@@ -50,8 +50,8 @@ def check_mined(
             mapped = [tree.class_names[class_id - 1] for class_id in sorted(outline.class_ids)]
             if mapped != own:
                 raise WsssError(
-                    f"{path} maps {', '.join(mapped)} in the image {image_id}, which {tree.root} "
-                    f"labels {', '.join(own)}; give --erase the attention of this very data set"
+                    f"{path} maps {_named(mapped)} in the image {image_id}, which {tree.root} "
+                    f"labels {_named(own)}; give --erase the attention of this very data set"
                 )
             if outline.size != size:
                 raise WsssError(
@@ -60,6 +60,10 @@ def check_mined(
                     "--erase the attention of this very data set"
                 )
         return Input(path.resolve(), file.fingerprint())
+
+
+def _named(class_names: Sequence[str]) -> str:
+    return ", ".join(class_names) or "none of the classes"
 
 
 @contextmanager

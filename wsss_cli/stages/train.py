@@ -27,10 +27,11 @@ from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.augmentation import random_view
 from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.images import Pixels
+from wsss_cli.data.label_summary import summarise, unlisted
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
-from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.methods import table
 from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.models.checkpoint_fit import require_shapes
@@ -102,6 +103,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         track.note(remark)
     image_ids = tree.image_ids(split)
     labels = tree.labels(image_ids)
+    _tell_labels(tree, split, labels, track)
     sizes = image_sizes(tree, image_ids, track.note)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
@@ -134,6 +136,30 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     if config.snapshot_every and directory.state(overwrite=config.overwrite) == "complete":
         _require_snapshots(directory.path, config, config.iterations)
     return TrainPlan(config, tree, split, image_ids, labels, weights, device, precision, directory)
+
+
+def _tell_labels(
+    data_set: DataSet, split: str, labels: npt.NDArray[np.bool_], track: Track
+) -> None:
+    """Say what there is to learn from, and how the data set was understood.
+
+    Raises:
+        WsssError: All images have the same labels.
+    """
+    what = f"images of {split}"
+    summary = summarise(data_set.class_names, labels)
+    problem = summary.problem(what)
+    if problem is not None:
+        raise WsssError(f"{data_set.root}: {problem}")
+    track.note(summary.sentence(what))
+    for remark in (*data_set.remarks, *summary.warnings(what)):
+        track.note(f"note: {remark}")
+    pictures = unlisted(data_set)
+    if pictures:
+        names = listing([Path(path).name for path in pictures], most=3)
+        track.note(
+            f"note: {len(pictures):,} pictures are in no list, so nothing uses them: {names}"
+        )
 
 
 def _origin(config: TrainConfig, tree: DataSet) -> str | None:

@@ -28,6 +28,7 @@ class Space:
     Attributes:
         images: Of the training list.
         sampled: How many of them were looked at.
+        negatives: Images of none of the classes, about.
         attention: ``attend``: two bytes a pixel and class (exact but for the sampling).
         networks: Checkpoints of ``train`` and ``segment``, with what an unfinished one keeps.
         label_maps: ``proxy`` and ``segment``, about.
@@ -35,6 +36,7 @@ class Space:
 
     images: int
     sampled: int
+    negatives: int
     attention: int
     networks: int
     label_maps: int
@@ -63,6 +65,7 @@ def estimate(tree: DataSet) -> Space:
     return Space(
         images=len(image_ids),
         sampled=len(sample),
+        negatives=round(share * maps.count(0)),
         attention=round(share * attention),
         networks=_networks(len(tree.class_names)),
         label_maps=round(label_maps),

@@ -39,7 +39,7 @@ def _attention(path: Path, writer: Writer | None) -> Explanation:
         outlines = [file.outline(image_id) for image_id in sample]
         kinds = [_array(file, image_id, "maps") for image_id in sample]
         for image_id, (shape, _) in zip(sample, kinds, strict=True):
-            if int(np.prod(shape, dtype=object)) <= MOST_VALUES:
+            if 0 < int(np.prod(shape, dtype=object)) <= MOST_VALUES:
                 maps = file.read(image_id).maps
                 lows.append(float(maps.min()))
                 highs.append(float(maps.max()))
@@ -52,6 +52,7 @@ def _attention(path: Path, writer: Writer | None) -> Explanation:
             "looked_at": {
                 "images": len(sample),
                 "maps": sum(len(outline.class_ids) for outline in outlines),
+                "negatives": sum(not len(outline.class_ids) for outline in outlines),
                 **_sizes([outline.size for outline in outlines]),
                 "types": sorted({kind for _, kind in kinds}),
                 "with_logits": sum(outline.logits is not None for outline in outlines),

@@ -1,0 +1,159 @@
+"""What the cells of a column of labels say: which classes, or that there is none.
+
+A cell holds one name, several with something between them, or a list as Python, numpy and JSON
+write it. Words for nothing, as programs leave them (``nan``, ``None``, ``[]``), are no names, and
+where all cells are 0 or 1 the 1 is the only class.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from wsss_cli.errors import listing
+from wsss_cli.reserved_names import answers, names_negative, names_no_value, number
+
+_BRACKETS = {"[": "]", "(": ")", "{": "}"}
+_QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""")
+
+
+@dataclass
+class LabelCells:
+    """What a column says.
+
+    Attributes:
+        classes: Of each cell the names of its classes; None where nobody can read it.
+        blank: Of each cell whether it holds nothing, not even a word for "none of the classes".
+        problems: What is wrong with a cell, by its place.
+        remarks: How the cells were understood.
+    """
+
+    classes: list[frozenset[str]] = field(default_factory=list)
+    blank: list[bool] = field(default_factory=list)
+    problems: dict[int, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def read_cells(cells: Sequence[str], class_names: Sequence[str] = ()) -> LabelCells:
+    """Read the cells of a column of labels.
+
+    Args:
+        cells: Without blanks around them.
+        class_names: Known classes, whose names may hold what else would separate two of them.
+    """
+    known = set(class_names)
+    answered = _answered(cells, class_names)
+    if answered is not None:
+        return answered
+    lists = {cell: _items(cell) for cell in set(cells) if _is_list(cell) and cell not in known}
+    separator, remark = _separator([cell for cell in cells if cell not in lists])
+    whole = {cell for cell in cells if not names_no_value(cell)}
+    # Beside words a 0 is no class; beside other numbers it may be one.
+    zero = {"0"} if any(number(cell) is None for cell in whole - {"0"}) else set()
+    found = LabelCells()
+    for at, cell in enumerate(cells):
+        names: Iterable[str] | None
+        if cell in known:
+            names = [cell]
+        elif cell in lists:
+            names = lists[cell]
+        elif cell in zero or names_negative(cell, whole):
+            names = []
+        else:
+            names = _divided(cell, separator)
+        if names is None:
+            found.problems[at] = (
+                f"{cell!r} cannot be read as a list; write names in quotes between [ and ], "
+                "or separate them by | without brackets"
+            )
+            names = []
+        kept = [n for n in names if n in known or not (n in zero or names_negative(n, whole))]
+        found.classes.append(frozenset(kept))
+        found.blank.append(names_no_value(cell))
+    pairs = list(zip(cells, found.classes, strict=True))
+    if any(len(names) > 1 for cell, names in pairs if cell not in lists):
+        found.remarks.append(remark)
+    if lists:
+        found.remarks.append("labels within a cell are written as lists in brackets")
+    readable = [pair for at, pair in enumerate(pairs) if at not in found.problems]
+    found.remarks += _about_words([cell for cell, names in readable if not names])
+    return found
+
+
+def _about_words(cells: Sequence[str]) -> list[str]:
+    """Say which words of cells without any class were read so."""
+    words = Counter(cell for cell in cells if cell)
+    if not words:
+        return []
+    rows = "1 row says" if words.total() == 1 else f"{words.total():,} rows say"
+    return [f"{rows} {listing(list(words))}, which is read as none of the classes"]
+
+
+def _answered(cells: Sequence[str], class_names: Sequence[str]) -> LabelCells | None:
+    """The cells, where they say nothing but yes and no: of a single class, that is."""
+    values = [cell for cell in cells if not names_no_value(cell)]
+    pair = answers(values)
+    if pair is None or len(class_names) > 1 or set(values) & set(class_names):
+        return None
+    yes, no = pair
+    name = class_names[0] if class_names else min(yes, key=len)
+    advice = "" if class_names else "; to give it a name write that into classes.txt"
+    return LabelCells(
+        [frozenset({name} if cell in yes else ()) for cell in cells],
+        [names_no_value(cell) for cell in cells],
+        {},
+        [
+            *_about_words([cell for cell in cells if names_no_value(cell)]),
+            f"labels are {min(no, key=len)} and {min(yes, key=len)}, so there is one class, "
+            f"{name}, and {min(no, key=len)} says that a picture does not show it{advice}",
+        ],
+    )
+
+
+def _is_list(cell: str) -> bool:
+    """Whether a cell begins as a list does; round and curly ones only with quotes in them."""
+    if names_no_value(cell):
+        return False
+    return cell.startswith("[") or (cell[:1] in ("(", "{") and bool(_QUOTED.search(cell)))
+
+
+def _items(cell: str) -> list[str] | None:
+    """The items of a list; None where it is none, or one of other things than names."""
+    if cell[-1] != _BRACKETS[cell[0]]:
+        return None
+    try:
+        items = json.loads(cell)
+    except (ValueError, RecursionError):
+        items = None
+    if isinstance(items, list):
+        plain = all(item is None or isinstance(item, str | int | float) for item in items)
+        return [str(item).strip() for item in items] if plain else None
+    inner = cell[1:-1]
+    quoted = [re.sub(r"\\(.)", r"\1", a or b).strip() for a, b in _QUOTED.findall(inner)]
+    between = _QUOTED.sub("", inner)
+    if quoted:  # numpy writes no commas
+        return None if re.sub(r"[\s,;]|\bnan\b|\bNone\b", "", between) else quoted
+    return None if re.search(r"[\[\](){}:]", inner) else _divided(inner, ",")
+
+
+def _separator(cells: Sequence[str]) -> tuple[str, str]:
+    """What separates labels within a cell, and a remark that says so.
+
+    Where anything but a space does so anywhere, spaces belong to names such as ``traffic light``.
+    """
+    for separator in ("|", ";", ","):
+        if any(separator in cell for cell in cells):
+            return separator, f"labels within a cell are separated by {separator}"
+    return " ", "labels within a cell are separated by spaces"
+
+
+def _divided(cell: str, separator: str) -> list[str]:
+    parts = re.split(r"\s+", cell) if separator == " " else cell.split(separator)
+    return [_unquoted(part.strip()) for part in parts if part.strip()]
+
+
+def _unquoted(name: str) -> str:
+    return (
+        name[1:-1].strip() if len(name) > 2 and name[0] == name[-1] and name[0] in "'\"" else name
+    )

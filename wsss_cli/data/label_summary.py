@@ -1,0 +1,109 @@
+"""What image-level labels say of a list of images, and what nothing can be learned from."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from wsss_cli.data.data_set import DataSet
+from wsss_cli.errors import WsssError, listing
+
+_WAY_OUT = (
+    "add images that show none of the classes (an empty cell of labels, a folder background) or "
+    "images of other classes"
+)
+
+
+@dataclass(frozen=True)
+class LabelSummary:
+    """Counts of the labels of some images.
+
+    Attributes:
+        images: How many there are.
+        counts: Images of each class, by its name, in the order of the classes.
+        negatives: Images of none of the classes.
+        never: Classes of no image.
+        always: Classes of all images, where others tell images apart.
+        together: Groups of classes that the very same images show.
+        equal: Whether all images have the same labels, so that nothing tells them apart.
+    """
+
+    images: int
+    counts: Mapping[str, int]
+    negatives: int
+    never: Sequence[str]
+    always: Sequence[str]
+    together: Sequence[Sequence[str]]
+    equal: bool
+
+    def sentence(self, what: str) -> str:
+        """Counts in a sentence.
+
+        Args:
+            what: What to call the images: ``images of train``.
+        """
+        counts = ", ".join(f"{name} ({count:,})" for name, count in self.counts.items())
+        negatives = f"; {self.negatives:,} show none of them (negatives)" if self.negatives else ""
+        return f"{self.images:,} {what}: {counts}{negatives}"
+
+    def problem(self, what: str) -> str | None:
+        """Say that nothing can be learned from the labels, and what to do; None where it can."""
+        if not self.equal:
+            return None
+        shown = [name for name, count in self.counts.items() if count]
+        said = f"show {listing(shown)}" if shown else "show none of the classes"
+        return f"all {self.images:,} {what} {said}, so nothing tells them apart; {_WAY_OUT}"
+
+    def warnings(self, what: str) -> list[str]:
+        """Sentences about classes that cannot be learned from these labels, or not alone."""
+        found = []
+        if self.never:
+            found.append(f"no training image shows {listing(self.never)}: nothing can be learned")
+        if self.always and not self.equal:
+            found.append(
+                f"all {self.images:,} {what} show {listing(self.always)}, so nothing tells where "
+                f"it is; {_WAY_OUT}"
+            )
+        for names in self.together:
+            found.append(
+                f"{listing(names)} always come together, so nothing tells them apart; if they are "
+                "the words of one name, separate labels by | or write the names into classes.txt, "
+                "one a line"
+            )
+        return found
+
+
+def summarise(class_names: Sequence[str], labels: npt.NDArray[np.bool_]) -> LabelSummary:
+    """Count the labels of some images.
+
+    Args:
+        class_names: Of classes 1..C.
+        labels: (N, C) multi-hot, N of 1 or more.
+    """
+    totals = labels.sum(axis=0).tolist()
+    counts = dict(zip(class_names, totals, strict=True))
+    alike: dict[bytes, list[str]] = {}
+    for column, name in enumerate(class_names):
+        if 0 < totals[column] < len(labels):
+            alike.setdefault(np.packbits(labels[:, column]).tobytes(), []).append(name)
+    return LabelSummary(
+        images=len(labels),
+        counts=counts,
+        negatives=int((~labels.any(axis=1)).sum()),
+        never=[name for name, count in counts.items() if not count],
+        always=[name for name, count in counts.items() if count == len(labels)],
+        together=[names for names in alike.values() if len(names) > 1],
+        equal=bool((labels == labels[:1]).all()),
+    )
+
+
+def unlisted(data_set: DataSet) -> list[str]:
+    """Paths of the photographs that are in none of the lists that can be read: nothing uses them."""
+    listed: set[Path] = set()
+    for split in data_set.splits():
+        with suppress(WsssError):  # whoever wants that list is told
+            listed.update(map(data_set.image_path, data_set.image_ids(split)))
+    return [str(path) for path in data_set.pictures() if path not in listed]
