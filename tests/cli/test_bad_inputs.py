@@ -86,10 +86,14 @@ def test_unknown_class(wsss: Command, own_tree: TinyTree, tmp_path: Path) -> Non
     _refused(outcome, 1, f"{own_tree.train_ids[0]}.xml", "'zebra'", "classes.txt")
 
 
-def test_image_without_labels(wsss: Command, own_tree: TinyTree, tmp_path: Path) -> None:
-    own_tree.annotation(own_tree.train_ids[0]).write_text(annotation_xml([]))
+def test_images_of_which_none_has_a_label(
+    wsss: Command, own_tree: TinyTree, tmp_path: Path
+) -> None:
+    for image_id in own_tree.train_ids:
+        own_tree.annotation(image_id).write_text(annotation_xml([]))
     outcome = wsss(*train_arguments(own_tree, tmp_path / "run"))
-    _refused(outcome, 1, "1 images have no label", own_tree.train_ids[0])
+    _refused(outcome, 1, "all 12 images of train", "nothing tells them apart")
+    assert not (tmp_path / "run").exists()
 
 
 def test_missing_annotation(wsss: Command, own_tree: TinyTree, tmp_path: Path) -> None:

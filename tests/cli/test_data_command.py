@@ -138,11 +138,13 @@ def test_check_warns_of_what_spoils_results(wsss: Command, own_tree: TinyTree) -
     exif[274] = 6
     turned.save(own_tree.image(train[3]), exif=exif)
     own_tree.annotation(val[1]).write_text(annotation_xml([]))
+    own_tree.annotation(val[3]).unlink()
     with (own_tree.root / "classes.txt").open("a") as file:
         file.write("star\n")
     outcome = wsss("data", "check", own_tree.root, "--json")
     assert outcome.code == 0
     values = outcome.values
+    assert values["negatives"] == {"train": 0, "val": 1}
     assert values["duplicates"] == [[train[0], val[2]]]
     assert [Path(path).name for path in values["not_listed"]] == ["lost.jpg"]
     for part in (
@@ -150,7 +152,7 @@ def test_check_warns_of_what_spoils_results(wsss: Command, own_tree: TinyTree) -
         f"mask of {train[1]} shows disc",
         rf"of another format than their ending says: {train[2]} \(PNG\)",
         rf"turned by viewers.*: {train[3]}",
-        f"1 images of val have no readable labels.*{val[1]}",
+        f"1 images of val have no readable labels.*{val[3]}",
         "no training image shows star",
     ):
         assert any(re.search(part, warning) for warning in values["warnings"]), part

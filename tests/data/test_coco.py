@@ -26,10 +26,11 @@ def test_classes_are_numbered_without_gaps_in_the_order_of_cocos_numbers(table: 
     assert labels.tolist() == [[1, 1, 1], [1, 0, 0], [0, 1, 0]]  # the crowd's car counts
 
 
-def test_images_without_annotation_are_not_trained_on(table: ImageTable) -> None:
-    assert table.image_ids("train") == ["000000000025", "000000000009"]
+def test_images_without_object_are_negatives_and_said_so(table: ImageTable) -> None:
+    assert table.image_ids("train") == ["000000000025", "000000000009", "000000000030"]
     assert table.image_ids("val") == ["000000000042"]
-    assert any("1 images without any annotation" in remark for remark in table.remarks)
+    assert table.labels(["000000000030"]).tolist() == [[0, 0, 0]]
+    assert any("1 images of train have no object" in remark for remark in table.remarks)
 
 
 def test_mask_has_crowds_below_and_small_objects_above(table: ImageTable) -> None:
@@ -40,7 +41,10 @@ def test_mask_has_crowds_below_and_small_objects_above(table: ImageTable) -> Non
     mask = table.true_label_map("000000000009")
     assert mask is not None
     assert (mask == expected).all()
-    assert table.true_label_map("000000000030") is None  # in no list
+    nothing = table.true_label_map("000000000030")
+    assert nothing is not None
+    assert not nothing.any()
+    assert table.true_label_map("000000000031") is None  # in no list
     assert table.masks is None
     assert "wsss data convert" in table.masks_advice
 

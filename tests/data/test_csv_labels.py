@@ -136,11 +136,12 @@ def test_file_that_is_no_table_of_labels_is_refused(
     assert said in str(refused.value)
 
 
-def test_image_without_label_is_refused_where_labels_are_wanted(tmp_path: Path) -> None:
-    table = _read(tmp_path, "image,labels", "a,dog", "b,")
-    assert table.image_ids("train") == ["a", "b"]
-    with pytest.raises(WsssError, match="1 images have no label: b"):
-        table.labels(["a", "b"])
+def test_list_without_any_label_is_unlabelled_and_said_so(tmp_path: Path) -> None:
+    table = _read(tmp_path, "image,labels,split", "a,dog,train", "b,,test", "c,,test")
+    assert table.image_ids("test") == ["b", "deep__c"]
+    with pytest.raises(WsssError, match="2 images have no label: b, deep__c"):
+        table.labels(["b", "deep__c"])
+    assert any("list test" in remark for remark in table.remarks)
 
 
 def test_other_encodings_are_refused_by_name(tmp_path: Path) -> None:

@@ -51,6 +51,10 @@ def about() -> None:
     Names of pictures are paths below the folder, or file names, with or without ending. A picture
     dogs/my dog.png has the id dogs__my_dog, by which its maps and masks are named. Masks for scores
     are masks/ID.png; class names may be given their order in classes.txt, one a line.
+
+    Pictures that show none of the classes (negatives) have an empty cell or a word for nothing, a 0
+    in every column, no object in COCO's JSON or VOC's XML, or lie in a class folder background. The
+    background itself is label 0 and in no list of class names.
     """  # noqa: D301
 
 
@@ -189,7 +193,8 @@ def _converted(values: Values) -> str:
     return (
         f"{values['stage']} {values['status']}: {values['directory']}\n"
         f"  {values['images']:,} images of {values['classes']} classes ({lists}), "
-        f"{values['masks']:,} with a mask, {values['seconds']} s"
+        f"{values['negatives']:,} negatives, {values['masks']:,} with a mask, "
+        f"{values['seconds']} s"
     )
 
 

@@ -58,9 +58,9 @@ def _text(values: Mapping[str, Any]) -> str:
         writes = values["writes"]
         negatives = f" ({writes['negatives']:,} negatives)" if writes["negatives"] else ""
         rows["will write"] = (
-            f"about {_bytes(writes['total'])} for {writes['images']:,} training images{negatives}: attention "
-            f"{_bytes(writes['attention'])}, networks {_bytes(writes['networks'])}, label maps "
-            f"{_bytes(writes['label_maps'])}"
+            f"about {_bytes(writes['total'])} for {writes['images']:,} training images"
+            f"{negatives}: attention {_bytes(writes['attention'])}, "
+            f"networks {_bytes(writes['networks'])}, label maps {_bytes(writes['label_maps'])}"
         )
     width = max(map(len, rows))
     lines = [f"{name:<{width}}  {value}" for name, value in rows.items()]

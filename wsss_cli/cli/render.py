@@ -13,16 +13,24 @@ def train(values: Values) -> str:
     losses = ", ".join(f"{name} {loss:.3f}" for name, loss in values["losses"].items())
     return _lines(
         values,
-        f"{values['images']} images, {values['iterations']} iterations in {values['seconds']} s",
+        f"{values['images']} images{_negatives(values)}, {values['iterations']} iterations in "
+        f"{values['seconds']} s",
         f"last losses: {losses or 'none logged'}",
     )
+
+
+def _negatives(values: Values) -> str:
+    """How many of the images show none of the classes, where some do."""
+    return f" ({values['negatives']:,} negatives)" if values.get("negatives") else ""
 
 
 def attend(values: Values) -> str:
     """The outcome of ``wsss attend``."""
     drawn = f", {values['heatmaps']} heatmaps drawn" if "heatmaps" in values else ""
     return _lines(
-        values, f"{values['maps']} maps of {values['images']} images{drawn}", _work(values)
+        values,
+        f"{values['maps']} maps of {values['images']} images{_negatives(values)}{drawn}",
+        _work(values),
     )
 
 
@@ -35,7 +43,8 @@ def proxy(values: Values) -> str:
     """The outcome of ``wsss proxy``."""
     return _lines(
         values,
-        f"{values['images']} label maps, {values['ignored']:.1%} of the pixels ignored",
+        f"{values['images']} label maps{_negatives(values)}, {values['ignored']:.1%} of the pixels "
+        "ignored",
         _work(values),
     )
 

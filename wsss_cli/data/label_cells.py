@@ -97,7 +97,7 @@ def _answered(cells: Sequence[str], class_names: Sequence[str]) -> LabelCells | 
     if pair is None or len(class_names) > 1 or set(values) & set(class_names):
         return None
     yes, no = pair
-    name = class_names[0] if class_names else min(yes, key=len)
+    name = class_names[0] if class_names else min(yes, key=len).removesuffix(".0")
     advice = "" if class_names else "; to give it a name write that into classes.txt"
     return LabelCells(
         [frozenset({name} if cell in yes else ()) for cell in cells],

@@ -92,7 +92,7 @@ def summarise(class_names: Sequence[str], labels: npt.NDArray[np.bool_]) -> Labe
     return LabelSummary(
         images=len(labels),
         counts=counts,
-        negatives=int((~labels.any(axis=1)).sum()),
+        negatives=count_negatives(labels),
         never=[name for name, count in counts.items() if not count],
         always=[name for name, count in counts.items() if count == len(labels)],
         together=[names for names in alike.values() if len(names) > 1],
@@ -100,8 +100,13 @@ def summarise(class_names: Sequence[str], labels: npt.NDArray[np.bool_]) -> Labe
     )
 
 
+def count_negatives(labels: npt.NDArray[np.bool_]) -> int:
+    """How many images show none of the classes, given (N, C) multi-hot labels."""
+    return int((~labels.any(axis=1)).sum())
+
+
 def unlisted(data_set: DataSet) -> list[str]:
-    """Paths of the photographs that are in none of the lists that can be read: nothing uses them."""
+    """Paths of the photographs that are in no list that can be read, so that nothing uses them."""
     listed: set[Path] = set()
     for split in data_set.splits():
         with suppress(WsssError):  # whoever wants that list is told

@@ -28,6 +28,7 @@ from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory, re
 from wsss_cli.configs.attend import PREDICTED, AttendConfig
 from wsss_cli.configs.common import record, settings
 from wsss_cli.data.data_set import DataSet, image_sizes
+from wsss_cli.data.label_summary import count_negatives
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.resizing import resize_image
@@ -79,6 +80,7 @@ class AttendPlan:
             "split": self.split,
             "images": len(self.image_ids),
             "maps": None if self.labels is None else int(self.labels.sum()),
+            "negatives": None if self.labels is None else count_negatives(self.labels),
             "checkpoint": str(self.directory.inputs["checkpoint"].path),
             "erase": None if self.erase is None else str(self.erase),
             "device": str(self.device),
@@ -198,7 +200,8 @@ def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
             {LABELS: plan.config.labels},
         )
     maps = ranks.agreed(lambda: _count_maps(plan))
-    return {**images_made(len(images), written, started), "maps": maps}
+    negatives = 0 if plan.labels is None else count_negatives(plan.labels)
+    return {**images_made(len(images), written, started), "maps": maps, "negatives": negatives}
 
 
 def _count_maps(plan: AttendPlan) -> int:

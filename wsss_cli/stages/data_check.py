@@ -241,8 +241,8 @@ def _warn(
     for ids in copies:
         leaks = first & set(ids) and (second - first) & set(ids)
         where = f", of which some are trained on and some in {SegmentConfig.split}" if leaks else ""
-        labels = {present.get(image_id) for image_id in ids}
-        differ = ", labelled differently" if len(labels) > 1 else ""
+        differing = len({present.get(image_id) for image_id in ids}) > 1
+        differ = ", labelled differently" if differing else ""
         found.warnings.append(f"the same picture {len(ids)} times{where}{differ}: {listing(ids)}")
     found.warnings += unused_masks(tree, list(looks))
     headers = {image_id: look.header for image_id, look in looks.items() if look.header}

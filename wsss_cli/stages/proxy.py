@@ -88,6 +88,7 @@ class LabelCount:
 
     written: bool
     resized: bool
+    negative: bool
     ignored: int
     pixels: int
 
@@ -162,7 +163,7 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
         if name not in plan.grey_maps:
             track.note(f"without {option(name)}, the rule {config.rule} uses one saliency map")
     started = time.monotonic()
-    written = resized = ignored = pixels = 0
+    written = resized = negatives = ignored = pixels = 0
     with AttentionFile(plan.attention, plan.class_names) as file, one_thread_each():
 
         def label(image_ids: Sequence[str]) -> list[LabelCount]:
@@ -179,11 +180,13 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
             if count.resized and not resized:
                 track.note("some saliency maps differ in size from their image and are resized")
             resized += count.resized
-    written, resized, ignored, pixels = (
-        sum(ranks.counted(each)) for each in (written, resized, ignored, pixels)
+            negatives += count.negative
+    written, resized, negatives, ignored, pixels = (
+        sum(ranks.counted(each)) for each in (written, resized, negatives, ignored, pixels)
     )
     return {
         **images_made(len(plan.image_ids), written, started),
+        "negatives": negatives,
         "ignored": ignored / pixels,
         "saliency_resized": resized,
     }
@@ -214,6 +217,7 @@ def _label(plan: ProxyPlan, file: AttentionFile, image_ids: Sequence[str]) -> li
         LabelCount(
             image_id not in there,
             any(resized for _, resized in found.get(image_id, {}).values()),
+            not len(file.outline(image_id).class_ids),
             int((label_maps[image_id] == IGNORE).sum()),
             label_maps[image_id].size,
         )

@@ -27,7 +27,7 @@ from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.augmentation import random_view
 from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.images import Pixels
-from wsss_cli.data.label_summary import summarise, unlisted
+from wsss_cli.data.label_summary import count_negatives, summarise, unlisted
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
@@ -263,6 +263,7 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
     seconds = time.monotonic() - started
     return {
         "images": len(plan.image_ids),
+        "negatives": count_negatives(plan.labels),
         "iterations": config.iterations,
         "losses": last_losses(directory.path),
         "seconds": round(seconds, 1),
