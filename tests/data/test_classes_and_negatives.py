@@ -217,7 +217,7 @@ def test_two_spellings_of_a_class_are_a_question(tmp_path: Path, name: str, othe
 def test_unknown_spelling_of_a_listed_class_says_which_one(tmp_path: Path) -> None:
     csv_folder(tmp_path, ["image,labels", "a,Cat", "b,dog"], NAMES)
     (tmp_path / "classes.txt").write_text("cat\ndog\n")
-    with pytest.raises(WsssError, match=r"'Cat', which is not among.*write 'cat'"):
+    with pytest.raises(WsssError, match=r"'Cat', which is not among.*did you mean cat"):
         find_data_set(tmp_path).image_ids("train")
 
 
