@@ -49,14 +49,17 @@ def test_mask_has_crowds_below_and_small_objects_above(table: ImageTable) -> Non
     assert "wsss data convert" in table.masks_advice
 
 
-def test_pictures_of_a_list_that_are_not_there_make_no_list(tmp_path: Path) -> None:
+def test_list_without_any_of_its_pictures_is_refused_and_no_other(tmp_path: Path) -> None:
     root = coco_tree(tmp_path)
     for path in (root / "train2017").iterdir():
         path.unlink()
     found = find(root)
     assert found is not None
-    assert found.splits() == ["val"]
-    assert any("instances_train2017.json" in remark for remark in found.remarks)
+    assert found.image_ids("val") == ["000000000042"]
+    with pytest.raises(
+        WsssError, match=r"instances_train2017\.json.*none of the 2 pictures.*train"
+    ):
+        found.image_ids("train")
 
 
 def test_single_missing_picture_is_a_problem(tmp_path: Path) -> None:
@@ -110,8 +113,8 @@ def test_files_of_different_classes_are_refused(tmp_path: Path) -> None:
         ({"images": []}, "names no image"),
         ({"images": [{"id": 1, "file_name": 3}], "annotations": []}, "no COCO annotation file"),
         ({"categories": [{"id": 1}]}, "no COCO annotation file"),
-        ({"annotations": [{"image_id": 42, "category_id": 8}]}, "image 42 and category 8"),
-        ({"annotations": [{"image_id": 1, "category_id": 7}]}, "image 1 and category 7"),
+        ({"annotations": [{"image_id": 42, "segments_info": []}]}, "panoptic"),
+        ({"annotations": [{"image_id": 42, "caption": "a train"}]}, "captions"),
     ],
 )
 def test_file_that_is_none_of_cocos_is_refused(
@@ -121,6 +124,21 @@ def test_file_that_is_none_of_cocos_is_refused(
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
     with pytest.raises(WsssError, match=said):
         read(path)
+
+
+@pytest.mark.parametrize(("image", "category"), [(42, 8), (1, 7)])
+def test_annotation_of_what_the_file_does_not_have_is_a_problem(
+    tmp_path: Path, image: int, category: int
+) -> None:
+    path = coco_tree(tmp_path) / "annotations" / "instances_val2017.json"
+    content = json.loads(path.read_text())
+    content["annotations"].append({"id": 5, "image_id": image, "category_id": category})
+    path.write_text(json.dumps(content))
+    table = read(path)
+    assert any(f"image {image} and category {category}" in problem for problem in table.problems)
+    assert table.usable_ids("train") == ["000000000042"]
+    with pytest.raises(WsssError, match=f"image {image} and category {category}"):
+        table.image_ids("train")
 
 
 @pytest.mark.parametrize("content", ["", "[1, 2]", '{"images"', "[" * 100_000])
@@ -133,15 +151,14 @@ def test_file_that_is_no_json_is_refused(tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("region", "height", "said"),
     [
-        ([[1, 2, 3]], 48, "annotation 100 of image 42 has no readable region"),
-        (None, 48, "annotation 100 of image 42 has no readable region"),
-        ({"size": [48, 64], "counts": [1]}, 48, "do not make up 48 x 64"),
         (box(0, 0, 1, 1), 0, "has the size 0 x 64"),
         (box(0, 0, 1, 1), 10**9, "has the size 1000000000 x 64"),
-        (box(0, 0, 1, 1), None, "has no height and width"),
+        (box(0, 0, 1, 1), "48", "has the size 48 x 64"),
     ],
 )
-def test_broken_region_is_named(tmp_path: Path, region: object, height: object, said: str) -> None:
+def test_size_that_is_none_is_named(
+    tmp_path: Path, region: object, height: object, said: str
+) -> None:
     path = coco_tree(tmp_path) / "annotations" / "instances_val2017.json"
     content = json.loads(path.read_text())
     content["annotations"][0]["segmentation"] = region
@@ -149,3 +166,28 @@ def test_broken_region_is_named(tmp_path: Path, region: object, height: object, 
     path.write_text(json.dumps(content))
     with pytest.raises(WsssError, match=said):
         read(path).true_label_map("000000000042")
+
+
+def test_files_without_objects_are_not_read_and_others_are_named(tmp_path: Path) -> None:
+    root = coco_tree(tmp_path)
+    annotations = root / "annotations"
+    (annotations / "more.json").write_text("{}")
+    assert any("more.json" in remark for remark in find(root).remarks)  # type: ignore[union-attr]
+    for split in ("train", "val"):
+        path = annotations / f"instances_{split}2017.json"
+        path.rename(annotations / f"{split}.json")
+        for kind in ("panoptic", "person_keypoints"):
+            (annotations / f"{kind}_{split}2017.json").write_text("{}")
+    (annotations / "more.json").unlink()
+    found = find(root)
+    assert found is not None
+    assert found.splits() == ["train", "val"]
+
+
+def test_pictures_without_entry_are_counted(tmp_path: Path) -> None:
+    root = coco_tree(tmp_path)
+    picture(root / "val2017" / "more.jpg", 5)
+    found = find(root)
+    assert found is not None
+    # With the one whose entry has no annotation.
+    assert any(remark.startswith("2 pictures are in no list") for remark in found.remarks)

@@ -83,7 +83,7 @@ def test_without_lists_everything_is_trained_on_and_said_so(tmp_path: Path) -> N
     [
         ("nothing.jpg,dog", "line 3: 'nothing.jpg' is no picture"),
         ("../a.png,dog", "line 3: '../a.png' leads out of"),
-        ("/a.png,dog", "line 3: '/a.png' leads out of"),
+        ("/etc/passwd,dog", "line 3: '/etc/passwd' leads out of"),
         ("b,dog,cat", "line 3 has 3 cells, the header 2"),
         ("b", "line 3 has 1 cells"),
         ("b,zebra", "line 3 names the class 'zebra', which is not among dog, cat"),
@@ -173,3 +173,33 @@ def test_pictures_may_lie_in_a_folder_of_images(tmp_path: Path) -> None:
         assert table is not None
         assert table.image_ids("train") == ["a"]
         assert table.mask_path("a") == tmp_path / "masks" / "a.png"
+
+
+@pytest.mark.parametrize("column", ["split", "subset", "set"])
+def test_lists_may_have_other_names(tmp_path: Path, column: str) -> None:
+    header = f"image,labels,{column}"
+    table = _read(tmp_path, header, "b,dog,Training", "a,cat,test set", "c,dog,training")
+    assert table.splits() == ["train", "test"]
+    assert table.image_ids("train") == ["b", "deep__c"]
+    assert table.image_ids("test set") == ["a"]
+    assert any("test set as test" in remark for remark in table.remarks)
+
+
+def test_column_of_what_is_held_out(tmp_path: Path) -> None:
+    table = _read(tmp_path, "image,labels,is_valid", "b,dog,False", "a,cat,True", "c,dog,False")
+    assert table.image_ids("train") == ["b", "deep__c"]
+    assert table.image_ids("val") == ["a"]
+
+
+@pytest.mark.parametrize("name", ["A.PNG", "/home/alice/a.png", "x\\a.png", "%61.png"])
+def test_names_are_found_as_in_other_layouts(tmp_path: Path, name: str) -> None:
+    table = _read(tmp_path, "image,labels", f"{name},dog", "b,cat")
+    assert table.image_ids("train") == ["a", "b"]
+    assert any(remark.startswith("1 names") for remark in table.remarks)
+
+
+def test_list_without_any_of_its_pictures_is_refused_and_no_other(tmp_path: Path) -> None:
+    table = _read(tmp_path, "image,labels,split", "a,dog,train", "b,cat,train", "x,dog,val")
+    assert table.image_ids("train") == ["a", "b"]
+    with pytest.raises(WsssError, match="the list val names no other picture"):
+        table.image_ids("val")

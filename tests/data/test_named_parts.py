@@ -84,3 +84,14 @@ def test_lists_are_files_of_names(place: Path) -> None:
 def test_file_that_names_no_data_set_is_refused(place: Path, text: str, said: str) -> None:
     with pytest.raises(WsssError, match=said):
         _read(place, text)
+
+
+def test_lists_have_columns_comments_and_other_names(place: Path) -> None:
+    (place / "home" / "t.txt").write_text("# mine\nB.png 1\n\n")
+    (place / "home" / "v.txt").write_text("../photos/a.png -1\n")
+    text = '[splits]\nTraining = "t.txt"\n"test set" = "v.txt"'
+    table = _read(place, IMAGES + LABELS + text)
+    assert not table.problems
+    assert table.splits() == ["train", "test"]
+    assert table.image_ids("train") == ["b"]
+    assert table.image_ids("test") == ["a"]

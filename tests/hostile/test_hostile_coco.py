@@ -77,6 +77,15 @@ def _regions(region: Any) -> bytes:
         _with(file_name=""),
         _with(id=[1]),
         _with(id=1.5),
+    ],
+)
+def test_these_are_refused(tmp_path: Path, content: bytes) -> None:
+    assert _read(tmp_path, content) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
         _regions([[float("nan")] * 6]),
         _regions([[1e308, -1e308, 1e308, 1e308, -1e308, 1e308]]),
         _regions([[0, -(10**400), 4, 10**400, 4, 3]]),
@@ -89,8 +98,11 @@ def _regions(region: Any) -> bytes:
         _regions({"size": 5, "counts": []}),
     ],
 )
-def test_these_are_refused(tmp_path: Path, content: bytes) -> None:
-    assert _read(tmp_path, content) is None
+def test_region_that_cannot_be_drawn_makes_no_mask(tmp_path: Path, content: bytes) -> None:
+    assert _read(tmp_path, content) == "read"
+    table = find_data_set(tmp_path / "data" / "annotations.json")
+    assert table.true_label_map("a") is None
+    assert "no region that can be drawn" in table.about_masks()[0]
 
 
 @hostile

@@ -1,10 +1,10 @@
-"""Formats of pictures that are opened. Pillow knows many more.
+"""Formats of pictures that are opened, and their endings. Pillow knows many more.
 
 Among those is PostScript, which it hands to Ghostscript to be run, and whatever a plugin adds; the
 name of a file says nothing about what is in it.
 """
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from PIL import (
     BmpImagePlugin,
@@ -26,6 +26,16 @@ PICTURE_FORMATS = (
     TiffImagePlugin.TiffImageFile.format,
     WebPImagePlugin.WebPImageFile.format,
 )
+
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+)
+"""Endings, in small letters, of the files that are taken for photographs."""
+
+
+def is_picture(path: PurePath) -> bool:
+    """Whether the name is that of a photograph."""
+    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
 
 
 def open_picture(path: Path) -> Image.Image:

@@ -43,8 +43,9 @@ def about() -> None:
                                 of SBD's lists where these lie beside it
       a COCO tree               annotations/instances_*.json, train2017, val2017; or one JSON
       pictures with a CSV       labels.csv, its header `image,labels` or `image,CLASS,CLASS,...`,
-                                perhaps with a column split (train, val)
-      one folder per class      dog/*.jpg cat/*.jpg, or train/dog/*.jpg val/dog/*.jpg
+                                perhaps with a column split (train, val); or in each list's folder
+      one folder per class      dog/*.jpg cat/*.jpg, or train/dog/*.jpg val/dog/*.jpg, or Training,
+                                Testing or others instead of train, val
       pictures and classes.txt  without labels, for wsss attend --labels predicted alone
       a TOML that names parts   images = "photos", labels = "labels.csv", masks = "masks"
 
@@ -78,9 +79,9 @@ def check(
       wsss data check COCO --quick
 
     Exit code 1 when something would stop a command: a missing or unreadable file, a row without
-    picture, an image to be trained on without label, the same labels in all of them. Images of none
-    of the classes are counted and used. Warnings (duplicates, masks of other classes
-    than the labels, classes without images) leave it 0.
+    picture, no list to train on, an image to be trained on without label, the same labels in all
+    of them. Images of none of the classes are counted and used. Warnings (duplicates, masks of
+    other classes than the labels, classes without images) leave it 0.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
         require_existing_data(data, "DATA")
@@ -120,8 +121,9 @@ def convert(
       wsss data convert cracks cracks_voc --binary
 
     JPEGs are copied as they are, other pictures encoded. COCO's regions become masks: crowds are
-    255, of objects that overlap the smaller one is in front. Nothing in DATA is changed. Stopped,
-    it continues.
+    255, of objects that overlap the smaller one is in front. The box of an object without a usable
+    region is 255; an image none of whose objects has one gets no mask. Nothing in DATA is changed.
+    Stopped, it continues.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
         ranks.require_alone("wsss data convert")

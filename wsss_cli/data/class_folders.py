@@ -6,20 +6,23 @@ folder ``background`` (``negative``, ``no dog`` beside ``dog``) holds pictures o
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from wsss_cli.artifacts.fingerprint import file_fingerprint
+from wsss_cli.artifacts.picture_formats import is_picture
 from wsss_cli.data.class_names import CLASSES_FILE, in_order, read_class_names
 from wsss_cli.data.image_table import ImageTable, masks_beside
-from wsss_cli.data.label_rows import LabelRow, Parts, assemble, split_name
+from wsss_cli.data.label_rows import LabelRow, Parts, assemble
+from wsss_cli.data.list_folders import divide
 from wsss_cli.data.pictures import (
     MASK_FOLDERS,
+    PICTURES_UNREAD,
+    FolderSurvey,
     Pictures,
-    find_pictures,
     holds_pictures,
-    is_picture,
     pictures_folder,
+    survey,
 )
 from wsss_cli.errors import UsageError, listing
 from wsss_cli.reserved_names import answers, names_negative, same_name
@@ -32,53 +35,62 @@ _DRAWN = frozenset(
         *("groundtruth", "segmentation", "segmentations", "saliency"),
     }
 )
-_SPLITS = frozenset({"train", "val", "test"})
 
 
 def find(folder: Path) -> ImageTable | None:
-    """The data set of a folder that has two folders with pictures or more; else None."""
+    """The data set of a folder that has two folders with pictures or more; else None.
+
+    Raises:
+        UsageError: Folders of lists lie beside others.
+    """
     base = pictures_folder(folder)
-    pictures = find_pictures(base)
-    below = [PurePosixPath(path.relative_to(base).as_posix()) for path in pictures]
-    tops = {path.parts[0] for path in below if len(path.parts) > 1}
-    divided = bool(tops) and {split_name(top) for top in tops} <= _SPLITS
-    depth = 1 if divided else 0
-    place = {p: path for p, path in zip(below, pictures, strict=True) if len(p.parts) > depth + 1}
-    folders = {path.parts[depth] for path in place}
-    if len(folders) < 2:
+    there = survey(base)
+    listed = folder / CLASSES_FILE
+    names = read_class_names(listed) if listed.exists() else None
+    below = {PurePosixPath(path.relative_to(base).as_posix()): path for path in there.pictures}
+    division = divide(below, names or (), folder)
+    place = {path: below[path] for path in division.places}
+    folders = {name for _, name in division.places.values()}
+    unreadable = _unreadable(base, there, folders, divided=division.is_divided)
+    if len(folders | unreadable.keys()) < 2 or not folders:
         if base != folder:
             _require_no_class_beside(folder, base)
         return None
-    listed = folder / CLASSES_FILE
-    names = read_class_names(listed) if listed.exists() else None
     negatives = _negatives(folders, names or ())
     kept, rows = [], []
-    for copies in _groups(place, depth):
+    for copies in _groups(place, division.places):
         kept.append(place[copies[0]])
-        shown = frozenset(path.parts[depth] for path in copies) - negatives
-        split = split_name(copies[0].parts[0]) if divided else None
+        shown = frozenset(division.places[path][1] for path in copies) - negatives
+        split = division.places[copies[0]][0]
         rows.append(LabelRow(str(copies[0]), shown, split, str(copies[0])))
-    loose = [path for p, path in zip(below, pictures, strict=True) if p not in place]
+    loose = [path for p, path in below.items() if p not in place]
+    remarks = list(division.remarks)
     several = len(place) - len(kept)
-    remarks = [f"{several} pictures lie in another folder too; each is one, with both labels"]
-    remarks = remarks if several else []
+    if several:
+        remarks.append(
+            f"{several} pictures lie in another folder too; each is one, with both labels"
+        )
     if negatives:
         folders_of = listing(sorted(negatives))
         remarks.append(f"pictures in the folder {folders_of} show none of the classes")
-    found = Pictures(base, [*kept, *loose])
+    empty = [path.name for path in there.empty if base in (path.parent, path.parent.parent)]
+    if empty:
+        remarks.append(f"folders that hold nothing are no classes: {listing(empty)}")
+    pictures = Pictures(base, [*kept, *loose], unread=there.unread)
     return assemble(
         Parts(
             root=folder,
             layout=LAYOUT,
             source=folder,
-            pictures=found,
+            pictures=pictures,
             rows=rows,
             class_names=in_order(folders - negatives) if names is None else names,
             in_given_order=names is not None,
             masks=masks_beside(folder),
             problems=[
+                *unreadable.values(),
                 *_drawn_or_classes(sorted(folders - set(names or ()))),
-                *_masks_or_classes(folder, base, tops if divided else set(), found.paths),
+                *_masks_or_classes(folder, base, division.lists, pictures.paths),
             ],
             remarks=remarks,
         )
@@ -147,14 +159,36 @@ def _require_no_class_beside(folder: Path, images: Path) -> None:
         )
 
 
-def _groups(place: dict[PurePosixPath, Path], depth: int) -> Iterable[list[PurePosixPath]]:
+def _unreadable(
+    base: Path, there: FolderSurvey, classes: Collection[str], *, divided: bool
+) -> dict[str, str]:
+    """Folders that seem to be classes or lists, and hold no picture that can be read: why."""
+    read = {path.parent for path in there.pictures}
+    problems = {}
+    for place, endings in there.unread.items():
+        parts = place.relative_to(base).parts
+        if not parts or any(path.is_relative_to(place) for path in read):
+            continue
+        as_pictures = not PICTURES_UNREAD.isdisjoint(endings)
+        if parts[-1] in classes or (as_pictures and len(parts) == (2 if divided else 1)):
+            counted = ", ".join(f"{count:,} {ending}" for ending, count in endings.items())
+            problems[parts[-1]] = (
+                f"the folder {'/'.join(parts)} holds no picture that can be read ({counted}); "
+                "convert them to JPEG or PNG, or move the folder away"
+            )
+    return problems
+
+
+def _groups(
+    place: Mapping[PurePosixPath, Path], division: Mapping[PurePosixPath, tuple[str | None, str]]
+) -> Iterable[list[PurePosixPath]]:
     """Pictures of one name and the same bytes in the class folders of one list."""
-    alike: dict[tuple[str, ...], list[PurePosixPath]] = defaultdict(list)
+    alike: dict[tuple[str | None, ...], list[PurePosixPath]] = defaultdict(list)
     named: dict[tuple[str, int], list[PurePosixPath]] = defaultdict(list)
     for below, path in place.items():
         named[below.name, path.stat().st_size].append(below)
     for group in named.values():
         for below in group:
             content = file_fingerprint(place[below]) if len(group) > 1 else str(below)
-            alike[*below.parts[:depth], below.name, content].append(below)
+            alike[division[below][0], below.name, content].append(below)
     return alike.values()

@@ -6,30 +6,37 @@ class has a column::
     image,labels,split          image,cat,dog
     a.jpg,dog cat,train         a.jpg,1,1
     b.jpg,dog,val               b.jpg,0,1
+
+Instead of the column split, the folder of each list may have a CSV of its own.
 """
 
 import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wsss_cli.artifacts.picture_formats import is_picture
 from wsss_cli.data.class_names import CLASSES_FILE, in_order, read_class_names, read_lines
 from wsss_cli.data.image_table import ImageTable, masks_beside
 from wsss_cli.data.label_cells import read_cells
-from wsss_cli.data.label_rows import LabelRow, Parts, assemble, split_name
-from wsss_cli.data.pictures import Pictures, find_pictures, is_picture, pictures_folder
+from wsss_cli.data.label_rows import LabelRow, Parts, assemble
+from wsss_cli.data.list_names import TRAIN, VAL, is_usual, renamed, split_name
+from wsss_cli.data.pictures import Pictures, pictures_folder
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.reserved_names import names_no_value
 
 LAYOUT = "pictures with a CSV of labels"
 CSV_SUFFIXES = (".csv", ".tsv")
-_PREFERRED = ("labels.csv", "labels.tsv")
+_PREFERRED = ("labels.csv", "labels.tsv", "_classes.csv")
 _DELIMITERS = (",", ";", "\t")
 _IMAGE_COLUMNS = ("image", "image_id", "image_name", "filename", "file_name", "file", "path", "id")
 _LABEL_COLUMNS = ("labels", "label", "classes", "class", "tags")
 _SPLIT_COLUMN = "split"
+# Columns of lists under other names, if all their cells name lists, and of what is held out.
+_PERHAPS_SPLIT = ("subset", "partition", "set", "fold", "phase", "usage")
+_HELD_OUT = "is_valid"
 _WANTED = "image,labels or image,CLASS,CLASS,... and perhaps a column split"
 _YES, _NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 
@@ -52,10 +59,24 @@ class CsvRows:
 
 
 def find(folder: Path) -> ImageTable | None:
-    """The data set of a folder that has a CSV; None without one.
+    """The data set of a folder that has a CSV, or one in the folder of each list; else None.
 
     Raises:
         UsageError: There are several, and none is called ``labels.csv``.
+    """
+    path = _csv_of(folder)
+    if path is not None:
+        return read(path, root=folder)
+    lists = sorted(below for below in folder.iterdir() if is_usual(below.name) and below.is_dir())
+    files = {below.name: path for below in lists if (path := _csv_of(below)) is not None}
+    return _read_lists(folder, files) if files else None
+
+
+def _csv_of(folder: Path) -> Path | None:
+    """The CSV of labels in a folder, None where it has no CSV.
+
+    Raises:
+        UsageError: There are several, and none has the usual name.
     """
     there = sorted(
         path
@@ -68,7 +89,52 @@ def find(folder: Path) -> ImageTable | None:
             f"{folder} has several CSV files: {listing([path.name for path in there])}; name the "
             f"one with the labels, as in --data {chosen[0]}"
         )
-    return read(chosen[0], root=folder) if chosen else None
+    return chosen[0] if chosen else None
+
+
+def _read_lists(folder: Path, files: Mapping[str, Path]) -> ImageTable:
+    """The data set of several CSVs, each in the folder of its list, with the pictures beside it.
+
+    Args:
+        folder: What ``--data`` names.
+        files: The CSVs by their folders' names.
+    """
+    listed = folder / CLASSES_FILE
+    names = read_class_names(listed) if listed.exists() else None
+    pictures = Pictures.of_folder(folder)
+    rows: list[LabelRow] = []
+    problems: list[str] = []
+    remarks = list(filter(None, [renamed(set(files))]))
+    columns: dict[str, None] = {}
+    for list_name, path in files.items():
+        of_list = read_rows(path, names or ())
+        columns |= dict.fromkeys(of_list.columns)
+        problems += [f"{list_name}/{problem}" for problem in of_list.problems]
+        remarks += [f"{list_name}: {remark}" for remark in of_list.remarks]
+        for row in of_list.rows:
+            places = [f"{list_name}/{row.picture}", f"{list_name}/images/{row.picture}"]
+            rows.append(
+                replace(
+                    row,
+                    picture=next(filter(pictures.names.knows, places), places[0]),
+                    split=row.split or split_name(list_name),
+                    where=f"{list_name}/{row.where}",
+                )
+            )
+    return assemble(
+        Parts(
+            root=folder,
+            layout=LAYOUT,
+            source=folder,
+            pictures=pictures,
+            rows=rows,
+            class_names=names or in_order(columns) or None,
+            in_given_order=names is not None,
+            masks=masks_beside(folder),
+            problems=problems,
+            remarks=remarks,
+        )
+    )
 
 
 def read(path: Path, *, root: Path | None = None) -> ImageTable:
@@ -91,7 +157,7 @@ def read(path: Path, *, root: Path | None = None) -> ImageTable:
             root=root or path,
             layout=LAYOUT,
             source=path,
-            pictures=Pictures(place, find_pictures(place)),
+            pictures=Pictures.of_folder(place),
             rows=found.rows,
             class_names=names or found.columns or None,
             in_given_order=names is not None,
@@ -122,7 +188,7 @@ def read_rows(path: Path, class_names: Sequence[str] = ()) -> CsvRows:
         raise WsssError(f"{path} line {reader.line_num} cannot be read ({error})") from error
     if not cells:
         raise WsssError(f"{path} is empty; its first line should be {_WANTED}")
-    columns = _columns(path, cells[0][1])
+    columns = _columns(path, cells[0][1], [row for _, row in cells[1:]])
     problems: list[str] = []
     whole = list(_whole(path.name, columns, cells[1:], problems))
     if columns.labels is None:
@@ -149,6 +215,7 @@ def read_rows(path: Path, class_names: Sequence[str] = ()) -> CsvRows:
         )
         for (line, row), split, of_row in zip(whole, splits, names, strict=True)
     ]
+    remarks += columns.as_lists([row for _, row in whole])
     remarks += [
         f"no row of {path.name} for the list {split} has a label, so its images count as unlabelled"
         for split in unlabelled
@@ -175,13 +242,24 @@ class _Columns:
     image: int
     labels: int | None
     split: int | None
+    held_out: bool
     classes: Mapping[str, int]
 
     def split_of(self, row: Sequence[str]) -> str | None:
-        return None if self.split is None else split_name(row[self.split])
+        if self.split is None:
+            return None
+        if self.held_out:
+            return VAL if row[self.split].lower() in _YES else TRAIN
+        return split_name(row[self.split])
+
+    def as_lists(self, rows: Sequence[Sequence[str]]) -> list[str]:
+        """A remark about lists that have other names here; empty where they have none."""
+        if self.split is None or self.held_out:
+            return []
+        return list(filter(None, [renamed({row[self.split] for row in rows})]))
 
 
-def _columns(path: Path, header: Sequence[str]) -> _Columns:
+def _columns(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> _Columns:
     names = [cell.strip() for cell in header]
     lower = [name.lower() for name in names]
     image = next((lower.index(name) for name in _IMAGE_COLUMNS if name in lower), None)
@@ -189,14 +267,29 @@ def _columns(path: Path, header: Sequence[str]) -> _Columns:
         seen = "a picture's row" if is_picture(Path(names[0])) else f"{listing(names)}"
         raise WsssError(f"{path}: its first line is {seen}; it should be a header, {_WANTED}")
     labels = next((lower.index(name) for name in _LABEL_COLUMNS if name in lower), None)
-    split = lower.index(_SPLIT_COLUMN) if _SPLIT_COLUMN in lower else None
+    split = _split_column(lower, rows)
     # A column without a name is the numbering that pandas writes.
     classes = {n: at for at, n in enumerate(names) if n and at not in (image, labels, split)}
     if labels is None and not classes:
         raise WsssError(f"{path} has the columns {listing(names)}; they should be {_WANTED}")
     if len([name for name in names if name]) != len({name for name in names if name}):
         raise WsssError(f"{path} names a column twice in its header: {listing(names)}")
-    return _Columns(len(names), image, labels, split, classes)
+    held_out = split is not None and lower[split] == _HELD_OUT
+    return _Columns(len(names), image, labels, split, held_out, classes)
+
+
+def _split_column(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int | None:
+    """The column that divides the rows into lists, if there is one."""
+    if _SPLIT_COLUMN in names:
+        return names.index(_SPLIT_COLUMN)
+    for name in (*_PERHAPS_SPLIT, _HELD_OUT):
+        if name in names:
+            at = names.index(name)
+            cells = {row[at].strip() for row in rows if len(row) > at}
+            said = ({*_YES, *_NO}).__contains__ if name == _HELD_OUT else is_usual
+            if cells and all(said(cell.lower()) for cell in cells):
+                return at
+    return None
 
 
 def _whole(

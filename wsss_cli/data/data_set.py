@@ -41,7 +41,7 @@ class DataSet(Protocol):
 
     @property
     def problems(self) -> Sequence[str]:
-        """What was found wrong while its files were read; it makes every list refuse."""
+        """What was found wrong while its files were read."""
         ...
 
     def splits(self) -> list[str]:
@@ -65,8 +65,12 @@ class DataSet(Protocol):
 
         Raises:
             UsageError: There is no such list.
-            WsssError: The data set has problems.
+            WsssError: Something is wrong with the list, or with the files that have all lists.
         """
+        ...
+
+    def usable_ids(self, split: str) -> list[str]:
+        """The ids of a list that could be read, whatever else is wrong: to be looked at."""
         ...
 
     def image_path(self, image_id: str) -> Path:
@@ -114,6 +118,14 @@ class DataSet(Protocol):
 
     def training_mask_path(self, image_id: str) -> Path | None:
         """The mask to learn from with full supervision."""
+        ...
+
+    def has_mask(self, image_id: str) -> bool:
+        """Whether a true mask, or regions to draw one of, belong to an image."""
+        ...
+
+    def about_masks(self) -> list[str]:
+        """What is left out of the true masks and why; reads the regions where there are such."""
         ...
 
     def true_label_map(self, image_id: str) -> Pixels | None:

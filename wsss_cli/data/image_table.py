@@ -1,9 +1,10 @@
 """A data set as a table of images: what every layout but VOC's is read into."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.command_line import command_line
 from wsss_cli.data.data_set import data_fingerprint
 from wsss_cli.data.images import Pixels, bits_in_use, read_image
+from wsss_cli.data.list_names import TRAIN, split_name
 from wsss_cli.data.pictures import MASK_FOLDERS
 from wsss_cli.errors import UsageError, WsssError, did_you_mean, listing
 
@@ -19,6 +21,22 @@ MASKS_ADVICE = (
     "put masks as masks/ID.png into its folder, name a folder of them with --gt DIR, or do without "
     "scores"
 )
+
+
+class Truth(Protocol):
+    """True masks that are made where there are no files of them."""
+
+    def __contains__(self, image_id: object) -> bool:
+        """Whether anything is known of an image's mask."""
+        ...
+
+    def __call__(self, image_id: str) -> Pixels | None:
+        """(H, W) uint8 of an image; None where its mask is not known."""
+        ...
+
+    def remarks(self) -> list[str]:
+        """What of the sources is left out of the masks, and why."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,7 @@ class ImageTable:
         found: All photographs below the folder, labelled or not.
         masks: Folder of true masks, if there is one.
         problems: What is wrong with its files.
+        absent: Why a list has no picture, where that is no reason to refuse the others.
         remarks: How they were understood.
         masks_advice: How to come to masks where there are none.
         truth: Makes true masks where there is no folder of them.
@@ -60,9 +79,10 @@ class ImageTable:
     found: Sequence[Path]
     masks: Path | None = None
     problems: Sequence[str] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
     remarks: Sequence[str] = ()
     masks_advice: str = MASKS_ADVICE
-    truth: Callable[[str], Pixels | None] | None = None
+    truth: Truth | None = None
 
     def splits(self) -> list[str]:
         """Names of the lists."""
@@ -70,11 +90,11 @@ class ImageTable:
 
     def training_split(self) -> str:
         """Always ``train``."""
-        return "train"
+        return TRAIN
 
     def about_training(self) -> str | None:
         """Say so where nobody has divided the images."""
-        if list(self.lists) != ["train"]:
+        if list(self.lists) != [TRAIN]:
             return None
         return f"{self.root} has one list only, so all its images are trained on"
 
@@ -89,6 +109,9 @@ class ImageTable:
             UsageError: There is no such list.
             WsssError: Something is wrong with the data set's files, or the list is empty.
         """
+        split = self._list_called(split)
+        if split in self.absent:
+            raise WsssError(self.absent[split])
         if self.problems:
             more = len(self.problems) - 1
             lists = command_line("data check", self.root)
@@ -102,6 +125,13 @@ class ImageTable:
         if not self.lists[split]:
             raise WsssError(f"{self.root}: the list {split} holds no image")
         return list(self.lists[split])
+
+    def usable_ids(self, split: str) -> list[str]:
+        """The ids of a list whose pictures are there, whatever else is wrong."""
+        return list(self.lists.get(self._list_called(split), ()))
+
+    def _list_called(self, name: str) -> str:
+        return name if name in self.lists else split_name(name)
 
     def image_path(self, image_id: str) -> Path:
         """Where the photograph lies; a place where nothing is for an unknown id."""
@@ -145,6 +175,17 @@ class ImageTable:
     def training_mask_path(self, image_id: str) -> Path | None:
         """The same."""
         return self.mask_path(image_id)
+
+    def has_mask(self, image_id: str) -> bool:
+        """Whether there is a mask, or what one can be made of."""
+        path = self.mask_path(image_id)
+        if path is None:
+            return self.truth is not None and image_id in self.truth
+        return path.exists()
+
+    def about_masks(self) -> list[str]:
+        """What is left out where masks are made."""
+        return [] if self.masks is not None or self.truth is None else self.truth.remarks()
 
     def true_label_map(self, image_id: str) -> Pixels | None:
         """The mask, read or made."""

@@ -23,6 +23,8 @@ _DEEP_SUFFIXES = (".png", ".tif", ".tiff")
 _RANGELESS = {"F": "floats", "I": "integers of 32 bits or with a sign"}
 # Steps by which the channels of a grey picture may differ.
 _TINGE = 32
+# EXIF orientations that exchange width and height.
+_EXCHANGE_SIDES = (5, 6, 7, 8)
 _JPEG_END = b"\xff\xd9"
 # The last one: a chunk may declare four gigabytes, and Pillow asks for them at once.
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
@@ -103,6 +105,7 @@ class Header:
         format: As Pillow calls it, ``JPEG`` or ``PNG``.
         suffixed: Whether the file's ending is one of that format.
         turned: Whether viewers turn it by its EXIF orientation, which nothing here does.
+        turned_unseen: Whether they do, and the turned picture has the size of this one.
         deep: Whether it has 16 bits a channel.
         several: Whether it has further pages or frames, of which the first one is used.
         transparent: Whether it has an alpha channel or a transparent colour, which is not used.
@@ -111,6 +114,7 @@ class Header:
     format: str
     suffixed: bool
     turned: bool
+    turned_unseen: bool
     deep: bool
     several: bool
     transparent: bool
@@ -131,11 +135,14 @@ def read_header(path: Path) -> Header:
 
 def _header(path: Path, image: Image.Image) -> Header:
     kind, deep = str(image.format), is_deep(image)  # before EXIF, for which a PNG is decoded
-    tagged = image.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    turned = orientation not in (0, 1) and kind != "TIFF"  # which is turned while it is decoded
+    same_size = orientation not in _EXCHANGE_SIDES or image.width == image.height
     return Header(
         format=kind,
         suffixed=Image.registered_extensions().get(path.suffix.lower()) == kind,
-        turned=tagged and kind != "TIFF",  # which is turned while it is decoded
+        turned=turned,
+        turned_unseen=turned and same_size,
         deep=deep,
         several=_has_frames(image),
         transparent=_is_transparent(image),

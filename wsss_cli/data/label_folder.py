@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from wsss_cli.artifacts.picture_formats import PICTURE_SUFFIXES, is_picture
 from wsss_cli.command_line import command_line
-from wsss_cli.data.pictures import PICTURE_SUFFIXES, is_picture
 from wsss_cli.errors import UsageError, WsssError, listing
 
 # Endings that saliency maps may have, the likeliest first.

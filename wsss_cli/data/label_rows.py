@@ -1,7 +1,8 @@
 """Rows of labels, wherever they stand, put together with the photographs that they name."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,10 @@ from wsss_cli.data.class_names import (
     in_order,
     require_class_names,
 )
-from wsss_cli.data.image_table import ImageTable, LabelledImage
-from wsss_cli.data.images import Pixels
+from wsss_cli.data.image_table import ImageTable, LabelledImage, Truth
+from wsss_cli.data.list_names import TRAIN, in_usual_order, name_on_line
 from wsss_cli.data.pictures import Pictures
 from wsss_cli.errors import WsssError, did_you_mean
-
-# What others call the lists that the commands look for.
-_SPLITS = {"training": "train", "valid": "val", "validation": "val", "dev": "val"}
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,6 @@ class LabelRow:
     where: str
 
 
-def split_name(written: str) -> str:
-    """The name under which the commands look for a list."""
-    name = written.strip().lower()
-    return _SPLITS.get(name, name)
-
-
 @dataclass(frozen=True)
 class Parts:
     """What a layout was found to consist of.
@@ -55,7 +47,7 @@ class Parts:
         rows: The labels.
         class_names: In their order; None makes it the sorted names that the rows use.
         in_given_order: Whether somebody wrote the order of ``class_names`` down.
-        lists: Names of pictures by list, where the rows do not say it.
+        lists: Lines that name pictures, by list, where the rows do not say it.
         masks: Folder of true masks.
         problems: What was found wrong so far.
         remarks: How the files were understood.
@@ -74,11 +66,47 @@ class Parts:
     remarks: Sequence[str] = ()
 
 
+class Missing:
+    """Rows whose picture is not there, by list: a list without any picture is one problem."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._of_list: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, split: str, problem: str, problems: list[str]) -> None:
+        """Note that a row of a list has no picture."""
+        self._of_list[split].append(problem)
+        problems.append(problem)
+
+    def take_absent(self, problems: list[str], lists: dict[str, list[str]]) -> dict[str, str]:
+        """Take the rows of lists that have no picture at all out of the problems.
+
+        Args:
+            problems: What was found wrong so far, in its order.
+            lists: Ids by list; the absent ones are added, empty.
+
+        Returns:
+            Of each absent list the reason, which does not keep others from being used.
+        """
+        absent = {}
+        for split, of_list in self._of_list.items():
+            if lists.get(split):
+                continue
+            lists.setdefault(split, [])
+            gone = set(of_list)
+            problems[:] = [problem for problem in problems if problem not in gone]
+            count = len(of_list)
+            none_there = f"none of the {count:,} pictures of the list {split} is there"
+            no_other = f"the list {split} names no other picture"
+            absent[split] = f"{of_list[0]}; {none_there if count > 1 else no_other}"
+        return absent
+
+
 def assemble(
     parts: Parts,
     *,
     masks_advice: str = ImageTable.masks_advice,
-    truth: Callable[[str], Pixels | None] | None = None,
+    truth: Truth | None = None,
 ) -> ImageTable:
     """Look up every row's picture. What does not fit is a problem of the table, not an error.
 
@@ -108,12 +136,16 @@ def assemble(
     images: dict[str, LabelledImage] = {}
     split_of: dict[str, tuple[str | None, str]] = {}
     lists: dict[str, list[str]] = {}
+    missing = Missing()
     again = 0
     for row in parts.rows:
         try:
             image_id = parts.pictures.look_up(row.picture)
         except WsssError as error:
-            problems.append(f"{row.where}: {error}")
+            if parts.lists is None:
+                missing.add(row.split or TRAIN, f"{row.where}: {error}", problems)
+            else:
+                problems.append(f"{row.where}: {error}")
             continue
         unknown = sorted((row.classes or frozenset()) - set(names))
         if unknown:
@@ -135,21 +167,26 @@ def assemble(
         else:
             split_of[image_id] = (row.split, row.where)
             if parts.lists is None:
-                lists.setdefault(row.split or "train", []).append(image_id)
+                lists.setdefault(row.split or TRAIN, []).append(image_id)
         images[image_id] = LabelledImage(parts.pictures.paths[image_id], classes)
     if again:
         remarks.append(f"{again} rows name a picture again; its labels are those of all its rows")
     for split, listed in (parts.lists or {}).items():
-        lists[split] = _looked_up(split, listed, parts.pictures, problems)
+        lists[split] = _looked_up(split, listed, parts.pictures, problems, missing)
         for image_id in lists[split]:
             bare = LabelledImage(parts.pictures.paths[image_id], None)
             images.setdefault(image_id, bare)
+    unlisted = len(parts.pictures.paths) - len({i for ids in lists.values() for i in ids})
+    if unlisted and any(lists.values()):
+        remarks.append(f"{unlisted:,} pictures are in no list, so nothing uses them")
+    absent = missing.take_absent(problems, lists)
+    lists = {split: lists[split] for split in in_usual_order(lists)}
     problems += [
         f"{parts.source}: {split!r} is not the name of a list, such as train or val"
         for split in lists
         if not re.fullmatch(r"\w[\w.\-]*", split)
     ]
-    if not any(lists.values()) and not problems:
+    if not any(lists.values()) and not problems and not absent:
         problems.append(f"{parts.source} labels no picture")
     return ImageTable(
         root=parts.root,
@@ -160,22 +197,29 @@ def assemble(
         found=list(parts.pictures.paths.values()),
         masks=parts.masks,
         problems=problems,
-        remarks=remarks,
+        absent=absent,
+        remarks=[*remarks, *parts.pictures.remarks()],
         masks_advice=masks_advice,
         truth=truth,
     )
 
 
 def _looked_up(
-    split: str, listed: Sequence[str], pictures: Pictures, problems: list[str]
+    split: str,
+    lines: Sequence[str],
+    pictures: Pictures,
+    problems: list[str],
+    missing: Missing,
 ) -> list[str]:
-    """Ids of a list's pictures, each once."""
+    """Ids of a list's pictures, each once; what is wrong goes to the problems."""
     ids: dict[str, None] = {}
-    for name in listed:
+    for line in lines:
+        name = name_on_line(line, pictures.names.knows)
         try:
             image_id = pictures.look_up(name)
         except WsssError as error:
-            problems.append(f"the list {split}: {error}")
+            if not line.startswith("#"):
+                missing.add(split, f"the list {split}: {error}", problems)
             continue
         if image_id in ids:
             problems.append(f"the list {split} names {name} twice")

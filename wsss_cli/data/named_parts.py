@@ -20,8 +20,9 @@ from typing import Any
 from wsss_cli.data import coco, csv_labels
 from wsss_cli.data.class_names import read_class_names, read_lines, require_class_names
 from wsss_cli.data.image_table import ImageTable
-from wsss_cli.data.label_rows import LabelRow, Parts, assemble, split_name
-from wsss_cli.data.pictures import Pictures, find_pictures
+from wsss_cli.data.label_rows import LabelRow, Parts, assemble
+from wsss_cli.data.list_names import renamed, split_name
+from wsss_cli.data.pictures import Pictures
 from wsss_cli.data.voc import object_names
 from wsss_cli.errors import WsssError, did_you_mean, listing, near_path
 
@@ -52,19 +53,21 @@ def read(path: Path) -> ImageTable:
     class_names = _class_names(path, content.get("classes"))
     found = _rows(labels, class_names or ())
     splits = content.get("splits")
+    lists = None if splits is None else _lists(path, splits)
+    as_lists = None if splits is None else renamed(set(splits))
     return assemble(
         Parts(
             root=path,
             layout=LAYOUT,
             source=labels,
-            pictures=Pictures(images, find_pictures(images)),
+            pictures=Pictures.of_folder(images),
             rows=found.rows,
             class_names=class_names or found.columns or None,
             in_given_order=class_names is not None or labels.suffix.lower() == ".json",
-            lists=None if splits is None else _lists(path, splits),
+            lists=lists,
             masks=_part(path, content, "masks"),
             problems=found.problems,
-            remarks=found.remarks,
+            remarks=[*found.remarks, *filter(None, [as_lists])],
         )
     )
 
@@ -118,6 +121,7 @@ def _rows(labels: Path, class_names: Sequence[str]) -> csv_labels.CsvRows:
         ]
         return csv_labels.CsvRows(rows, [], [], [])
     if labels.suffix.lower() == ".json":
-        of_images, names, remarks = coco.read_rows(labels)
-        return csv_labels.CsvRows(of_images, names, [], remarks)
+        of_images, annotations = coco.read_rows(labels)
+        remarks = annotations.about_images(labels.name)
+        return csv_labels.CsvRows(of_images, annotations.class_names, annotations.problems, remarks)
     return csv_labels.read_rows(labels, class_names)

@@ -8,24 +8,34 @@ else is no letter, digit, ``.``, ``-`` or ``_``.
 import os
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
 from wsss_cli.artifacts.file_names import LONGEST
+from wsss_cli.artifacts.picture_formats import is_picture
 from wsss_cli.artifacts.stage_directory import MANIFEST
+from wsss_cli.data.name_index import NameIndex
 from wsss_cli.errors import WsssError, listing
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MASK_FOLDERS = ("SegmentationClass", "masks")
 # Folders of grey or label maps, which are no photographs even where they are PNG.
 _NO_PICTURES = frozenset({*MASK_FOLDERS, "SegmentationClassAug", "saliency", "saliency_maps"})
+PICTURES_UNREAD = frozenset({
+    ".heic", ".heif", ".avif", ".gif", ".jp2", ".jxl", ".tga", ".psd", ".svg", ".ppm", ".pgm",
+    ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".dcm", ".nii", ".npy",
+})  # fmt: skip
+"""Endings of pictures that are not read."""
 
-
-def is_picture(path: Path) -> bool:
-    """Whether the name is that of a photograph."""
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+# Texts, tables, archives and programs: what lies beside pictures and is not one.
+_NO_PICTURE_SUFFIXES = frozenset({
+    "", ".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".toml", ".yaml", ".yml", ".md", ".rst",
+    ".html", ".htm", ".pdf", ".doc", ".docx", ".xlsx", ".log", ".ini", ".cfg", ".db", ".lnk",
+    ".url", ".py", ".ipynb", ".sh", ".bat", ".zip", ".gz", ".tar", ".tgz", ".7z", ".rar", ".pt",
+    ".pth", ".onnx", ".lock", ".sha256", ".md5", ".license",
+})  # fmt: skip
 
 
 def picture_id(relative: PurePosixPath) -> str:
@@ -35,12 +45,29 @@ def picture_id(relative: PurePosixPath) -> str:
     return plain if re.match(r"\w", plain) else f"_{plain}"
 
 
-def find_pictures(folder: Path) -> list[Path]:
-    """All photographs below a folder, sorted; not masks, not hidden files, nothing that we made.
+@dataclass(frozen=True)
+class FolderSurvey:
+    """What lies below a folder.
+
+    Attributes:
+        pictures: The photographs, sorted.
+        unread: Files by ending that may be pictures or maps and are not read, by their folder.
+        empty: Folders that hold nothing.
+    """
+
+    pictures: Sequence[Path]
+    unread: Mapping[Path, Counter[str]]
+    empty: Sequence[Path]
+
+
+def survey(folder: Path) -> FolderSurvey:
+    """Find the photographs below a folder; not masks, not hidden files, nothing that we made.
 
     Links are followed: whoever has the folder made them, to use pictures that lie elsewhere.
     """
-    found: list[Path] = []
+    pictures: list[Path] = []
+    unread: dict[Path, Counter[str]] = {}
+    empty: list[Path] = []
     seen: set[tuple[int, int]] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         here = Path(place)
@@ -52,9 +79,38 @@ def find_pictures(folder: Path) -> list[Path]:
             folders.clear()  # a run
             continue
         seen.add((status.st_dev, status.st_ino))  # a link to a folder above would go round for ever
+        if not folders and not files:
+            empty.append(here)
         folders[:] = [f for f in folders if f not in _NO_PICTURES and not f.startswith(".")]
-        found += [here / name for name in files if is_picture(Path(name))]
-    return sorted(found)
+        pictures += [here / name for name in files if is_picture(Path(name))]
+        endings = Counter(filter(None, map(unread_ending, files)))
+        if endings:
+            unread[here] = endings
+    return FolderSurvey(sorted(pictures), unread, sorted(empty))
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """All photographs below a folder, sorted."""
+    return list(survey(folder).pictures)
+
+
+def unread_ending(name: str) -> str | None:
+    """The ending of a file that could be meant as a picture and is not read as one; else None."""
+    ending = PurePosixPath(name).suffix.lower()
+    ordinary = name.startswith(".") or ending in _NO_PICTURE_SUFFIXES or is_picture(Path(name))
+    return None if ordinary else ending
+
+
+def about_unread(unread: Mapping[Path, Counter[str]]) -> list[str]:
+    """A remark that counts the files which are not read, by ending; empty without such files."""
+    endings = sum(unread.values(), Counter[str]())
+    if not endings:
+        return []
+    counted = ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common())
+    return [
+        f"files beside the pictures are not read because of their ending: {counted}; convert "
+        "pictures among them to JPEG or PNG"
+    ]
 
 
 def holds_pictures(folder: Path) -> bool:
@@ -73,20 +129,30 @@ class Pictures:
     Attributes:
         folder: Where they lie.
         paths: Of all of them, by id.
+        unread: Files beside them that are not read, as :class:`FolderSurvey` has them.
     """
 
-    def __init__(self, folder: Path, found: Iterable[Path], *, by_name: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        found: Iterable[Path],
+        *,
+        by_name: bool = False,
+        unread: Mapping[Path, Counter[str]] | None = None,
+    ) -> None:
         """Give every picture its id.
 
         Args:
             folder: Where they lie.
             found: All of them.
             by_name: Leave the folders out of the ids.
+            unread: Files beside them that are not read.
 
         Raises:
             WsssError: Two pictures have one id, or an id is too long for a file name.
         """
         self.folder = folder
+        self.unread = unread or {}
         by_id: dict[str, list[Path]] = defaultdict(list)
         for path in found:
             below = self.relative(path)
@@ -102,54 +168,35 @@ class Pictures:
                 raise WsssError(f"{paths[0]}: its name is too long for an id; shorten it")
         self.paths: dict[str, Path] = {image_id: paths[0] for image_id, paths in by_id.items()}
 
+    @classmethod
+    def of_folder(cls, folder: Path) -> "Pictures":
+        """The photographs below a folder.
+
+        Raises:
+            WsssError: Two pictures have one id, or an id is too long for a file name.
+        """
+        there = survey(folder)
+        return cls(folder, there.pictures, unread=there.unread)
+
+    def remarks(self) -> list[str]:
+        """What is not read beside them, and which names looked up so far are not quite theirs."""
+        return [*about_unread(self.unread), *self.names.remarks()]
+
     def relative(self, path: Path) -> PurePosixPath:
         """A picture's path below the folder."""
         return PurePosixPath(path.relative_to(self.folder).as_posix())
 
-    @cached_property
-    def _called(self) -> Sequence[dict[str, list[str]]]:
-        """Ids by path, by path without ending, by name, by name without ending."""
-        called: tuple[dict[str, list[str]], ...] = tuple(defaultdict(list) for _ in range(4))
-        for image_id, path in self.paths.items():
-            below = self.relative(path)
-            bare = below.with_suffix("")
-            names = (_plain(below), str(bare), _plain(PurePosixPath(below.name)), bare.name)
-            for kind, name in zip(called, names, strict=True):
-                kind[unicodedata.normalize("NFC", name)].append(image_id)
-        return called
-
     def look_up(self, name: str) -> str:
-        """The id of the picture that a list calls so.
-
-        Args:
-            name: A path below the folder, or a file name in any of its folders, with or without
-                ending.
+        """The id of the picture that a list calls so, as :meth:`NameIndex.look_up` finds it.
 
         Raises:
-            WsssError: The name leaves the folder, or no picture or several have it; the message is
-                to be preceded by where the name stands.
+            WsssError: No picture or several have the name, or it leads out of the folder.
         """
-        exact = self._called[0].get(name, [])
-        if len(exact) == 1:  # most lists write it so, and hundred thousands of paths take long
-            return exact[0]
-        path = PureWindowsPath(name)  # which knows both kinds of slashes
-        if path.drive or path.root or ".." in path.parts:
-            raise WsssError(f"{name!r} leads out of {self.folder}; give a path below it")
-        plain = unicodedata.normalize("NFC", _plain(PurePosixPath(path.as_posix())))
-        plain = plain.removeprefix("images/") if self.folder.name == "images" else plain
-        for kind in self._called:
-            ids = kind.get(plain, [])
-            if len(ids) == 1:
-                return ids[0]
-            if ids:
-                places = listing([str(self.relative(self.paths[found])) for found in ids])
-                raise WsssError(f"{name!r} may be {places}; give its path below {self.folder}")
-        if len(plain.encode(errors="replace")) <= LONGEST and (self.folder / plain).is_file():
-            kinds = ", ".join(sorted(suffix[1:] for suffix in PICTURE_SUFFIXES))
-            raise WsssError(f"{name!r} is none of {kinds}; convert it to one of these")
-        raise WsssError(f"{name!r} is no picture below {self.folder}; add it, or leave it out")
+        return self.names.look_up(name)
 
-
-def _plain(path: PurePosixPath) -> str:
-    """A path whose ending is in small letters: lists and cameras do not agree about these."""
-    return str(path.with_suffix(path.suffix.lower()) if is_picture(Path(path.name)) else path)
+    @cached_property
+    def names(self) -> NameIndex:
+        """The pictures by the names that somebody may give them."""
+        return NameIndex(
+            self.folder, {image_id: self.relative(path) for image_id, path in self.paths.items()}
+        )

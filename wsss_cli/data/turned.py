@@ -5,11 +5,17 @@ here as Pillow decodes them: as they are stored, but for TIFF, which it turns. O
 draw masks and saliency some turn pictures and some do not; what lies on its side is refused.
 """
 
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from wsss_cli.data.images import Pixels, read_saliency
+from wsss_cli.data.data_set import DataSet
+from wsss_cli.data.images import Pixels, read_header, read_saliency
 from wsss_cli.data.resizing import resize_grey
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import WsssError, listing
+
+# Endings of pictures that cameras tag; of PNG the tag may stand behind the pixels.
+_TAGGED = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
 
 
 def if_turned(found: tuple[int, ...], size: tuple[int, ...]) -> str:
@@ -19,6 +25,36 @@ def if_turned(found: tuple[int, ...], size: tuple[int, ...]) -> str:
     return (
         ": its sides are exchanged, so it was probably made by a tool that turns pictures by their "
         "EXIF orientation, which is not done here; store the picture's pixels as they are seen"
+    )
+
+
+def turned_masks(data_set: DataSet, image_ids: Iterable[str]) -> str | None:
+    """Warn of masks that may have been drawn on pictures as viewers turn them.
+
+    Of a square picture, and of one on its head, the size of a mask cannot tell.
+
+    Returns:
+        A sentence, None where there are no such pictures. Pictures that cannot be read are left to
+        whoever reads them.
+    """
+    unsure = []
+    for image_id in image_ids:
+        path = data_set.image_path(image_id)
+        if path.suffix.lower() in _TAGGED and data_set.has_mask(image_id):
+            with suppress(WsssError):
+                if read_header(path).turned_unseen:
+                    unsure.append(image_id)
+    return about_turned_masks(unsure)
+
+
+def about_turned_masks(image_ids: Sequence[str]) -> str | None:
+    """Say of which pictures the masks may lie on their side; None without such pictures."""
+    if not image_ids:
+        return None
+    return (
+        f"{len(image_ids)} pictures are turned by viewers (EXIF) and have masks or regions, whose "
+        "size cannot tell whether they were drawn on the turned picture: compare one with its "
+        f"picture, and store the pixels as they are seen: {listing(image_ids)}"
     )
 
 

@@ -6,27 +6,34 @@ VOC2012/
   SegmentationClassAug/ID.png  masks of VOC and SBD, for full supervision where there
   classes.txt                  class names, one a line, where they are not VOC's twenty
 
+Lists name pictures by id, by file name, or as DeepLab's and psa's do by path and mask. They may lie
+in ImageSets/Main or ImageSets instead; without any, all pictures with an annotation are train.
 A tree without the list train_aug that has SBD's lists beside it gets the list they make.
 """
 
 import re
+import unicodedata
 import xml.parsers.expat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 
 from wsss_cli.artifacts.file_names import names_a_file
 from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.artifacts.picture_formats import is_picture
 from wsss_cli.artifacts.plain_file import NOT_PLAIN, is_plain
-from wsss_cli.data.class_names import CLASSES_FILE, read_class_names, read_lines
+from wsss_cli.data.class_names import CLASSES_FILE, read_class_names
 from wsss_cli.data.data_set import data_fingerprint
 from wsss_cli.data.images import Pixels, bits_in_use, read_image
-from wsss_cli.data.pictures import PICTURE_SUFFIXES, is_picture
+from wsss_cli.data.list_names import TRAIN, VAL, renamed, split_name
+from wsss_cli.data.name_index import NameIndex
+from wsss_cli.data.pictures import about_unread, find_pictures, survey
 from wsss_cli.data.sbd import TRAIN_AUG_IMAGES, find_sbd, train_aug
+from wsss_cli.data.voc_lists import LIST_FOLDERS, TRAIN_AUG, ListedIds, list_files, read_list
 from wsss_cli.errors import UsageError, WsssError, did_you_mean, listing
 
 VOC_CLASSES = (
@@ -35,8 +42,8 @@ VOC_CLASSES = (
     "tvmonitor",
 )  # fmt: skip
 
-_TRAIN_AUG = "train_aug"
-_SAFE_ID = re.compile(r"[\w][\w.\-]*")
+# What may be the name of a list.
+_SAFE_LIST = re.compile(r"[\w][\w.\-]*")
 
 
 @dataclass(frozen=True)
@@ -45,11 +52,12 @@ class VocTree:
 
     Attributes:
         root: The folder that holds ``JPEGImages``.
+        place: A remark about where it was found, if there is one.
     """
 
     root: Path
+    place: str | None = None
     layout = "PASCAL VOC"
-    problems = ()
     masks_advice = "give them with --gt DIR"
 
     @classmethod
@@ -57,7 +65,10 @@ class VocTree:
         """The tree itself, or the one in it as ``VOCdevkit`` or its parent holds it; else None."""
         for candidate in (path, path / "VOC2012", path / "VOCdevkit" / "VOC2012"):
             if (candidate / "JPEGImages").is_dir():
-                return cls(candidate.resolve())
+                others = candidate.parent.glob("VOC20??/JPEGImages") if candidate != path else ()
+                years = sorted({other.parent.name for other in others} - {candidate.name})
+                unused = f"{listing(years)} beside {candidate.name} is not used" if years else None
+                return cls(candidate.resolve(), unused)
         return None
 
     @cached_property
@@ -68,32 +79,58 @@ class VocTree:
 
     @property
     def remarks(self) -> list[str]:
-        """Where ``train_aug`` comes from, unless it is a list of the tree."""
+        """Where the lists come from, where they are not those of the tree, and what is not read."""
+        remarks = [self.place, self._about_train_aug(), self._about_lists()]
+        images = survey(self._images)
+        return [
+            *filter(None, remarks),
+            *about_unread(images.unread),
+            *(self._names.remarks() if self.splits() else ()),
+        ]
+
+    def _about_train_aug(self) -> str | None:
         sbd = self._sbd
         if sbd is None:
-            return []
-        found = len(self.image_ids(_TRAIN_AUG))
+            return None
+        found = len(self.usable_ids(TRAIN_AUG))
         usual = "" if found == TRAIN_AUG_IMAGES else f"; the usual list has {TRAIN_AUG_IMAGES:,}"
-        return [
+        return (
             f"train_aug is made of the lists in {sbd} and VOC's train, less VOC's val: {found:,} "
             f"images{usual}"
-        ]
+        )
+
+    def _about_lists(self) -> str | None:
+        paths = self._lists
+        if not paths:
+            which = "with an annotation " if self._annotated else ""
+            return (
+                f"{self.root} has no list in {LIST_FOLDERS[0]}, so all "
+                f"{len(self._unlisted):,} pictures {which}are train"
+            )
+        return renamed({path.stem for path in paths.values()})
+
+    @property
+    def problems(self) -> list[str]:
+        """Entries of lists that name no picture, and lists that are empty."""
+        return [problem for split in self.splits() for problem in self._read(split).problems]
 
     def splits(self) -> list[str]:
         """Names of the lists."""
-        there = sorted(found.stem for found in self._list_path("train").parent.glob("*.txt"))
-        return there if self._sbd is None else [_TRAIN_AUG, *there]
+        there = list(self._lists) or [TRAIN]
+        return there if self._sbd is None else [TRAIN_AUG, *there]
 
     def training_split(self) -> str:
         """``train_aug`` where its list exists or SBD's lists do, else ``train``."""
-        made = self._list_path(_TRAIN_AUG).exists() or self._sbd is not None
-        return _TRAIN_AUG if made else "train"
+        made = TRAIN_AUG in self._lists or self._sbd is not None
+        return TRAIN_AUG if made else TRAIN
 
     def about_training(self) -> str | None:
         """Say so where the larger list is not there, or how it was made."""
-        if self.training_split() == "train":
+        if not self._lists:
+            return self._about_lists()
+        if self.training_split() == TRAIN:
             return "the tree has no train_aug list, so the train list is used"
-        return next(iter(self.remarks), None)
+        return self._about_train_aug()
 
     def image_ids(self, split: str, *, option: str = "--split") -> list[str]:
         """The ids of a split, in the order of its list.
@@ -106,34 +143,97 @@ class VocTree:
             UsageError: There is no such list.
             WsssError: The list is empty or holds something that is no id.
         """
-        path = self._list_path(split, option)
-        sbd = self._sbd
-        if split == _TRAIN_AUG and sbd is not None:
-            lists = (sbd / "train.txt", sbd / "val.txt", *map(self._list_path, ("train", "val")))
-            return train_aug(*(set(_read_list(one)) for one in lists))
-        if not path.is_file():
-            raise UsageError(
-                f"{path} does not exist; lists found beside it: "
-                f"{listing(self.splits()) or 'none'} (choose with {option})"
-                f"{did_you_mean(split, self.splits())}"
-            )
-        return _read_list(path)
+        listed = self._read(split, option)
+        if listed.problems:
+            more = len(listed.problems) - 1
+            rest = f" (and {more} more: `wsss data check {self.root}` lists them)" if more else ""
+            raise WsssError(f"{listed.problems[0]}{rest}")
+        return listed.image_ids
+
+    def usable_ids(self, split: str) -> list[str]:
+        """The ids of a list that name pictures, whatever else is wrong."""
+        try:
+            return self._read(split).image_ids
+        except WsssError:
+            return []
+
+    def _read(self, split: str, option: str = "--split") -> ListedIds:
+        """What a list says.
+
+        Raises:
+            UsageError: There is no such list.
+        """
+        if not _SAFE_LIST.fullmatch(split) or not names_a_file(split):
+            raise UsageError(f"{option} {split!r} is not the name of a list, such as train or val")
+        sbd, paths = self._sbd, self._lists
+        if split == TRAIN_AUG and sbd is not None:
+            sources = (sbd / "train.txt", sbd / "val.txt", paths[TRAIN], paths[VAL])
+            lists = [read_list(path, self._names, self._images) for path in sources]
+            ids = train_aug(*(set(listed.image_ids) for listed in lists))
+            return ListedIds(ids, [problem for listed in lists for problem in listed.problems])
+        path = paths.get(split) or paths.get(split_name(split))
+        if path is not None:
+            return read_list(path, self._names, self._images)
+        if not paths and split_name(split) == TRAIN:
+            return ListedIds(self._unlisted, [] if self._unlisted else [self._no_picture()])
+        raise UsageError(
+            f"{self.root / LIST_FOLDERS[0] / split}.txt does not exist; lists found beside it: "
+            f"{listing(list(paths)) or 'none'} (choose with {option})"
+            f"{did_you_mean(split, self.splits())}"
+        )
+
+    @property
+    def _lists(self) -> dict[str, Path]:
+        return list_files(self.root)
+
+    @cached_property
+    def _unlisted(self) -> list[str]:
+        """Ids of all pictures with an annotation; of all where none has one."""
+        every = sorted(self._paths)
+        return self._annotated or every
+
+    def _no_picture(self) -> str:
+        further_down = len(find_pictures(self._images))
+        hint = f" itself, but {further_down:,} lie in its folders; move them up" * bool(
+            further_down
+        )
+        return f"{self._images} holds no picture{hint}"
+
+    @property
+    def _annotated(self) -> list[str]:
+        there = {path.stem for path in (self.root / "Annotations").glob("*.[xX][mM][lL]")}
+        return [image_id for image_id in sorted(self._paths) if image_id in there]
+
+    @property
+    def _images(self) -> Path:
+        return self.root / "JPEGImages"
+
+    @cached_property
+    def _paths(self) -> dict[str, Path]:
+        """The photographs by id: a JPEG where pictures share one."""
+        paths: dict[str, Path] = {}
+        for path in sorted(self.pictures(), key=lambda path: path.suffix != ".jpg"):
+            paths.setdefault(unicodedata.normalize("NFC", path.stem), path)
+        return paths
+
+    @cached_property
+    def _names(self) -> NameIndex:
+        """The photographs by the names that lists may give them."""
+        below = {image_id: PurePosixPath(path.name) for image_id, path in self._paths.items()}
+        return NameIndex(self._images, below)
 
     @cached_property
     def _sbd(self) -> Path | None:
         """The folder of SBD's lists, where they are needed to make ``train_aug``."""
-        needed = map(self._list_path, ("train", "val"))
-        if self._list_path(_TRAIN_AUG).exists() or not all(path.is_file() for path in needed):
+        lists = self._lists
+        if TRAIN_AUG in lists or not {TRAIN, VAL} <= lists.keys():
             return None
         return find_sbd(self.root)
 
     def image_path(self, image_id: str) -> Path:
         """Where the photograph lies: ``ID.jpg``, or another kind of picture where there is none."""
-        path = self.root / "JPEGImages" / f"{image_id}.jpg"
-        if path.exists() or not _SAFE_ID.fullmatch(image_id):
-            return path
-        others = (path.with_name(f"{image_id}{suffix}") for suffix in sorted(PICTURE_SUFFIXES))
-        return next((other for other in others if other.exists()), path)
+        path = self._images / f"{image_id}.jpg"
+        return path if path.exists() else self._paths.get(image_id, path)
 
     def read_image(self, image_id: str) -> Pixels:
         """The photograph; those of 16 bits a channel are scaled alike."""
@@ -146,7 +246,7 @@ class VocTree:
 
     def pictures(self) -> list[Path]:
         """All photographs, also those of no list."""
-        return sorted(path for path in (self.root / "JPEGImages").iterdir() if is_picture(path))
+        return sorted(path for path in self._images.iterdir() if is_picture(path))
 
     @property
     def masks(self) -> Path:
@@ -155,12 +255,20 @@ class VocTree:
 
     def mask_path(self, image_id: str) -> Path:
         """Where VOC's own mask lies."""
-        return self.masks / f"{image_id}.png"
+        return self._beside(self.masks, image_id, ".png")
+
+    def has_mask(self, image_id: str) -> bool:
+        """Whether VOC has a mask of its own."""
+        return self.mask_path(image_id).exists()
+
+    def about_masks(self) -> list[str]:
+        """Nothing: masks are files."""
+        return []
 
     def training_mask_path(self, image_id: str) -> Path:
         """The mask for full supervision: VOC's own, else SBD's from ``SegmentationClassAug``."""
         own = self.mask_path(image_id)
-        extra = self.root / "SegmentationClassAug" / f"{image_id}.png"
+        extra = self._beside(self.root / "SegmentationClassAug", image_id, ".png")
         return extra if extra.exists() and not own.exists() else own
 
     def true_label_map(self, image_id: str) -> Pixels | None:
@@ -183,7 +291,7 @@ class VocTree:
         labels = np.zeros((len(image_ids), len(index)), np.bool_)
         missing = []
         for row, image_id in enumerate(image_ids):
-            path = self.root / "Annotations" / f"{image_id}.xml"
+            path = self._beside(self.root / "Annotations", image_id, ".xml")
             if not path.exists():
                 missing.append(image_id)
                 continue
@@ -206,32 +314,24 @@ class VocTree:
         """As of every data set."""
         return data_fingerprint(self, image_ids, labels)
 
-    def _list_path(self, split: str, option: str = "--split") -> Path:
-        if not _SAFE_ID.fullmatch(split) or not names_a_file(split):
-            raise UsageError(f"{option} {split!r} is not the name of a list, such as train or val")
-        return self.root / "ImageSets" / "Segmentation" / f"{split}.txt"
+    def _beside(self, folder: Path, image_id: str, ending: str) -> Path:
+        """A file of an image in another folder, in which capitals may differ."""
+        path = folder / f"{image_id}{ending}"
+        if path.exists():
+            return path
+        if folder not in self._others:
+            there = folder.iterdir() if folder.is_dir() else ()
+            self._others[folder] = {_folded(other.name): other for other in there}
+        return self._others[folder].get(_folded(path.name), path)
+
+    @cached_property
+    def _others(self) -> dict[Path, dict[str, Path]]:
+        """Files of other folders by their names without capitals, as far as they were wanted."""
+        return {}
 
 
-def _read_list(path: Path) -> list[str]:
-    """The ids of a list: the first word of each line.
-
-    Raises:
-        WsssError: There is none, one twice, or something that is no id.
-    """
-    ids = [line.split()[0] for line in read_lines(path) if line.strip()]
-    if not ids:
-        raise WsssError(f"{path} lists no image")
-    odd = [i for i in ids if not _SAFE_ID.fullmatch(i) or not names_a_file(i)]
-    if odd:
-        raise WsssError(f"{path}: {odd[0]!r} is not an image id (a file name without folder)")
-    repeated = (
-        sorted({image_id for image_id in ids if ids.count(image_id) > 1})
-        if len(set(ids)) != len(ids)
-        else []
-    )
-    if repeated:
-        raise WsssError(f"{path} lists an image twice: {listing(repeated)}")
-    return ids
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def object_names(path: Path) -> list[str]:

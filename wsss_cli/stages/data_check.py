@@ -1,7 +1,7 @@
 """``wsss data check``: what a data set holds, what is wrong with it, and who will use what."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os.path import realpath
 from pathlib import Path
@@ -19,7 +19,7 @@ from wsss_cli.data.label_summary import summarise
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.mask_survey import shown_labels
-from wsss_cli.data.turned import require_size
+from wsss_cli.data.turned import about_turned_masks, require_size
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError, listing
 from wsss_cli.stages.mask_check import (
@@ -45,12 +45,14 @@ class Look:
         header: What the photograph says of itself.
         shown: Labels of its mask as :func:`~wsss_cli.data.mask_survey.shown_labels` has them; None
             without a mask that can be read.
+        unsure: Whether it has a mask, of which the size cannot tell if it is of the turned picture.
     """
 
     size: tuple[int, int] | None = None
     problem: str | None = None
     header: Header | None = None
     shown: npt.NDArray[np.bool_] | None = None
+    unsure: bool = False
 
 
 @dataclass
@@ -74,15 +76,18 @@ def run(config: DataCheckConfig, *, track: Track) -> Report:
     """
     tree = find_data_set(config.data, "DATA")
     found = Findings(problems=list(tree.problems))
-    lists = _lists(tree, found)
+    lists = {split: tree.usable_ids(split) for split in tree.splits()}
+    found.problems += _unusable_lists(tree, lists)
     every = list(dict.fromkeys(image_id for ids in lists.values() for image_id in ids))
     present = _labels(tree, lists, found)
     looks = _looks(config, tree, every, track)
     found.problems += [look.problem for look in looks.values() if look.problem]
     _look_at_masks(tree, looks, present, found)
+    if not config.quick:
+        found.warnings += tree.about_masks()
     copies = _copies(tree, [image_id for image_id in every if looks[image_id].size], track)
     used = {tree.image_path(image_id) for image_id in every}
-    strangers = [str(path) for path in tree.pictures() if path not in used] if lists else []
+    strangers = [str(path) for path in tree.pictures() if path not in used] if every else []
     _warn(found, tree, lists, present, looks, copies)
     sizes = [look.size for look in looks.values() if look.size]
     values = {
@@ -110,15 +115,16 @@ def run(config: DataCheckConfig, *, track: Track) -> Report:
     return Report("data check", None, False, values)
 
 
-def _lists(tree: DataSet, found: Findings) -> dict[str, list[str]]:
-    lists = {}
-    if not tree.problems:
-        for split in tree.splits():
-            try:
-                lists[split] = tree.image_ids(split)
-            except WsssError as error:
-                found.problems.append(str(error))
-    return lists
+def _unusable_lists(tree: DataSet, lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Why there is no list to train on, and why lists hold no image."""
+    for split in dict.fromkeys((tree.training_split(), *lists)):
+        if lists.get(split):
+            continue
+        try:
+            tree.image_ids(split)
+        except WsssError as error:
+            if not str(error).startswith(tuple(tree.problems)):
+                yield str(error)
 
 
 def _labels(
@@ -173,7 +179,8 @@ def _looks(
                 shown = _shown(tree, image_id, size)
             except WsssError as error:
                 problem = str(error)
-        return Look(size, problem, header, shown)
+        unsure = header.turned_unseen and tree.has_mask(image_id)
+        return Look(size, problem, header, shown, unsure)
 
     done = prefetch(look, image_ids, resolve_workers(config.workers))
     seen = track.steps(done, total=len(image_ids), label="looking at pictures")
@@ -258,6 +265,8 @@ def _warn(
         [image_id for image_id, header in headers.items() if header.turned],
         "pictures are turned by viewers (EXIF), but not here; turn their pixels for upright ones",
     )
+    unsure = [image_id for image_id, look in looks.items() if look.unsure]
+    found.warnings += filter(None, [about_turned_masks(unsure)])
     found.warn(
         [image_id for image_id, header in headers.items() if header.several],
         "pictures have several pages or frames, of which the first is used",
@@ -322,10 +331,10 @@ def _with_mask(tree: DataSet, image_ids: Sequence[str]) -> int:
 def _uses(tree: DataSet, lists: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """What each command will do with the data set, if not told otherwise."""
     training, predicted = tree.training_split(), SegmentConfig.split
-    there = listing(list(lists)) or "none"
+    there = listing([split for split, ids in lists.items() if ids]) or "none"
 
     def of(split: str) -> str:
-        if split in lists:
+        if lists.get(split):
             return f"the {len(lists[split]):,} images of {split}"
         return f"nothing until told --split NAME: there is no list {split}, there is {there}"
 

@@ -21,7 +21,7 @@ from wsss_cli.data.images import Pixels, read_header
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.mask_survey import shown_labels
-from wsss_cli.data.turned import require_size
+from wsss_cli.data.turned import require_size, turned_masks
 from wsss_cli.data.voc import VocTree
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError
@@ -47,7 +47,7 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
     tree = find_data_set(config.data, "DATA")
     if tree.layout == VocTree.layout and not config.binary:
         raise UsageError(f"DATA {config.data} is a PASCAL VOC tree already")
-    lists = {split: tree.image_ids(split) for split in tree.splits()}
+    lists = _lists(tree, track)
     names = {
         image_id: labels
         for split, ids in lists.items()
@@ -68,6 +68,9 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
     elif tree.masks is not None:
         _require_masks(tree, labels, config, track)
     complete = _claimed(config.out, str(tree.root), identity)
+    warnings = [*tree.about_masks(), *filter(None, [turned_masks(tree, names)])]
+    for warning in warnings:
+        track.note(warning)
     started = time.monotonic()
 
     def truth(image_id: str) -> Pixels | None:
@@ -94,9 +97,33 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
         "classes": len(tree.class_names),
         "lists": {split: len(ids) for split, ids in lists.items()},
         "masks": read_json(config.out / RECORD)["masks"],
+        "warnings": warnings,
         "seconds": round(time.monotonic() - started, 1),
     }
     return Report("data convert", config.out, complete, values)
+
+
+def _lists(tree: DataSet, track: Track) -> dict[str, list[str]]:
+    """Ids of the lists. One of which no picture is there is left out, and said so.
+
+    Raises:
+        WsssError: No list is left, or something is wrong with one.
+    """
+    lists = {}
+    reasons = []
+    for split in tree.splits():
+        if tree.problems or tree.usable_ids(split):
+            lists[split] = tree.image_ids(split)
+            continue
+        try:
+            tree.image_ids(split)
+        except WsssError as error:
+            reasons.append(error)
+    if not lists:
+        raise next(iter(reasons), WsssError(f"{tree.root} has no list of images"))
+    for reason in reasons:
+        track.note(f"left out: {reason}")
+    return lists
 
 
 def _names(

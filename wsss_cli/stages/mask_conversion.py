@@ -6,12 +6,12 @@ from typing import Any
 
 from wsss_cli.artifacts.foreign_mask import ForeignMask, read_foreign_mask
 from wsss_cli.artifacts.label_png import write_label_map
+from wsss_cli.artifacts.picture_formats import is_picture
 from wsss_cli.configs.data import DataMasksConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.label_folder import other_files, require_folder
 from wsss_cli.data.loading import prefetch
-from wsss_cli.data.pictures import is_picture
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.stages.report import Report

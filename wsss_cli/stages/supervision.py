@@ -16,7 +16,7 @@ from wsss_cli.data.images import check_images
 from wsss_cli.data.label_folder import other_files, png_ids
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.mask_survey import MaskSurvey, known_labels, shown_labels
-from wsss_cli.data.turned import require_size
+from wsss_cli.data.turned import require_size, turned_masks
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError, listing
 from wsss_cli.ops.prohibitive import label_confidence
@@ -52,6 +52,9 @@ def find_supervision(
                 f"full: {listing(missing)}"
             )
         place = tree.root
+        on_their_side = turned_masks(tree, image_ids)
+        if on_their_side is not None:
+            track.note(on_their_side)
     else:
         folder = config.proxy
         if folder is None:

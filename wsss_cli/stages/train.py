@@ -30,6 +30,7 @@ from wsss_cli.data.images import Pixels
 from wsss_cli.data.label_summary import count_negatives, summarise, unlisted
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.mined_regions import MinedRegions
+from wsss_cli.data.turned import turned_masks
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.methods import table
@@ -105,6 +106,9 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     labels = tree.labels(image_ids)
     _tell_labels(tree, split, labels, track)
     sizes = image_sizes(tree, image_ids, track.note)
+    on_their_side = turned_masks(tree, image_ids)
+    if on_their_side is not None:
+        track.note(on_their_side)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     weights = initial_weights(_origin(config, tree), config.backbone, track)

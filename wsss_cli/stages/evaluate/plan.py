@@ -23,6 +23,7 @@ from wsss_cli.data.label_folder import (
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.mask_survey import ImageLabels, known_labels
 from wsss_cli.data.saliency_maps import require_saliency
+from wsss_cli.data.turned import turned_masks
 from wsss_cli.data.voc import VOC_CLASSES
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
@@ -121,7 +122,8 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     if gt is None:
         raise UsageError("the true masks are not known; pass --gt DIR or --data DIR")
     require_folder(gt, "--gt")
-    known = [image_id for image_id in image_ids if (gt / f"{image_id}.png").is_file()]
+    masks = _masks(config, tree, gt, image_ids)
+    known = list(masks)
     if not known:
         raise WsssError(
             f"none of the {len(image_ids)} images of {source} has a mask in {gt}; check that both "
@@ -134,6 +136,10 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
             f"{without_truth} of {len(image_ids)} images have no mask in {gt}: not scored: "
             f"{listing(unknown)}{other_files(gt, unknown)}"
         )
+    if tree is not None and config.gt is None:
+        on_their_side = turned_masks(tree, known)
+        if on_their_side is not None:
+            track.note(on_their_side)
     if tree is None:
         track.note("no data set is known, so classes are named as VOC's; pass --data DIR for yours")
     names = tree.class_names if tree is not None else VOC_CLASSES
@@ -160,7 +166,7 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         image_ids=known,
         without_truth=without_truth,
         missing_predictions=missing,
-        truth=[gt / f"{image_id}.png" for image_id in known],
+        truth=list(masks.values()),
         photographs=_photographs(tree, known) if config.difficulty else [],
         baselines=_baselines(config, tree, known) if config.baselines else None,
         labels=_labels(source) if config.what == "attention" else None,
@@ -168,6 +174,16 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         tree=tree,
         image_labels=None if tree is None else known_labels(tree, known),
     )
+
+
+def _masks(
+    config: EvaluateConfig, tree: DataSet | None, gt: Path, image_ids: Sequence[str]
+) -> dict[str, Path]:
+    """The true masks that are there, by image."""
+    masks = {image_id: gt / f"{image_id}.png" for image_id in image_ids}
+    if tree is not None and config.gt is None:
+        masks = {image_id: tree.mask_path(image_id) or path for image_id, path in masks.items()}
+    return {image_id: path for image_id, path in masks.items() if path.is_file()}
 
 
 def _labels(attention: Path) -> str | None:

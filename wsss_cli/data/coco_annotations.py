@@ -1,0 +1,149 @@
+"""What an annotation file of COCO says."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wsss_cli.data.class_names import require_class_names
+from wsss_cli.data.label_rows import LabelRow
+from wsss_cli.errors import WsssError, listing
+from wsss_cli.reserved_names import names_background
+
+
+@dataclass(frozen=True)
+class CocoAnnotations:
+    """What is used of a file.
+
+    Attributes:
+        path: The file.
+        class_names: In the order of their numbers.
+        labels: Label 1..C by COCO's number, 0 of categories that are the background.
+        images: Of each image its entry, by COCO's number.
+        objects: Of each image its annotations.
+        problems: Annotations whose labels are lost.
+    """
+
+    path: Path
+    class_names: tuple[str, ...]
+    labels: Mapping[int, int]
+    images: Mapping[int, Mapping[str, Any]]
+    objects: Mapping[int, Sequence[Mapping[str, Any]]]
+    problems: Sequence[str] = field(default=())
+
+    def rows(self, split: str | None, prefix: str = "") -> dict[int, LabelRow]:
+        """A row for each image. Crowds count: they show their class as well as one object does.
+
+        Without any annotation in the whole file nobody has looked for classes.
+        """
+        labels = {
+            number: {self.labels[one["category_id"]] for one in self.objects.get(number, ())} - {0}
+            for number in self.images
+        }
+        return {
+            number: LabelRow(
+                f"{prefix}{image['file_name']}",
+                frozenset(self.class_names[label - 1] for label in labels[number])
+                if self.objects
+                else None,
+                split,
+                f"{self.path.name}, image {number}",
+            )
+            for number, image in self.images.items()
+        }
+
+    def about_images(self, what: str) -> list[str]:
+        """Say which images show no class, and why.
+
+        Args:
+            what: What to call the images: the list that they make.
+        """
+        if not self.objects:
+            return [f"{self.path.name} annotates no image, so those of {what} count as unlabelled"]
+        shown = sum(
+            any(self.labels[one["category_id"]] for one in of_image)
+            for of_image in self.objects.values()
+        )
+        bare = len(self.images) - shown
+        background = sorted(str(number) for number, label in self.labels.items() if not label)
+        said = [f"{bare:,} images of {what} have no object, so they show none of the classes"]
+        category = f"the category {', '.join(background)} of {self.path.name} is the background"
+        return (said if bare else []) + ([f"{category}, which is no class"] if background else [])
+
+
+def read_annotations(path: Path, *, regions: bool) -> CocoAnnotations:
+    """Read a file.
+
+    Args:
+        path: The file.
+        regions: Whether to keep the regions of objects, which are nearly all of it.
+
+    Raises:
+        WsssError: It is no such JSON.
+    """
+
+    def without_regions(entry: dict[str, Any]) -> dict[str, Any]:
+        entry.pop("segmentation", None)
+        return entry
+
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            content = json.load(file, object_hook=None if regions else without_regions)
+        _require_objects(path, content)
+        return _checked(path, content)
+    except (ValueError, RecursionError) as error:
+        raise WsssError(f"{path} cannot be read as JSON ({error}); restore the file") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise WsssError(
+            f"{path} is no COCO annotation file: it lacks or misuses {error}; it should have "
+            "images (id, file_name), annotations (image_id, category_id) and categories (id, name)"
+        ) from error
+
+
+def _require_objects(path: Path, content: Mapping[str, Any]) -> None:
+    """Refuse what COCO keeps beside its objects.
+
+    Raises:
+        WsssError: The annotations are panoptic ones, or captions.
+    """
+    first: Mapping[str, Any] = next(iter(content["annotations"]), {})
+    kinds = {"segments_info": "panoptic segments", "caption": "captions"}
+    for key, kind in kinds.items():
+        if key in first and "category_id" not in first:
+            raise WsssError(
+                f"{path} holds {kind}, of which no labels are read; give the file of objects, "
+                "which COCO calls instances_*.json"
+            )
+
+
+def _checked(path: Path, content: Mapping[str, Any]) -> CocoAnnotations:
+    categories = {int(one["id"]): str(one["name"]).strip() for one in content["categories"]}
+    background = {number for number, name in categories.items() if names_background(name)}
+    order = sorted(set(categories) - background)
+    names = require_class_names([categories[number] for number in order], path)
+    labels = {number: label for label, number in enumerate(order, start=1)}
+    labels |= dict.fromkeys(background, 0)
+    images = {one["id"]: one for one in content["images"]}
+    if not images or len(images) != len(content["images"]):
+        raise WsssError(f"{path} names no image, or one number twice; correct it")
+    for image in images.values():
+        if not isinstance(image["file_name"], str):
+            raise TypeError("file_name")
+    objects: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    lost: dict[str, list[str]] = defaultdict(list)
+    for one in content["annotations"]:
+        if one["category_id"] not in labels or one["image_id"] not in images:
+            lost["categories" if one["image_id"] in images else "images"].append(
+                f"annotation {one.get('id')} of image {one['image_id']} and category "
+                f"{one['category_id']}"
+            )
+            continue
+        objects[one["image_id"]].append(one)
+    problems = [
+        f"{path}: {len(which):,} annotations are of {what} that the file does not have: "
+        f"{listing(which, most=3)}; correct it"
+        for what, which in lost.items()
+    ]
+    return CocoAnnotations(path, names, labels, images, objects, problems)
