@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +14,7 @@ import typer
 from wsss_cli import ranks
 from wsss_cli.artifacts.atomic import finite
 from wsss_cli.cli.given_paths import require_given_paths
+from wsss_cli.cli.plan_text import plan_text
 from wsss_cli.cli.progress import Bars, Lines, say
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.errors import WsssError
@@ -63,10 +64,10 @@ def run_stage(
             prepared = module.prepare(config, track if options["dry_run"] else Silent())
             plan = {**prepared.describe(), **_standing(prepared, config)}
             if options["dry_run"]:
-                show(plan, lambda p: _listed(p) + "\nnothing was done", as_json=options["json"])
+                _show_plan(stage, prepared, plan, config, as_json=options["json"])
                 return
             if ranks.first():
-                say(_listed(plan))
+                say(plan_text(plan, config))
         report = module.run(config, track=track)
         values = {
             "stage": report.stage,
@@ -77,6 +78,27 @@ def run_stage(
         show(values, render, as_json=options["json"])
         if report.failure is not None:
             raise WsssError(report.failure)
+
+
+def _show_plan(
+    stage: str,
+    prepared: Any,  # noqa: ANN401 - any stage's
+    plan: Mapping[str, Any],
+    config: CommonConfig,
+    *,
+    as_json: bool,
+) -> None:
+    """Print what would be done, and what it would take."""
+    if not ranks.first():
+        return
+    from wsss_cli.stages.estimates import estimate_stage
+
+    needs = asdict(estimate_stage(stage, prepared, plan.get("found", "new")))
+    show(
+        {**plan, "estimate": needs},
+        lambda p: plan_text(p, config) + "\nnothing was done",
+        as_json=as_json,
+    )
 
 
 def _standing(plan: Any, config: CommonConfig) -> dict[str, str]:  # noqa: ANN401 - any stage's
@@ -162,11 +184,6 @@ def _sentence(error: Exception, saves_memory: str) -> tuple[str, int]:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; check the path and its permissions", 1
     return f"{type(error).__name__}: {text}; run again with --debug and report what it shows", 1
-
-
-def _listed(values: Mapping[str, Any]) -> str:
-    width = max(map(len, values))
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in values.items())
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -41,7 +41,7 @@ class Lines:
                 due = now + LINE_EVERY
                 said = True
         if said:
-            say(f"{label}: {count}/{total} {unit} in {_duration(time.monotonic() - started)}")
+            say(f"{label}: {count}/{total} {unit} in {duration(time.monotonic() - started)}")
 
     def detail(self, text: str) -> None:
         """Add a text to the next lines."""
@@ -53,7 +53,7 @@ class Lines:
 
     def _standing(self, count: int, done: int, total: int, seconds: float, unit: str) -> str:
         rate = (count - done) / seconds
-        left = _duration((total - count) / rate) if rate else "?"
+        left = duration((total - count) / rate) if rate else "?"
         parts = [f"{count}/{total} {unit}", f"{rate:.3g}/s", f"{left} left", self._detail]
         return ", ".join(part for part in parts if part)
 
@@ -104,7 +104,8 @@ class Bars:
         say(message)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time for people: ``40 s``, ``3 min 05 s``, ``7 h 30 min``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -7,6 +7,17 @@ from wsss_cli.errors import listing
 
 Values = Mapping[str, Any]
 
+_SIZES = ("bytes", "kB", "MB", "GB", "TB")
+
+
+def size_text(number: float) -> str:
+    """A number of bytes for people: ``532 bytes``, ``1.5 MB``."""
+    for unit in _SIZES[:-1]:
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} {_SIZES[-1]}"
+
 
 def train(values: Values) -> str:
     """The outcome of ``wsss train``."""

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from wsss_cli.cli.render import size_text
 from wsss_cli.errors import listing
 
 Values = Mapping[str, Any]
 
 _INDENT = " " * 11
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 # Of a list in a file's facts; --json has all.
 _LISTED = 25
 
@@ -43,7 +43,7 @@ def runs_text(found: Values) -> str:
                 run.get("method") or "-",
                 *(run.get("stages", {}).get(stage, "-") for stage in stages),
                 *("-" if score is None else f"{100 * score:.1f}" for score in scores),
-                _bytes(run["bytes"]),
+                size_text(run["bytes"]),
             ]
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -93,7 +93,7 @@ def file_text(found: Values) -> str:
     """A file: what it is, a line for each fact, who wrote it, and what to do about it."""
     facts = {name: value for name, value in found["facts"].items() if value not in (None, [], {})}
     width = max(map(len, [*facts, "written by"]))
-    lines = [f"{found['path']}: {found['what']} ({_bytes(found['bytes'])})"]
+    lines = [f"{found['path']}: {found['what']} ({size_text(found['bytes'])})"]
     lines += [
         f"  {name.replace('_', ' '):<{width}}  {_value(value, share=name.startswith('share_'))}"
         for name, value in facts.items()
@@ -127,12 +127,4 @@ def _pairs(values: Values) -> str:
 
 
 def _size(used: Values) -> str:
-    return f"{used['files']:,} files, {_bytes(used['bytes'])}"
-
-
-def _bytes(number: float) -> str:
-    for unit in _UNITS[:-1]:
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} {_UNITS[-1]}"
+    return f"{used['files']:,} files, {size_text(used['bytes'])}"

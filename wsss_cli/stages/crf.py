@@ -137,6 +137,12 @@ def _refine_images(plan: CrfPlan, track: Track) -> dict[str, Any]:
     return images_made(len(plan.image_ids), sum(ranks.counted(len(missing))), started)
 
 
+def refined_image(plan: CrfPlan, image_id: str) -> Tensor:
+    """The (H, W) uint8 label map of one image, which is not written."""
+    with _opened(plan.scores, plan.config, plan.tree) as maps:
+        return _refined(plan, maps, image_id)
+
+
 def _refined(plan: CrfPlan, maps: SoftMaps, image_id: str) -> Tensor:
     """(H, W) uint8 label map of one image, on the CPU."""
     image = torch.from_numpy(plan.tree.read_image(image_id)).to(plan.device)

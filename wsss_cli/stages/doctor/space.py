@@ -17,8 +17,14 @@ from wsss_cli.models.trunks import build_trunk
 # Images looked at for their size and labels; a data set's are much alike.
 _SAMPLE = 200
 # Of a label map's PNG, for each pixel: 3.6 KB on average for 200 proxies of VOC's 500 x 375.
-_PNG_BYTES = 0.02
-_FLOAT = 4
+LABEL_BYTES = 0.02
+# The same of saliency maps (20 of U2-Net's) and of attention drawn over photographs (12 of VOC's).
+GREY_BYTES = 0.07
+HEATMAP_BYTES = 0.9
+BYTES_PER_NUMBER = 4
+# The state that a stopped training resumes from holds weights and momentum, and there are two of
+# them while it is written: the next one is whole before the last one goes.
+RESUME_COPIES = 2
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ def estimate(tree: DataSet) -> Space:
     share = len(image_ids) / len(sample)
     attention = sum(2 * area * count for area, count in zip(pixels, maps, strict=True))
     others = _images_of(tree, SegmentConfig.split)
-    label_maps = _PNG_BYTES * sum(pixels) / len(sample) * (len(image_ids) + others)
+    label_maps = LABEL_BYTES * sum(pixels) / len(sample) * (len(image_ids) + others)
     return Space(
         images=len(image_ids),
         sampled=len(sample),
@@ -87,8 +93,7 @@ def _networks(num_classes: int) -> int:
         attention = table.load(config.method).build(trunk, num_classes, config)
         segmentation = deeplab_largefov.build(model_of(config.backbone), num_classes + 1)
     sizes = [
-        _FLOAT * sum(one.numel() for one in network.parameters())
+        BYTES_PER_NUMBER * sum(one.numel() for one in network.parameters())
         for network in (attention, segmentation)
     ]
-    # The state holds weights and momentum; the next one is whole before the last one goes.
-    return sum(sizes) + 2 * 2 * max(sizes)
+    return sum(sizes) + 2 * RESUME_COPIES * max(sizes)

@@ -69,7 +69,7 @@ def run(
         "ground_truth": str(plan.truth[0].parent),
     }
     failure = _shortfall(config, values["miou"])
-    if config.pred is not None or (config.what == "attention" and config.attention is not None):
+    if not plan.keeps_scores:
         return Report("evaluate", None, False, values, failure)
     made = read_manifest(config.run / SCORED_STAGE[config.what])["fingerprint"]
     if ranks.first():

@@ -84,6 +84,12 @@ class EvaluatePlan:
         return own and "erase" in read_manifest(self.config.run / "attend")["inputs"]
 
     @property
+    def keeps_scores(self) -> bool:
+        """Whether the scores are kept in the run: not those of foreign folders and files."""
+        foreign = self.config.attention if self.config.what == "attention" else self.config.pred
+        return foreign is None
+
+    @property
     def num_labels(self) -> int:
         """Labels including background."""
         return len(self.class_names) + 1

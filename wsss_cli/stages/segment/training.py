@@ -31,10 +31,15 @@ class Untrained(NamedTuple):
     origin: dict[str, str]
 
 
+def untrained_network(plan: SegmentPlan) -> DeepLabLargeFOV:
+    """The network of a plan with random weights, on the CPU."""
+    return deeplab_largefov.build(plan.model, plan.num_labels)
+
+
 def untrained(plan: SegmentPlan) -> Untrained:
     """The network before the first step."""
     torch.manual_seed(plan.config.seed)
-    network = deeplab_largefov.build(plan.model, plan.num_labels)
+    network = untrained_network(plan)
     origin = network.start_from(plan.weights)
     network.trunk.freeze(plan.config.frozen_blocks)
     network.to(plan.device)
