@@ -20,7 +20,7 @@ from wsss_cli.errors import WsssError, listing
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MASK_FOLDERS = ("SegmentationClass", "masks")
 # Folders of grey or label maps, which are no photographs even where they are PNG.
-_NO_PICTURES = frozenset({*MASK_FOLDERS, "SegmentationClassAug", "saliency", "saliency_maps"})
+NO_PICTURES = frozenset({*MASK_FOLDERS, "SegmentationClassAug", "saliency", "saliency_maps"})
 
 
 def is_picture(path: Path) -> bool:
@@ -52,14 +52,14 @@ def find_pictures(folder: Path) -> list[Path]:
             folders.clear()  # a run
             continue
         seen.add((status.st_dev, status.st_ino))  # a link to a folder above would go round for ever
-        folders[:] = [f for f in folders if f not in _NO_PICTURES and not f.startswith(".")]
+        folders[:] = [f for f in folders if f not in NO_PICTURES and not f.startswith(".")]
         found += [here / name for name in files if is_picture(Path(name))]
     return sorted(found)
 
 
 def holds_pictures(folder: Path) -> bool:
     """Whether a folder that may hold photographs does, in itself or below."""
-    return folder.name not in _NO_PICTURES and bool(find_pictures(folder))
+    return folder.name not in NO_PICTURES and bool(find_pictures(folder))
 
 
 def pictures_folder(folder: Path) -> Path:
