@@ -38,7 +38,7 @@ HEAVY = (
 )
 COMMANDS = (
     *("train", "attend", "saliency", "proxy", "segment", "crf", "evaluate"),
-    *("show", "report", "check", "compare", "demo", "doctor"),
+    *("predict", "show", "report", "check", "compare", "demo", "doctor"),
 )
 DATA_COMMANDS = (("data",), ("data", "check"), ("data", "convert"))
 
@@ -191,6 +191,7 @@ def test_help_names_every_option(wsss: Command, command: str) -> None:
         "report": {"runs"},
         "compare": {"file"},
         "check": {"file"},
+        "predict": {"checkpoint", "photos"},
     }.get(command, set())
     for name in set(signature(function).parameters) - arguments - {"context"}:
         assert f"--{name.replace('_', '-')}" in outcome.out

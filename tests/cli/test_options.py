@@ -17,6 +17,7 @@ from wsss_cli.cli import (
     crf,
     demo,
     evaluate,
+    predict,
     proxy,
     report,
     saliency,
@@ -28,6 +29,7 @@ from wsss_cli.configs.compare import CompareConfig
 from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
+from wsss_cli.configs.predict import PredictConfig
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.saliency import SaliencyConfig
@@ -52,7 +54,10 @@ COMMANDS = {
     "demo": (demo.demo, DemoConfig),
     "compare": (compare.compare, CompareConfig),
     "report": (report.report, ReportConfig),
+    "predict": (predict.predict, PredictConfig),
 }
+# What must be given has no default.
+REQUIRED = {("predict", name) for name in ("checkpoint", "photos", "out")}
 NAMES = [(stage, field.name) for stage, (_, config) in STAGES.items() for field in fields(config)]
 
 
@@ -74,6 +79,9 @@ def test_defaults_of_the_options_are_those_of_the_config(name: str) -> None:
     command, config = COMMANDS[name]
     parameters = inspect.signature(command).parameters
     for field in fields(config):
+        if (name, field.name) in REQUIRED:
+            assert parameters[field.name].default is inspect.Parameter.empty
+            continue
         assert field.default is not MISSING, field.name
         default = parameters[field.name].default
         assert (tuple(default) if isinstance(default, list) else default) == field.default

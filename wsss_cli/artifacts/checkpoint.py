@@ -60,14 +60,29 @@ def read_checkpoint(path: Path, kind: str) -> dict[str, Any]:
         WsssError: The file is missing, broken or something else.
     """
     content = read_tensors(path)
-    if not isinstance(content.get("format"), str) or content["format"] != FORMAT:
-        raise WsssError(f"{path} is not a checkpoint of wsss; give the file that wsss wrote")
+    _require_format(path, content)
     if not isinstance(content.get("kind"), str) or content["kind"] != kind:
         raise WsssError(
             f"{path} is a checkpoint for {str(content.get('kind'))[:40]}, but one for {kind} is "
             "needed"
         )
     return content
+
+
+def checkpoint_kind(path: Path) -> str:
+    """What kind of network a checkpoint holds, without reading its tensors.
+
+    Raises:
+        WsssError: The file is missing, broken, or no checkpoint of ours.
+    """
+    content = read_tensors(path, lazily=True)
+    _require_format(path, content)
+    return str(content.get("kind"))[:40]
+
+
+def _require_format(path: Path, content: dict[str, Any]) -> None:
+    if not isinstance(content.get("format"), str) or content["format"] != FORMAT:
+        raise WsssError(f"{path} is not a checkpoint of wsss; give the file that wsss wrote")
 
 
 def require_names(names: Any) -> None:  # noqa: ANN401 - out of a file

@@ -118,14 +118,37 @@ def write_index(
         class_names: Of classes 1..C.
         about: Further attributes of the index.
     """
-    with published_whole(directory / layout.index) as file:
+    places = {
+        image_id: shard_path(directory, number)
+        for number, image_ids in enumerate(shards)
+        for image_id in image_ids
+    }
+    write_links(directory / layout.index, layout, places, class_names, about)
+
+
+def write_links(
+    index: Path,
+    layout: Layout,
+    places: Mapping[str, Path],
+    class_names: Sequence[str],
+    about: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Write an index of files that each hold some images.
+
+    Args:
+        index: The file to write.
+        layout: Its kind.
+        places: The file that holds each image, below the index's folder, by image id.
+        class_names: Of classes 1..C.
+        about: Further attributes of the index.
+    """
+    with published_whole(index) as file:
         file.attrs["schema"] = layout.schema
         file.attrs["class_names"] = list(class_names)
         file.attrs.update(about)
-        for number, image_ids in enumerate(shards):
-            target = shard_path(directory, number).relative_to(directory).as_posix()
-            for image_id in image_ids:
-                file[image_id] = h5py.ExternalLink(target, f"/{image_id}")
+        for image_id, place in places.items():
+            target = place.relative_to(index.parent).as_posix()
+            file[image_id] = h5py.ExternalLink(target, f"/{image_id}")
 
 
 class ImageGroups:

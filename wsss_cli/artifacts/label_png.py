@@ -12,6 +12,7 @@ from PIL import Image
 from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.artifacts.picture_formats import JPEG, open_picture
 from wsss_cli.artifacts.pixel_values import equal_channels, stored_grey
+from wsss_cli.artifacts.plain_png import png_bytes
 from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
 
@@ -35,14 +36,17 @@ _PALETTE = voc_palette().tobytes()
 CONVERT_MASKS = "wsss data masks"
 
 
-def write_label_map(path: Path, label_map: npt.NDArray[np.uint8]) -> None:
-    """Write an (H, W) uint8 label map: 0 background, 1..C classes, 255 ignore; atomically."""
+def write_label_map(path: Path, label_map: npt.NDArray[np.uint8], orientation: int = 1) -> None:
+    """Write an (H, W) uint8 label map: 0 background, 1..C classes, 255 ignore; atomically.
+
+    Args:
+        path: The PNG.
+        label_map: The labels.
+        orientation: EXIF orientation of the photograph, which the label map is to share.
+    """
     image = Image.fromarray(label_map)
     image.putpalette(_PALETTE)  # turns the grey image into one of palette indices
-    buffer = io.BytesIO()
-    # Label maps are flat areas: the fastest compression level costs a few bytes, not many.
-    image.save(buffer, format="PNG", compress_level=1)
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, png_bytes(image, orientation))
 
 
 def read_label_map(path: Path, *, num_labels: int | None = None) -> npt.NDArray[np.uint8]:

@@ -56,6 +56,7 @@ class StageDirectory:
         scratch: Patterns of further files that only the unfinished artifact needs.
         extras: Patterns of further files of the stage, written on request: as much its own as
             the others, but the artifact is whole without them.
+        option: The option that names the directory, for messages.
     """
 
     path: Path
@@ -67,6 +68,7 @@ class StageDirectory:
     details: Mapping[str, Any]
     scratch: Sequence[str] = ()
     extras: Sequence[str] = ()
+    option: str = "--run"
 
     @cached_property
     def fingerprint(self) -> str:
@@ -140,7 +142,7 @@ class StageDirectory:
             if strangers:
                 raise UsageError(
                     f"{self.path} has {strangers[0]} but no {MANIFEST}, so it is not known whose "
-                    "it is; move it away or choose another --run"
+                    f"it is; move it away or choose another {self.option}"
                 ) from None
             return "new"
         if manifest["status"] == REMOVING:
@@ -166,7 +168,7 @@ class StageDirectory:
             if inside and any(place in (path, *path.parents) for path in removed):
                 raise UsageError(
                     f"--overwrite would remove {given.path}, which is to be read; choose another "
-                    "--run"
+                    f"{self.option}"
                 )
 
     def _declared(self, manifest: Mapping[str, Any]) -> list[Path]:
@@ -223,7 +225,7 @@ class StageDirectory:
         except Timeout:
             raise WsssError(
                 f"another wsss is working in {self.path}; wait until it is done, or choose "
-                "another --run"
+                f"another {self.option}"
             ) from None
         except OSError as error:
             raise unwritable(self.path, error) from error
@@ -257,7 +259,7 @@ class StageDirectory:
         if not (self.path / MANIFEST).exists():
             raise WsssError(
                 f"{self.path / MANIFEST} was written by the first process but is not there for "
-                "this one; choose a --run on a file system that all machines share"
+                f"this one; choose a {self.option} on a file system that all machines share"
             )
 
     def _begin(self, overwrite: bool) -> None:
@@ -288,7 +290,7 @@ class StageDirectory:
             if folder.is_symlink():
                 raise UsageError(
                     f"{folder} is a link, and what the stage writes and replaces must be its own; "
-                    "remove the link or choose another --run"
+                    f"remove the link or choose another {self.option}"
                 )
 
     def _remove_leftovers(self) -> None:

@@ -13,6 +13,7 @@ from wsss_cli.cli.data import data
 from wsss_cli.cli.demo import demo
 from wsss_cli.cli.doctor import doctor
 from wsss_cli.cli.evaluate import evaluate
+from wsss_cli.cli.predict import predict
 from wsss_cli.cli.proxy import proxy
 from wsss_cli.cli.report import report
 from wsss_cli.cli.saliency import saliency
@@ -54,6 +55,7 @@ def wsss(
       wsss saliency --model u2netp.onnx      saliency maps, unless there are any
       wsss proxy --saliency saliency_maps    proxy ground truth
       wsss segment                           train a segmentation network on it, predict
+      wsss predict runs/default photos --out found    new photographs, overlays, videos
       wsss crf --preset irn                  snap soft predictions to the edges of the images
       wsss evaluate                          the scores
       wsss report                            scores, curves and pictures as one page
@@ -67,7 +69,7 @@ def wsss(
 
 for _command in (
     *(train, attend, saliency, proxy, segment, crf, evaluate),
-    *(show, report, check, compare, demo, doctor),
+    *(predict, show, report, check, compare, demo, doctor),
 ):
     app.command()(_command)
 app.add_typer(data, name="data")

@@ -16,7 +16,7 @@ from wsss_cli.artifacts.atomic import finite
 from wsss_cli.cli.given_paths import require_given_paths
 from wsss_cli.cli.plan_text import plan_text
 from wsss_cli.cli.progress import Bars, Lines, say
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import WorkConfig
 from wsss_cli.errors import WsssError
 from wsss_cli.tracking import Silent, Track
 
@@ -27,7 +27,7 @@ UNREAD = 141
 
 def run_stage(
     stage: str,
-    config_type: type[CommonConfig],
+    config_type: type[WorkConfig],
     options: Mapping[str, Any],
     render: Callable[[Any], str],
     given: Set[str] = frozenset(),
@@ -84,7 +84,7 @@ def _show_plan(
     stage: str,
     prepared: Any,  # noqa: ANN401 - any stage's
     plan: Mapping[str, Any],
-    config: CommonConfig,
+    config: WorkConfig,
     *,
     as_json: bool,
 ) -> None:
@@ -101,13 +101,13 @@ def _show_plan(
     )
 
 
-def _standing(plan: Any, config: CommonConfig) -> dict[str, str]:  # noqa: ANN401 - any stage's
+def _standing(plan: Any, config: WorkConfig) -> dict[str, str]:  # noqa: ANN401 - any stage's
     """What of the result is there; refuses what the run itself would refuse."""
     directory = getattr(plan, "directory", None)
     return {} if directory is None else {"found": directory.state(overwrite=config.overwrite)}
 
 
-def config_from(config_type: type[CommonConfig], options: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def config_from(config_type: type[WorkConfig], options: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """Fill a config with the options of the same names."""
     values: dict[str, Any] = {field.name: options[field.name] for field in fields(config_type)}
     values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}

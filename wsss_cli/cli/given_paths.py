@@ -8,6 +8,8 @@ from wsss_cli.configs.common import INPUT_PATHS, option
 from wsss_cli.configs.saliency import UNSUPERVISED, where_to_get_a_network
 from wsss_cli.errors import UsageError, did_you_mean, near_path
 
+# Paths that are arguments of a command instead of options, as its help calls them.
+_ARGUMENTS = {("predict", "checkpoint"): "CHECKPOINT"}
 # Options whose values may be words instead of paths.
 _WORDS = {"weights": ("imagenet", "none"), "model": (UNSUPERVISED,)}
 _WHAT_DATA_IS = (
@@ -29,7 +31,8 @@ def require_given_paths(stage: str, options: Mapping[str, Any]) -> None:
     places = {"data", *INPUT_PATHS, *(["model"] if stage == "saliency" else [])}
     for name, value in options.items():
         if name in places and value is not None:
-            require_existing(option(name), Path(value), words=_WORDS.get(name, ()))
+            what = _ARGUMENTS.get((stage, name), option(name))
+            require_existing(what, Path(value), words=_WORDS.get(name, ()))
 
 
 def require_existing_data(data: Path | None, what: str = "--data") -> None:

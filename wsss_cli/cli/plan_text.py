@@ -5,7 +5,7 @@ from typing import Any
 
 from wsss_cli.cli.progress import duration
 from wsss_cli.cli.render import size_text
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import WorkConfig
 
 # How the result stands, in words.
 _FOUND = {
@@ -17,7 +17,7 @@ _FOUND = {
 _OF_THE_COMMAND = frozenset({"workers", "amp", "overwrite", "checkpoint_every"})
 
 
-def plan_text(plan: Mapping[str, Any], config: CommonConfig) -> str:
+def plan_text(plan: Mapping[str, Any], config: WorkConfig) -> str:
     """A line for each setting that matters here, then what is there and what it will take."""
     unused = config.idle() | _OF_THE_COMMAND | _not_asked_for(config)
     shown = {
@@ -33,7 +33,7 @@ def plan_text(plan: Mapping[str, Any], config: CommonConfig) -> str:
     return "\n".join(f"{name:<{width}}  {text}" for name, text in shown.items())
 
 
-def _not_asked_for(config: CommonConfig) -> Set[str]:
+def _not_asked_for(config: WorkConfig) -> Set[str]:
     return {name for name in config.extras if not getattr(config, name)}
 
 

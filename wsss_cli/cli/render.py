@@ -1,6 +1,7 @@
 """Reports as text for people."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wsss_cli.errors import listing
@@ -77,6 +78,43 @@ def segment(values: Values) -> str:
     packed = f", packed in {values['submission']}" if "submission" in values else ""
     made = f"{values['images']} predictions{scores}{packed}"
     return _lines(values, *lines, made, _work(values))
+
+
+# Pictures of which each gets a line of its own.
+_PICTURES_TOLD = 20
+
+
+def predict(values: Values) -> str:
+    """The outcome of ``wsss predict``: each picture's classes if they are few, and all classes."""
+    pictures, videos = values["pictures"], values["videos"]
+    made = f"{values['written']} predicted, {values['skipped']} there before, {values['seconds']} s"
+    lines = [f"{len(pictures)} pictures, {len(videos)} videos: {made}"]
+    told = [*pictures, *videos] if len(pictures) <= _PICTURES_TOLD else videos
+    lines += [f"{entry['file']}: {_classes(entry['classes'])}" for entry in told]
+    if len(pictures) > _PICTURES_TOLD:
+        lines += _class_table(pictures)
+    empty = [entry["file"] for entry in pictures if not entry["classes"]]
+    if empty and len(pictures) > 1:
+        lines.append(f"nothing found in {len(empty)} pictures: {listing(empty, most=5)}")
+    return _lines(values, *lines)
+
+
+def _classes(found: Sequence[Values]) -> str:
+    return ", ".join(f"{each['name']} {_amount(each)}" for each in found) or "nothing found"
+
+
+def _amount(found: Values) -> str:
+    """The share of the pixels, of a small one that there is some, or a probability."""
+    if "share" not in found:
+        return f"{found['probability']:.0%}"
+    return "below 0.1%" if found["share"] < 0.001 else f"{found['share']:.1%}"
+
+
+def _class_table(pictures: Sequence[Values]) -> list[str]:
+    """How many pictures have each class, the most frequent first."""
+    counts = Counter(each["name"] for picture in pictures for each in picture["classes"])
+    width = max(map(len, counts), default=0)
+    return [f"{name:<{width}}  in {count} pictures" for name, count in counts.most_common()]
 
 
 def crf(values: Values) -> str:

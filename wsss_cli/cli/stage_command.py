@@ -1,7 +1,11 @@
-"""A stage's command: its own options, then those that every stage has."""
+"""A stage's command: its own options, then those that every stage has.
+
+A command without a run, as ``wsss predict``, leaves out what belongs to runs only.
+"""
 
 import inspect
 from collections.abc import Callable
+from dataclasses import fields
 from functools import wraps
 from typing import Any
 
@@ -9,7 +13,7 @@ import typer
 
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import run_stage
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import WorkConfig
 
 Command = Callable[..., None]
 
@@ -39,7 +43,7 @@ _UNSAID = {
 
 
 def stage_command(
-    config_type: type[CommonConfig], render: Callable[[Any], str]
+    config_type: type[WorkConfig], render: Callable[[Any], str]
 ) -> Callable[[Command], Command]:
     """Make a command of a function that has a stage's own options and their help, and no body.
 
@@ -47,6 +51,7 @@ def stage_command(
         config_type: The stage's config, filled with the options of the same names.
         render: Turns the stage's report into text for people.
     """
+    names = {field.name for field in fields(config_type)}
 
     def decorate(own: Command) -> Command:
         shared = [
@@ -57,6 +62,7 @@ def stage_command(
                 annotation=annotation,
             )
             for name, annotation in _SHARED.items()
+            if name in _UNSAID or name in names
         ]
 
         @wraps(own)
@@ -70,7 +76,8 @@ def stage_command(
         )
         every = [context, *signature.parameters.values(), *shared]
         vars(command)["__signature__"] = signature.replace(parameters=every)
-        command.__annotations__ = {"context": typer.Context, **own.__annotations__, **_SHARED}
+        annotations = {parameter.name: parameter.annotation for parameter in (context, *shared)}
+        command.__annotations__ = {**own.__annotations__, **annotations}
         return command
 
     return decorate

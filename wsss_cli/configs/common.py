@@ -1,4 +1,4 @@
-"""Settings that every stage has, and how settings are checked and named."""
+"""Settings that every command has, and how settings are checked and named."""
 
 import re
 from dataclasses import dataclass, fields
@@ -38,17 +38,14 @@ INPUT_PATHS = frozenset(
 
 
 @dataclass(frozen=True)
-class CommonConfig:
-    """Settings of every stage.
+class WorkConfig:
+    """Settings of every command that computes: where, how fast, and what is replaced.
 
     Attributes:
-        run: Directory of the run; each stage writes one folder in it.
-        data: Data set, a folder or file; None takes the training's.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
         workers: Threads that decode images; None is one per core, up to eight.
-        seed: Seed of everything random.
         amp: ``auto`` computes in bfloat16 where the device does so natively, ``off`` in float32.
-        overwrite: Replace another result of this stage in the run.
+        overwrite: Replace another result.
     """
 
     saves_memory: ClassVar[str] = "lower --workers"
@@ -60,11 +57,8 @@ class CommonConfig:
     extras: ClassVar[frozenset[str]] = frozenset()
     """Fields that ask for something beside the result, which a finished one may get later."""
 
-    run: Path = Path("runs/default")
-    data: Path | None = None
     device: str = "auto"
     workers: int | None = None
-    seed: int = 0
     amp: str = "auto"
     overwrite: bool = False
 
@@ -73,7 +67,6 @@ class CommonConfig:
         for field in fields(self):
             value = getattr(self, field.name)
             check(not isinstance(value, float) or isfinite(value), field.name, "must be finite")
-        check(0 <= self.seed < 2**63, "seed", "must be between 0 and 2**63 - 1")
         choice("amp", self.amp, AMP_CHOICES)
         check(
             re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device) is not None,
@@ -86,7 +79,26 @@ class CommonConfig:
         return frozenset()
 
 
-def settings(config: CommonConfig) -> dict[str, Any]:
+@dataclass(frozen=True)
+class CommonConfig(WorkConfig):
+    """Settings of every stage: it works in a run, on a data set.
+
+    Attributes:
+        run: Directory of the run; each stage writes one folder in it.
+        data: Data set, a folder or file; None takes the training's.
+        seed: Seed of everything random.
+    """
+
+    run: Path = Path("runs/default")
+    data: Path | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(0 <= self.seed < 2**63, "seed", "must be between 0 and 2**63 - 1")
+
+
+def settings(config: WorkConfig) -> dict[str, Any]:
     """The fields that change a result, as JSON values, for the fingerprint."""
     unsaid = {name for name in config.added if getattr(config, name) is None}
     without = OPERATIONAL | INPUT_PATHS | config.idle() | unsaid
@@ -94,7 +106,7 @@ def settings(config: CommonConfig) -> dict[str, Any]:
     return {name: getattr(config, name) for name in names if name not in without}
 
 
-def record(config: CommonConfig) -> dict[str, Any]:
+def record(config: WorkConfig) -> dict[str, Any]:
     """Every field as a JSON value, for the manifest."""
     plain = {field.name: getattr(config, field.name) for field in fields(config)}
     return {name: str(v) if isinstance(v, Path) else v for name, v in plain.items()}

@@ -1,7 +1,7 @@
 """Order of training samples, and decoding off the critical path."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -44,7 +44,9 @@ def training_positions(
         yield batch
 
 
-def prefetch(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+def prefetch(
+    function: Callable[[T], R], items: Iterable[T], workers: int
+) -> Generator[R, None, None]:
     """Yield ``function(item)`` in order while threads work on the next items.
 
     Decoding and resizing release the interpreter lock, so threads suffice: nothing is forked, no

@@ -22,7 +22,7 @@ from wsss_cli.errors import WsssError, listing
 
 MASK_FOLDERS = ("SegmentationClass", "masks")
 # Folders of grey or label maps, which are no photographs even where they are PNG.
-_NO_PICTURES = frozenset({*MASK_FOLDERS, "SegmentationClassAug", "saliency", "saliency_maps"})
+NO_PICTURES = frozenset({*MASK_FOLDERS, "SegmentationClassAug", "saliency", "saliency_maps"})
 PICTURES_UNREAD = frozenset({
     ".heic", ".heif", ".avif", ".gif", ".jp2", ".jxl", ".tga", ".psd", ".svg", ".ppm", ".pgm",
     ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".dcm", ".nii", ".npy",
@@ -81,7 +81,7 @@ def survey(folder: Path) -> FolderSurvey:
         seen.add((status.st_dev, status.st_ino))  # a link to a folder above would go round for ever
         if not folders and not files:
             empty.append(here)
-        folders[:] = [f for f in folders if f not in _NO_PICTURES and not f.startswith(".")]
+        folders[:] = [f for f in folders if f not in NO_PICTURES and not f.startswith(".")]
         pictures += [here / name for name in files if is_picture(Path(name))]
         endings = Counter(filter(None, map(unread_ending, files)))
         if endings:
@@ -115,7 +115,7 @@ def about_unread(unread: Mapping[Path, Counter[str]]) -> list[str]:
 
 def holds_pictures(folder: Path) -> bool:
     """Whether a folder that may hold photographs does, in itself or below."""
-    return folder.name not in _NO_PICTURES and bool(find_pictures(folder))
+    return folder.name not in NO_PICTURES and bool(find_pictures(folder))
 
 
 def pictures_folder(folder: Path) -> Path:

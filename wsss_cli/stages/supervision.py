@@ -32,8 +32,11 @@ from wsss_cli.tracking import Track
 
 def find_supervision(
     config: SegmentConfig, tree: DataSet, track: Track
-) -> tuple[dict[str, Path], Input]:
-    """The label map of every training image, and what they are.
+) -> tuple[dict[str, Path], list[tuple[int, int]], Input]:
+    """What a network learns from.
+
+    Returns:
+        The label map of every training image, the sizes (H, W) of these images, and what they are.
 
     Raises:
         WsssError: Label maps or photographs are missing.
@@ -73,9 +76,9 @@ def find_supervision(
             track.note(
                 f"label maps of images that are not in {split} are not used: {listing(others)}"
             )
-    check_images(map(tree.image_path, image_ids))
+    sizes = check_images(map(tree.image_path, image_ids))
     identity = fingerprint([files_fingerprint(paths), tree.fingerprint(image_ids, None)])
-    return dict(zip(image_ids, paths, strict=True)), Input(place, identity)
+    return dict(zip(image_ids, paths, strict=True)), sizes, Input(place, identity)
 
 
 def find_confidence(

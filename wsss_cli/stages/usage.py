@@ -16,6 +16,7 @@ from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import option
 from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
+from wsss_cli.configs.predict import PredictConfig
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.saliency import SaliencyConfig
@@ -33,6 +34,7 @@ from wsss_cli.stages.inputs import (
     rule_saliency,
     trained_split,
 )
+from wsss_cli.stages.predict.finding import find_checkpoint, require_own_folder
 
 
 def check_usage(stage: str, config: Any) -> None:  # noqa: ANN401 - each stage's own
@@ -169,6 +171,11 @@ def _evaluate(config: EvaluateConfig) -> None:
             raise UsageError(f"{name} {why}; pass --data DIR")
 
 
+def _predict(config: PredictConfig) -> None:
+    find_checkpoint(config.checkpoint)
+    require_own_folder(config.out)  # it looks for the photographs before it imports torch, too
+
+
 _CHECKS: Mapping[str, Callable[[Any], None]] = {
     "train": _train,
     "attend": _attend,
@@ -177,4 +184,5 @@ _CHECKS: Mapping[str, Callable[[Any], None]] = {
     "segment": _segment,
     "crf": _crf,
     "evaluate": _evaluate,
+    "predict": _predict,
 }

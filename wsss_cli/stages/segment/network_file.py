@@ -20,6 +20,7 @@ from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 
 CHECKPOINT_FILE = "checkpoint.pt"
 _KIND = "segmentation"
+_MOST_PIXELS_A_SIDE = 2**31
 
 
 class SegmentationCheckpoint(NamedTuple):
@@ -31,12 +32,15 @@ class SegmentationCheckpoint(NamedTuple):
         class_names: Without background.
         scale_range: Smallest and largest random scale of its training; None where that is not
             recorded.
+        longest_side: Longer side, in pixels, that 95 of 100 pictures of its training do not exceed;
+            None where that is not recorded.
     """
 
     network: DeepLabLargeFOV
     model: str
     class_names: tuple[str, ...]
     scale_range: tuple[float, float] | None
+    longest_side: int | None
 
 
 def write_network(
@@ -46,6 +50,7 @@ def write_network(
     weights: str,
     class_names: Sequence[str],
     scale_range: tuple[float, float],
+    longest_side: int,
 ) -> None:
     """Write a trained network, with the names of its model, initial weights and classes.
 
@@ -56,6 +61,7 @@ def write_network(
         weights: Name of its initial weights.
         class_names: Without background.
         scale_range: Smallest and largest random scale of the training.
+        longest_side: Longer side that nearly all pictures of the training do not exceed.
     """
     scale_low, scale_high = scale_range
     write_checkpoint(
@@ -67,6 +73,7 @@ def write_network(
             "weights": weights,
             "scale_low": scale_low,
             "scale_high": scale_high,
+            "longest_side": longest_side,
             "network": network.state_dict(),
         },
     )
@@ -83,6 +90,7 @@ def read_network(path: Path) -> SegmentationCheckpoint:
         require_names(content["class_names"])
         names = tuple(content["class_names"])
         scale_range = recorded_scale_range(content)
+        longest_side = _recorded_side(content)
         with torch.device("meta"):
             shapes = deeplab_largefov.build(content["model"], len(names) + 1)
         require_shapes(shapes, content["network"])
@@ -91,7 +99,7 @@ def read_network(path: Path) -> SegmentationCheckpoint:
     except ODD_CONTENT as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise WsssError(f"{path} does not hold a whole segmentation network ({reason})") from error
-    return SegmentationCheckpoint(network, str(content["model"]), names, scale_range)
+    return SegmentationCheckpoint(network, str(content["model"]), names, scale_range, longest_side)
 
 
 def load_network(path: Path) -> tuple[DeepLabLargeFOV, str, tuple[str, ...]]:
@@ -120,3 +128,15 @@ def recorded_scale_range(facts: Mapping[str, Any]) -> tuple[float, float] | None
     if not (0 < low <= high and isfinite(high)):
         raise ValueError("its scale_low and scale_high are no range of positive numbers")
     return low, high
+
+
+def _recorded_side(content: Mapping[str, Any]) -> int | None:
+    """The size of the training's pictures, None where it is not recorded.
+
+    Raises:
+        ValueError: It is no number of pixels.
+    """
+    side = content.get("longest_side")
+    if side is not None and not (isinstance(side, int) and 0 < side <= _MOST_PIXELS_A_SIDE):
+        raise ValueError("its longest_side is no number of pixels")
+    return side

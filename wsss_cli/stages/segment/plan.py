@@ -47,6 +47,7 @@ class SegmentPlan:
 
     Attributes:
         supervision: Label map of every training image; empty when a checkpoint is given.
+        supervision_sizes: (H, W) of each of these images.
         confidence: (N, L) of every label in every training image, with ``--prohibitive``.
         predicted_ids: Images to predict.
         predicted_sizes: (H, W) of each.
@@ -59,6 +60,7 @@ class SegmentPlan:
     model: str
     weights: InitialWeights
     supervision: dict[str, Path]
+    supervision_sizes: list[tuple[int, int]]
     confidence: npt.NDArray[np.float32] | None
     predicted_ids: list[str]
     predicted_sizes: list[tuple[int, int]]
@@ -110,6 +112,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     predicted_labels = tree.labels(predicted_ids) if config.restrict_to_labels else None
     inputs = {"images": Input(tree.root, tree.fingerprint(predicted_ids, predicted_labels))}
     supervision: dict[str, Path] = {}
+    sizes: list[tuple[int, int]] = []
     confidence = None
     weights = InitialWeights()
     scales = default_scales(config.scale_low, config.scale_high)
@@ -122,7 +125,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     else:
         backbone = SEGMENTATION_MODELS[model].backbone
         inherited = trained.get("weights") if trained.get("backbone") == backbone else None
-        supervision, inputs["supervision"] = find_supervision(config, tree, track)
+        supervision, sizes, inputs["supervision"] = find_supervision(config, tree, track)
         check_label_maps(tree, supervision, config, track)
         if config.prohibitive:
             confidence, inputs["attention"] = find_confidence(config, tree, list(supervision))
@@ -157,6 +160,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         model,
         weights,
         supervision,
+        sizes,
         confidence,
         predicted_ids,
         predicted_sizes,

@@ -114,11 +114,24 @@ def _comparison(values: Values) -> Explanation:
     return Explanation("a comparison that was made: compare.md has its table", facts)
 
 
+def _prediction(values: Values) -> Explanation:
+    facts = {
+        "of": values["source"]["path"],
+        "size": values["size"],
+        "classes": {
+            found["name"]: found.get("share", found.get("probability"))
+            for found in values["classes"]
+        },
+    }
+    return Explanation("what wsss predict found in a picture or video", facts)
+
+
 # Keys by which a JSON object is known.
 _JSON: tuple[tuple[frozenset[str], Callable[[Values], Explanation]], ...] = (
     (frozenset({"status", "fingerprint", "stage"}), _manifest),
     (frozenset({"what", "miou", "per_class"}), _scores),
     (frozenset({"rows", "seeds", "differences"}), _comparison),
+    (frozenset({"source", "size", "classes"}), _prediction),
 )
 
 

@@ -1,0 +1,84 @@
+"""Photographs as they are seen: turned by their EXIF orientation.
+
+Everything else here takes pixels as they are stored, since masks lie on those. A network, though,
+has learnt from photographs that stand upright, so for prediction they are turned, and what is made
+of them is turned back: it lies on the stored pixels and carries the photograph's own orientation.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from wsss_cli.artifacts.picture_formats import open_picture
+from wsss_cli.errors import WsssError
+
+UPRIGHT = 1
+
+Array = npt.NDArray[Any]
+_AS_STORED = {
+    2: np.fliplr,
+    3: lambda array: np.rot90(array, 2),
+    4: np.flipud,
+    5: lambda array: np.swapaxes(array, 0, 1),
+    6: lambda array: np.rot90(array, 1),
+    7: lambda array: np.swapaxes(np.rot90(array, 2), 0, 1),
+    8: lambda array: np.rot90(array, -1),
+}
+# All but the two quarter turns undo themselves.
+_AS_SEEN = {**_AS_STORED, 6: _AS_STORED[8], 8: _AS_STORED[6]}
+
+
+@dataclass(frozen=True)
+class PictureOutline:
+    """What the header of a photograph says.
+
+    Attributes:
+        size: (H, W) of the stored pixels.
+        orientation: EXIF orientation, 1 to 8; 1 where nothing is to be turned.
+        frames: Pictures in the file, of which the first one counts.
+    """
+
+    size: tuple[int, int]
+    orientation: int
+    frames: int
+
+
+def read_outline(path: Path) -> PictureOutline:
+    """Read the header of a photograph, without decoding it.
+
+    Raises:
+        WsssError: It is missing, or no picture; the message is the reason alone.
+    """
+    try:
+        with open_picture(path) as image:
+            said = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
+            # TIFF is turned while it is decoded.
+            turned = said in _AS_STORED and image.format != "TIFF"
+            # Behind the picture of a phone's JPEG lies a preview of it, or its depth.
+            frames = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
+            return PictureOutline((image.height, image.width), said if turned else UPRIGHT, frames)
+    except UnidentifiedImageError:
+        raise WsssError("it is no JPEG, PNG, WebP, BMP or TIFF picture") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError) as error:
+        raise WsssError(f"it is no readable picture ({error})") from error
+
+
+def as_seen(array: Array, orientation: int) -> Array:
+    """Turn an array whose first two dimensions are stored rows and columns upright."""
+    return _turned(array, _AS_SEEN, orientation)
+
+
+def as_stored(array: Array, orientation: int) -> Array:
+    """Turn an upright array back, the inverse of :func:`as_seen`."""
+    return _turned(array, _AS_STORED, orientation)
+
+
+def _turned(array: Array, turns: dict[int, Callable[[Array], Array]], orientation: int) -> Array:
+    if orientation == UPRIGHT:
+        return array
+    return np.ascontiguousarray(turns[orientation](array))

@@ -1,0 +1,177 @@
+"""New photographs with an attention network: which classes they have, and where it looks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from wsss_cli.artifacts.attention_file import LABELS, LAYOUT, ImageAttention, write_shard
+from wsss_cli.artifacts.file_names import class_word
+from wsss_cli.artifacts.image_groups import Layout
+from wsss_cli.artifacts.overlay import Drawing
+from wsss_cli.artifacts.plain_png import write_grey_map
+from wsss_cli.configs.attend import PREDICTED, AttendConfig
+from wsss_cli.configs.predict import PredictConfig
+from wsss_cli.data.images import Pixels
+from wsss_cli.data.resizing import enlarge_maps, resize_image
+from wsss_cli.data.upright import as_stored
+from wsss_cli.device import autocast
+from wsss_cli.errors import UsageError
+from wsss_cli.methods.protocol import AttentionNetwork
+from wsss_cli.ops.attention import fuse_scales
+from wsss_cli.stages.attend import attention_of, labels_by_network
+from wsss_cli.stages.train import load_network
+
+# Maps of larger pictures are made at so many pixels and enlarged when they are drawn: their detail
+# is that of a grid of some 30 x 30.
+_MOST_PIXELS = 2**21
+# Options that say something of segmentation networks only, and why.
+_OF_SEGMENTATION = {
+    "crf": "refines label maps",
+    "merge": "is of the logits of label maps; attention keeps the strongest value of its views",
+    "longest_side": "is of networks that see pictures at their own size; use --size",
+}
+
+
+@dataclass(frozen=True)
+class AttentionPrediction:
+    """The classes of a picture by the network's own account, and a map for each.
+
+    Attributes:
+        maps: (K, h, w) float32 in [0, 1], at the picture's size or smaller.
+        class_ids: (K,) 1..C.
+        logits: (C,) of all classes.
+        size: (H, W) of the picture.
+    """
+
+    class_names: Sequence[str]
+    drawing: Drawing
+    maps: npt.NDArray[np.float32]
+    class_ids: list[int]
+    logits: npt.NDArray[np.float32]
+    size: tuple[int, int]
+
+    def classes(self) -> list[dict[str, Any]]:
+        """The classes found with their probability; the surest first."""
+        return [
+            {
+                "name": self.class_names[class_id - 1],
+                "id": class_id,
+                "probability": round(self._probability(class_id), 6),
+            }
+            for class_id in sorted(self.class_ids, key=lambda i: -self.logits[i - 1])
+        ]
+
+    def _probability(self, class_id: int) -> float:
+        return float(torch.from_numpy(self.logits)[class_id - 1].sigmoid())
+
+    def overlay(self, image: Pixels) -> Pixels:
+        """The picture with each class's attention in its colour, its name and probability."""
+        maps = dict(zip(self.class_ids, self.maps, strict=True))
+        texts = {class_id: f"{self._probability(class_id):.0%}" for class_id in self.class_ids}
+        return self.drawing.heat(image, maps, texts)
+
+    def write_maps(self, out: Path, name: str, orientation: int) -> dict[str, Any]:
+        """Write each map as grey ``NAME/CLASS.png``, 255 where the network looks most."""
+        paths = {}
+        for class_id, attention in zip(self.class_ids, self.maps, strict=True):
+            path = f"{name}/{class_word(self.class_names[class_id - 1], class_id)}.png"
+            (large,) = enlarge_maps(attention[None], self.size)
+            grey = np.rint(255 * large.clip(0, 1)).astype(np.uint8)
+            write_grey_map(out / path, as_stored(grey, orientation), orientation)
+            paths[self.class_names[class_id - 1]] = path
+        return {"maps": paths}
+
+    def write_numbers(self, path: Path, image_id: str, orientation: int) -> None:
+        """Write the maps with the classes' numbers and logits."""
+        maps = np.moveaxis(as_stored(np.moveaxis(self.maps, 0, -1), orientation), -1, 0)
+        size = self.size[::-1] if orientation > 4 else self.size  # 5 to 8 exchange the sides
+        class_ids = np.array(self.class_ids, np.uint8)
+        with write_shard(path) as write:
+            halves = np.ascontiguousarray(maps).astype(np.float16)
+            write(image_id, ImageAttention(halves, class_ids, size, self.logits))
+
+
+@dataclass(frozen=True)
+class AttentionPredictor:
+    """An attention network with its views."""
+
+    class_names: tuple[str, ...]
+    drawing: Drawing
+    network: AttentionNetwork
+    views: AttendConfig
+    device: torch.device
+    precision: str
+    layout: Layout = LAYOUT
+    about: Mapping[str, str] = field(default_factory=lambda: {LABELS: PREDICTED})
+
+    def __post_init__(self) -> None:
+        module: nn.Module = self.network.eval().to(self.device)
+        module.to(memory_format=torch.channels_last)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What changes a map."""
+        return {"kind": "attention", "sides": self.views.sides(), "flip": self.views.flip}
+
+    def remark(self, sizes: Sequence[tuple[int, int]]) -> None:
+        """Every picture becomes a square of the same size, so no size is remarkable."""
+        del sizes
+
+    def predict(self, image: Pixels) -> AttentionPrediction:
+        """Find the classes of an upright picture, at least the surest one, and their maps."""
+        size = image.shape[0], image.shape[1]
+        smaller = min(1.0, (_MOST_PIXELS / (size[0] * size[1])) ** 0.5)
+        map_size = tuple(max(1, round(side * smaller)) for side in size)
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            views = [
+                torch.from_numpy(resize_image(image, (side, side)))
+                .permute(2, 0, 1)[None]
+                .to(self.device)
+                for side in self.views.sides()
+            ]
+            labels, logits = labels_by_network(self.network, views[0], len(self.class_names))
+            raw = [attention_of(self.network, v, labels, flip=self.views.flip) for v in views]
+            # One class at a time: the branches of all of them at the picture's size are large.
+            maps = [
+                fuse_scales([scale.maps[i : i + 1] for scale in raw], (map_size[0], map_size[1]))
+                for i in range(len(raw[0].pairs))
+            ]
+        return AttentionPrediction(
+            self.class_names,
+            self.drawing,
+            torch.cat(maps).cpu().numpy(),
+            (raw[0].pairs[:, 1] + 1).tolist(),
+            logits[0].float().cpu().numpy(),
+            size,
+        )
+
+    def read(self, out: Path, name: str, orientation: int) -> None:
+        """Grey maps do not tell the probabilities."""
+        del out, name, orientation
+
+
+def load_attention(
+    config: PredictConfig, checkpoint: Path, device: torch.device, precision: str
+) -> AttentionPredictor:
+    """An attention network, ready to look at pictures.
+
+    Raises:
+        WsssError: The checkpoint is not whole.
+        UsageError: An option is of segmentation.
+    """
+    for name, why in _OF_SEGMENTATION.items():
+        if getattr(config, name) is not None:
+            raise UsageError(
+                f"--{name.replace('_', '-')} {why}, and {checkpoint} holds an attention network; "
+                "leave it out, or give the checkpoint of `wsss segment`"
+            )
+    network, _, class_names = load_network(checkpoint)
+    return AttentionPredictor(
+        class_names, Drawing.of(class_names), network, config.attention(), device, precision
+    )

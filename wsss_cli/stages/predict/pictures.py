@@ -1,0 +1,165 @@
+"""Prediction of pictures: which are left to do, and doing them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wsss_cli.artifacts.overlay import write_overlay
+from wsss_cli.data.images import Pixels, read_image
+from wsss_cli.data.loading import prefetch
+from wsss_cli.data.photographs import Photograph
+from wsss_cli.data.upright import as_seen
+from wsss_cli.device import resolve_workers
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.stages.predict.plan import OVERLAYS, PredictPlan, numbers_id
+from wsss_cli.stages.predict.predictor import Prediction
+from wsss_cli.stages.predict.records import (
+    Source,
+    forget,
+    is_whole,
+    read_record,
+    write_record,
+)
+
+# Of decoded pictures that wait for the network, in threads: cameras' are 36 MB or more each.
+_WAITING_BYTES = 2**29
+
+
+@dataclass(frozen=True)
+class Task:
+    """A picture that is not done.
+
+    Attributes:
+        picture: Which one.
+        changed: It is another one than when it was predicted.
+        drawn_only: Its maps are there; only the overlay is missing.
+    """
+
+    picture: Photograph
+    changed: bool = False
+    drawn_only: bool = False
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A picture that could not be predicted, and why."""
+
+    picture: Photograph
+    reason: str
+
+
+def task_of(plan: PredictPlan, picture: Photograph) -> Task | None:
+    """What is to be done for a picture; None where all is there.
+
+    Raises:
+        UsageError: What is there is of another picture, or not ours.
+    """
+    record = read_record(plan.out, picture.name)
+    if record is None:
+        for path in (f"{picture.name}.png", f"{OVERLAYS}/{picture.name}.jpg"):
+            if (plan.out / path).exists():
+                raise UsageError(
+                    f"{plan.out / path} is there and was not made by this command; move it away, "
+                    "or choose another --out"
+                )
+        return Task(picture)
+    source = Source(**record["source"])
+    if not source.is_of(picture.path):
+        if source.path != str(picture.path.absolute()) and Path(source.path).exists():
+            raise UsageError(
+                f"{picture.path} would be called {picture.name}, and {plan.out} has results of "
+                f"{source.path} under that name; choose another --out"
+            )
+        return Task(picture, changed=True)
+    if not is_whole(plan.out, record) or "video" in record:
+        return Task(picture)
+    if plan.config.probabilities and "numbers" not in record:
+        return Task(picture)
+    if plan.config.overlay and "overlay" not in record:
+        return Task(picture, drawn_only=True)
+    return None
+
+
+def predict_pictures(plan: PredictPlan, tasks: list[Task]) -> Iterator[Failure | Photograph]:
+    """Predict pictures, decoding ahead in threads and writing behind in one.
+
+    Yields:
+        Each picture when its record is written, or why it could not be predicted.
+    """
+    out = plan.out
+
+    def load(task: Task) -> tuple[Task, Pixels, Source] | Failure:
+        picture = task.picture
+        try:
+            source = Source.of(picture.path)
+            return task, as_seen(read_image(picture.path), picture.orientation), source
+        except WsssError as error:
+            return Failure(picture, _reason(error))
+        except OSError as error:
+            return Failure(picture, error.strerror or str(error))
+
+    def compute() -> Iterator[tuple[Task, Pixels, Source, Prediction] | Failure]:
+        for loaded in prefetch(load, tasks, _workers(plan, tasks)):
+            if isinstance(loaded, Failure):
+                yield loaded
+                continue
+            task, image, source = loaded
+            prediction = None
+            if task.drawn_only:
+                prediction = plan.predictor.read(out, task.picture.name, task.picture.orientation)
+            yield task, image, source, prediction or plan.predictor.predict(image)
+
+    def write(
+        predicted: tuple[Task, Pixels, Source, Prediction] | Failure,
+    ) -> Failure | Photograph:
+        if isinstance(predicted, Failure):
+            return predicted
+        task, image, source, prediction = predicted
+        try:
+            _write(plan, task, image, source, prediction)
+        except OSError as error:
+            return Failure(task.picture, error.strerror or str(error))
+        return task.picture
+
+    yield from prefetch(write, compute(), workers=1)
+
+
+def _write(
+    plan: PredictPlan, task: Task, image: Pixels, source: Source, prediction: Prediction
+) -> None:
+    """Write what is made of a picture, its record last."""
+    out, picture = plan.out, task.picture
+    before = read_record(out, picture.name) or {}
+    if not task.drawn_only:
+        # What is not made again now must not stay beside what is.
+        forget(out, picture.name)
+        before = {}
+    height, width = image.shape[:2]
+    turned = picture.orientation > 4  # 5 to 8 exchange the sides
+    facts: dict[str, Any] = {
+        "size": [width, height] if turned else [height, width],
+        "exif_orientation": picture.orientation,
+        **({key: before[key] for key in ("label_map", "numbers") if key in before}),
+    }
+    if plan.config.probabilities and not task.drawn_only:
+        image_id = numbers_id(picture.name)
+        facts["numbers"] = f"{plan.predictor.layout.content}/{image_id}.h5"
+        prediction.write_numbers(out / facts["numbers"], image_id, picture.orientation)
+    if plan.config.overlay:
+        facts["overlay"] = f"{OVERLAYS}/{picture.name}.jpg"
+        write_overlay(out / facts["overlay"], prediction.overlay(image))
+    if not task.drawn_only:
+        facts |= prediction.write_maps(out, picture.name, picture.orientation)
+    write_record(out, picture.name, source, {**facts, "classes": prediction.classes()})
+
+
+def _workers(plan: PredictPlan, tasks: list[Task]) -> int:
+    """Threads that decode: fewer where pictures are so large that those waiting fill the memory."""
+    largest = max((3 * task.picture.size[0] * task.picture.size[1] for task in tasks), default=1)
+    return min(resolve_workers(plan.config.workers), max(1, _WAITING_BYTES // (2 * largest)))
+
+
+def _reason(error: WsssError) -> str:
+    """Why a picture cannot be read, without the advice for lists of a data set."""
+    return f"it is no readable picture ({error.__cause__})" if error.__cause__ else str(error)

@@ -1,0 +1,141 @@
+"""What ``wsss predict`` checks before the first picture."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+
+from wsss_cli.artifacts.checkpoint import checkpoint_kind
+from wsss_cli.artifacts.fingerprint import file_fingerprint
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.configs.predict import PredictConfig
+from wsss_cli.data.photographs import Photographs
+from wsss_cli.data.pictures import picture_id
+from wsss_cli.device import resolve_device, resolve_precision
+from wsss_cli.errors import UsageError, WsssError, listing
+from wsss_cli.stages.predict.attention import load_attention
+from wsss_cli.stages.predict.finding import STAGE
+from wsss_cli.stages.predict.predictor import Predictor
+from wsss_cli.stages.predict.records import RECORDS
+from wsss_cli.stages.predict.segmentation import load_segmentation
+from wsss_cli.tracking import Track
+
+# Raised when the code changes its results.
+VERSION = 1
+OVERLAYS = "overlays"
+WAY_OUT = "pass --overwrite to replace it, or another --out to keep both"
+
+
+@dataclass(frozen=True)
+class PredictPlan:
+    """Everything checked before the first picture.
+
+    Attributes:
+        checkpoint: The network's file.
+        kind: ``segmentation`` or ``attention``.
+        predictor: The network, ready to look.
+        found: What the arguments name.
+    """
+
+    config: PredictConfig
+    checkpoint: Path
+    kind: str
+    predictor: Predictor
+    found: Photographs
+    device: torch.device
+    precision: str
+    directory: StageDirectory
+
+    @property
+    def out(self) -> Path:
+        """The folder of results."""
+        return self.directory.path
+
+    def describe(self) -> dict[str, Any]:
+        """What would be done, for ``--dry-run``."""
+        return {
+            "checkpoint": str(self.checkpoint),
+            "kind": self.kind,
+            "classes": ", ".join(self.predictor.class_names),
+            "pictures": len(self.found.pictures),
+            "videos": len(self.found.videos),
+            "unreadable": len(self.found.unreadable),
+            "out": str(self.out),
+            "overlay": self.config.overlay,
+            "probabilities": self.config.probabilities,
+            **{k: v for k, v in self.predictor.settings.items() if k != "kind"},
+            "device": str(self.device),
+            "precision": self.precision,
+        }
+
+
+def prepare(
+    config: PredictConfig, checkpoint: Path, found: Photographs, track: Track
+) -> PredictPlan:
+    """Load the network and check what remains to be checked.
+
+    Raises:
+        WsssError: The checkpoint or all pictures cannot be read.
+        UsageError: Options do not belong together.
+    """
+    if not found.pictures and not found.videos:
+        raise WsssError(f"nothing to predict: {found.told_unreadable}")
+    if config.probabilities:
+        _check_ids(found)
+    device = resolve_device(config.device)
+    precision = resolve_precision(config.amp, device)
+    kind = checkpoint_kind(checkpoint)
+    predictor: Predictor
+    if kind == "segmentation":
+        predictor = load_segmentation(config, checkpoint, device, precision, track)
+    elif kind == "attention":
+        predictor = load_attention(config, checkpoint, device, precision)
+    else:
+        raise WsssError(
+            f"{checkpoint} is a checkpoint for {kind}; give one of a finished `wsss segment` or "
+            "`wsss train`"
+        )
+    undrawable = predictor.drawing.undrawable
+    if undrawable and (config.overlay or found.videos):
+        track.note(
+            f"no font here has the letters of {listing(undrawable)}: overlays show the class's "
+            "number instead"
+        )
+    about_sizes = predictor.remark([picture.size for picture in found.pictures])
+    if about_sizes:
+        track.note(about_sizes)
+    numbers = predictor.layout.content
+    directory = StageDirectory(
+        path=config.out,
+        stage=STAGE,
+        stage_version=VERSION,
+        settings={**predictor.settings, "precision": precision},
+        inputs={"checkpoint": Input(checkpoint, file_fingerprint(checkpoint))},
+        owned=(),
+        extras=(f"{RECORDS}/*", f"{OVERLAYS}/*", f"{numbers}/*", predictor.layout.index),
+        details={"class_names": list(predictor.class_names), "device": str(device)},
+        option="--out",
+    )
+    return PredictPlan(config, checkpoint, kind, predictor, found, device, precision, directory)
+
+
+def numbers_id(name: str) -> str:
+    """What a picture is called in the HDF5 file: as in a data set of the same folder."""
+    return picture_id(PurePosixPath(f"{name}.png"))
+
+
+def _check_ids(found: Photographs) -> None:
+    if found.videos:
+        raise UsageError(
+            f"--probabilities is of pictures, and {found.videos[0].path} is a video; predict it "
+            "without, or into another --out"
+        )
+    ids: dict[str, Path] = {}
+    for picture in found.pictures:
+        other = ids.setdefault(numbers_id(picture.name), picture.path)
+        if other != picture.path:
+            raise UsageError(
+                f"--probabilities: {other} and {picture.path} would both be "
+                f"{numbers_id(picture.name)} in the HDF5 file; rename one of them"
+            )

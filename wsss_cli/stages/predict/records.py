@@ -1,0 +1,116 @@
+"""What is known of each picture that was predicted: ``OUT/records/NAME.json``, written last.
+
+A picture is done when its record says so and the files that it names are there. So a stop costs
+only the pictures at work, further pictures join those that are there, and a photograph that was
+changed is noticed.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from wsss_cli.artifacts.atomic import read_json, write_json
+from wsss_cli.artifacts.fingerprint import file_fingerprint
+from wsss_cli.errors import WsssError
+
+RECORDS = "records"
+# Keys of a record that name files, by path or as a mapping of paths.
+_FILES = ("label_map", "maps", "overlay", "numbers", "video")
+# Kinds of files that we write; a record can name no others.
+_SUFFIXES = frozenset({".png", ".jpg", ".h5", ".mp4"})
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which file something was made of.
+
+    Attributes:
+        path: Where it lay.
+        bytes: Its size.
+        modified: When it was last changed, in nanoseconds.
+        sha256: Of its bytes.
+    """
+
+    path: str
+    bytes: int
+    modified: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> "Source":
+        """Look at a file, all of it."""
+        status = path.stat()
+        where = str(path.absolute())
+        return cls(where, status.st_size, status.st_mtime_ns, file_fingerprint(path))
+
+    def is_of(self, path: Path) -> bool:
+        """Whether a file is the very one, unchanged; read only where its date has changed."""
+        status = path.stat()
+        if status.st_size != self.bytes:
+            return False
+        same_place = str(path.absolute()) == self.path
+        if same_place and status.st_mtime_ns == self.modified:
+            return True
+        return file_fingerprint(path) == self.sha256
+
+
+def record_path(out: Path, name: str) -> Path:
+    """Where the record of a picture lies."""
+    return out / RECORDS / f"{name}.json"
+
+
+def read_record(out: Path, name: str) -> dict[str, Any] | None:
+    """The record of a picture; None where there is none that is whole."""
+    try:
+        record = read_json(record_path(out, name))
+        Source(**record["source"])
+        _ = [record["size"], record["classes"]]
+        paths = _paths(record)
+    except (OSError, WsssError, KeyError, TypeError, AttributeError):
+        return None
+    return record if all(_is_inside(path) for path in paths) else None
+
+
+def write_record(out: Path, name: str, source: Source, facts: Mapping[str, Any]) -> None:
+    """Declare a picture done."""
+    write_json(record_path(out, name), {"source": vars(source), **facts})
+
+
+def files_of(record: Mapping[str, Any]) -> list[PurePosixPath]:
+    """The files that a record names, relative to the folder of results."""
+    return [PurePosixPath(path) for path in _paths(record)]
+
+
+def is_whole(out: Path, record: Mapping[str, Any]) -> bool:
+    """Whether all files that a record names are there."""
+    return all((out / path).is_file() for path in files_of(record))
+
+
+def forget(out: Path, name: str) -> None:
+    """Remove a record and, before it, the files that it names."""
+    record = read_record(out, name)
+    for path in files_of(record) if record else []:
+        (out / path).unlink(missing_ok=True)
+    record_path(out, name).unlink(missing_ok=True)
+
+
+def recorded_names(out: Path) -> Iterator[str]:
+    """The names of all pictures that have a record."""
+    for path in sorted((out / RECORDS).rglob("*.json")):
+        yield path.relative_to(out / RECORDS).with_suffix("").as_posix()
+
+
+def _paths(record: Mapping[str, Any]) -> list[str]:
+    paths = []
+    for key in _FILES:
+        value = record.get(key)
+        paths += list(value.values()) if isinstance(value, Mapping) else [value] if value else []
+    return paths
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path out of a file leads to a file of ours below the folder of results."""
+    plain = PurePosixPath(path)
+    inside = not plain.is_absolute() and ".." not in plain.parts and "\\" not in path
+    return inside and plain.suffix in _SUFFIXES
