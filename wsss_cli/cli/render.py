@@ -7,16 +7,39 @@ from wsss_cli.errors import listing
 
 Values = Mapping[str, Any]
 
+# Classes that are named where there are many.
+_LOWEST = 5
+
 
 def train(values: Values) -> str:
     """The outcome of ``wsss train``."""
     losses = ", ".join(f"{name} {loss:.3f}" for name, loss in values["losses"].items())
-    return _lines(
-        values,
+    alone = values.get("frequency_loss")  # not there in results of earlier versions
+    lines = [
         f"{values['images']} images{_negatives(values)}, {values['iterations']} iterations in "
         f"{values['seconds']} s",
-        f"last losses: {losses or 'none logged'}",
-    )
+        f"last losses: {losses or 'none logged'}"
+        + ("" if alone is None else f"; knowing the label frequencies alone gives {alone:.3f}"),
+    ]
+    if "classification" in values:
+        lines += _classification(values["classification"])
+    return _lines(values, *lines)
+
+
+def _classification(measured: Values) -> list[str]:
+    """The mAP that a training ended with, and the classes that it is lowest for."""
+    if measured["map"] is None:
+        return [f"no mAP: no class in the {measured['images']} images of {measured['list']}"]
+    kind = "held-out images" if measured["held_out"] else "images that it has learned from"
+    lines = [
+        f"mAP {100 * measured['map']:.1f} on {measured['images']} {kind} of {measured['list']} "
+        f"(guessing gives {100 * measured['guessing']:.1f})"
+    ]
+    known = [(value, name) for name, value in measured["per_class"].items() if value is not None]
+    if len(known) > _LOWEST:
+        lowest = ", ".join(f"{name} {100 * value:.1f}" for value, name in sorted(known)[:_LOWEST])
+        lines.append(f"lowest average precision: {lowest}")
+    return lines
 
 
 def _negatives(values: Values) -> str:
@@ -187,4 +210,5 @@ def _work(values: Values) -> str:
 
 def _lines(values: Values, *lines: str) -> str:
     head = f"{values['stage']} {values['status']}: {values['directory']}"
-    return "\n".join((head, *(f"  {line}" for line in lines)))
+    warnings = [f"warning: {sentence}" for sentence in values.get("warnings", ())]
+    return "\n".join((head, *(f"  {line}" for line in (*lines, *warnings))))
