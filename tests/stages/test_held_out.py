@@ -99,10 +99,10 @@ def test_map_is_logged_at_intervals_and_a_stopped_training_logs_the_same(
 ) -> None:
     class Stops(Silent):
         def note(self, message: str) -> None:
-            if "iteration 40:" in message:
+            if "iteration 20:" in message:
                 raise RuntimeError("stopped")
 
-    config = _config(tree, tmp_path / "whole", iterations=60, checkpoint_every=7)
+    config = _config(tree, tmp_path / "whole", iterations=40, checkpoint_every=7, crop=32)
     notes = _Notes()
     values = train.run(config, track=notes).values
     lines = logged(config.run / "train")
@@ -111,8 +111,8 @@ def test_map_is_logged_at_intervals_and_a_stopped_training_logs_the_same(
         for line in lines
         if "classification_map" in line
     }
-    assert set(maps) >= {40, 60}
-    assert maps[60] == pytest.approx(values["held_out_map"], abs=1e-6)
+    assert set(maps) >= {20, 40}
+    assert maps[40] == pytest.approx(values["held_out_map"], abs=1e-6)
     assert sum("mAP" in said for said in notes.said) >= len(maps)
     stopped = replace(config, run=tmp_path / "stopped")
     with pytest.raises(RuntimeError, match="stopped"):
@@ -233,7 +233,7 @@ def test_untrained_network_is_told_from_a_trained_one(
             assert f"{number:.3f}" in sentence
         assert "--iterations" in sentence
         assert sentence in outcome.err
-    trained = wsss(*arguments, "--run", tmp_path / "trained", "--iterations", "150").values
+    trained = wsss(*arguments, "--run", tmp_path / "trained", "--iterations", "50").values
     assert trained["warnings"] == []
     assert trained["classification_loss"] < 0.5 * trained["frequency_loss"]
     assert trained["held_out_map"] > 0.9

@@ -49,25 +49,28 @@ def _negatives(values: Values) -> str:
 
 def attend(values: Values) -> str:
     """The outcome of ``wsss attend``."""
-    drawn = f", {values['heatmaps']} heatmaps drawn" if "heatmaps" in values else ""
-    return _lines(
-        values,
-        f"{values['maps']} maps of {values['images']} images{_negatives(values)}{drawn}",
-        _work(values),
-    )
+    made = f"{values['maps']} maps of {values['images']} images{_negatives(values)}"
+    if values.get("empty_maps"):
+        made += f", {values['empty_maps']} of them empty"
+    if "heatmaps" in values:
+        made += f", {values['heatmaps']} heatmaps drawn"
+        if values["empty_heatmaps"]:
+            made += f" ({values['empty_heatmaps']} of empty maps)"
+    return _lines(values, made, _work(values))
 
 
 def saliency(values: Values) -> str:
     """The outcome of ``wsss saliency``."""
-    return _lines(values, f"saliency of {values['images']} images", _work(values))
+    shown = f", {values['salient']:.1%} of the pixels salient" if "salient" in values else ""
+    black = f", {values['black_maps']} maps black" if values.get("black_maps") else ""
+    return _lines(values, f"saliency of {values['images']} images{shown}{black}", _work(values))
 
 
 def proxy(values: Values) -> str:
     """The outcome of ``wsss proxy``."""
     return _lines(
         values,
-        f"{values['images']} label maps{_negatives(values)}, {values['ignored']:.1%} of the pixels "
-        "ignored",
+        f"{values['images']} label maps{_negatives(values)}: {_shares(values)}",
         _work(values),
     )
 
@@ -87,13 +90,28 @@ def segment(values: Values) -> str:
         lines.append(f"from {start['trunk']}; fc6, fc7: {start['fc6_fc7']}")
     scores = f", soft scores in {values['scores']}" if "scores" in values else ""
     packed = f", packed in {values['submission']}" if "submission" in values else ""
-    made = f"{values['images']} predictions{scores}{packed}"
-    return _lines(values, *lines, made, _work(values))
+    shown = f": {_shares(values)}" if "objects" in values else ""
+    lines.append(f"{values['images']} predictions{shown}{scores}{packed}")
+    return _lines(values, *lines, _work(values))
 
 
 def crf(values: Values) -> str:
     """The outcome of ``wsss crf``."""
-    return _lines(values, f"{values['images']} label maps", _work(values))
+    shown = f": {_shares(values)}" if "objects" in values else ""
+    return _lines(values, f"{values['images']} label maps{shown}", _work(values))
+
+
+def _shares(values: Values) -> str:
+    """What label maps show, as far as results of earlier versions have it."""
+    parts = [f"{values['ignored']:.1%} of the pixels ignored"] if values["ignored"] else []
+    if "objects" in values:
+        parts.insert(0, f"{values['objects']:.1%} of the pixels are objects")
+        if values["without_object"]:
+            parts.append(
+                f"{values['without_object']} of {values['labelled_images']} labelled images show "
+                "no object"
+            )
+    return ", ".join(parts) or "none of the pixels ignored"
 
 
 def evaluate(values: Values) -> str:
