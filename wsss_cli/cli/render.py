@@ -115,9 +115,9 @@ def _shares(values: Values) -> str:
 
 
 def evaluate(values: Values) -> str:
-    """The scores: a table of classes, then the facts."""
+    """The scores: what they are worth in a sentence, a table of classes, then the facts."""
     width = max(len(name) for name in values["per_class"])
-    rows = [f"{'class':<{width}}    IoU     FP     FN  in per cent"]
+    rows = [values["verdict"], "", f"{'class':<{width}}    IoU     FP     FN  in per cent"]
     for name, score in values["per_class"].items():
         shares = (score, values["false_positive"][name], values["false_negative"][name])
         cells = "  absent" if score is None else "".join(f"  {100 * x:5.1f}" for x in shares)
@@ -144,7 +144,14 @@ def evaluate(values: Values) -> str:
     if values.get("baselines"):
         facts.append("mIoU in per cent without learning a shape:")
         for name, score in values["baselines"].items():
-            facts.append(f"  {name.replace('_', ' '):<22} {100 * score:5.1f}")
+            facts.append(f"  {name.replace('_', ' '):<24} {100 * score:5.1f}")
+    if values.get("baselines_missing"):
+        facts.append("not scored:")
+        for name, missing in values["baselines_missing"].items():
+            facts.append(f"  {name.replace('_', ' ')}: {missing['reason']}")
+        if values["baselines_commands"]:
+            facts += ["these commands make what is lacking and score again:"]
+            facts += [f"  {command}" for command in values["baselines_commands"]]
     return "\n".join(rows + facts)
 
 
