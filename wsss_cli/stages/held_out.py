@@ -19,9 +19,8 @@ from torch import Tensor
 from wsss_cli import ranks
 from wsss_cli.artifacts.stage_directory import REMOVING, read_manifest
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.data.data_set import DataSet
+from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.hold_out import MOST_HELD_OUT, held_out_rows
-from wsss_cli.data.images import check_images, read_image
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import resize_image
 from wsss_cli.device import autocast, resolve_workers
@@ -152,7 +151,7 @@ def _of_validation(
         others = [i for i in data_set.image_ids(VALIDATION) if i not in trained_on]
         image_ids = [others[number] for number in _sample(len(others), config)]
         labels = data_set.labels(image_ids)
-        check_images(map(data_set.image_path, image_ids))
+        image_sizes(data_set, image_ids, track.note)
     except WsssError as error:
         track.note(f"the list {VALIDATION} cannot tell how well the training goes: {error}")
         return None
@@ -257,7 +256,7 @@ class Measuring:
         logits = torch.zeros(self.images.labels.shape)
 
         def load(number: int) -> Tensor:
-            image = read_image(self.data_set.image_path(self.images.image_ids[number]))
+            image = self.data_set.read_image(self.images.image_ids[number])
             return torch.from_numpy(resize_image(image, (crop, crop)))
 
         views = prefetch(load, numbers, resolve_workers(self.config.workers))

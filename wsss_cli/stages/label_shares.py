@@ -9,10 +9,9 @@ import numpy.typing as npt
 
 from wsss_cli import ranks
 from wsss_cli.artifacts.label_png import read_label_map
-from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.mask_survey import ImageLabels
 from wsss_cli.device import resolve_workers
-from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
 
 # Objects of less than a thousandth or of more than 95 % of the decided pixels are hardly what the
@@ -103,14 +102,12 @@ def count_pixels(
     return pixels
 
 
-def shares_of_files(
-    paths: Sequence[Path], labels: npt.NDArray[np.bool_] | None, workers: int | None
-) -> LabelShares:
+def shares_of_files(paths: Sequence[Path], labels: ImageLabels, workers: int | None) -> LabelShares:
     """Count written label maps; each rank reads its part.
 
     Args:
         paths: Of the N label maps.
-        labels: (N, C) multi-hot labels of their images; None where nobody says.
+        labels: Of their images, as far as they are known.
         workers: Threads that decode.
     """
     shares = LabelShares()
@@ -121,17 +118,8 @@ def shares_of_files(
         resolve_workers(workers),
     )
     for number, pixels in zip(numbers, counted, strict=True):
-        class_ids = [] if labels is None else (np.flatnonzero(labels[number]) + 1).tolist()
-        shares.add(pixels, class_ids)
+        shares.add(pixels, (np.flatnonzero(labels.rows[number]) + 1).tolist())
     return shares
-
-
-def labels_if_known(data_set: DataSet, image_ids: Sequence[str]) -> npt.NDArray[np.bool_] | None:
-    """(N, C) image-level labels, None where an image has none or they cannot be read."""
-    try:
-        return data_set.labels(image_ids)
-    except WsssError:
-        return None
 
 
 def warnings(values: dict[str, Any], what: str) -> list[str]:

@@ -1,8 +1,7 @@
 """What the baselines need of the images that are scored, and the commands that make the rest."""
 
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import numpy.typing as npt
 
 from wsss_cli.artifacts.attention_file import INDEX
 from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.command_line import command_line
 from wsss_cli.configs.attend import AttendConfig
-from wsss_cli.configs.common import option
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.saliency import UNSUPERVISED, SaliencyConfig
 from wsss_cli.data.data_set import DataSet
@@ -69,15 +68,17 @@ def _saliency(
     if folder is None:
         lacking[SALIENCY] = f"{config.run} has no saliency maps, and --saliency DIR names none"
         return None
+    there = {path.stem for path in folder.iterdir()} if folder.is_dir() else set()
+    missing = sum(image_id not in there for image_id in image_ids)
+    if missing:
+        lacking[SALIENCY] = (
+            f"{folder} has no map of {missing} of the {len(image_ids)} images scored"
+        )
+        return None
     try:
         return _read_saliency(folder, image_ids)
     except WsssError as error:
-        there = sum((folder / f"{image_id}.png").exists() for image_id in image_ids)
-        lacking[SALIENCY] = (
-            str(error)
-            if there == len(image_ids)
-            else f"{folder} has maps of {there} of the {len(image_ids)} images scored"
-        )
+        lacking[SALIENCY] = str(error)
         return None
 
 
@@ -123,90 +124,74 @@ def _logits(
 def missing_baselines(
     config: EvaluateConfig, data_set: DataSet | None, baselines: Baselines
 ) -> dict[str, Any]:
-    """The baselines that were not scored, with the reason and the commands that mend it.
+    """The baselines that cannot be scored, with the reason and the commands that mend it.
 
     Returns:
         JSON values: ``baselines_missing``, by name ``reason`` and ``commands``, and
         ``baselines_commands``, those that make what all of them lack and score again.
     """
+    making = {} if data_set is None else _commands(config, data_set, baselines)
     missing = {}
-    every: dict[str, None] = {}
-    maps: dict[str, list[str]] = {}
-    if data_set is not None:
-        maps = _making(config, data_set, baselines)
     for name, needs in NEEDS.items():
         lacking = [need for need in needs if need in baselines.lacking]
-        if not lacking:
-            continue
-        commands = [shlex.join(maps[need]) for need in lacking if need in maps]
-        if commands:
-            commands.append(_scored_again(config, data_set, baselines, [*lacking]))
-        every |= dict.fromkeys(commands[:-1])
-        missing[name] = {
-            "reason": "; ".join(baselines.lacking[need] for need in lacking),
-            "commands": commands,
-        }
-    commands = list(every)
-    if commands:
-        commands.append(_scored_again(config, data_set, baselines, list(baselines.lacking)))
-    return {"baselines_missing": missing, "baselines_commands": commands}
+        if lacking:
+            missing[name] = {
+                "reason": "; ".join(baselines.lacking[need] for need in lacking),
+                "commands": _then_again(config, {n: making[n] for n in lacking if n in making}),
+            }
+    return {"baselines_missing": missing, "baselines_commands": _then_again(config, making)}
 
 
-def _making(
+@dataclass(frozen=True)
+class _Making:
+    """A command that makes maps, and the option of ``wsss evaluate`` that names them."""
+
+    command: str
+    option: str
+    place: Path
+
+
+def _commands(
     config: EvaluateConfig, data_set: DataSet, baselines: Baselines
-) -> dict[str, list[str]]:
-    """The command that makes saliency maps or logits of the images scored, by need."""
+) -> dict[str, _Making]:
+    """What makes saliency maps or logits of the images scored, by need, in another run."""
     split = _list_of(config, data_set, baselines.image_ids)
     if split is None:
         return {}
-    shared = ["--split", split, "--data", str(data_set.root), "--run", str(_beside(config, split))]
+    run = config.run.with_name(f"{config.run.name}-{split}")
+    shared: dict[str, Any] = {"split": split, "data": data_set.root, "run": run}
     commands = {}
     if SALIENCY in baselines.lacking:
-        recorded = _recorded(config.run / "saliency")
-        given = recorded.get("inputs", {}).get("model", {}).get("path", UNSUPERVISED)
-        size = _if_other("size", recorded, SaliencyConfig.size)
-        commands[SALIENCY] = ["wsss", "saliency", "--model", given, *size, *shared]
+        manifest = _recorded(config.run / "saliency")
+        model = manifest.get("inputs", {}).get("model", {}).get("path", UNSUPERVISED)
+        size = _unusual(manifest, "size", SaliencyConfig.size)
+        command = command_line("saliency", model=model, size=size, **shared)
+        commands[SALIENCY] = _Making(command, "saliency", run / "saliency" / MAPS)
     checkpoint = _checkpoint(config.run)
     if LOGITS in baselines.lacking and checkpoint is not None:
-        size = _if_other("size", _recorded(config.run / "attend"), AttendConfig.size)
-        commands[LOGITS] = ["wsss", "attend", "--checkpoint", str(checkpoint), *size, *shared]
+        size = _unusual(_recorded(config.run / "attend"), "size", AttendConfig.size)
+        command = command_line("attend", checkpoint=checkpoint, size=size, **shared)
+        commands[LOGITS] = _Making(command, "attention", run / "attend" / INDEX)
     return commands
 
 
-def _scored_again(
-    config: EvaluateConfig,
-    data_set: DataSet | None,
-    baselines: Baselines,
-    needs: Sequence[str],
-) -> str:
-    """The command that scores the same with the maps that the other commands make."""
-    split = None if data_set is None else _list_of(config, data_set, baselines.image_ids)
-    words = ["wsss", "evaluate", "--run", str(config.run)]
-    for each in fields(config):
-        value = getattr(config, each.name)
-        if each.name in ("run", "overwrite") or value == each.default:
-            continue
-        words += [option(each.name)] if value is True else [option(each.name), str(value)]
-    place = _beside(config, split or "")
-    if SALIENCY in needs:
-        words += ["--saliency", str(place / "saliency" / MAPS)]
-    if LOGITS in needs:
-        words += ["--attention", str(place / "attend" / INDEX)]
-    return shlex.join(words)
-
-
-def _beside(config: EvaluateConfig, split: str) -> Path:
-    """A run beside this one for maps of another list."""
-    return config.run.with_name(f"{config.run.name}-{split}")
+def _then_again(config: EvaluateConfig, making: Mapping[str, _Making]) -> list[str]:
+    """The commands, then the one that scores the same with what they have made."""
+    if not making:
+        return []
+    settings = {each.name: (getattr(config, each.name), each.default) for each in fields(config)}
+    given = {n: value for n, (value, default) in settings.items() if value != default}
+    given |= {maker.option: maker.place for maker in making.values()}
+    run = given.pop("run", config.run)
+    again = command_line("evaluate", run=run, **given)
+    return [*(maker.command for maker in making.values()), again]
 
 
 def _list_of(config: EvaluateConfig, data_set: DataSet, image_ids: Sequence[str]) -> str | None:
     """A list of the data set that has all images scored; None where none has."""
     predicted = _recorded(config.run / "segment").get("config", {}).get("split")
     for split in dict.fromkeys([config.split, predicted, *data_set.splits()]):
-        if split is None or split not in data_set.splits():
-            continue
-        if set(image_ids) <= set(data_set.image_ids(split)):
+        if split in data_set.splits() and set(image_ids) <= set(data_set.image_ids(split)):
             return str(split)
     return None
 
@@ -228,7 +213,7 @@ def _recorded(directory: Path) -> dict[str, Any]:
         return {}
 
 
-def _if_other(name: str, manifest: Mapping[str, Any], default: object) -> list[str]:
-    """An option of a recorded stage where it is not at its default."""
+def _unusual(manifest: Mapping[str, Any], name: str, default: int) -> int | None:
+    """A recorded setting where it is not at its default."""
     value = manifest.get("config", {}).get(name, default)
-    return [] if value == default else [option(name), str(value)]
+    return None if value == default else int(value)

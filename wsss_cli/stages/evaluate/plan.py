@@ -18,11 +18,9 @@ from wsss_cli.data.label_folder import (
     png_files,
     png_ids,
     require_folder,
-    saliency_files,
 )
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.mask_survey import ImageLabels, known_labels
-from wsss_cli.data.saliency_maps import require_saliency
 from wsss_cli.data.voc import VOC_CLASSES
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
