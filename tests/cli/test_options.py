@@ -119,6 +119,7 @@ VALUES: dict[str, Any] = {
     "ignore_conflicts": 0.25,
     "ignore_salient": 0.25,
     "delta_background": 0.25,
+    "held_out": 0.25,
     "workers": 3,
     "head_channels": 7,
     "device": "cpu",
@@ -213,6 +214,8 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --frozen-blocks 5", "--frozen-blocks must be 0 to 4"),
         ("train --method gradcam", "--method must be one of cam, aepsl, acol, gain, seenet, not"),
         ("segment --checkpoint a.pt --tensorboard", "--tensorboard is of a training"),
+        ("train --held-out 0.6", "--held-out must be between 0 and 0.5"),
+        ("train --held-out -0.1", "--held-out must be between 0 and 0.5"),
         ("train --head-channels 0", "--head-channels must be above 0"),
         (
             "train --method acol --acol-threshold 0",

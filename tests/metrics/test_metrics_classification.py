@@ -1,8 +1,10 @@
 """Average precision under the precision envelope against exact fractions."""
 
+import itertools
 import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 
@@ -142,3 +144,28 @@ def test_mean_average_precision_leaves_out_classes_without_positives() -> None:
     expected = (1 / 2 + (1 + 2 / 3) / 2) / 2
     value = float(classification.mean_average_precision(scores, labels))
     assert value == pytest.approx(expected, abs=1e-6)
+
+
+def test_guessing_is_the_mean_over_all_rankings_of_few_images() -> None:
+    """Two of four images: the six places of the positives, each ranking as likely as any other."""
+    exact = [
+        float(_average_precision_by_fractions([4, 3, 2, 1], [n in place for n in range(4)]))
+        for place in itertools.combinations(range(4), 2)
+    ]
+    guess = classification.guessing(np.array([[True], [True], [False], [False]]))
+    assert guess.mean == pytest.approx(np.mean(exact), abs=0.04)
+    assert guess.mean < guess.bound <= 1
+
+
+def test_guessing_approaches_the_share_of_positives() -> None:
+    labels = np.zeros((500, 2), np.bool_)
+    labels[:100, 0] = labels[:50, 1] = True
+    guess = classification.guessing(labels)
+    assert guess.mean == pytest.approx(0.15, abs=0.03)
+    assert guess.mean < guess.bound < guess.mean + 0.05
+
+
+def test_guessing_is_the_same_each_time_and_undefined_without_a_class() -> None:
+    labels = np.eye(6, 3, dtype=np.bool_)
+    assert classification.guessing(labels) == classification.guessing(labels)
+    assert math.isnan(classification.guessing(np.zeros((4, 2), np.bool_)).mean)

@@ -18,7 +18,8 @@ METRICS_FILE = "metrics.jsonl"
 
 Metrics = Mapping[str, Any]
 """One line: ``iteration``, mean ``losses`` by name over the last iterations, ``lr``, and of this
-very machine ``images_per_second`` and ``time`` (ISO 8601, UTC)."""
+very machine ``images_per_second`` and ``time`` (ISO 8601, UTC); at intervals of ``wsss train`` also
+``classification_map``, in 0..1."""
 
 
 class MetricsLog:

@@ -39,7 +39,8 @@ class TensorBoardEvents:
     def add(self, line: Mapping[str, Any]) -> None:
         """Add the scalars of one line of the log, at the time when it was logged."""
         scalars = {f"loss/{name}": loss for name, loss in line["losses"].items()}
-        scalars |= {name: line[name] for name in ("lr", "images_per_second")}
+        others = ("lr", "images_per_second", "classification_map")
+        scalars |= {name: line[name] for name in others if line.get(name) is not None}
         when = datetime.fromisoformat(line["time"]).timestamp()
         for name, value in scalars.items():
             self._writer.add_scalar(name, value, line["iteration"], walltime=when)

@@ -76,6 +76,9 @@ def run_stage(
             **report.values,
         }
         show(values, render, as_json=options["json"])
+        if options["json"] and not options["quiet"] and ranks.first():
+            for sentence in values.get("warnings", ()):  # the text has them
+                say(f"warning: {sentence}")
         if report.failure is not None:
             raise WsssError(report.failure)
 

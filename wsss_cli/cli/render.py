@@ -8,6 +8,8 @@ from wsss_cli.errors import listing
 
 Values = Mapping[str, Any]
 
+# Classes that are named where there are many.
+_LOWEST = 5
 _SIZES = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -23,12 +25,32 @@ def size_text(number: float) -> str:
 def train(values: Values) -> str:
     """The outcome of ``wsss train``."""
     losses = ", ".join(f"{name} {loss:.3f}" for name, loss in values["losses"].items())
-    return _lines(
-        values,
+    alone = values.get("frequency_loss")  # not there in results of earlier versions
+    lines = [
         f"{values['images']} images{_negatives(values)}, {values['iterations']} iterations in "
         f"{values['seconds']} s",
-        f"last losses: {losses or 'none logged'}",
-    )
+        f"last losses: {losses or 'none logged'}"
+        + ("" if alone is None else f"; knowing the label frequencies alone gives {alone:.3f}"),
+    ]
+    if "classification" in values:
+        lines += _classification(values["classification"])
+    return _lines(values, *lines)
+
+
+def _classification(measured: Values) -> list[str]:
+    """The mAP that a training ended with, and the classes that it is lowest for."""
+    if measured["map"] is None:
+        return [f"no mAP: no class in the {measured['images']} images of {measured['list']}"]
+    kind = "held-out images" if measured["held_out"] else "images that it has learned from"
+    lines = [
+        f"mAP {100 * measured['map']:.1f} on {measured['images']} {kind} of {measured['list']} "
+        f"(guessing gives {100 * measured['guessing']:.1f})"
+    ]
+    known = [(value, name) for name, value in measured["per_class"].items() if value is not None]
+    if len(known) > _LOWEST:
+        lowest = ", ".join(f"{name} {100 * value:.1f}" for value, name in sorted(known)[:_LOWEST])
+        lines.append(f"lowest average precision: {lowest}")
+    return lines
 
 
 def _negatives(values: Values) -> str:
@@ -38,25 +60,28 @@ def _negatives(values: Values) -> str:
 
 def attend(values: Values) -> str:
     """The outcome of ``wsss attend``."""
-    drawn = f", {values['heatmaps']} heatmaps drawn" if "heatmaps" in values else ""
-    return _lines(
-        values,
-        f"{values['maps']} maps of {values['images']} images{_negatives(values)}{drawn}",
-        _work(values),
-    )
+    made = f"{values['maps']} maps of {values['images']} images{_negatives(values)}"
+    if values.get("empty_maps"):
+        made += f", {values['empty_maps']} of them empty"
+    if "heatmaps" in values:
+        made += f", {values['heatmaps']} heatmaps drawn"
+        if values["empty_heatmaps"]:
+            made += f" ({values['empty_heatmaps']} of empty maps)"
+    return _lines(values, made, _work(values))
 
 
 def saliency(values: Values) -> str:
     """The outcome of ``wsss saliency``."""
-    return _lines(values, f"saliency of {values['images']} images", _work(values))
+    shown = f", {values['salient']:.1%} of the pixels salient" if "salient" in values else ""
+    black = f", {values['black_maps']} maps black" if values.get("black_maps") else ""
+    return _lines(values, f"saliency of {values['images']} images{shown}{black}", _work(values))
 
 
 def proxy(values: Values) -> str:
     """The outcome of ``wsss proxy``."""
     return _lines(
         values,
-        f"{values['images']} label maps{_negatives(values)}, {values['ignored']:.1%} of the pixels "
-        "ignored",
+        f"{values['images']} label maps{_negatives(values)}: {_shares(values)}",
         _work(values),
     )
 
@@ -76,8 +101,9 @@ def segment(values: Values) -> str:
         lines.append(f"from {start['trunk']}; fc6, fc7: {start['fc6_fc7']}")
     scores = f", soft scores in {values['scores']}" if "scores" in values else ""
     packed = f", packed in {values['submission']}" if "submission" in values else ""
-    made = f"{values['images']} predictions{scores}{packed}"
-    return _lines(values, *lines, made, _work(values))
+    shown = f": {_shares(values)}" if "objects" in values else ""
+    lines.append(f"{values['images']} predictions{shown}{scores}{packed}")
+    return _lines(values, *lines, _work(values))
 
 
 # Pictures of which each gets a line of its own.
@@ -119,13 +145,27 @@ def _class_table(pictures: Sequence[Values]) -> list[str]:
 
 def crf(values: Values) -> str:
     """The outcome of ``wsss crf``."""
-    return _lines(values, f"{values['images']} label maps", _work(values))
+    shown = f": {_shares(values)}" if "objects" in values else ""
+    return _lines(values, f"{values['images']} label maps{shown}", _work(values))
+
+
+def _shares(values: Values) -> str:
+    """What label maps show, as far as results of earlier versions have it."""
+    parts = [f"{values['ignored']:.1%} of the pixels ignored"] if values["ignored"] else []
+    if "objects" in values:
+        parts.insert(0, f"{values['objects']:.1%} of the pixels are objects")
+        if values["without_object"]:
+            parts.append(
+                f"{values['without_object']} of {values['labelled_images']} labelled images show "
+                "no object"
+            )
+    return ", ".join(parts) or "none of the pixels ignored"
 
 
 def evaluate(values: Values) -> str:
-    """The scores: a table of classes, then the facts."""
+    """The scores: what they are worth in a sentence, a table of classes, then the facts."""
     width = max(len(name) for name in values["per_class"])
-    rows = [f"{'class':<{width}}    IoU     FP     FN  in per cent"]
+    rows = [values["verdict"], "", f"{'class':<{width}}    IoU     FP     FN  in per cent"]
     for name, score in values["per_class"].items():
         shares = (score, values["false_positive"][name], values["false_negative"][name])
         cells = "  absent" if score is None else "".join(f"  {100 * x:5.1f}" for x in shares)
@@ -152,7 +192,14 @@ def evaluate(values: Values) -> str:
     if values.get("baselines"):
         facts.append("mIoU in per cent without learning a shape:")
         for name, score in values["baselines"].items():
-            facts.append(f"  {name.replace('_', ' '):<22} {100 * score:5.1f}")
+            facts.append(f"  {name.replace('_', ' '):<24} {100 * score:5.1f}")
+    if values.get("baselines_missing"):
+        facts.append("not scored:")
+        for name, missing in values["baselines_missing"].items():
+            facts.append(f"  {name.replace('_', ' ')}: {missing['reason']}")
+        if values["baselines_commands"]:
+            facts += ["these commands make what is lacking and score again:"]
+            facts += [f"  {command}" for command in values["baselines_commands"]]
     return "\n".join(rows + facts)
 
 
@@ -236,4 +283,5 @@ def _work(values: Values) -> str:
 
 def _lines(values: Values, *lines: str) -> str:
     head = f"{values['stage']} {values['status']}: {values['directory']}"
-    return "\n".join((head, *(f"  {line}" for line in lines)))
+    warnings = [f"warning: {sentence}" for sentence in values.get("warnings", ())]
+    return "\n".join((head, *(f"  {line}" for line in (*lines, *warnings))))

@@ -94,6 +94,14 @@ def train(
     erase_threshold: Annotated[
         float, Option(help="Share of a map's maximum above which it is erased.")
     ] = TrainConfig.erase_threshold,
+    held_out: Annotated[
+        float | None,
+        Option(
+            help="Share of the training images to measure the mAP on instead of learning from "
+            "them; 0 measures nothing.",
+            show_default="the list val, else 0.1",
+        ),
+    ] = TrainConfig.held_out,
     checkpoint_every: options.CheckpointEvery = TrainConfig.checkpoint_every,
     snapshot_every: Annotated[
         int, Option(help="Iterations between snapshots of the network to keep; 0 keeps none.")
@@ -113,5 +121,7 @@ def train(
 
     Writes RUN/train: checkpoint.pt, while it runs metrics.jsonl and, with --snapshot-every N, the
     network at every N-th iteration as snapshots/000500.pt, which wsss attend --checkpoint reads.
+    Tells at intervals and at the end the mAP on images that are not learnt from, which needs no
+    masks; attend covers those images all the same.
     Stopped, it continues from its last checkpoint when the same command is run again.
     """  # noqa: D301

@@ -50,6 +50,9 @@ class TrainConfig(CommonConfig):
         erase_threshold: Share of a map's maximum above which it is erased; 0.8 is AE-PSL's, from
             memory of the paper.
         checkpoint_every: Iterations between checkpoints.
+        held_out: Share of the training list that is not learnt from, to measure the mAP on; None
+            measures on the list ``val`` where it has labels, else holds out a tenth of 50 images or
+            more; 0 measures nothing.
         snapshot_every: Iterations between snapshots of the network that are kept; 0 keeps none.
         tensorboard: Also log for TensorBoard.
     """
@@ -85,6 +88,7 @@ class TrainConfig(CommonConfig):
     gain_alpha: float = 1.0
     erase: Path | None = None
     erase_threshold: float = 0.8
+    held_out: float | None = None
     checkpoint_every: int = 200
     snapshot_every: int = 0
     tensorboard: bool = False
@@ -107,6 +111,8 @@ class TrainConfig(CommonConfig):
             )
         for field in ("iterations", "batch_size", "checkpoint_every"):
             check(getattr(self, field) > 0, field, "must be above 0")
+        held_out = self.held_out
+        check(held_out is None or 0 <= held_out <= 0.5, "held_out", "must be between 0 and 0.5")
         check(self.snapshot_every >= 0, "snapshot_every", "must be 0 or more")
         check(self.crop >= 32, "crop", "must be 32 or more")
         check(self.lr > 0, "lr", "must be above 0")
@@ -141,9 +147,10 @@ class TrainConfig(CommonConfig):
         check(self.gain_alpha >= 0, "gain_alpha", "must be 0 or more")
 
     def idle(self) -> frozenset[str]:
-        """The settings of other methods, and of erasing where nothing is erased."""
+        """The settings of other methods, of erasing and of holding out where there is none."""
         erasing = {"erase_threshold"} if self.erase is None else set()
-        return frozenset({*self._of_other_methods(), *erasing})
+        measuring = set() if self.held_out else {"held_out"}
+        return frozenset({*self._of_other_methods(), *erasing, *measuring})
 
     def _of_other_methods(self) -> dict[str, str]:
         """Settings that another method owns, with its name."""

@@ -8,7 +8,10 @@ from torch import Tensor, nn
 
 from wsss_cli.ops.attention import BranchMaps
 
-__all__ = ["AttentionNetwork", "BranchMaps", "Branches"]
+__all__ = ["CLASSIFICATION_LOSS", "AttentionNetwork", "BranchMaps", "Branches"]
+
+CLASSIFICATION_LOSS = "a"
+"""The loss, in every method, of telling the classes of a whole image: that of S_A."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class AttentionNetwork(Protocol):
         ...
 
     # What every torch module has, as far as the stages need it.
+    training: bool
+
     def train(self, mode: bool = True) -> nn.Module: ...  # noqa: D102
     def eval(self) -> nn.Module: ...  # noqa: D102
     def state_dict(self) -> dict[str, Tensor]: ...  # noqa: D102

@@ -59,6 +59,13 @@ class Tally:
         self.confusion += other.confusion
         self.missed += other.missed
 
+    def all_background(self) -> "Tally":
+        """The counts of calling every pixel background, with the same truth."""
+        true = self.confusion.sum(dim=-1) + self.missed  # (..., L)
+        confusion = torch.zeros_like(self.confusion)
+        confusion[..., 0] = true
+        return Tally(confusion, torch.zeros_like(self.missed))
+
     @property
     def present(self) -> Tensor:
         """(..., L) bool: the labels that the truth has."""

@@ -1,5 +1,6 @@
 """Losses shared by the attention systems."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -24,3 +25,18 @@ def multilabel_loss(logits: Tensor, targets: Tensor, image_weights: Tensor | Non
     if image_weights is not None:
         losses = losses * image_weights
     return losses.mean()
+
+
+def frequency_loss(labels: Tensor) -> float:
+    """The lowest :func:`multilabel_loss` of whoever sees no image: the entropy of the labels.
+
+    It is reached by saying of every image that it has each class with the frequency of that class.
+
+    Args:
+        labels: (N, C) multi-hot, of the images learnt from.
+
+    Returns:
+        In nats, summed over classes.
+    """
+    frequencies = labels.double().mean(dim=0)  # (C,)
+    return float(torch.special.entr(frequencies).sum() + torch.special.entr(1 - frequencies).sum())

@@ -37,6 +37,7 @@ from wsss_cli.errors import UsageError
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
 from wsss_cli.ops.attention import fuse_scales
 from wsss_cli.ops.predicted_labels import predicted_labels
+from wsss_cli.stages.empty_maps import MapCount, are_empty, warnings
 from wsss_cli.stages.inputs import find_data, require_same_classes, trained_split
 from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.report import Report
@@ -166,11 +167,11 @@ def run(config: AttendConfig, *, track: Track) -> Report:
         return report
     with plan.directory.claimed():
         plan.directory.reopen()
-        drawn = _draw_heatmaps(plan, track)
+        drawn, empty = _draw_heatmaps(plan, track)
     return replace(
         report,
         up_to_date=report.up_to_date and not drawn,
-        values={**report.values, "heatmaps": drawn},
+        values={**report.values, "heatmaps": drawn, "empty_heatmaps": empty},
     )
 
 
@@ -186,8 +187,12 @@ def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
     total = sum(len(shard) for shard, _ in work)
     to_do = sum(len(shard) for shard, _ in missing)
     track.note(f"{len(images)} images of {plan.split}, {plan.device} in {plan.precision}")
+    count = MapCount(plan.tree.class_names)
+    for shard, path in work:
+        if path.exists():
+            count.add_shard(path, [plan.image_ids[index] for index in shard])
     for _ in track.steps(
-        _write_images(plan, missing), total=total, label="attending", done=total - to_do
+        _write_images(plan, missing, count), total=total, label="attending", done=total - to_do
     ):
         pass
     written = sum(ranks.counted(to_do))  # every shard is there now
@@ -199,21 +204,20 @@ def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
             plan.tree.class_names,
             {LABELS: plan.config.labels},
         )
-    maps = ranks.agreed(lambda: _count_maps(plan))
+    maps = count.values()
     negatives = 0 if plan.labels is None else count_negatives(plan.labels)
-    return {**images_made(len(images), written, started), "maps": maps, "negatives": negatives}
+    return {
+        **images_made(len(images), written, started),
+        **maps,
+        "negatives": negatives,
+        "warnings": warnings(maps),
+    }
 
 
-def _count_maps(plan: AttendPlan) -> int:
-    """How many maps there are in all, also in the shards that were there."""
-    if plan.labels is not None:
-        return int(plan.labels.sum())
-    with AttentionFile(plan.directory.path / INDEX) as file:
-        return sum(len(file.outline(image_id).class_ids) for image_id in plan.image_ids)
-
-
-def _write_images(plan: AttendPlan, shards: Sequence[tuple[range, Path]]) -> Iterator[str]:
-    """Write whole shards; yields the id of each image written."""
+def _write_images(
+    plan: AttendPlan, shards: Sequence[tuple[range, Path]], count: MapCount
+) -> Iterator[str]:
+    """Write whole shards and count their maps; yields the id of each image written."""
     module = plan.network.eval().to(plan.device)
     module.to(memory_format=torch.channels_last)
     with mined_regions(plan.erase, plan.tree.class_names, plan.erase_threshold) as mined:
@@ -221,6 +225,7 @@ def _write_images(plan: AttendPlan, shards: Sequence[tuple[range, Path]]) -> Ite
             with write_shard(path) as write:
                 for index, attention in _attend(plan, mined, shard):
                     write(plan.image_ids[index], attention)
+                    count.add(attention)
                     yield plan.image_ids[index]
 
 
@@ -340,11 +345,11 @@ def attention_of(
     )
 
 
-def _draw_heatmaps(plan: AttendPlan, track: Track) -> int:
-    """Draw what is not drawn yet; returns how many pictures."""
+def _draw_heatmaps(plan: AttendPlan, track: Track) -> tuple[int, int]:
+    """Draw what is not drawn yet; returns how many pictures, and how many of empty maps."""
     folder = plan.directory.path / HEATMAPS
     names = plan.tree.class_names
-    drawn = 0
+    drawn = empty = 0
     with AttentionFile(plan.directory.path / INDEX) as file:
         image_ids = ranks.mine(plan.image_ids)
         for image_id in track.steps(image_ids, total=len(image_ids), label="drawing"):
@@ -357,4 +362,5 @@ def _draw_heatmaps(plan: AttendPlan, track: Track) -> int:
             for path, attention_map in zip(paths, attention.maps, strict=True):
                 write_heatmap(path, image, attention_map.astype(np.float32))
                 drawn += 1
-    return sum(ranks.counted(drawn))
+            empty += int(are_empty(attention.maps).sum())
+    return sum(ranks.counted(drawn)), sum(ranks.counted(empty))

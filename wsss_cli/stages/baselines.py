@@ -1,7 +1,7 @@
 """Label maps that need no learning, for the images that are scored."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,16 @@ from wsss_cli.ops.baselines import centre_box, painted_saliency
 
 Size = tuple[int, int]
 
+LABELS, SALIENCY, LOGITS = "labels", "saliency", "logits"
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "background": (),
+    "saliency_first_label": (LABELS, SALIENCY),
+    "centre_box": (LABELS,),
+    "saliency_best_label": (LABELS, SALIENCY, LOGITS),
+    "saliency_predicted_label": (SALIENCY, LOGITS),
+}
+"""The baselines in the order of the report, with what each needs of the images."""
+
 
 @dataclass(frozen=True)
 class Baselines:
@@ -23,48 +33,61 @@ class Baselines:
 
     Attributes:
         image_ids: The images.
-        labels: (N, C) multi-hot image-level labels.
-        saliency: Saliency map of each image.
+        labels: (N, C) multi-hot image-level labels; None where they are not known.
+        saliency: Saliency map of each image; None where some have none.
         logits: (N, C) of a classifier; None without one.
+        lacking: Why labels, saliency or logits are None, by ``NEEDS``.
     """
 
     image_ids: Sequence[str]
-    labels: npt.NDArray[np.bool_]
-    saliency: Sequence[Path]
+    labels: npt.NDArray[np.bool_] | None
+    saliency: Sequence[Path] | None
     logits: npt.NDArray[np.float32] | None
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
-        """Names of the baselines, in the order of the report."""
-        always = ["background", "saliency_first_label", "centre_box"]
-        if self.logits is None:
-            return always
-        return [*always, "saliency_best_label", "saliency_predicted_label"]
+        """Names of the baselines that there is everything for."""
+        there = {LABELS: self.labels, SALIENCY: self.saliency, LOGITS: self.logits}
+        return [name for name, needs in NEEDS.items() if all(there[n] is not None for n in needs)]
 
     def label_maps(self, index: int, size: Size) -> dict[str, Tensor]:
         """The (H, W) uint8 label map of each baseline for one image.
 
         The first label is that of the lowest class id: the choice has to be blind. The best one is
         the classifier's surest of the image's own labels; the predicted one its surest of all, so
-        that this baseline alone is told nothing that a segmentation network is not told. An image
-        of none of the classes is background to all that are told so.
+        that this baseline alone is told nothing that a segmentation network is not told. Of an
+        image without labels the others call everything background.
         """
-        own_labels = self.labels[index]
-        first = int(own_labels.argmax()) + 1 if own_labels.any() else 0
-        grey = read_fitted_saliency(self.saliency[index], size)[0]
-        salient = torch.from_numpy(grey).float() / 255
-        label_maps = {
-            "background": torch.zeros(size, dtype=torch.uint8),
-            "saliency_first_label": painted_saliency(salient, first),
-            "centre_box": centre_box(size, first),
-        }
+        names = self.names
+        labels = {} if self.labels is None else self._chosen(self.labels[index], index)
         if self.logits is not None:
-            logits = self.logits[index]
-            own = np.where(own_labels, logits, -np.inf)
-            best = int(own.argmax()) + 1 if own_labels.any() else 0
-            for name, label in (("best", best), ("predicted", int(logits.argmax()) + 1)):
-                label_maps[f"saliency_{name}_label"] = painted_saliency(salient, label)
+            labels["saliency_predicted_label"] = int(self.logits[index].argmax()) + 1
+        salient = None
+        if self.saliency is not None:
+            grey = read_fitted_saliency(self.saliency[index], size)[0]
+            salient = torch.from_numpy(grey).float() / 255
+        label_maps = {}
+        for name in names:
+            label = labels.get(name, 0)
+            if label == 0:
+                label_maps[name] = torch.zeros(size, dtype=torch.uint8)
+            elif name == "centre_box":
+                label_maps[name] = centre_box(size, label)
+            elif salient is not None:
+                label_maps[name] = painted_saliency(salient, label)
         return label_maps
+
+    def _chosen(self, own: npt.NDArray[np.bool_], index: int) -> dict[str, int]:
+        """The one label of an image's own that each baseline paints with."""
+        if not own.any():
+            return {}
+        first = int(own.argmax()) + 1
+        chosen = {"saliency_first_label": first, "centre_box": first}
+        if self.logits is not None:
+            surest = np.where(own, self.logits[index], -np.inf).argmax()
+            chosen["saliency_best_label"] = int(surest) + 1
+        return chosen
 
 
 def recorded_logits(

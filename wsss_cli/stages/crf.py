@@ -20,12 +20,14 @@ from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.mask_survey import known_labels
 from wsss_cli.data.turned import if_turned
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.ops.dense_crf import refined_labels
 from wsss_cli.ops.score_grid import evenly, interpolate_at, label_probabilities
 from wsss_cli.stages.inputs import find_data, find_scores
+from wsss_cli.stages.label_shares import shares_of_files, warnings
 from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
@@ -134,7 +136,17 @@ def _refine_images(plan: CrfPlan, track: Track) -> dict[str, Any]:
         done = prefetch(refine, missing, resolve_workers(plan.config.workers))
         for _ in track.steps(done, total=total, label="refining", done=total - len(missing)):
             pass
-    return images_made(len(plan.image_ids), sum(ranks.counted(len(missing))), started)
+    written = sum(ranks.counted(len(missing)))  # every label map is there now
+    shown = shares_of_files(
+        [folder / f"{image_id}.png" for image_id in plan.image_ids],
+        known_labels(plan.tree, plan.image_ids),
+        plan.config.workers,
+    ).values(plan.tree.class_names)
+    return {
+        **images_made(len(plan.image_ids), written, started),
+        **shown,
+        "warnings": warnings(shown, "label maps"),
+    }
 
 
 def refined_image(plan: CrfPlan, image_id: str) -> Tensor:

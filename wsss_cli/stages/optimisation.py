@@ -100,6 +100,7 @@ class Trainer:
         tensorboard: Also log events for TensorBoard.
         after_step: Given the number of steps done, before a resumable state is written: what it
             leaves on disk is there whenever a later training continues from that state.
+        also_logged: Given the number of steps done, further values of a line of the log.
     """
 
     network: nn.Module
@@ -111,6 +112,7 @@ class Trainer:
     images_per_step: int
     tensorboard: bool = False
     after_step: Callable[[int], None] = lambda _: None
+    also_logged: Callable[[int], Mapping[str, Any]] = lambda _: {}
     iteration: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     _window: dict[str, float] = field(default_factory=dict)
@@ -241,10 +243,16 @@ class Trainer:
             "lr": self.learning_rate(self.iteration - 1),
             "images_per_second": float(f"{speed:.4g}"),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            **self.also_logged(self.iteration),
         }
         self.history.append(line)
-        self._window, self._window_start = {}, (self.iteration, now)
+        self._window, self._window_start = {}, (self.iteration, time.monotonic())
         return line
+
+    def unlogged_losses(self) -> dict[str, float]:
+        """Mean losses of the iterations since the last line of the log, of all ranks."""
+        iterations = self.iteration % LOG_EVERY
+        return {name: loss * LOG_EVERY / iterations for name, loss in self._whole_window().items()}
 
 
 def last_losses(directory: Path) -> dict[str, float]:

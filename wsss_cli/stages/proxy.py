@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from wsss_cli import ranks
@@ -35,6 +36,7 @@ from wsss_cli.stages.inputs import (
     require_photographs,
     rule_saliency,
 )
+from wsss_cli.stages.label_shares import LabelShares, count_pixels, warnings
 from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
@@ -84,13 +86,19 @@ class ProxyPlan:
 
 @dataclass(frozen=True)
 class LabelCount:
-    """What became of one image."""
+    """What became of one image.
+
+    Attributes:
+        written: Now, not before.
+        resized: Its saliency was.
+        pixels: (256,) of each label.
+        class_ids: (K,) classes that its attention has maps of.
+    """
 
     written: bool
     resized: bool
-    negative: bool
-    ignored: int
-    pixels: int
+    pixels: npt.NDArray[np.int64]
+    class_ids: npt.NDArray[np.uint8]
 
 
 def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
@@ -163,7 +171,8 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
         if name not in plan.grey_maps:
             track.note(f"without {option(name)}, the rule {config.rule} uses one saliency map")
     started = time.monotonic()
-    written = resized = negatives = ignored = pixels = 0
+    written = resized = negatives = 0
+    shares = LabelShares()
     with AttentionFile(plan.attention, plan.class_names) as file, one_thread_each():
 
         def label(image_ids: Sequence[str]) -> list[LabelCount]:
@@ -175,21 +184,33 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
         done = chain.from_iterable(prefetch(label, blocks, resolve_workers(config.workers)))
         for count in track.steps(done, total=len(image_ids), label="labelling"):
             written += count.written
-            ignored += count.ignored
-            pixels += count.pixels
+            shares.add(count.pixels, count.class_ids.tolist())
             if count.resized and not resized:
                 track.note("some saliency maps differ in size from their image and are resized")
             resized += count.resized
-            negatives += count.negative
-    written, resized, negatives, ignored, pixels = (
-        sum(ranks.counted(each)) for each in (written, resized, negatives, ignored, pixels)
+            negatives += not len(count.class_ids)
+    written, resized, negatives = (
+        sum(ranks.counted(each)) for each in (written, resized, negatives)
     )
+    shown = shares.values(plan.class_names)
     return {
         **images_made(len(plan.image_ids), written, started),
         "negatives": negatives,
-        "ignored": ignored / pixels,
+        **shown,
         "saliency_resized": resized,
+        "warnings": _warnings(config, shown),
     }
+
+
+def _warnings(config: ProxyConfig, shown: dict[str, Any]) -> list[str]:
+    """What is odd about the label maps, and where to look for the reason."""
+    sentences = warnings(shown, "label maps")
+    if not sentences:
+        return []
+    looked_at = "the attention (wsss attend --heatmaps draws it)"
+    if config.chosen.needs or config.chosen.takes:
+        looked_at += " and the saliency maps, which should be bright on objects and dark elsewhere"
+    return [*sentences[:-1], f"{sentences[-1]}; look at {looked_at}"]
 
 
 def _label(plan: ProxyPlan, file: AttentionFile, image_ids: Sequence[str]) -> list[LabelCount]:
@@ -198,6 +219,7 @@ def _label(plan: ProxyPlan, file: AttentionFile, image_ids: Sequence[str]) -> li
     paths = {image_id: folder / f"{image_id}.png" for image_id in image_ids}
     there = {image_id for image_id, path in paths.items() if path.exists()}
     attention = {i: file.read(i) for i in image_ids if i not in there}
+    class_ids = {i: (file.outline(i) if i in there else attention[i]).class_ids for i in image_ids}
     found = {i: _grey_maps(plan, i, maps.size) for i, maps in attention.items()}
     label_maps = {
         i: label_image(
@@ -217,9 +239,8 @@ def _label(plan: ProxyPlan, file: AttentionFile, image_ids: Sequence[str]) -> li
         LabelCount(
             image_id not in there,
             any(resized for _, resized in found.get(image_id, {}).values()),
-            not len(file.outline(image_id).class_ids),
-            int((label_maps[image_id] == IGNORE).sum()),
-            label_maps[image_id].size,
+            count_pixels(label_maps[image_id], None if image_id in there else class_ids[image_id]),
+            class_ids[image_id],
         )
         for image_id in image_ids
     ]

@@ -15,7 +15,7 @@ from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
 from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.saliency import SALIENCY_MODELS, UNSUPERVISED, SaliencyConfig
 from wsss_cli.data.data_set import DataSet, image_sizes
-from wsss_cli.data.images import Pixels
+from wsss_cli.data.images import Pixels, read_saliency
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import resize_grey, resize_image
 from wsss_cli.device import resolve_workers
@@ -25,6 +25,7 @@ from wsss_cli.models.unsupervised_saliency import UnsupervisedSaliency
 from wsss_cli.stages.inputs import MAPS, SECOND_MAPS, find_data, trained_split
 from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.report import Report
+from wsss_cli.stages.salient_share import SalientShare
 from wsss_cli.tracking import Track
 
 OWNED = (f"{MAPS}/*.png", f"{SECOND_MAPS}/*.png")
@@ -127,6 +128,10 @@ def _write_maps(plan: SaliencyPlan, track: Track) -> dict[str, Any]:
     paths = {i: [directory.path / f / f"{i}.png" for f in folders] for i in image_ids}
     missing = [i for i in image_ids if not all(path.exists() for path in paths[i])]
 
+    shown = SalientShare()
+    for image_id in sorted(set(image_ids) - set(missing)):
+        shown.add(read_saliency(paths[image_id][0]))
+
     def load(image_id: str) -> tuple[str, Pixels]:
         return image_id, plan.tree.read_image(image_id)
 
@@ -138,12 +143,14 @@ def _write_maps(plan: SaliencyPlan, track: Track) -> dict[str, Any]:
         image_id, maps = made
         for path, grey in zip(paths[image_id], maps, strict=True):
             write_png(path, grey)
+        shown.add(maps[0])
 
     written = prefetch(write, compute(), workers=1)
     total = len(image_ids)
     for _ in track.steps(written, total=total, label="looking", done=total - len(missing)):
         pass
-    return images_made(len(plan.image_ids), sum(ranks.counted(len(missing))), started)
+    made = images_made(len(plan.image_ids), sum(ranks.counted(len(missing))), started)
+    return {**made, **shown.values()}
 
 
 def passes(model: Model, image: Pixels, number: int) -> list[Pixels]:

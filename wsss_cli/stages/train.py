@@ -19,7 +19,7 @@ from wsss_cli.artifacts.checkpoint import (
     require_names,
     write_checkpoint,
 )
-from wsss_cli.artifacts.metrics_log import METRICS_FILE
+from wsss_cli.artifacts.metrics_log import METRICS_FILE, read_metrics
 from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
 from wsss_cli.artifacts.tensorboard_events import EVENTS, require_tensorboard
 from wsss_cli.configs.common import record, settings
@@ -39,7 +39,9 @@ from wsss_cli.models.checkpoint_fit import require_shapes
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.models.warm_start import take_heads
+from wsss_cli.stages.held_out import MeasuredImages, Measuring, divide
 from wsss_cli.stages.inputs import find_data, require_same_classes
+from wsss_cli.stages.learning import Course, Learning
 from wsss_cli.stages.making import make
 from wsss_cli.stages.optimisation import (
     RESUME_FILE,
@@ -63,13 +65,20 @@ EXTRAS = (f"{SNAPSHOTS}/*.pt", EVENTS)
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """Everything checked and read before the first step."""
+    """Everything checked and read before the first step.
+
+    Attributes:
+        image_ids: Ids of the N images that are learnt from.
+        labels: (N, C) multi-hot.
+        measured: Images that the mAP is taken on; None where it is not.
+    """
 
     config: TrainConfig
     tree: DataSet
     split: str
     image_ids: list[str]
     labels: npt.NDArray[np.bool_]
+    measured: MeasuredImages | None
     weights: InitialWeights
     device: torch.device
     precision: str
@@ -82,6 +91,7 @@ class TrainPlan:
             "data": str(self.tree.root),
             "split": self.split,
             "images": len(self.image_ids),
+            "map_on": None if self.measured is None else self.measured.describe(),
             "weights": self.weights.name,
             "device": str(self.device),
             "precision": self.precision,
@@ -109,6 +119,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     on_their_side = turned_masks(tree, image_ids)
     if on_their_side is not None:
         track.note(on_their_side)
+    division = divide(config, tree, split, image_ids, labels, track)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     weights = initial_weights(_origin(config, tree), config.backbone, track)
@@ -124,7 +135,12 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         path=config.run / "train",
         stage="train",
         stage_version=STAGES["train"],
-        settings={**settings(config), "split": split, "precision": precision},
+        settings={
+            **settings(config),
+            **({"held_out": division.share} if division.share else {}),
+            "split": split,
+            "precision": precision,
+        },
         inputs=inputs,
         owned=OWNED,
         scratch=(RESUME_FILE,),
@@ -139,7 +155,18 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     )
     if config.snapshot_every and directory.state(overwrite=config.overwrite) == "complete":
         _require_snapshots(directory.path, config, config.iterations)
-    return TrainPlan(config, tree, split, image_ids, labels, weights, device, precision, directory)
+    return TrainPlan(
+        config,
+        tree,
+        split,
+        [image_ids[row] for row in division.learnt],
+        labels[division.learnt],
+        division.measured,
+        weights,
+        device,
+        precision,
+        directory,
+    )
 
 
 def _tell_labels(
@@ -229,6 +256,10 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         if config.snapshot_every and iteration % config.snapshot_every == 0:
             _write_network(snapshot_path(directory.path, iteration), plan, network)
 
+    measuring = None
+    if plan.measured is not None:
+        measuring = Measuring.of(config, plan.tree, plan.measured, plan.device, plan.precision)
+    learning = Learning(network, measuring, track)
     trainer = Trainer(
         network,
         torch.optim.SGD(
@@ -243,6 +274,7 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         images_per_step=config.batch_size,
         tensorboard=config.tensorboard,
         after_step=keep_snapshot,
+        also_logged=learning.also_logged,
     )
     if ranks.agreed((directory.path / CHECKPOINT_FILE).exists):
         # Something else has vanished from a finished training: that is not worth another one.
@@ -251,6 +283,8 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         _require_snapshots(directory.path, config, trainer.iteration)
         track.note(f"resuming at iteration {trainer.iteration}")
     track.note(f"{len(plan.image_ids)} images of {plan.split}, {plan.device} in {plan.precision}")
+    if plan.measured is not None:
+        track.note(f"the mAP is taken on {plan.measured.describe()}")
     first = trainer.iteration
 
     def losses_of(images: Tensor, labels: Tensor) -> dict[str, Loss]:
@@ -264,6 +298,11 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
                 lambda start: _batches(plan, mined, start), losses_of, config.iterations, track
             )
         _write_network(directory.path / CHECKPOINT_FILE, plan, network)
+    else:
+        tensors = read_checkpoint(directory.path / CHECKPOINT_FILE, CHECKPOINT_KIND)["network"]
+        network.load_state_dict(tensors)
+    course = Course(read_metrics(directory.path), trainer.unlogged_losses())
+    learned = learning.outcome(config, plan.labels, course)
     seconds = time.monotonic() - started
     return {
         "images": len(plan.image_ids),
@@ -272,6 +311,7 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         "losses": last_losses(directory.path),
         "seconds": round(seconds, 1),
         "rate": round((config.iterations - first) / seconds, 3),
+        **learned,
     }
 
 

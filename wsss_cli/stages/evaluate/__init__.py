@@ -20,6 +20,7 @@ from wsss_cli.stages.evaluate.attention_counts import THRESHOLDS
 from wsss_cli.stages.evaluate.difficulties import image_difficulties
 from wsss_cli.stages.evaluate.label_maps import score_label_maps
 from wsss_cli.stages.evaluate.plan import EvaluatePlan, prepare
+from wsss_cli.stages.evaluate.verdict import verdict
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
 
@@ -57,9 +58,14 @@ def run(
     if config.difficulty:
         for image_id, difficulty in image_difficulties(plan, track).items():
             scores["per_image"][image_id] |= difficulty
+    scores |= {"what": config.what, **plan.baselines_missing}
+    worth = verdict(scores)
     values = {
         "what": config.what,
         "unit": FRACTION,
+        "verdict": worth.sentence,
+        "verdict_standing": worth.standing,
+        "verdict_baseline": worth.baseline,
         **scores,
         "images": len(plan.image_ids),
         "without_ground_truth": plan.without_truth,

@@ -23,6 +23,7 @@ from wsss_cli.stages.evaluate.attention_counts import (
     count_image,
 )
 from wsss_cli.stages.evaluate.each_image import image_scores
+from wsss_cli.stages.evaluate.label_maps import score_baselines
 from wsss_cli.stages.evaluate.plan import EvaluatePlan
 from wsss_cli.stages.evaluate.plausibility import require_truth
 from wsss_cli.stages.evaluate.uncertainty import comparison, interval
@@ -108,6 +109,13 @@ def score_attention(
             if with_logits.any()
             else None
         ),
+    }
+    everything_background = Tally(confusions[best], nothing_missed).all_background()
+    values["baselines"] = {
+        "background": everything_background.scores(plan.class_names, plan.config.predicted_ignore)[
+            "miou"
+        ],
+        **score_baselines(plan, track),
     }
     if plan.config.localisation:
         values["max_box_acc_v2"] = places.box_accuracy()

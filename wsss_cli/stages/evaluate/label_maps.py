@@ -94,8 +94,9 @@ def score_label_maps(
             shown, white = torch.cat(predicted[name]).numpy(), bool(totals[name].missed.any())
             require_predictions(plan, source, truth, shown, white, track)
     scored = torch.cat(overlaps[_SCORED])
+    total = totals.pop(_SCORED)
     values = {
-        **totals.pop(_SCORED).scores(plan.class_names, convention),
+        **total.scores(plan.class_names, convention),
         "interval": interval(scored, seed),
         "per_image": image_scores(plan.image_ids, scored, torch.cat(present), plan.class_names),
         "predicted_ignore": convention,
@@ -107,12 +108,31 @@ def score_label_maps(
         values["against"] = comparison(scored, torch.cat(overlaps[_RIVAL]), plan.rival, seed)
     if plan.config.boundaries:
         values |= _boundary_scores(plan.class_names, boundary, trimap)
-    if totals:
-        values["baselines"] = {
-            name: total.scores(plan.class_names, convention)["miou"]
-            for name, total in totals.items()
-        }
+    values["baselines"] = {
+        name: counts.scores(plan.class_names, convention)["miou"]
+        for name, counts in {"background": total.all_background(), **totals}.items()
+    }
     return values
+
+
+def score_baselines(plan: EvaluatePlan, track: Track) -> dict[str, float]:
+    """The mIoU of each baseline by itself, in a pass of its own; none where none was asked for."""
+    if plan.baselines is None:
+        return {}
+    baselines = plan.baselines
+
+    def count(index: int) -> dict[str, Tally]:
+        target = read_label_map(plan.truth[index], num_labels=plan.num_labels)
+        height, width = target.shape
+        label_maps = baselines.label_maps(index, (height, width))
+        return {n: Tally.of(found, target, plan.num_labels) for n, found in label_maps.items()}
+
+    totals = {name: Tally.empty(plan.num_labels) for name in baselines.names}
+    for tallies in plan.each(count, track, "scoring baselines"):
+        for name, tally in tallies.items():
+            totals[name].add(tally)
+    convention = plan.config.predicted_ignore
+    return {name: t.scores(plan.class_names, convention)["miou"] for name, t in totals.items()}
 
 
 def _count(plan: EvaluatePlan, index: int) -> _Counts:

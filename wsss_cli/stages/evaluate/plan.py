@@ -1,6 +1,6 @@
 """What ``wsss evaluate`` scores, against what: everything checked before the first image."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,17 +18,16 @@ from wsss_cli.data.label_folder import (
     png_files,
     png_ids,
     require_folder,
-    saliency_files,
 )
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.mask_survey import ImageLabels, known_labels
-from wsss_cli.data.saliency_maps import require_saliency
 from wsss_cli.data.turned import turned_masks
 from wsss_cli.data.voc import VOC_CLASSES
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
-from wsss_cli.stages.baselines import Baselines, recorded_logits, recorded_saliency
+from wsss_cli.stages.baselines import Baselines
 from wsss_cli.stages.crf import REFINED
+from wsss_cli.stages.evaluate.baseline_inputs import find_baselines, missing_baselines
 from wsss_cli.stages.evaluate.chosen_threshold import ChosenThreshold, recorded_threshold
 from wsss_cli.stages.inputs import data_if_known, find_attention, find_masks
 from wsss_cli.stages.proxy import LABELS
@@ -55,6 +54,8 @@ class EvaluatePlan:
         truth: True label map of each image.
         photographs: Of each image, if they are to be looked at; else none.
         baselines: What else is scored, if asked for.
+        baselines_missing: Of these what cannot be, with the reason and the way to it, as JSON
+            values; empty where all can or none is asked for.
         labels: Whose labels attention is of, ``given`` or ``predicted``; None where its file does
             not say, and of label maps.
         chosen: The threshold of another run's evaluation, if asked for.
@@ -72,6 +73,7 @@ class EvaluatePlan:
     truth: list[Path]
     photographs: list[Path]
     baselines: Baselines | None
+    baselines_missing: Mapping[str, Any]
     labels: str | None
     chosen: ChosenThreshold | None
     tree: DataSet | None
@@ -164,6 +166,7 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     chosen = None
     if config.threshold_from is not None:
         chosen = recorded_threshold(config.threshold_from, scored=source)
+    baselines = find_baselines(config, tree, known) if config.baselines else None
     return EvaluatePlan(
         config=config,
         class_names=names,
@@ -174,7 +177,10 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         missing_predictions=missing,
         truth=list(masks.values()),
         photographs=_photographs(tree, known) if config.difficulty else [],
-        baselines=_baselines(config, tree, known) if config.baselines else None,
+        baselines=baselines,
+        baselines_missing=(
+            missing_baselines(config, tree, baselines) if baselines and baselines.lacking else {}
+        ),
         labels=_labels(source) if config.what == "attention" else None,
         chosen=chosen,
         tree=tree,
@@ -275,20 +281,3 @@ def _photographs(tree: DataSet | None, image_ids: Sequence[str]) -> list[Path]:
     paths = [tree.image_path(image_id) for image_id in image_ids]
     check_images(paths)
     return paths
-
-
-def _baselines(config: EvaluateConfig, tree: DataSet | None, image_ids: list[str]) -> Baselines:
-    if tree is None:
-        raise UsageError("--baselines needs the image-level labels; pass --data DIR")
-    folder = config.saliency or recorded_saliency(config.run)
-    if folder is None:
-        raise UsageError("--baselines needs saliency maps; pass --saliency DIR")
-    saliency = saliency_files(folder, image_ids, "--saliency")
-    require_saliency(folder, saliency, "--saliency")
-    own = config.run / "attend" / INDEX
-    logits = None
-    if config.attention is not None or (config.pred is None and own.exists()):
-        logits = recorded_logits(config.attention or own, image_ids, tree.class_names)
-    if logits is None and config.attention is not None:
-        raise UsageError(f"{config.attention} has no logits of some of the images to be scored")
-    return Baselines(image_ids, tree.labels(image_ids), saliency, logits)

@@ -9,6 +9,8 @@ from wsss_cli import ranks
 from wsss_cli.artifacts.score_file import INDEX
 from wsss_cli.artifacts.submission import write_submission
 from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.data.mask_survey import known_labels
+from wsss_cli.stages.label_shares import shares_of_files, warnings
 from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.optimisation import last_losses, write_events
 from wsss_cli.stages.report import Report
@@ -63,6 +65,11 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
     trained = time.monotonic()
     network, _, _ = load_network(checkpoint)
     written = predict(plan, network, track)
+    shown = shares_of_files(
+        [label_path(plan, image_id) for image_id in plan.predicted_ids],
+        known_labels(plan.tree, plan.predicted_ids),
+        config.workers,
+    ).values(plan.tree.class_names)
     return {
         "initial_weights": None if fresh is None else fresh.origin,
         "training_images": len(plan.supervision),
@@ -70,6 +77,8 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
         **images_made(len(plan.predicted_ids), written, trained),
         "training_seconds": round(trained - started, 2),
         "seconds": round(time.monotonic() - started, 2),  # of both, the rate is the prediction's
+        **shown,
+        "warnings": warnings(shown, "predictions"),
     }
 
 
