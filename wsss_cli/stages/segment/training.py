@@ -76,14 +76,18 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
             for name, labels in learnt.items()
         }
 
-    trainer.train(_batches(plan), losses_of, config.iterations, track, config.accumulate)
-    write_network(
-        plan.directory.path / CHECKPOINT_FILE,
-        network,
-        plan.model,
-        plan.weights.name,
-        plan.tree.class_names,
-        (config.scale_low, config.scale_high),
+    def write() -> None:
+        write_network(
+            plan.directory.path / CHECKPOINT_FILE,
+            network,
+            plan.model,
+            plan.weights.name,
+            plan.tree.class_names,
+            (config.scale_low, config.scale_high),
+        )
+
+    trainer.train(
+        _batches(plan), losses_of, config.iterations, track, config.accumulate, finish=write
     )
 
 
