@@ -7,6 +7,8 @@ import threading
 from _thread import interrupt_main
 from typing import TYPE_CHECKING
 
+from wsss_cli import stop_signals
+
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
@@ -19,13 +21,14 @@ def main() -> None:
     sys.unraisablehook = repeat_interrupt
     escape_what_cannot_be_shown()
     try:
+        stop_signals.listen()
         from wsss_cli import ranks
         from wsss_cli.cli.app import app
 
         app()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(128 + stop_signals.number_of(interrupt))
     except BaseException as end:
         if not ranks.bound():
             raise
@@ -67,7 +70,11 @@ def repeat_interrupt(swallowed: "UnraisableHookArgs") -> None:
     if not issubclass(swallowed.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(swallowed)
         return
-    later = threading.Timer(AGAIN, interrupt_main)
+    interrupt = swallowed.exc_value
+    if not isinstance(interrupt, KeyboardInterrupt):  # only its type is known
+        interrupt = KeyboardInterrupt()
+    stop_signals.forget()
+    later = threading.Timer(AGAIN, interrupt_main, [stop_signals.number_of(interrupt)])
     later.daemon = True
     later.start()
 

@@ -28,6 +28,21 @@ class UsageError(WsssError):
     exit_code = 2
 
 
+class DivergenceError(WsssError):
+    """A training whose loss or weights are no numbers any more.
+
+    Attributes:
+        what: What became of what, such as "the loss became nan".
+        iteration: Number of the step that showed it, from 1.
+        kept: Iteration of the last good state, None where none is kept.
+    """
+
+    def __init__(self, what: str, iteration: int, kept: int | None) -> None:
+        """Say that the training stopped because of it."""
+        super().__init__(f"{what} at iteration {iteration}, so training stopped")
+        self.what, self.iteration, self.kept = what, iteration, kept
+
+
 def listing(names: Sequence[str], *, most: int = 10) -> str:
     """Name the first few of many things, and how many there are: ``a, b and 12 more``."""
     shown = ", ".join(names[:most])

@@ -14,7 +14,7 @@ from wsss_cli.artifacts.stage_directory import (
     read_manifest,
     require_complete,
 )
-from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.errors import DivergenceError, UsageError, WsssError
 
 
 @pytest.fixture
@@ -92,6 +92,7 @@ def test_another_result_is_refused_with_what_differs_and_two_ways_out(
     directory: StageDirectory, change: dict[str, object], named: str, complete: bool
 ) -> None:
     directory.begin()
+    _put(directory, "labels/a.png")
     if complete:
         directory.complete({})
     with pytest.raises(UsageError) as refusal:
@@ -101,6 +102,121 @@ def test_another_result_is_refused_with_what_differs_and_two_ways_out(
     assert "--overwrite" in message
     assert "--run" in message
     assert "rule" not in message  # only what differs is named
+
+
+@pytest.mark.parametrize("logged", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": {"w": 1.0}},
+        {"inputs": {"attention": Input(Path("a.h5"), "f2")}},
+        {"stage_version": 2},
+    ],
+)
+def test_what_was_stopped_before_anything_was_made_gives_way(
+    directory: StageDirectory, change: dict[str, object], logged: bool
+) -> None:
+    directory = replace(directory, owned=("labels/*.png", "metrics.jsonl"), scratch=("resume.pt",))
+    directory.begin()
+    stranger = _put(directory, "notes.txt")
+    log = _put(directory, "metrics.jsonl") if logged else None
+    other = replace(directory, **change)
+    assert other.state() == "new"
+    other.begin()
+    assert read_manifest(other.path)["fingerprint"] == other.fingerprint
+    assert log is None or not log.exists()
+    assert stranger.exists()
+    _put(other, "resume.pt")
+    with pytest.raises(UsageError, match="holds another result"):
+        directory.state()
+
+
+LOSS = "the loss became nan"
+
+
+@pytest.fixture
+def diverging(directory: StageDirectory) -> StageDirectory:
+    """A training that has diverged at step 41 and kept iteration 20."""
+    directory = replace(
+        directory,
+        settings={"lr": 0.1, "seed": 0},
+        owned=("checkpoint.pt",),
+        scratch=("resume.pt",),
+        lowerable=("lr",),
+    )
+    directory.begin()
+    _put(directory, "resume.pt")
+    directory.diverge(DivergenceError(LOSS, 41, 20))
+    return directory
+
+
+def _lowered(directory: StageDirectory, lr: float, **settings: object) -> StageDirectory:
+    return replace(directory, settings={**directory.settings, "lr": lr, **settings})
+
+
+def test_a_training_that_diverged_goes_on_with_a_lower_rate_and_nothing_else(
+    diverging: StageDirectory,
+) -> None:
+    assert _lowered(diverging, 0.01).state() == "resumable"
+    with pytest.raises(UsageError, match=r"nan at iteration 41.*resume\.pt.*a lower --lr.*0\.01"):
+        diverging.state()
+    for other in (
+        _lowered(diverging, 0.2),
+        _lowered(diverging, 0.01, seed=1),
+        replace(_lowered(diverging, 0.01), inputs={}),
+        replace(_lowered(diverging, 0.01), stage_version=2),
+        replace(_lowered(diverging, 0.01), lowerable=()),
+    ):
+        with pytest.raises(UsageError, match="holds another result"):
+            other.state()
+        assert other.state(overwrite=True) == "new"
+    assert diverging.state(overwrite=True) == "new"
+
+
+def test_a_result_of_two_rates_is_that_of_the_second_command_and_says_so(
+    diverging: StageDirectory,
+) -> None:
+    second, third = _lowered(diverging, 0.01), _lowered(diverging, 0.001)
+    second.begin()
+    assert (second.path / "resume.pt").exists()
+    assert second.state() == "resumable"
+    _put(second, "checkpoint.pt")
+    second.complete({})
+    assert second.state() == "complete"
+    manifest = read_manifest(second.path)
+    assert manifest["earlier_settings"] == [{"until": 20, "lr": 0.1}]
+    assert manifest["settings"]["lr"] == 0.01
+    assert "diverged" not in manifest
+    assert manifest["fingerprint"] not in (diverging.fingerprint, second.fingerprint)
+    for other in (diverging, third):
+        with pytest.raises(UsageError, match="holds another result"):
+            other.state()
+
+
+def test_rates_that_made_no_step_are_not_told_and_those_that_did_are(
+    diverging: StageDirectory,
+) -> None:
+    second, third, fourth = (_lowered(diverging, lr) for lr in (0.01, 0.001, 0.0001))
+    second.begin()
+    assert "--overwrite" in second.diverge(DivergenceError(LOSS, 25, 20))
+    third.begin()
+    assert read_manifest(third.path)["earlier_settings"] == [{"until": 20, "lr": 0.1}]
+    assert "--overwrite" not in third.diverge(DivergenceError(LOSS, 70, 60))
+    fourth.begin()
+    assert fourth.earlier_settings() == [{"until": 20, "lr": 0.1}, {"until": 60, "lr": 0.001}]
+
+
+def test_a_training_that_diverged_with_nothing_kept_gives_way_but_is_not_repeated(
+    diverging: StageDirectory,
+) -> None:
+    (diverging.path / "resume.pt").unlink()
+    diverging.diverge(DivergenceError(LOSS, 3, None))
+    with pytest.raises(UsageError, match="a lower --lr"):
+        diverging.state()
+    for other in (_lowered(diverging, 0.01), _lowered(diverging, 0.1, seed=1)):
+        assert other.state() == "new"
+    _lowered(diverging, 0.01).begin()
+    assert diverging.earlier_settings() == []
 
 
 def test_place_of_an_input_does_not_matter(directory: StageDirectory) -> None:

@@ -19,6 +19,7 @@ LAYERS = (
     (
         *("errors", "labels", "reserved_names", "tracking", "configs", "device", "ranks"),
         "command_line",
+        "stop_signals",
     ),
     ("ops", "metrics", "artifacts"),
     ("models", "data"),

@@ -14,12 +14,15 @@ from wsss_cli.errors import UsageError, WsssError
 PARTIAL_SUFFIX = ".partial"
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+def write_atomically(
+    path: Path, write: Callable[[IO[bytes]], None], *, keep_as: Path | None = None
+) -> None:
     """Write to a temporary name in the same folder, flush, fsync and rename.
 
     Args:
         path: The final name; its folder is made when missing.
         write: Receives the open binary file.
+        keep_as: Name in the same folder that a file already at ``path`` is kept under.
 
     Raises:
         WsssError: The disk is full or the folder cannot be written to; nothing is left behind.
@@ -31,6 +34,8 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())  # its bytes are on the disk before its name is
+        if keep_as is not None and path.exists():
+            path.replace(keep_as)
         partial.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):  # the first error is the one to tell
@@ -89,9 +94,9 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write bytes atomically."""
-    write_atomically(path, lambda file: _write_all(file, content))
+def write_bytes(path: Path, content: bytes, *, keep_as: Path | None = None) -> None:
+    """Write bytes atomically, as :func:`write_atomically` does."""
+    write_atomically(path, lambda file: _write_all(file, content), keep_as=keep_as)
 
 
 def finite(value: Any) -> Any:  # noqa: ANN401 - JSON values

@@ -20,7 +20,9 @@ ODD_CONTENT = (
 )
 
 
-def write_checkpoint(path: Path, kind: str, content: dict[str, Any]) -> None:
+def write_checkpoint(
+    path: Path, kind: str, content: dict[str, Any], *, keep_as: Path | None = None
+) -> None:
     """Write tensors and plain values; equal content gives equal bytes, on whatever device it is.
 
     Every rank calls this with the same content. The first one writes, the others wait for it.
@@ -29,11 +31,12 @@ def write_checkpoint(path: Path, kind: str, content: dict[str, Any]) -> None:
         path: The final name.
         kind: What the checkpoint is, such as ``attention`` or ``segmentation``.
         content: Nested dicts and lists of tensors and plain values.
+        keep_as: Name that the checkpoint already at ``path`` is kept under.
     """
     if ranks.first():
         buffer = io.BytesIO()  # saved to a path, the file's own name would be part of the bytes
         torch.save(_on_cpu({"format": FORMAT, "kind": kind, **content}), buffer)
-        write_bytes(path, buffer.getvalue())
+        write_bytes(path, buffer.getvalue(), keep_as=keep_as)
     ranks.wait_for_all()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.atomic import read_json
+from wsss_cli.artifacts.divergence import DIVERGED, lower
 from wsss_cli.command_line import FOLDER, command_line
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import INPUT_PATHS, CommonConfig, option
@@ -60,6 +61,8 @@ def recorded_command(
 ) -> str:
     """The stage's command with every option that was not left at its default.
 
+    Where the training diverged, its learning rate is a lower one.
+
     Args:
         stage: Name of the stage.
         manifest: Its own, with the config that it was run with.
@@ -67,6 +70,8 @@ def recorded_command(
         overwrite: Replace the result.
     """
     recorded = recorded_config(run, manifest)
+    if DIVERGED in manifest and recorded.get("lr") is not None:
+        recorded["lr"] = lower(recorded["lr"])
     words = ["wsss", stage, "--run", str(run)]
     for field in fields(CONFIGS[stage]):
         value = recorded.get(field.name)

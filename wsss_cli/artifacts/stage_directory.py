@@ -15,10 +15,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from wsss_cli import ranks
+from wsss_cli.artifacts import divergence
 from wsss_cli.artifacts.atomic import PARTIAL_SUFFIX, read_json, unwritable, write_json
 from wsss_cli.artifacts.fingerprint import fingerprint
+from wsss_cli.artifacts.metrics_log import METRICS_FILE
 from wsss_cli.artifacts.next_command import command_to_make, recorded_command
-from wsss_cli.errors import UsageError, WsssError, near_path
+from wsss_cli.artifacts.tensorboard_events import EVENTS
+from wsss_cli.errors import DivergenceError, UsageError, WsssError, near_path
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -30,6 +33,8 @@ WAY_OUT = "pass --overwrite to replace it, or --run DIR to keep both"
 # raised when the stage's code changes its results.
 STAGES = {"train": 2, "attend": 2, "saliency": 1, "proxy": 1, "segment": 3, "crf": 1}
 ANOTHER_VERSION = "it was made by another version of this stage"
+# What a stage says while it works: where there is nothing else, nothing was made.
+_LOGS = frozenset({METRICS_FILE, EVENTS})
 _PACKAGES = ("wsss-cli", "torch", "torchvision", "numpy", "opencv-python", "h5py", "pillow")
 
 
@@ -57,6 +62,7 @@ class StageDirectory:
         extras: Patterns of further files of the stage, written on request: as much its own as
             the others, but the artifact is whole without them.
         option: The option that names the directory, for messages.
+        lowerable: Settings with lower values of which a training that diverged may go on.
     """
 
     path: Path
@@ -69,11 +75,17 @@ class StageDirectory:
     scratch: Sequence[str] = ()
     extras: Sequence[str] = ()
     option: str = "--run"
+    lowerable: Sequence[str] = ()
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over stage, version, settings and input fingerprints."""
-        return fingerprint(self._identity())
+        return self._fingerprint_after([])
+
+    def _fingerprint_after(self, earlier: Sequence[Mapping[str, Any]]) -> str:
+        """The fingerprint of a result that was begun with earlier settings."""
+        identity = self._identity()
+        return fingerprint({**identity, divergence.EARLIER: earlier} if earlier else identity)
 
     def _described(self) -> dict[str, Any]:
         """The identity and its fingerprint, as the manifest has them."""
@@ -115,15 +127,18 @@ class StageDirectory:
 
         A complete artifact from which files have vanished is resumable: they are made again. So
         is an unfinished one of the same settings with ``overwrite``: it was begun by overwriting,
-        and a stop must not cost more because of that.
+        and a stop must not cost more because of that. So is a training that diverged, if what may
+        be lowered is the only difference and is lower now. Where an unfinished stage has made
+        nothing, anything may be made.
 
         Args:
             overwrite: Whatever lies there is to be replaced.
             way_out: What a refusal advises.
 
         Raises:
-            UsageError: Another result lies there; the message names what differs. Or what is to
-                be replaced is read. Or this rank is to make another result than the first.
+            UsageError: Another result lies there; the message names what differs. Or the same
+                training has diverged. Or what is to be replaced is read. Or this rank is to make
+                another result than the first.
         """
         first = ranks.agreed(lambda: _as_json(self._described()))
         if first["fingerprint"] != self.fingerprint:
@@ -147,10 +162,23 @@ class StageDirectory:
             return "new"
         if manifest["status"] == REMOVING:
             return "new"  # whoever asked for the overwriting was stopped in the middle of it
-        same = manifest["fingerprint"] == self.fingerprint
-        if overwrite and not (same and manifest["status"] == "running"):
+        earlier = manifest.get(divergence.EARLIER, [])
+        same = manifest["fingerprint"] == self._fingerprint_after(earlier)
+        running = manifest["status"] == "running"
+        diverged = running and divergence.DIVERGED in manifest
+        if overwrite and not (same and running and not diverged):
             self._spare_inputs(manifest)
             return "new"
+        if running and not same and not made(self.path, manifest):
+            return "new"
+        if diverged and self._is_lowered(manifest):
+            return "resumable"
+        if diverged and same:
+            stop = manifest[divergence.DIVERGED]
+            raise UsageError(
+                f"{self.path}: with these settings {stop['what']} at iteration "
+                f"{stop['iteration']}; {self._advice(manifest)}"
+            )
         if not same:
             raise UsageError(
                 f"{self.path} holds another result ({self._differences(manifest)}); {way_out}"
@@ -161,7 +189,7 @@ class StageDirectory:
     def _spare_inputs(self, manifest: Mapping[str, Any]) -> None:
         """Refuse to remove what the stage is about to read: a stop would leave neither."""
         # Not Path.resolve, which raises where links lead in a circle.
-        removed = [Path(realpath(path)) for path in self._declared(manifest)]
+        removed = [Path(realpath(path)) for path in _declared(self.path, manifest)]
         for given in self.inputs.values():
             place = given.path.resolve()
             inside = self.path.resolve() in place.parents
@@ -171,14 +199,15 @@ class StageDirectory:
                     f"{self.option}"
                 )
 
-    def _declared(self, manifest: Mapping[str, Any]) -> list[Path]:
-        """The files there that a manifest declares the stage's own."""
-        patterns = [Path(pattern) for pattern in manifest.get("owned", [])]
-        inside = [p for p in patterns if p.parts and not p.is_absolute() and ".." not in p.parts]
-        home = self.path.resolve()
-        found = (path for pattern in inside for path in self.path.glob(str(pattern)))
-        # A pattern may lead through a link that somebody put there, whatever it says itself.
-        return [p for p in found if not p.is_dir() and p.parent.resolve().is_relative_to(home)]
+    def _is_lowered(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether this differs from what a manifest describes by lower settings only."""
+        identity = _as_json(self._identity())
+        before = {role: given["fingerprint"] for role, given in manifest["inputs"].items()}
+        return (
+            all(identity[name] == manifest.get(name) for name in ("stage", "stage_version"))
+            and identity["inputs"] == before
+            and divergence.lowered(manifest, identity["settings"], self.lowerable)
+        )
 
     @property
     def _all(self) -> tuple[str, ...]:
@@ -271,7 +300,28 @@ class StageDirectory:
             previous = read_manifest(self.path)
         except FileNotFoundError:
             previous = {}
-        self._write("running", {"started": previous.get("started", _now())})
+        earlier = divergence.earlier_settings(previous, self.lowerable)
+        self._write("running", {"started": previous.get("started", _now())}, earlier)
+
+    def diverge(self, stop: DivergenceError) -> str:
+        """Say in the manifest that the training diverged; returns what to do about it."""
+        manifest = read_manifest(self.path)
+        manifest[divergence.DIVERGED] = {
+            "what": stop.what,
+            "iteration": stop.iteration,
+            "kept": stop.kept,
+        }
+        if ranks.first():
+            write_json(self.path / MANIFEST, manifest)
+        return self._advice(manifest)
+
+    def _advice(self, manifest: Mapping[str, Any]) -> str:
+        state = self.path / self.scratch[0] if self.scratch else self.path
+        return divergence.advice(manifest, self.lowerable, str(state))
+
+    def earlier_settings(self) -> list[dict[str, Any]]:
+        """Settings that were in force before, if this goes on from a training that diverged."""
+        return list(read_manifest(self.path).get(divergence.EARLIER, []))
 
     def reopen(self) -> None:
         """Make a complete directory ready for extras; to be called by who has claimed it.
@@ -309,18 +359,23 @@ class StageDirectory:
         ranks.wait_for_all()  # nobody looks for a whole artifact before it is one
 
     def _complete(self, counts: Mapping[str, Any]) -> None:
-        started = read_manifest(self.path)["started"]
-        facts = {"started": started, "finished": _now(), "files": self._count_files()}
-        self._write("complete", {**facts, "counts": dict(counts)})
+        running = read_manifest(self.path)
+        facts = {"started": running["started"], "finished": _now(), "files": self._count_files()}
+        earlier = running.get(divergence.EARLIER, [])
+        self._write("complete", {**facts, "counts": dict(counts)}, earlier)
         for pattern in self.scratch:
             for path in self.path.glob(pattern):
                 path.unlink(missing_ok=True)
 
-    def _write(self, status: str, facts: Mapping[str, Any]) -> None:
+    def _write(
+        self, status: str, facts: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]
+    ) -> None:
         manifest = {
             "schema": SCHEMA,
             "status": status,
             **self._described(),
+            "fingerprint": self._fingerprint_after(earlier),
+            **({divergence.EARLIER: list(earlier)} if earlier else {}),
             **self.details,
             "owned": list(self._all),
             "versions": _versions(),
@@ -336,7 +391,7 @@ class StageDirectory:
         # Said first, removed last: a kill in between must leave neither a manifest that vouches for
         # lost files nor files of which nobody knows whose they are.
         write_json(self.path / MANIFEST, {**manifest, "status": REMOVING})
-        for path in self._declared(manifest):
+        for path in _declared(self.path, manifest):
             path.unlink(missing_ok=True)
         (self.path / MANIFEST).unlink(missing_ok=True)
 
@@ -376,6 +431,42 @@ def read_manifests(run: Path) -> dict[str, dict[str, Any]]:
         with suppress(FileNotFoundError):
             found[stage] = read_manifest(run / stage)
     return found
+
+
+def made(directory: Path, manifest: Mapping[str, Any]) -> dict[str, int]:
+    """How many files of each declared pattern there are, logs left out; of those that have any."""
+    counts = {
+        pattern: len(_declared(directory, {"owned": [pattern]}))
+        for pattern in manifest.get("owned", [])
+        if pattern not in _LOGS
+    }
+    return {pattern: count for pattern, count in counts.items() if count}
+
+
+def standing(directory: Path) -> str:
+    """What of a stage is there, for whoever has interrupted it.
+
+    Raises:
+        WsssError: The manifest is not one of ours.
+    """
+    try:
+        counts = made(directory, read_manifest(directory))
+    except FileNotFoundError:
+        counts = {}
+    if not counts:
+        return "nothing was made yet, so other settings need no --overwrite"
+    files = (f"{n} {pattern}" if "*" in pattern else pattern for pattern, n in counts.items())
+    return f"{directory} keeps {', '.join(files)}; what was not finished is made again"
+
+
+def _declared(directory: Path, manifest: Mapping[str, Any]) -> list[Path]:
+    """The files there that a manifest declares the stage's own."""
+    patterns = [Path(pattern) for pattern in manifest.get("owned", [])]
+    inside = [p for p in patterns if p.parts and not p.is_absolute() and ".." not in p.parts]
+    home = directory.resolve()
+    found = (path for pattern in inside for path in directory.glob(str(pattern)))
+    # A pattern may lead through a link that somebody put there, whatever it says itself.
+    return [p for p in found if not p.is_dir() and p.parent.resolve().is_relative_to(home)]
 
 
 def is_claimed(directory: Path) -> bool:
@@ -425,7 +516,8 @@ def _is_manifest(content: Mapping[str, Any]) -> bool:
     inputs = content.get("inputs", {}).values()
     files = content["files"] if isinstance(content.get("files"), dict) else {}
     return (
-        all(
+        divergence.is_told_rightly(content)
+        and all(
             isinstance(pattern, str) and "\0" not in pattern for pattern in content.get("owned", [])
         )
         and all(isinstance(count, int) for count in files.values())

@@ -2,16 +2,18 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Set
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, fields
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from wsss_cli import ranks
+from wsss_cli import ranks, stop_signals
 from wsss_cli.artifacts.atomic import finite
 from wsss_cli.cli.given_paths import require_given_paths
 from wsss_cli.cli.plan_text import plan_text
@@ -20,7 +22,6 @@ from wsss_cli.configs.common import WorkConfig
 from wsss_cli.errors import WsssError
 from wsss_cli.tracking import Silent, Track
 
-INTERRUPTED = 130
 # What the shell reports of a process that ended because its reader had gone (SIGPIPE).
 UNREAD = 141
 
@@ -68,7 +69,8 @@ def run_stage(
                 return
             if ranks.first():
                 say(plan_text(plan, config))
-        report = module.run(config, track=track)
+        with _saying_what_is_kept(stage, getattr(config, "run", None)):
+            report = module.run(config, track=track)
         values = {
             "stage": report.stage,
             "status": "up to date" if report.up_to_date else "complete",
@@ -147,8 +149,9 @@ def errors_as_sentences(
         yield
     except KeyboardInterrupt as interrupt:
         _close_suspended(interrupt)
-        say("interrupted: nothing finished is lost, run the same command again to continue")
-        raise typer.Exit(INTERRUPTED) from None
+        with suppress(OSError):  # its terminal may be gone
+            say(_of_interrupt(interrupt))
+        raise typer.Exit(128 + stop_signals.number_of(interrupt)) from None
     except BrokenPipeError:  # as in `wsss show | head -1`: nobody is left to be told
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(UNREAD) from None
@@ -165,6 +168,20 @@ def errors_as_sentences(
         ranks.leave()
 
 
+@contextmanager
+def _saying_what_is_kept(stage: str, run: Path | None) -> Iterator[None]:
+    """Let an interrupt say what of a stage is there, if nobody who knew better has."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        from wsss_cli.artifacts.stage_directory import STAGES, standing
+
+        if run is not None and stage in STAGES and not getattr(interrupt, "__notes__", None):
+            with suppress(WsssError, OSError):
+                interrupt.add_note(standing(run / stage))
+        raise
+
+
 def _close_suspended(error: BaseException | None) -> None:
     """Close the generators that an error has left in the middle: one shows a bar on the terminal.
 
@@ -178,7 +195,20 @@ def _close_suspended(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
+def _of_interrupt(interrupt: KeyboardInterrupt) -> str:
+    """By which signal, unless it was Ctrl-C, and what is kept: the notes of whoever was at work."""
+    number = stop_signals.number_of(interrupt)
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    kept = "; ".join(getattr(interrupt, "__notes__", ["files that were finished are kept"]))
+    return f"interrupted{by}: {kept}; run the same command again to continue"
+
+
 def _sentence(error: Exception, saves_memory: str) -> tuple[str, int]:
+    message, code = _reason(error, saves_memory)
+    return "; ".join([message, *getattr(error, "__notes__", ())]), code
+
+
+def _reason(error: Exception, saves_memory: str) -> tuple[str, int]:
     if isinstance(error, WsssError):
         return str(error), error.exit_code
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

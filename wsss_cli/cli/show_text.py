@@ -58,6 +58,9 @@ def _stage(stage: str, found: Values) -> list[str]:
     status = "being made right now" if found["in_progress"] else found["status"]
     about = f"{status}  {when}  {found.get('device', '')}".rstrip()
     lines = [f"  {stage:<8} {about}  {_size(found)}", _INDENT + _pairs(found.get("settings", {}))]
+    for before in found.get("earlier_settings", []):
+        rates = {name: value for name, value in before.items() if name != "until"}
+        lines.append(f"{_INDENT}{_pairs(rates)} until iteration {before['until']}")
     if "counts" in found:
         lines.append(_INDENT + _pairs(found["counts"]))
     for role, given in found["inputs"].items():

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wsss_cli.artifacts.stage_directory import StageDirectory, read_manifest
+from wsss_cli.artifacts.stage_directory import StageDirectory, read_manifest, standing
+from wsss_cli.errors import DivergenceError
 from wsss_cli.stages.report import Report
 
 
@@ -21,12 +22,21 @@ def make(
     Raises:
         WsssError: The work fails, or another process is doing it.
         UsageError: Another result lies there.
+        KeyboardInterrupt: With a note of what is kept.
     """
     if directory.state(overwrite=overwrite) == "complete":
         counts = read_manifest(directory.path)["counts"]
         return Report(directory.stage, directory.path, True, counts)
     with directory.claimed():
-        counts = work()
+        try:
+            counts = work()
+        except DivergenceError as stop:
+            stop.add_note(directory.diverge(stop))
+            raise
+        except KeyboardInterrupt as interrupt:
+            if not getattr(interrupt, "__notes__", None):
+                interrupt.add_note(standing(directory.path))
+            raise
         directory.complete(counts)
     return Report(directory.stage, directory.path, False, counts)
 

@@ -1,8 +1,10 @@
 """What both trainings share: parameter groups, seeding by iteration, and resumable state."""
 
 import math
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,17 +13,22 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from wsss_cli import ranks
-from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsss_cli import ranks, stop_signals
 from wsss_cli.artifacts.metrics_log import MetricsLog, read_metrics
 from wsss_cli.artifacts.stage_directory import StageDirectory
 from wsss_cli.artifacts.tensorboard_events import TensorBoardEvents
-from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.errors import DivergenceError, UsageError, WsssError
+from wsss_cli.stages.kept_states import KeptStates
 from wsss_cli.tracking import Track
 
-RESUME_FILE = "resume.pt"
 # Iterations over which logged losses are averaged.
 LOG_EVERY = 10
+# Seconds after which a resumable state is written, however few iterations they were.
+CHECKPOINT_SECONDS = 60.0
+# With so many times the loss of the first batch, or 1, no state is kept, unless by request, nor
+# gone on from after a divergence.
+_EXPLODED = 10.0
+_STOPPING = "stopping after this iteration, which is then kept; Ctrl-C again stops at once"
 # Of a bias, times that of its weights; it does not decay either. As in the SeeNet group's solver.
 BIAS_LR_FACTOR = 2.0
 
@@ -36,6 +43,27 @@ class Loss(NamedTuple):
 
     mean: Tensor
     terms: int | Tensor
+
+
+class _Kept(NamedTuple):
+    """A state that was written: after how many steps, and its loss on the next batch, once known.
+
+    The loss of the step that led to a state is that of the state before.
+    """
+
+    iteration: int
+    loss: float | None = None
+
+
+class _Wishes(NamedTuple):
+    """What is to be done after a step: stop, keep the state."""
+
+    stop: bool = False
+    save: bool = False
+
+    def and_also(self, other: "_Wishes") -> "_Wishes":
+        """What either wishes."""
+        return _Wishes(self.stop or other.stop, self.save or other.save)
 
 
 def parameter_groups(
@@ -89,13 +117,15 @@ class Trainer:
     Of several ranks each computes its part of the batch; gradients and losses are summed, so every
     rank takes the same step, the one that a rank by itself would take, up to rounding.
 
+    Whatever ends a training, the state after its last whole step is kept where it can be.
+
     Attributes:
         network: Already on its device.
         optimiser: Groups as :func:`parameter_groups` makes them.
         learning_rate: Of an iteration.
         directory: Where the resumable state and the log go.
         seed: Random numbers inside the network are seeded by it and the iteration.
-        checkpoint_every: Iterations between resumable states.
+        checkpoint_every: Iterations between resumable states, which are also written by time.
         images_per_step: For the speed in the log.
         tensorboard: Also log events for TensorBoard.
         after_step: Given the number of steps done, before a resumable state is written: what it
@@ -115,19 +145,28 @@ class Trainer:
     also_logged: Callable[[int], Mapping[str, Any]] = lambda _: {}
     iteration: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
-    _window: dict[str, float] = field(default_factory=dict)
+    _window: dict[str, float] = field(default_factory=dict)  # of all ranks
     _window_start: tuple[int, float] = (0, 0.0)  # iteration and time, of this very process
+    _first_loss: float | None = None  # of the whole training
+    _loss: float = 0.0  # of the last batch
+    _kept: _Kept | None = None
+    _earlier: _Kept | None = None
+    _kept_time: float = 0.0  # when the last state was written
+    _whole: bool = True  # no step has begun that has not ended
+    _finished: bool = False
 
     def resume(self) -> bool:
         """Continue from the last resumable state, if there is one."""
-        path = self.directory / RESUME_FILE
-        if not ranks.agreed(path.exists):
+        state = KeptStates(self.directory).read()
+        if state is None:
             return False
-        state = read_checkpoint(path, "resume")
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.iteration, self.history = state["iteration"], state["history"]
-        self._window = state["window"] if ranks.first() else {}  # it is summed over the ranks
+        self._window = state["window"]
+        self._first_loss = state.get("first_loss")
+        self._kept = _Kept(self.iteration)
+        self._earlier = _Kept(*state["earlier"]) if state.get("earlier") else None
         return True
 
     def train(
@@ -137,8 +176,12 @@ class Trainer:
         iterations: int,
         track: Track,
         accumulate: int = 1,
+        finish: Callable[[], None] = lambda: None,
     ) -> None:
         """Train until ``iterations``, checkpointing on the way.
+
+        Asked to stop by a signal, it ends the step that it is in, keeps the state, and stops; asked
+        again by Ctrl-C, it stops at once. Any other error costs no more than the step it is in.
 
         Args:
             batches: Given the first iteration, yields images and what is to be learnt of them,
@@ -147,16 +190,42 @@ class Trainer:
             iterations: Total, those before a resumption included.
             track: Shown the progress and the loss.
             accumulate: Batches whose gradients make up one step.
+            finish: Called after the last step; writes what the training is for.
 
         Raises:
-            WsssError: The loss is no longer a finite number.
+            DivergenceError: The loss or a weight is no longer a finite number.
+            StopRequest: A signal asked for the end; its note says what is kept.
         """
+        try:
+            with stop_signals.held_back(lambda: track.note(_STOPPING)) as asked:
+                self._train(batches, losses_of, iterations, track, accumulate, finish, asked)
+        except (stop_signals.StopRequest, DivergenceError) as end:
+            if isinstance(end, stop_signals.StopRequest):
+                end.add_note(self._standing(iterations))
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            self._keep_in_spite_of(error, iterations)
+            raise
+
+    def _train(
+        self,
+        batches: Callable[[int], Iterable[Batch]],
+        losses_of: Callable[..., Mapping[str, Loss]],
+        iterations: int,
+        track: Track,
+        accumulate: int,
+        finish: Callable[[], None],
+        asked: Callable[[], int | None],
+    ) -> None:
+        """As :meth:`train`; ``asked`` returns the signal that asked for the end, if one has."""
         log = None
         if ranks.first():
             log = MetricsLog(self.directory, self.history, tensorboard=self.tensorboard)
         self._window_start = self.iteration, time.monotonic()
+        self._kept_time = time.monotonic()
         source = iter(batches(self.iteration))
         steps = range(self.iteration, iterations)
+        stop = False
         self.network.train()
         for iteration in track.steps(
             steps, total=iterations, label="training", done=self.iteration, unit="iterations"
@@ -166,12 +235,16 @@ class Trainer:
             for group in self.optimiser.param_groups:
                 group["lr"] = self.learning_rate(iteration) * group["lr_factor"]
             self.optimiser.zero_grad(set_to_none=True)
+            wishes = _Wishes()
             for _ in range(accumulate):
-                losses = _parts(losses_of(*next(source)))
-                total = torch.stack(tuple(losses.values())).sum() / accumulate
-                self._require_finite(float(total.detach()), iteration)
+                batch = next(source)
+                self._whole = False  # statistics of normalised batches change with every pass
+                losses = losses_of(*batch)
+                parts, means, wishes = _shared(losses, wishes.and_also(self._wishes(asked)))
+                self._judge(sum(means.values()))
+                total = torch.stack(tuple(parts.values())).sum() / accumulate
                 total.backward()  # type: ignore[no-untyped-call]
-                self._log(losses, accumulate)
+                self._log(means, accumulate)
             self._sum_gradients()
             self.optimiser.step()
             self.iteration = iteration + 1
@@ -181,41 +254,116 @@ class Trainer:
                     log.add(line)
                 track.detail("loss " + _shown(self.history[-1]["losses"]))
             self.after_step(self.iteration)
-            if self.iteration % self.checkpoint_every == 0 and self.iteration < iterations:
+            self._whole = True
+            if ranks.world() == 1:  # nobody has to agree, so this is the moment to ask
+                wishes = self._wishes(asked)
+            stop = wishes.stop
+            due = wishes.save or self.iteration % self.checkpoint_every == 0
+            if (stop or (due and not self._exploded(self._loss))) and self.iteration < iterations:
                 self.save()
+            if stop and self.iteration < iterations:
+                break
         if log is not None:
             log.close()
+        if self.iteration == iterations:
+            self._require_finite_weights()
+            finish()
+            self._finished = True
+        if stop:
+            raise stop_signals.StopRequest(asked() or signal.SIGTERM)  # of another rank, perhaps
 
     def save(self) -> None:
-        """Write the resumable state, the log so far included."""
+        """Write the resumable state, the log so far included.
+
+        Raises:
+            DivergenceError: A weight is no finite number; the states kept before are left.
+        """
+        self._require_finite_weights()
         state = {
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "iteration": self.iteration,
             "history": self.history,
-            "window": self._whole_window(),
+            "window": self._window,
+            "first_loss": self._first_loss,
+            "earlier": None if self._kept is None else list(self._kept),
         }
-        write_checkpoint(self.directory / RESUME_FILE, "resume", state)
+        KeptStates(self.directory).write(state)
+        self._earlier, self._kept = self._kept, _Kept(self.iteration)
+        self._kept_time = time.monotonic()
 
-    def _require_finite(self, loss: float, iteration: int) -> None:
+    def _wishes(self, asked: Callable[[], int | None]) -> _Wishes:
+        """What this rank would do after this step; of when a state is due the first one decides."""
+        late = time.monotonic() - self._kept_time >= CHECKPOINT_SECONDS
+        return _Wishes(stop=asked() is not None, save=late and ranks.first())
+
+    def _keep_in_spite_of(self, error: BaseException, iterations: int) -> None:
+        """Keep the last whole step when something else has ended the training.
+
+        Several ranks cannot: the others are in the middle of the next step.
+        """
+        kept = 0 if self._kept is None else self._kept.iteration
+        if self._whole and ranks.world() == 1 and self.iteration > kept:
+            with suppress(WsssError):  # the first error is the one to tell
+                self.save()
+        if self._kept is not None or isinstance(error, KeyboardInterrupt):
+            error.add_note(self._standing(iterations))
+
+    def _standing(self, iterations: int) -> str:
+        """How much of the training is kept."""
+        if self._finished:
+            return f"all {iterations} iterations are done"
+        if self._kept is None:
+            return "no state of the training was kept yet"
+        path = KeptStates(self.directory).last
+        return f"iteration {self._kept.iteration} of {iterations} is kept in {path}"
+
+    def _judge(self, loss: float) -> None:
+        """Look at the loss of a batch, which is that of the state that the last step has left.
+
+        Raises:
+            DivergenceError: It is no number.
+        """
+        self._loss = loss
+        if self._first_loss is None:
+            self._first_loss = loss
+        if self._kept is not None and self._kept == _Kept(self.iteration):
+            self._kept = _Kept(self.iteration, loss)
         if math.isfinite(loss):
             return
-        path = self.directory / RESUME_FILE
-        kept = f"the last good state is kept in {path}" if path.exists() else "nothing was kept yet"
-        raise WsssError(
-            f"the loss became {loss} at iteration {iteration}, so training stopped; {kept}; train "
-            "again with a lower --lr (and --overwrite)"
-        )
+        if self.iteration == 0:
+            raise WsssError(
+                f"the loss is {loss} before the first step, which no learning rate changes; the "
+                "initial weights may be broken: choose others by --weights or --start"
+            )
+        raise self._diverged(f"the loss became {loss}", self.iteration + 1)
 
-    def _log(self, losses: Mapping[str, Tensor], accumulate: int) -> None:
+    def _require_finite_weights(self) -> None:
+        tensors = [t for t in self.network.state_dict().values() if t.is_floating_point()]
+        if not bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all()):
+            raise self._diverged("weights of the network became nan or inf", self.iteration)
+
+    def _diverged(self, what: str, iteration: int) -> DivergenceError:
+        """Step back to the last good state; every rank comes here.
+
+        That is the earlier one of two, since divergence begins before it is seen, and none if its
+        own loss shows that it had begun by then.
+        """
+        states = KeptStates(self.directory)
+        kept = self._earlier if states.step_back() else self._kept
+        if kept is not None and kept.loss is not None and self._exploded(kept.loss):
+            states.remove()
+            kept = None
+        return DivergenceError(what, iteration, None if kept is None else kept.iteration)
+
+    def _exploded(self, loss: float) -> bool:
+        """Whether a loss is no number or far above that of the first batch."""
+        return not loss <= _EXPLODED * max(self._first_loss or 0.0, 1.0)
+
+    def _log(self, losses: Mapping[str, float], accumulate: int) -> None:
         for name, loss in losses.items():
-            share = float(loss.detach()) / (LOG_EVERY * accumulate)
+            share = loss / (LOG_EVERY * accumulate)
             self._window[name] = self._window.get(name, 0.0) + share
-
-    def _whole_window(self) -> dict[str, float]:
-        """The losses since the last line of the log, of all ranks."""
-        sums = ranks.summed(torch.tensor(list(self._window.values()), dtype=torch.float64))
-        return dict(zip(self._window, sums.tolist(), strict=True))
 
     def _sum_gradients(self) -> None:
         """Sum every parameter's gradient over the ranks, all in one message."""
@@ -239,7 +387,7 @@ class Trainer:
         speed = (self.iteration - since) * self.images_per_step / max(now - then, 1e-9)
         line = {
             "iteration": self.iteration,
-            "losses": {name: _rounded(loss) for name, loss in self._whole_window().items()},
+            "losses": {name: _rounded(loss) for name, loss in self._window.items()},
             "lr": self.learning_rate(self.iteration - 1),
             "images_per_second": float(f"{speed:.4g}"),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -252,7 +400,7 @@ class Trainer:
     def unlogged_losses(self) -> dict[str, float]:
         """Mean losses of the iterations since the last line of the log, of all ranks."""
         iterations = self.iteration % LOG_EVERY
-        return {name: loss * LOG_EVERY / iterations for name, loss in self._whole_window().items()}
+        return {name: loss * LOG_EVERY / iterations for name, loss in self._window.items()}
 
 
 def last_losses(directory: Path) -> dict[str, float]:
@@ -269,16 +417,35 @@ def write_events(directory: StageDirectory) -> None:
             TensorBoardEvents(directory.path, read_metrics(directory.path)).close()
 
 
-def _parts(losses: Mapping[str, Loss]) -> dict[str, Tensor]:
-    """What this rank's part of the batch adds to each loss of the whole batch."""
+def _shared(
+    losses: Mapping[str, Loss], wishes: _Wishes
+) -> tuple[dict[str, Tensor], dict[str, float], _Wishes]:
+    """What all ranks have to know of a batch, in one message before any gradient.
+
+    Args:
+        losses: Of this rank's part of the batch.
+        wishes: Of this rank.
+
+    Returns:
+        What this rank's part adds to each loss of the whole batch; the losses of the whole batch;
+        what any rank wishes.
+    """
+    means = {name: float(loss.mean.detach()) for name, loss in losses.items()}
     if ranks.world() == 1:
-        return {name: loss.mean for name, loss in losses.items()}
-    terms = torch.tensor([float(loss.terms) for loss in losses.values()], dtype=torch.float64)
-    shares = terms / ranks.summed(terms.clone()).clamp_min(1)
-    return {
-        name: share * loss.mean
-        for (name, loss), share in zip(losses.items(), shares.tolist(), strict=True)
+        return {name: loss.mean for name, loss in losses.items()}, means, wishes
+    terms = [float(loss.terms) for loss in losses.values()]
+    # A part without any term has a mean of nothing, which is not a number.
+    sums = [term and term * mean for term, mean in zip(terms, means.values(), strict=True)]
+    message = torch.tensor([*terms, *sums, *map(float, wishes)], dtype=torch.float64)
+    whole = ranks.summed(message).tolist()
+    counts = [max(count, 1.0) for count in whole[: len(terms)]]
+    of_all = (total / count for total, count in zip(whole[len(terms) :], counts, strict=False))
+    parts = {
+        name: (term / count) * loss.mean
+        for (name, loss), term, count in zip(losses.items(), terms, counts, strict=True)
     }
+    agreed = _Wishes(*(wish > 0 for wish in whole[2 * len(terms) :]))
+    return parts, dict(zip(losses, of_all, strict=False)), agreed
 
 
 def _mixed(seed: int, iteration: int) -> int:

@@ -41,10 +41,10 @@ from wsss_cli.models.trunks import build_trunk
 from wsss_cli.models.warm_start import take_heads
 from wsss_cli.stages.held_out import MeasuredImages, Measuring, divide
 from wsss_cli.stages.inputs import find_data, require_same_classes
+from wsss_cli.stages.kept_states import STATE_FILES
 from wsss_cli.stages.learning import Course, Learning
 from wsss_cli.stages.making import make
 from wsss_cli.stages.optimisation import (
-    RESUME_FILE,
     Loss,
     Trainer,
     last_losses,
@@ -143,8 +143,9 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         },
         inputs=inputs,
         owned=OWNED,
-        scratch=(RESUME_FILE,),
+        scratch=STATE_FILES,
         extras=EXTRAS,
+        lowerable=("lr",),
         details={
             "config": {**record(config), "split": split, "weights": weights.name},
             "data": str(tree.root),
@@ -276,11 +277,14 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         after_step=keep_snapshot,
         also_logged=learning.also_logged,
     )
-    if ranks.agreed((directory.path / CHECKPOINT_FILE).exists):
+    trained = ranks.agreed((directory.path / CHECKPOINT_FILE).exists)
+    if trained:
         # Something else has vanished from a finished training: that is not worth another one.
         trainer.iteration = config.iterations
     elif trainer.resume():
         _require_snapshots(directory.path, config, trainer.iteration)
+        if directory.earlier_settings():
+            _remove_snapshots(directory.path, trainer.iteration)
         track.note(f"resuming at iteration {trainer.iteration}")
     track.note(f"{len(plan.image_ids)} images of {plan.split}, {plan.device} in {plan.precision}")
     if plan.measured is not None:
@@ -292,12 +296,15 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
             losses = network.losses(images, labels)
         return {name: Loss(loss, len(images)) for name, loss in losses.items()}
 
-    if first < config.iterations:
+    if not trained:
         with mined_regions(config.erase, plan.tree.class_names, config.erase_threshold) as mined:
             trainer.train(
-                lambda start: _batches(plan, mined, start), losses_of, config.iterations, track
+                lambda start: _batches(plan, mined, start),
+                losses_of,
+                config.iterations,
+                track,
+                finish=lambda: _write_network(directory.path / CHECKPOINT_FILE, plan, network),
             )
-        _write_network(directory.path / CHECKPOINT_FILE, plan, network)
     else:
         tensors = read_checkpoint(directory.path / CHECKPOINT_FILE, CHECKPOINT_KIND)["network"]
         network.load_state_dict(tensors)
@@ -339,6 +346,14 @@ def _require_snapshots(directory: Path, config: TrainConfig, done: int) -> None:
                 f"--snapshot-every {config.snapshot_every} needs another training: pass "
                 "--overwrite, or --run DIR to keep both"
             )
+
+
+def _remove_snapshots(directory: Path, done: int) -> None:
+    """Remove snapshots of steps that are taken again at another learning rate."""
+    if ranks.first():
+        for path in directory.glob(f"{SNAPSHOTS}/*.pt"):
+            if path.stem.isdecimal() and int(path.stem) > done:
+                path.unlink()
 
 
 def build_network(config: TrainConfig, num_classes: int, weights: InitialWeights) -> Any:  # noqa: ANN401

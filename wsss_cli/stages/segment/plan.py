@@ -25,7 +25,8 @@ from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
-from wsss_cli.stages.optimisation import RESUME_FILE, require_shares
+from wsss_cli.stages.kept_states import STATE_FILES
+from wsss_cli.stages.optimisation import require_shares
 from wsss_cli.stages.segment.network_file import (
     CHECKPOINT_FILE,
     SegmentationCheckpoint,
@@ -141,8 +142,9 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
             settings={**settings(resolved), "model": model, "precision": precision},
             inputs=inputs,
             owned=OWNED,
-            scratch=(RESUME_FILE,),
+            scratch=STATE_FILES,
             extras=EXTRAS,
+            lowerable=() if config.checkpoint else ("lr",),
             details={
                 "config": {**record(resolved), "model": model, "weights": weights.name},
                 "solver": None if config.checkpoint else solver_constants(config),

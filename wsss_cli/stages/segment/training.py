@@ -81,15 +81,19 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
             for name, labels in learnt.items()
         }
 
-    trainer.train(_batches(plan), losses_of, config.iterations, track, config.accumulate)
-    write_network(
-        plan.directory.path / CHECKPOINT_FILE,
-        network,
-        plan.model,
-        plan.weights.name,
-        plan.tree.class_names,
-        (config.scale_low, config.scale_high),
-        usual_longest_side(plan.supervision_sizes),
+    def write() -> None:
+        write_network(
+            plan.directory.path / CHECKPOINT_FILE,
+            network,
+            plan.model,
+            plan.weights.name,
+            plan.tree.class_names,
+            (config.scale_low, config.scale_high),
+            usual_longest_side(plan.supervision_sizes),
+        )
+
+    trainer.train(
+        _batches(plan), losses_of, config.iterations, track, config.accumulate, finish=write
     )
 
 

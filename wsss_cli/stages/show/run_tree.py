@@ -19,7 +19,10 @@ from wsss_cli.configs.evaluate import SCORED_STAGE
 from wsss_cli.errors import UsageError
 from wsss_cli.stages.show.inputs_now import CHANGED, InputsNow
 
-_KEPT = ("status", "settings", "counts", "started", "finished", "data", "device")
+_KEPT = (
+    *("status", "settings", "earlier_settings", "diverged", "counts"),
+    *("started", "finished", "data", "device"),
+)
 Values = dict[str, Any]
 
 
@@ -87,7 +90,10 @@ def _stage(
     whole = manifest["status"] == "complete"
     in_progress = not whole and is_claimed(run / stage)
     unfinished = []
-    if not whole and not in_progress:
+    stop = None if whole else manifest.get("diverged")
+    if stop is not None:
+        unfinished.append(f"{stop['what']} at iteration {stop['iteration']}")
+    elif not whole and not in_progress:
         unfinished.append("it was stopped before it was done")
     if lost:
         unfinished.append(f"files that it wrote have vanished: {', '.join(lost)}")
