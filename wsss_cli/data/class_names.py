@@ -47,6 +47,8 @@ def about_numbers(names: Sequence[str]) -> str | None:
     values = [number(name) for name in names]
     if None in values:
         return None
+    if values == [1]:
+        return f"the class name is a number: label 1 of masks is the class {names[0]}"
     if values == list(range(1, len(names) + 1)):
         return (
             f"class names are numbers: label k of masks is the class k, for k of 1 to {len(names)}"

@@ -50,16 +50,20 @@ class LabelSummary:
         return f"{self.images:,} {what}: {counts}{negatives}"
 
     def problem(self, what: str) -> str | None:
-        """Say that nothing can be learned from the labels, and what to do; None where it can."""
-        if not self.equal:
-            return None
+        """Say that nothing can be learned from the labels, and what to do; None where it can.
+
+        A single image is no problem: whoever trains on one wants to see whether it can be learnt.
+        """
+        return self._alike(what) if self.equal and self.images > 1 else None
+
+    def _alike(self, what: str) -> str:
         shown = [name for name, count in self.counts.items() if count]
         said = f"show {listing(shown)}" if shown else "show none of the classes"
         return f"all {self.images:,} {what} {said}, so nothing tells them apart; {_WAY_OUT}"
 
     def warnings(self, what: str) -> list[str]:
         """Sentences about classes that cannot be learned from these labels, or not alone."""
-        found = []
+        found = [self._alike(what)] if self.equal and self.images == 1 else []
         if self.never:
             found.append(f"no training image shows {listing(self.never)}: nothing can be learned")
         if self.always and not self.equal:
