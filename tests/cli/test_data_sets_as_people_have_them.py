@@ -145,7 +145,10 @@ def test_list_that_vanishes_is_a_problem_and_others_work(wsss: Command, tmp_path
     assert outcome.values["lists"] == {"train": 2, "val": 0}
     (problem,) = outcome.values["problems"]
     assert "list val" in problem
-    assert wsss("train", "--data", root, "--run", tmp_path / "run", *TINY, "--dry-run").code == 0
+    assert problem not in outcome.values["remarks"]
+    trained = wsss("train", "--data", root, "--run", tmp_path / "run", *TINY)
+    assert trained.code == 0
+    assert "list val" in trained.err
     converted = wsss("data", "convert", root, tmp_path / "voc", "--json")
     assert converted.code == 0
     assert converted.values["lists"] == {"train": 2}

@@ -155,3 +155,9 @@ def test_labels_of_yolo_are_named(tmp_path: Path) -> None:
     (tmp_path / "labels" / "train" / "a.txt").write_text("0 .5 .5 .2 .2")
     with pytest.raises(UsageError, match="YOLO"):
         find_data_set(tmp_path)
+
+
+def test_folder_in_a_data_set_is_told_which_to_give(tmp_path: Path) -> None:
+    voc_tree(tmp_path)
+    with pytest.raises(UsageError, match=f"{tmp_path.name} above it looks like a data set"):
+        find_data_set(tmp_path / "JPEGImages")

@@ -198,7 +198,7 @@ def assemble(
         masks=parts.masks,
         problems=problems,
         absent=absent,
-        remarks=[*remarks, *parts.pictures.remarks()],
+        remarks=[*remarks, *parts.pictures.remarks(), *absent.values()],
         masks_advice=masks_advice,
         truth=truth,
     )

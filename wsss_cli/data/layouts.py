@@ -125,6 +125,8 @@ def _nothing_in(place: Path) -> str:
     counted = [f"{len(there.pictures):,} pictures"] if there.pictures else []
     counted += [f"{count:,} {ending}" for ending, count in endings.most_common(5)]
     seen = f"; there are {', '.join(counted)}" if counted else ""
+    if any((place.parent / mark).is_dir() for mark in ("JPEGImages", "annotations")):
+        seen += f"; {place.parent} above it looks like a data set: give that"
     if next((place / "labels").rglob("*.txt"), None) is not None:
         seen += "; labels/*.txt, as YOLO has them, are not read: write a CSV of image,labels"
     return (

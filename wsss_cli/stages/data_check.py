@@ -108,11 +108,16 @@ def run(config: DataCheckConfig, *, track: Track) -> Report:
         "uses": _uses(tree, lists),
         "not_listed": strangers,
         "duplicates": copies,
-        "remarks": [*tree.remarks, *_through_links(tree, every), *_deep(tree, looks)],
+        "remarks": [*_remarks(tree, found), *_through_links(tree, every), *_deep(tree, looks)],
         "warnings": found.warnings,
         "problems": list(dict.fromkeys(found.problems)),
     }
     return Report("data check", None, False, values)
+
+
+def _remarks(tree: DataSet, found: Findings) -> list[str]:
+    """The data set's remarks, but for lists without pictures, which are problems here."""
+    return [remark for remark in tree.remarks if remark not in found.problems]
 
 
 def _unusable_lists(tree: DataSet, lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
