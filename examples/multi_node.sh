@@ -6,6 +6,8 @@
 # RUN and the data must be the same place for all. A machine that fails ends all; run it again, with
 # any number of machines, and every stage goes on from what is there.
 set -euo pipefail
+# Asked to end, the shell waits for what it started, which keeps its state first.
+trap 'exit 143' TERM
 data=${1:?usage: $0 VOC2012 SALIENCY_DIR RUN}
 saliency=${2:?usage: $0 VOC2012 SALIENCY_DIR RUN}
 export WSSS_RUN=${3:?usage: $0 VOC2012 SALIENCY_DIR RUN}

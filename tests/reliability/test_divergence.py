@@ -185,6 +185,7 @@ NAN = float("nan")
         ([2, 2, NAN], 2, None),  # of which the loss is no number
         ([2, 2, 500, NAN], 2, None),  # or shows what had begun
         ([2, 2, 3, 500, 5e4, 5e6, 5e8, NAN], 1, 2),  # and it does not take the good one's place
+        ([2, 2, 2, 79, 3, 350, 1e9, NAN], 1, 2),  # nor does one that came between
         ([0.01, 0.5, 0.4, 0.3, 0.6, NAN], 2, 2),  # a good start is no reason to distrust
         ([2, NAN], 2, None),
     ],

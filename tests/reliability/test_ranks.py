@@ -281,6 +281,49 @@ def test_a_rank_that_dies_ends_all_and_another_number_of_ranks_goes_on(
         assert ours == pytest.approx(theirs, rel=1e-3)
 
 
+@pytest.mark.parametrize("asked", [(0, 1), (1,)], ids=["all", "one"])
+def test_ranks_that_are_asked_to_stop_keep_the_same_iteration(
+    crowd: TinyTree, tmp_path: Path, asked: tuple[int, ...]
+) -> None:
+    whole, stopped, start = (tmp_path / name for name in ("whole", "stopped", "start"))
+    slowly = ["--lr", "0.0001", "--checkpoint-every", "1000"]
+    run_ranks(1, [*_train(crowd, start), *STILL.split()])
+    run_ranks(1, [*_train(crowd, whole, 60), *slowly])
+    log = stopped / "train" / "metrics.jsonl"
+    with ranks_started(2, [*_train(crowd, stopped, 60), *slowly]) as processes:
+        deadline = time.monotonic() + PATIENCE
+        while not (log.exists() and log.read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        for number in asked:
+            processes[number].send_signal(signal.SIGTERM)
+        ended = [process.communicate(timeout=PATIENCE)[1] for process in processes]
+    assert [process.returncode for process in processes] == [128 + signal.SIGTERM] * 2
+    state = torch.load(stopped / "train" / "resume.pt", weights_only=True)
+    assert 10 <= state["iteration"] < 60
+    for said in ended:
+        assert f"iteration {state['iteration']} of 60 is kept" in said
+        assert "Traceback" not in said
+    run_ranks(2, [*_train(crowd, stopped, 60), *slowly])
+    _require_close(*(run / "train" / "checkpoint.pt" for run in (stopped, whole, start)))
+    for ours, theirs in zip(*(_losses(run / "train") for run in (stopped, whole)), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3)
+
+
+def test_ranks_that_diverge_step_back_together_and_go_on_together(
+    crowd: TinyTree, tmp_path: Path
+) -> None:
+    training = [*_train(crowd, tmp_path, 24), "--checkpoint-every", "1"]
+    ended = _refused([*training, "--lr", "1"])
+    assert [code for code, _ in ended] == [1, 1]
+    kept = torch.load(tmp_path / "train" / "resume.pt", weights_only=True)["iteration"]
+    for _, said in ended:
+        assert f"iteration {kept} is kept" in said
+    run_ranks(2, [*training, "--lr", "0.001"])
+    manifest = json.loads((tmp_path / "train" / "manifest.json").read_text())
+    assert manifest["earlier_settings"] == [{"until": kept, "lr": 1.0}]
+
+
 def test_more_processes_than_images_in_a_batch_are_refused_before_anything_is_replaced(
     crowd: TinyTree, alone: Path, tmp_path: Path
 ) -> None:

@@ -184,18 +184,18 @@ def test_states_are_kept_by_time_and_change_nothing(
 def test_an_error_costs_no_more_than_the_step_it_is_in(
     tree: TinyTree, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, count = train.read_image, [0]
+    view, count = train.random_view, [0]
 
-    def reading(path: Path) -> Any:
+    def viewing(*args: Any) -> Any:
         count[0] += 1
         if count[0] > 7:
-            raise WsssError(f"{path} cannot be decoded")
-        return read(path)
+            raise WsssError("a photograph cannot be decoded")
+        return view(*args)
 
     with monkeypatch.context() as patched, pytest.raises(WsssError) as error:
-        patched.setattr(train, "read_image", reading)
+        patched.setattr(train, "random_view", viewing)
         _run("train", tree, tmp_path)
-    assert 0 < _kept(tmp_path, "train") <= 5
+    assert 0 < _kept(tmp_path, "train") <= 3
     assert f"iteration {_kept(tmp_path, 'train')} of {ITERATIONS} is kept" in str(
         error.value.__notes__
     )
@@ -252,7 +252,7 @@ def test_interrupted_before_the_first_step_nothing_is_in_the_way_of_other_settin
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for module, name in ((train, "check_images"), (train, "build_network"), (train, "_batches")):
+    for module, name in ((train, "image_sizes"), (train, "build_network"), (train, "_batches")):
         with monkeypatch.context() as patched:
             patched.setattr(module, name, interrupted)
             outcome = wsss(*train_arguments(tree, tmp_path))

@@ -113,9 +113,14 @@ class StageDirectory:
             WsssError: Its manifest is not one of ours.
         """
         try:
-            return bool(read_manifest(self.path)["fingerprint"] == self.fingerprint)
+            return self._is_of(read_manifest(self.path))
         except FileNotFoundError:
             return False
+
+    def _is_of(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether a manifest describes what this does, earlier settings aside."""
+        earlier = manifest.get(divergence.EARLIER, [])
+        return bool(manifest["fingerprint"] == self._fingerprint_after(earlier))
 
     def state(
         self,
@@ -162,14 +167,13 @@ class StageDirectory:
             return "new"
         if manifest["status"] == REMOVING:
             return "new"  # whoever asked for the overwriting was stopped in the middle of it
-        earlier = manifest.get(divergence.EARLIER, [])
-        same = manifest["fingerprint"] == self._fingerprint_after(earlier)
+        same = self._is_of(manifest)
         running = manifest["status"] == "running"
         diverged = running and divergence.DIVERGED in manifest
         if overwrite and not (same and running and not diverged):
             self._spare_inputs(manifest)
             return "new"
-        if running and not same and not made(self.path, manifest):
+        if running and not same and not kept_files(self.path, manifest):
             return "new"
         if diverged and self._is_lowered(manifest):
             return "resumable"
@@ -433,7 +437,7 @@ def read_manifests(run: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def made(directory: Path, manifest: Mapping[str, Any]) -> dict[str, int]:
+def kept_files(directory: Path, manifest: Mapping[str, Any]) -> dict[str, int]:
     """How many files of each declared pattern there are, logs left out; of those that have any."""
     counts = {
         pattern: len(_declared(directory, {"owned": [pattern]}))
@@ -450,7 +454,7 @@ def standing(directory: Path) -> str:
         WsssError: The manifest is not one of ours.
     """
     try:
-        counts = made(directory, read_manifest(directory))
+        counts = kept_files(directory, read_manifest(directory))
     except FileNotFoundError:
         counts = {}
     if not counts:

@@ -48,6 +48,7 @@ def run_stage(
         stack.enter_context(errors_as_sentences(debug=options["debug"], saves_memory=saves_memory))
         require_given_paths(stage, options)
         config = config_from(config_type, options)
+        stack.enter_context(_saying_what_is_kept(stage, getattr(config, "run", None)))
         track = choose_track(quiet=options["quiet"])
         from wsss_cli.stages.inputs import data_sets_read_once
         from wsss_cli.stages.recorded_settings import with_recorded_settings
@@ -69,8 +70,7 @@ def run_stage(
                 return
             if ranks.first():
                 say(plan_text(plan, config))
-        with _saying_what_is_kept(stage, getattr(config, "run", None)):
-            report = module.run(config, track=track)
+        report = module.run(config, track=track)
         values = {
             "stage": report.stage,
             "status": "up to date" if report.up_to_date else "complete",

@@ -82,7 +82,7 @@ Weights = Annotated[
         help="Initial weights of the trunk: imagenet, none or a file of tensors.",
     ),
 ]
-CheckpointEvery = Annotated[int, Option(help="Iterations between checkpoints.")]
+CheckpointEvery = Annotated[int, Option(help="Iterations between checkpoints; one a minute, too.")]
 TensorBoard = Annotated[
     bool, Option("--tensorboard", help="Also log for TensorBoard, in the stage's tensorboard/.")
 ]

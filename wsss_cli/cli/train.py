@@ -123,5 +123,6 @@ def train(
     network at every N-th iteration as snapshots/000500.pt, which wsss attend --checkpoint reads.
     Tells at intervals and at the end the mAP on images that are not learnt from, which needs no
     masks; attend covers those images all the same.
-    Stopped, it continues from its last checkpoint when the same command is run again.
+    Ctrl-C or SIGTERM keeps the step it is in; the same command goes on from there. Where the loss
+    became NaN, the same command with a lower --lr goes on from the last good state.
     """  # noqa: D301

@@ -60,7 +60,7 @@ class SegmentConfig(CommonConfig):
             second round (DCSP); the images need annotations.
         probabilities: Also write the soft scores that the predictions are made from.
         submission: Archive of the predictions for VOC's evaluation server (.tar.gz); None is none.
-        checkpoint_every: Iterations between checkpoints.
+        checkpoint_every: Iterations between checkpoints; there is one a minute, too.
         tensorboard: Also log for TensorBoard.
     """
 

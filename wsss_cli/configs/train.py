@@ -49,7 +49,7 @@ class TrainConfig(CommonConfig):
         erase: Attention file of the round before; what it found is erased from the images.
         erase_threshold: Share of a map's maximum above which it is erased; 0.8 is AE-PSL's, from
             memory of the paper.
-        checkpoint_every: Iterations between checkpoints.
+        checkpoint_every: Iterations between checkpoints; there is one a minute, too.
         held_out: Share of the training list that is not learnt from, to measure the mAP on; None
             measures on the list ``val`` where it has labels, else holds out a tenth of 50 images or
             more; 0 measures nothing.

@@ -31,13 +31,17 @@ class KeptStates:
         path = ranks.agreed(self._newest)
         return None if path is None else read_checkpoint(path, KIND)
 
-    def write(self, state: dict[str, Any]) -> None:
-        """Make this the last state, and the one that was last the earlier one.
+    def write(self, state: dict[str, Any], *, keep_last: bool = True) -> None:
+        """Make this the last state.
+
+        Args:
+            state: Tensors and plain values.
+            keep_last: Make the one that was last the earlier one; otherwise it goes.
 
         Raises:
             WsssError: The disk is full or the folder cannot be written to; both are as they were.
         """
-        write_checkpoint(self.last, KIND, state, keep_as=self._earlier)
+        write_checkpoint(self.last, KIND, state, keep_as=self._earlier if keep_last else None)
 
     def step_back(self) -> bool:
         """Make the earlier state the last one; returns whether there was one."""

@@ -279,6 +279,7 @@ class Trainer:
             DivergenceError: A weight is no finite number; the states kept before are left.
         """
         self._require_finite_weights()
+        earlier = self._earlier if self._is_bad(self._kept) else self._kept
         state = {
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -286,10 +287,10 @@ class Trainer:
             "history": self.history,
             "window": self._window,
             "first_loss": self._first_loss,
-            "earlier": None if self._kept is None else list(self._kept),
+            "earlier": None if earlier is None else list(earlier),
         }
-        KeptStates(self.directory).write(state)
-        self._earlier, self._kept = self._kept, _Kept(self.iteration)
+        KeptStates(self.directory).write(state, keep_last=earlier == self._kept)
+        self._earlier, self._kept = earlier, _Kept(self.iteration)
         self._kept_time = time.monotonic()
 
     def _wishes(self, asked: Callable[[], int | None]) -> _Wishes:
@@ -351,10 +352,14 @@ class Trainer:
         """
         states = KeptStates(self.directory)
         kept = self._earlier if states.step_back() else self._kept
-        if kept is not None and kept.loss is not None and self._exploded(kept.loss):
+        if self._is_bad(kept):
             states.remove()
             kept = None
         return DivergenceError(what, iteration, None if kept is None else kept.iteration)
+
+    def _is_bad(self, kept: _Kept | None) -> bool:
+        """Whether a state's own loss, once known, shows that the divergence had begun."""
+        return kept is not None and kept.loss is not None and self._exploded(kept.loss)
 
     def _exploded(self, loss: float) -> bool:
         """Whether a loss is no number or far above that of the first batch."""
