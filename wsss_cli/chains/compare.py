@@ -21,7 +21,7 @@ from wsss_cli.chains.measurement import ATTENTION, PROXY, Measurement, measure
 from wsss_cli.configs.compare import ComparedRun
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
-from wsss_cli.data.label_folder import saliency_files, require_folder
+from wsss_cli.data.label_folder import require_folder, saliency_files
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
 from wsss_cli.metrics.segmentation import overlap

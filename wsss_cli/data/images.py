@@ -251,14 +251,39 @@ class NotUsed:
     several: int = 0
     alpha: list[Path] = field(default_factory=list)
 
-    def remarks(self, bits: Callable[[], int]) -> list[str]:
+    @classmethod
+    def of(cls, paths: Iterable[Path]) -> "NotUsed":
+        """Look at the headers of photographs; what cannot be read is left to who reads it."""
+        not_used = cls()
+        for path in paths:
+            try:
+                with open_picture(path) as image:
+                    not_used.add(path, image)
+            except _DECODING_ERRORS:
+                continue
+        return not_used
+
+    def add(self, path: Path, image: Image.Image) -> None:
+        """Count a photograph that was just opened."""
+        self.deep += is_deep(image)
+        self.several += _has_frames(image)
+        if _has_alpha(image):
+            self.alpha.append(path)
+
+    def remarks(self, bits: Callable[[], int] | None = None) -> list[str]:
         """A sentence for each kind that there is.
 
         Args:
-            bits: Tells how many bits the data set's deep photographs use.
+            bits: Tells how many bits the data set's deep photographs use; None where each is scaled
+                for itself.
         """
         sentences = []
-        if self.deep:
+        if self.deep and bits is None:
+            sentences.append(
+                f"{self.deep} photographs have 16 bits a channel: of each the upper 8 of those "
+                "that it uses are taken"
+            )
+        elif self.deep and bits is not None:
             used = bits()
             sentences.append(
                 f"{self.deep} photographs have 16 bits a channel, and the data set uses {used} of "
@@ -270,12 +295,20 @@ class NotUsed:
                 "used; save the others as files of their own to use them"
             )
         # A channel that is opaque everywhere tells nothing; which is so is seen when it is decoded.
-        if any(is_transparent(path) for path in self.alpha[:_ALPHAS_LOOKED_AT]):
+        if any(map(_shows_through, self.alpha[:_ALPHAS_LOOKED_AT])):
             sentences.append(
                 f"{len(self.alpha)} photographs have an alpha channel, and their transparency is "
                 "not used: pixels have the colour that is stored below it"
             )
         return sentences
+
+
+def _shows_through(path: Path) -> bool:
+    """Whether a photograph is transparent; one that cannot be read is told of when it is read."""
+    try:
+        return is_transparent(path)
+    except WsssError:
+        return False
 
 
 def check_images(paths: Iterable[Path], not_used: NotUsed | None = None) -> list[tuple[int, int]]:
@@ -301,9 +334,7 @@ def check_images(paths: Iterable[Path], not_used: NotUsed | None = None) -> list
                 _require_photograph(path, image)
                 sizes.append((image.height, image.width))
                 if not_used is not None:
-                    not_used.deep += is_deep(image)
-                    not_used.several += _has_frames(image)
-                    not_used.alpha += [path] if _has_alpha(image) else []
+                    not_used.add(path, image)
                 whole = image.format != "JPEG" or _ends_whole(path)
         except FileNotFoundError:
             missing.append(path)
