@@ -1,6 +1,5 @@
 """Entry point of ``wsss`` and of ``python -m wsss_cli``."""
 
-import io
 import os
 import sys
 import threading
@@ -19,7 +18,6 @@ AGAIN = 0.05
 def main() -> None:
     """Run the command line; interrupted before a command has begun, say so and no more."""
     sys.unraisablehook = repeat_interrupt
-    escape_what_cannot_be_shown()
     try:
         stop_signals.listen()
         from wsss_cli import ranks
@@ -33,16 +31,6 @@ def main() -> None:
         if not ranks.bound():
             raise
         _end_at_once(end)
-
-
-def escape_what_cannot_be_shown() -> None:
-    """Let no terminal's encoding end a command: characters that it lacks are printed as escapes.
-
-    Those are names in other scripts than its own, and bytes of file names that are no text.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # not whatever a host program put there
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _end_at_once(end: BaseException) -> None:

@@ -21,7 +21,7 @@ from wsss_cli.chains.measurement import ATTENTION, PROXY, Measurement, measure
 from wsss_cli.configs.compare import ComparedRun
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
-from wsss_cli.data.label_folder import png_files, require_folder
+from wsss_cli.data.label_folder import require_folder, saliency_files
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
 from wsss_cli.metrics.segmentation import overlap
@@ -105,7 +105,7 @@ def _check_images(run: ComparedRun, tree: DataSet, split: str) -> None:
             "a comparison needs saliency maps, if only for the baseline; pass --saliency DIR (grey "
             "PNG by image id)"
         )
-    png_files(run.labels.saliency, image_ids, "--saliency")
+    saliency_files(run.labels.saliency, image_ids, "--saliency")
     masks = run.labels.gt or find_masks(tree)
     require_folder(masks, "evaluate.gt" if run.labels.gt else "--data")
     if not any((masks / f"{image_id}.png").is_file() for image_id in image_ids):

@@ -19,6 +19,7 @@ from wsss_cli.cli.report import report
 from wsss_cli.cli.saliency import saliency
 from wsss_cli.cli.segment import segment
 from wsss_cli.cli.show import show
+from wsss_cli.cli.terminal import escape_what_cannot_be_shown
 from wsss_cli.cli.train import train
 
 app = typer.Typer(
@@ -65,6 +66,7 @@ def wsss(
     what it needs; run again, it continues where it was stopped.
     """  # noqa: D301 - \b keeps the lines apart in the help
     del version
+    escape_what_cannot_be_shown()
 
 
 for _command in (

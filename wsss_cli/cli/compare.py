@@ -21,7 +21,7 @@ def compare(
     ] = CompareConfig.out,
     data: options.Data = CompareConfig.data,
     saliency: Annotated[
-        Path | None, Option(help="Folder of saliency maps, grey PNG by image id.")
+        Path | None, Option(help="Folder of saliency maps, grey by image id.")
     ] = CompareConfig.saliency,
     weights: options.Weights = CompareConfig.weights,
     device: options.Device = CompareConfig.device,

@@ -80,8 +80,9 @@ def check(
 
     Exit code 1 when something would stop a command: a missing or unreadable file, a row without
     picture, no list to train on, an image to be trained on without label, the same labels in all
-    of them. Images of none of the classes are counted and used. Warnings (duplicates, masks of
-    other classes than the labels, classes without images) leave it 0.
+    of them, masks that show no class or contradict the labels throughout. Images of none of the
+    classes are counted and used. Warnings (duplicates, single masks of other classes than the
+    labels, classes without images) leave it 0.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
         require_existing_data(data, "DATA")

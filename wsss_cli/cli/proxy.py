@@ -24,7 +24,7 @@ def proxy(
     saliency: Annotated[
         Path | None,
         Option(
-            help=_of("saliency", "folder of saliency maps, grey PNG by image id."),
+            help=_of("saliency", "folder of saliency maps, grey by image id."),
             show_default="RUN/saliency/maps",
         ),
     ] = ProxyConfig.saliency,

@@ -1,7 +1,7 @@
 """Photographs and grey maps from disk, and a quick look at whether they can be read."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ Pixels = npt.NDArray[np.uint8]
 MOST_LOOKED_AT = 200
 """Photographs that are decoded to find how many of their 16 bits are in use."""
 
+_ALPHAS_LOOKED_AT = 20
 _DEEPEST = 16
 _DEEP_SUFFIXES = (".png", ".tif", ".tiff")
 # Kinds of pixels whose range is not known, by Pillow's mode.
@@ -108,7 +109,7 @@ class Header:
         turned_unseen: Whether they do, and the turned picture has the size of this one.
         deep: Whether it has 16 bits a channel.
         several: Whether it has further pages or frames, of which the first one is used.
-        transparent: Whether it has an alpha channel or a transparent colour, which is not used.
+        alpha: Whether it has an alpha channel or a transparent colour; all may be opaque.
     """
 
     format: str
@@ -117,7 +118,7 @@ class Header:
     turned_unseen: bool
     deep: bool
     several: bool
-    transparent: bool
+    alpha: bool
 
 
 def read_header(path: Path) -> Header:
@@ -145,7 +146,7 @@ def _header(path: Path, image: Image.Image) -> Header:
         turned_unseen=turned and same_size,
         deep=deep,
         several=_has_frames(image),
-        transparent=_is_transparent(image),
+        alpha=_has_alpha(image),
     )
 
 
@@ -154,8 +155,23 @@ def _has_frames(image: Image.Image) -> bool:
     return image.format not in ("JPEG", "MPO") and bool(getattr(image, "is_animated", False))
 
 
-def _is_transparent(image: Image.Image) -> bool:
+def _has_alpha(image: Image.Image) -> bool:
     return "A" in image.getbands() or "transparency" in image.info
+
+
+def is_transparent(path: Path) -> bool:
+    """Whether a picture with an alpha channel has a pixel that is not opaque.
+
+    Raises:
+        WsssError: It cannot be read.
+    """
+    try:
+        with open_picture(path) as image:
+            if not _has_alpha(image):
+                return False
+            return bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
+    except _DECODING_ERRORS as error:
+        raise _unreadable(path, error) from error
 
 
 def read_saliency(path: Path, *, grey_only: bool = False) -> Pixels:
@@ -203,7 +219,7 @@ def _channels(image: Image.Image) -> tuple[Pixels, Pixels | None, bool]:
     colours = pixels[..., :3]
     # JPEG leaves greys that were saved in colour a few steps of it.
     coloured = bool((colours.max(axis=2) - colours.min(axis=2)).max(initial=0) > _TINGE)
-    return grey, pixels[..., 3] if _is_transparent(image) else None, coloured
+    return grey, pixels[..., 3] if _has_alpha(image) else None, coloured
 
 
 def largest_share(path: Path) -> float:
@@ -228,21 +244,46 @@ class NotUsed:
     Attributes:
         deep: With 16 bits a channel.
         several: With further pages or frames.
-        transparent: With an alpha channel or a transparent colour.
+        alpha: Those with an alpha channel or a transparent colour.
     """
 
     deep: int = 0
     several: int = 0
-    transparent: int = 0
+    alpha: list[Path] = field(default_factory=list)
 
-    def remarks(self, bits: Callable[[], int]) -> list[str]:
+    @classmethod
+    def of(cls, paths: Iterable[Path]) -> "NotUsed":
+        """Look at the headers of photographs; what cannot be read is left to who reads it."""
+        not_used = cls()
+        for path in paths:
+            try:
+                with open_picture(path) as image:
+                    not_used.add(path, image)
+            except _DECODING_ERRORS:
+                continue
+        return not_used
+
+    def add(self, path: Path, image: Image.Image) -> None:
+        """Count a photograph that was just opened."""
+        self.deep += is_deep(image)
+        self.several += _has_frames(image)
+        if _has_alpha(image):
+            self.alpha.append(path)
+
+    def remarks(self, bits: Callable[[], int] | None = None) -> list[str]:
         """A sentence for each kind that there is.
 
         Args:
-            bits: Tells how many bits the data set's deep photographs use.
+            bits: Tells how many bits the data set's deep photographs use; None where each is scaled
+                for itself.
         """
         sentences = []
-        if self.deep:
+        if self.deep and bits is None:
+            sentences.append(
+                f"{self.deep} photographs have 16 bits a channel: of each the upper 8 of those "
+                "that it uses are taken"
+            )
+        elif self.deep and bits is not None:
             used = bits()
             sentences.append(
                 f"{self.deep} photographs have 16 bits a channel, and the data set uses {used} of "
@@ -253,12 +294,21 @@ class NotUsed:
                 f"{self.several} photographs have several pages or frames, of which the first is "
                 "used; save the others as files of their own to use them"
             )
-        if self.transparent:
+        # A channel that is opaque everywhere tells nothing; which is so is seen when it is decoded.
+        if any(map(_shows_through, self.alpha[:_ALPHAS_LOOKED_AT])):
             sentences.append(
-                f"{self.transparent} photographs have transparency (alpha), which is not used: "
-                "pixels have the colour that is stored below it"
+                f"{len(self.alpha)} photographs have an alpha channel, and their transparency is "
+                "not used: pixels have the colour that is stored below it"
             )
         return sentences
+
+
+def _shows_through(path: Path) -> bool:
+    """Whether a photograph is transparent; one that cannot be read is told of when it is read."""
+    try:
+        return is_transparent(path)
+    except WsssError:
+        return False
 
 
 def check_images(paths: Iterable[Path], not_used: NotUsed | None = None) -> list[tuple[int, int]]:
@@ -284,9 +334,7 @@ def check_images(paths: Iterable[Path], not_used: NotUsed | None = None) -> list
                 _require_photograph(path, image)
                 sizes.append((image.height, image.width))
                 if not_used is not None:
-                    not_used.deep += is_deep(image)
-                    not_used.several += _has_frames(image)
-                    not_used.transparent += _is_transparent(image)
+                    not_used.add(path, image)
                 whole = image.format != "JPEG" or _ends_whole(path)
         except FileNotFoundError:
             missing.append(path)

@@ -114,15 +114,21 @@ class MaskSurvey:
         ends = self.shown[:, [0, -1]].any(axis=0)
         return bool(ends.all() and not self.classes.any())
 
-    def contradiction(self) -> str | None:
-        """Why masks and labels cannot both be meant; None where they can."""
+    def contradiction(self, what: str = "mask", advice: str | None = None) -> str | None:
+        """Why masks and labels cannot both be meant; None where they can.
+
+        Args:
+            what: What shows the classes, where that is no mask.
+            advice: What to do; None tells what is probably wrong with masks.
+        """
         if self.labels is None:
             return None
         compared = self._compared(self.labels)
         disjoint = compared & ~(self.classes & self.labels.rows).any(axis=1)
         if not _prevails(disjoint, compared):
             return None
-        return f"{self._disagree(disjoint, compared, self.labels)}; {self._likely(self.labels)}"
+        disagree = self._disagree(disjoint, compared, self.labels, what)
+        return f"{disagree}; {advice or self._likely(self.labels)}"
 
     def doubt(self) -> str | None:
         """That most masks show a class that their labels do not name; None where few do."""
@@ -165,12 +171,14 @@ class MaskSurvey:
     def _names(self, row: Bools) -> list[str]:
         return [self.class_names[column] for column in np.flatnonzero(row).tolist()]
 
-    def _disagree(self, wrong: Bools, compared: Bools, labels: ImageLabels) -> str:
+    def _disagree(
+        self, wrong: Bools, compared: Bools, labels: ImageLabels, what: str = "mask"
+    ) -> str:
         first = int(wrong.argmax())
         shown, named = self._names(self.classes[first]), self._names(labels.rows[first])
         return (
-            f"masks and labels disagree for {wrong.sum()} of {compared.sum()} images, such as "
-            f"{self.image_ids[first]} (mask {', '.join(shown)}; labels "
+            f"{what}s and labels disagree for {wrong.sum()} of {compared.sum()} images, such as "
+            f"{self.image_ids[first]} ({what} {', '.join(shown)}; labels "
             f"{', '.join(named) or 'none'})"
         )
 

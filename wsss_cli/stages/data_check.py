@@ -14,7 +14,7 @@ from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.configs.data import DataCheckConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import Header, NotUsed, check_images, read_header
+from wsss_cli.data.images import Header, NotUsed, check_images, is_transparent, read_header
 from wsss_cli.data.label_summary import summarise
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.data.loading import prefetch
@@ -46,6 +46,7 @@ class Look:
         shown: Labels of its mask as :func:`~wsss_cli.data.mask_survey.shown_labels` has them; None
             without a mask that can be read.
         unsure: Whether it has a mask, of which the size cannot tell if it is of the turned picture.
+        transparent: Whether the photograph has pixels that are not opaque.
     """
 
     size: tuple[int, int] | None = None
@@ -53,6 +54,7 @@ class Look:
     header: Header | None = None
     shown: npt.NDArray[np.bool_] | None = None
     unsure: bool = False
+    transparent: bool = False
 
 
 @dataclass
@@ -185,7 +187,8 @@ def _looks(
             except WsssError as error:
                 problem = str(error)
         unsure = header.turned_unseen and tree.has_mask(image_id)
-        return Look(size, problem, header, shown, unsure)
+        transparent = header.alpha and (config.quick or is_transparent(path))
+        return Look(size, problem, header, shown, unsure, transparent)
 
     done = prefetch(look, image_ids, resolve_workers(config.workers))
     seen = track.steps(done, total=len(image_ids), label="looking at pictures")
@@ -277,7 +280,7 @@ def _warn(
         "pictures have several pages or frames, of which the first is used",
     )
     found.warn(
-        [image_id for image_id, header in headers.items() if header.transparent],
+        [image_id for image_id, look in looks.items() if look.transparent],
         "pictures have transparency (alpha), which is not used",
     )
     found.warn(

@@ -30,6 +30,7 @@ from wsss_cli.data.turned import read_fitted_saliency, require_size
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
+from wsss_cli.stages.attention_check import require_labelled_classes
 from wsss_cli.stages.inputs import (
     data_if_known,
     find_attention,
@@ -123,6 +124,8 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
         for name, folder in folders.items():
             for sentence in require_saliency(folder, list(grey_maps[name].values()), option(name)):
                 track.note(sentence)
+        if config.attention is not None and tree is not None:
+            require_labelled_classes(file, tree, image_ids)
         images = {}
         if config.viewer is not None and tree is not None:
             check_images(map(tree.image_path, image_ids))

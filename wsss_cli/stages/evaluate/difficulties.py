@@ -3,7 +3,6 @@
 from typing import Any
 
 from wsss_cli.artifacts.label_png import read_label_map
-from wsss_cli.data.images import read_image
 from wsss_cli.data.turned import require_size
 from wsss_cli.metrics.difficulty import Difficulty, difficulty
 from wsss_cli.stages.evaluate.each_image import number
@@ -24,7 +23,8 @@ def image_difficulties(plan: EvaluatePlan, track: Track) -> dict[str, dict[str, 
 
     def look(index: int) -> Difficulty:
         truth, photograph = plan.truth[index], plan.photographs[index]
-        target, image = read_label_map(truth), read_image(photograph)
+        assert plan.tree is not None  # or there were no photographs
+        target, image = read_label_map(truth), plan.tree.read_image(plan.image_ids[index])
         require_size(str(truth), target.shape, image.shape[:2], beside=f"its image {photograph}")
         return difficulty(image, target)
 

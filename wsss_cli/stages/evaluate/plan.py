@@ -25,6 +25,7 @@ from wsss_cli.data.turned import turned_masks
 from wsss_cli.data.voc import VOC_CLASSES
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
+from wsss_cli.stages.attention_check import require_labelled_classes
 from wsss_cli.stages.baselines import Baselines
 from wsss_cli.stages.crf import REFINED
 from wsss_cli.stages.evaluate.baseline_inputs import find_baselines, missing_baselines
@@ -208,6 +209,8 @@ def _scored(config: EvaluateConfig, tree: DataSet | None) -> tuple[Path, list[st
     if config.what == "attention":
         path = find_attention(config.attention, config.run, config.data)
         with AttentionFile(path, tree.class_names if tree else None) as file:
+            if config.attention is not None and tree is not None:
+                require_labelled_classes(file, tree, file.image_ids)
             return path, file.image_ids
     if config.pred is not None:
         return config.pred, png_ids(config.pred, "--pred")

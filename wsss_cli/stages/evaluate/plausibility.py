@@ -66,10 +66,9 @@ def require_predictions(
         WsssError: They hold 255 and no class, or neither they nor the truth show any.
     """
     survey = _survey(plan, shown, white=white)
-    reason = survey.without_class()
-    if reason is not None:
+    if not survey.classes.any():
         made_by_stage = (source.parent / MANIFEST).is_file()
-        what = f"{source}: the label maps of all {len(plan.image_ids)} images hold {reason}"
+        what = f"{source}: the label maps of all {len(plan.image_ids)} images hold {survey.held()}"
         if white and not made_by_stage:
             raise WsssError(f"{what}; {white_in_folder(source)}")
         if not truth[:, 1:].any():

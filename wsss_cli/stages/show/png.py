@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.label_png import PngLook, look
+from wsss_cli.command_line import command_line
 from wsss_cli.labels import IGNORE
 from wsss_cli.stages.show.explanation import Explanation, Writer
 
@@ -25,7 +26,7 @@ def explain_png(path: Path, writer: Writer | None) -> Explanation:
         return _label_map(found, found.pixels, writer, "")
     if stage is None and _few_and_small(found.pixels):
         return _label_map(found, found.pixels, writer, ", by its few small values")
-    return _grey(found, found.pixels, stage)
+    return _grey(path, found, found.pixels, stage)
 
 
 def _label_map(
@@ -48,7 +49,7 @@ def _label_map(
     return Explanation(f"a label map{why}", facts)
 
 
-def _grey(found: PngLook, pixels: dict[int, int], stage: str | None) -> Explanation:
+def _grey(path: Path, found: PngLook, pixels: dict[int, int], stage: str | None) -> Explanation:
     total = sum(pixels.values())
     facts = {
         **_size(found),
@@ -60,9 +61,10 @@ def _grey(found: PngLook, pixels: dict[int, int], stage: str | None) -> Explanat
     if stage == "saliency":
         return Explanation("a saliency map", facts)
     only_ends = set(pixels) <= {0, IGNORE}
+    convert = command_line("data masks", path.parent, "OUT", white=1)
     advice = (
         "it has 0 and 255 only: saliency that somebody has thresholded, or a label map without any "
-        "class"
+        f"class; where 255 is an object, `{convert}` makes it class 1"
     )
     return Explanation("a grey map, such as saliency", facts, advice if only_ends else None)
 

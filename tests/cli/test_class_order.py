@@ -1,0 +1,127 @@
+"""Masks and attention that contradict the labels image after image."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from conftest import Command, TinyTree
+from pixels_drawn import SIZE, cats_and_dogs, labelled, mask
+
+TINY = (
+    "--model",
+    "tiny",
+    "--iterations",
+    "1",
+    "--batch-size",
+    "2",
+    "--crop",
+    "32",
+    "--scales",
+    "1",
+)
+RIGHT, SWAPPED = {"cat": 1, "dog": 2}, {"cat": 2, "dog": 1}
+
+
+def test_masks_in_another_order_are_one_problem(wsss: Command, tmp_path: Path) -> None:
+    data = cats_and_dogs(tmp_path / "data", SWAPPED)
+    check = wsss("data", "check", data, "--json")
+    assert check.code == 1
+    (problem,) = check.values["problems"]
+    assert "6 of 6 images" in problem
+    assert "classes.txt" in problem
+    assert "dog, cat" in problem
+    assert not any("l0" in warning for warning in check.values["warnings"])
+    (data / "classes.txt").write_text("dog\ncat\n")
+    assert wsss("data", "check", data).code == 0
+
+
+def test_they_are_not_learned_scored_or_converted(wsss: Command, tmp_path: Path) -> None:
+    data = cats_and_dogs(tmp_path / "data", SWAPPED)
+    segment = ("segment", "--data", data, "--split", "train", *TINY, "--run", tmp_path / "run")
+    for command in (
+        ("evaluate", "--pred", data / "masks", "--data", data, "--gt", data / "masks"),
+        (*segment, "--supervision", "full"),
+        (*segment, "--proxy", data / "masks"),
+        ("data", "convert", data, tmp_path / "voc"),
+    ):
+        outcome = wsss(*command)
+        assert outcome.code == 1, command
+        assert "6 of 6 images" in outcome.err
+        assert "classes.txt" in outcome.err
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "voc").exists()
+
+
+def test_masks_in_the_order_of_the_labels_are_fine(wsss: Command, tmp_path: Path) -> None:
+    data = cats_and_dogs(tmp_path / "data", RIGHT)
+    check = wsss("data", "check", data, "--json")
+    assert (check.code, check.values["warnings"]) == (0, [])
+    assert wsss("data", "convert", data, tmp_path / "voc").code == 0
+
+
+def test_one_contradiction_is_a_warning(wsss: Command, tmp_path: Path) -> None:
+    data = cats_and_dogs(tmp_path / "data", RIGHT, count=8)
+    rows = (data / "labels.csv").read_text().replace("l0.jpg,dog", "l0.jpg,cat")
+    (data / "labels.csv").write_text(rows)
+    check = wsss("data", "check", data, "--json")
+    assert check.code == 0
+    assert any("the mask of l0 shows dog" in warning for warning in check.values["warnings"])
+
+
+def test_incomplete_labels_are_one_warning(wsss: Command, tmp_path: Path) -> None:
+    both = mask(1)
+    both[:6] = 2
+    names = {f"l{at}": ("dog", "cat")[at % 2] for at in range(6)}
+    data = labelled(tmp_path / "data", names, dict.fromkeys(names, both))
+    check = wsss("data", "check", data, "--json")
+    assert check.code == 0
+    (warning,) = check.values["warnings"]
+    assert "6 of 6 images" in warning
+    scored = wsss("evaluate", "--pred", data / "masks", "--data", data, "--gt", data / "masks")
+    assert scored.code == 0
+    assert "6 of 6 images" in scored.err
+
+
+def test_masks_that_count_from_zero_are_recognised(wsss: Command, tmp_path: Path) -> None:
+    names = {f"l{at}": ("ant", "bee", "cow")[at % 3] for at in range(9)}
+    numbers = {"ant": 0, "bee": 1, "cow": 2}
+    data = tmp_path / "data"
+    masks = {image_id: mask(numbers[name], background=255) for image_id, name in names.items()}
+    labelled(data, names, masks)
+    check = wsss("data", "check", data, "--json")
+    assert check.code == 1
+    assert any("count classes from 0" in problem for problem in check.values["problems"])
+
+
+def test_class_that_no_mask_shows_is_named(wsss: Command, tmp_path: Path) -> None:
+    data = cats_and_dogs(tmp_path / "data", {"cat": 1, "dog": 0})
+    check = wsss("data", "check", data, "--json")
+    assert check.code == 0
+    assert any("no mask shows dog (3 images)" in warning for warning in check.values["warnings"])
+    scored = wsss("evaluate", "--pred", data / "masks", "--data", data, "--gt", data / "masks")
+    assert scored.code == 0
+    assert "dog (3 images)" in scored.err
+    segment = ("segment", "--data", data, "--split", "train", *TINY, "--supervision", "full")
+    learned = wsss(*segment, "--weights", "none", "--run", tmp_path / "run")
+    assert learned.code == 0, learned.err
+    assert "dog (3 images)" in learned.err
+
+
+@pytest.mark.parametrize("command", ["proxy", "evaluate"])
+def test_another_tools_attention_of_other_classes_is_refused(
+    wsss: Command, tree: TinyTree, tmp_path: Path, command: str
+) -> None:
+    path = tmp_path / "theirs.h5"
+    with h5py.File(path, "w") as file:
+        for at, image_id in enumerate(tree.train_ids[1:4]):
+            group = file.create_group(image_id)
+            group["maps"] = np.full((1, *SIZE), 0.5, np.float16)
+            group["class_ids"] = np.array([(at + 2) % 3 + 1], np.uint8)
+    options = {
+        "proxy": ("--saliency", tree.saliency, "--run", tmp_path / "run"),
+        "evaluate": ("--what", "attention", "--gt", tree.root / "SegmentationClass"),
+    }[command]
+    outcome = wsss(command, "--attention", path, "--data", tree.root, *options)
+    assert outcome.code == 1
+    assert "3 of 3 images" in outcome.err
