@@ -187,8 +187,10 @@ def test_predictions_of_nothing_but_background_are_warned_of(
 ) -> None:
     masks = tmp_path / "masks"
     masks.mkdir()
-    for image_id in tree.train_ids:
-        Image.fromarray(np.zeros((48, 64), np.uint8)).save(masks / f"{image_id}.png")
+    for index, image_id in enumerate(tree.train_ids):
+        label_map = np.zeros((48, 64), np.uint8)
+        label_map[24, 32] = 1 + classes_of(index)[0]  # too little to be learned
+        Image.fromarray(label_map).save(masks / f"{image_id}.png")
     settings = "--model tiny --iterations 8 --batch-size 4 --crop 48 --lr 0.1 --scales 1 --no-flip"
     where = ["--data", tree.root, "--run", tmp_path / "run", "--proxy", masks]
     outcome = wsss("segment", *where, *settings.split(), "--probabilities", "--json")

@@ -62,7 +62,8 @@ def _stage(stage: str, found: Values) -> list[str]:
         rates = {name: value for name, value in before.items() if name != "until"}
         lines.append(f"{_INDENT}{_pairs(rates)} until iteration {before['until']}")
     if "counts" in found:
-        lines.append(_INDENT + _pairs(found["counts"]))
+        lines.append(_INDENT + _pairs(_few_words(found["counts"])))
+        lines += [f"{_INDENT}warning: {said}" for said in found["counts"].get("warnings", ())]
     for role, given in found["inputs"].items():
         if given["state"] in _NOT_COMPARED:
             why = given.get("why", given["path"])
@@ -123,6 +124,19 @@ def _value(value: Any, *, share: bool) -> str:  # noqa: ANN401 - JSON values
     if isinstance(value, float):
         return f"{value:.1%}" if share else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _few_words(counts: Values) -> Values:
+    """Counts as numbers and short texts; what is told class by class is in the JSON."""
+    shown = {}
+    for name, value in counts.items():
+        if isinstance(value, Mapping):
+            numbers = {key: number for key, number in value.items() if isinstance(number, float)}
+            if numbers and not name.endswith("_by_class"):
+                shown[name] = " ".join(f"{key} {number:.4g}" for key, number in numbers.items())
+        elif not isinstance(value, list):
+            shown[name] = f"{value:.4g}" if isinstance(value, float) else value
+    return shown
 
 
 def _pairs(values: Values) -> str:

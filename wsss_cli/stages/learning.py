@@ -85,7 +85,7 @@ class Learning:
         """
         values: dict[str, Any] = {
             "classification_loss": course.final_loss(),
-            "frequency_loss": frequency_loss(torch.from_numpy(labels)),
+            "frequency_loss": round(frequency_loss(torch.from_numpy(labels)), 6),
         }
         if self._measuring is not None:
             if self._last is None or self._last[0] != config.iterations:
@@ -95,7 +95,7 @@ class Learning:
 
 
 def warnings(config: TrainConfig, values: Mapping[str, Any]) -> list[str]:
-    """What speaks against a training, a sentence each; none where it has learned.
+    """What speaks against a training, one sentence at most; none where it has learned.
 
     Args:
         config: Its settings, for the advice.
@@ -111,7 +111,7 @@ def warnings(config: TrainConfig, values: Mapping[str, Any]) -> list[str]:
             f"attention maps of such a network are often empty: {_advice(config)}"
         )
     measured = values.get("classification")
-    if measured and _is_guessing(measured):
+    if not sentences and measured and _is_guessing(measured):
         sentences.append(
             f"the mAP on {measured['images']} images, {100 * measured['map']:.1f}, is not above "
             f"guessing, which gives {100 * measured['guessing']:.1f} on average and by chance up "
