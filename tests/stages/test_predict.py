@@ -481,6 +481,33 @@ def test_turned_photograph_is_seen_upright_and_labelled_as_stored(
         assert np.array_equal(found.numpy(), np.array(stored))
 
 
+@pytest.mark.parametrize(
+    "name", ["Screenshot at 9.41\u202fAM", "a\\b", "a..b", "ünï *[x]", "a.b.c", " ", "x" * 190]
+)
+def test_names_as_photographs_have_them(
+    wsss: Command, checkpoint: Path, tmp_path: Path, name: str
+) -> None:
+    photo = photograph(tmp_path / "photos" / f"{name}.jpg")
+    for given in (photo, photo.parent):
+        asked = ["predict", checkpoint, given, "--out", tmp_path / "out", "--json"]
+        done = wsss(*asked, "--overlay", "--probabilities")
+        assert done.code == 0, done.err
+        assert (tmp_path / "out" / f"{name}.png").is_file()
+    assert done.values["status"] == "up to date"
+    assert done.values["pictures"][0]["file"] == str(photo)
+
+
+@pytest.mark.parametrize("name", ["...jpg", "..jpg", "x" * 210 + ".jpg"])
+def test_name_that_nothing_else_can_have_is_told(
+    wsss: Command, checkpoint: Path, tmp_path: Path, name: str
+) -> None:
+    shutil.copy(photograph(tmp_path / "a.jpg"), tmp_path / name)
+    done = wsss("predict", checkpoint, tmp_path / name, tmp_path / "a.jpg", "--out", tmp_path / "o")
+    assert done.code == 1
+    assert name in done.err
+    assert (tmp_path / "o" / "a.png").is_file()
+
+
 @pytest.mark.parametrize("size", [(1, 1), (16, 16), (3, 700), (700, 3)])
 def test_any_size(wsss: Command, checkpoint: Path, tmp_path: Path, size: tuple[int, int]) -> None:
     photo = photograph(tmp_path / "a.png", *size)
@@ -505,6 +532,12 @@ def test_large_photographs_are_looked_at_as_large_as_those_of_the_training(
     whole = wsss(*asked, tmp_path / "whole", "--longest-side", 0)
     assert "reduced" not in whole.err
     assert (read_label_map(tmp_path / "whole" / "large.png") != label_map).mean() > 0.05
+    refined = wsss(*asked, tmp_path / "refined", "--crf", "irn")
+    assert refined.code == 0, refined.err
+    small_map, large_map = (
+        read_label_map(tmp_path / "refined" / f"{name}.png") for name in ("small", "large")
+    )
+    assert (large_map[2::5, 2::5] == small_map).mean() > 0.9
 
 
 def test_training_records_the_size_of_its_pictures(tree: TinyTree, tmp_path: Path) -> None:

@@ -128,8 +128,9 @@ class SegmentationPredictor:
     def predict(self, image: Pixels) -> LabelPrediction:
         """Label every pixel of an upright picture."""
         size = image.shape[0], image.shape[1]
-        scores = self.predictor.scores(image, reduction=self.reduction(size))
-        label_map = self.predictor.label_map(scores, image).cpu().numpy()
+        reduction = self.reduction(size)
+        scores = self.predictor.scores(image, reduction=reduction)
+        label_map = self.predictor.label_map(scores, image, reduction=reduction).cpu().numpy()
         stored = ImageScores(scores.cpu().numpy(), size)
         return LabelPrediction(self.class_names, self.drawing, label_map, stored)
 
