@@ -380,7 +380,7 @@ def test_files_of_one_name_do_not_overwrite_each_other(
     for picture in done.values["pictures"]:
         sizes[picture["label_map"]] = read_label_map(Path(picture["label_map"])).shape
     assert list(sizes.values()) == [(20, 30), (21, 31), (22, 32), (23, 33)]
-    assert "4 files" in done.err
+    assert "4 in all" in done.err
     later = wsss("predict", checkpoint, paths[0], "--out", tmp_path / "out")
     assert later.code == 0
     refused = wsss("predict", checkpoint, paths[1], "--out", tmp_path / "out")
@@ -474,7 +474,7 @@ def test_turned_photograph_is_seen_upright_and_labelled_as_stored(
     assert len(np.unique(seen)) > 1
     overlays = [np.array(Image.open(p["overlay"])) for p in done.values["pictures"]]
     assert np.array_equal(*overlays)
-    assert "1 pictures are turned by their EXIF orientation" in done.err
+    assert "upright: 1 of 2 pictures" in done.err
     with ScoreFile(tmp_path / "out" / "scores.h5") as scores:
         image = scores.read("turned")
         found = label_probabilities(torch.from_numpy(image.scores), image.size).argmax(dim=0)
@@ -524,7 +524,10 @@ def test_large_photographs_are_looked_at_as_large_as_those_of_the_training(
     Image.open(small).resize((400, 300), Image.Resampling.NEAREST).save(large)
     asked = ["predict", checkpoint, small, large, "--amp", "off", "--json", "--out"]
     done = wsss(*asked, tmp_path / "out")
-    assert "1 pictures are looked at with their longer side reduced to 80" in done.err
+    assert (
+        "longer side reduced to 80 pixels, since the network knows no larger ones: 1 of 2"
+        in done.err
+    )
     label_map = read_label_map(tmp_path / "out" / "large.png")
     assert label_map.shape == (300, 400)
     centres = label_map[2::5, 2::5]
@@ -710,7 +713,7 @@ def test_nothing_found_is_said(wsss: Command, tmp_path: Path) -> None:
         photograph(tmp_path / name)
     done = wsss("predict", network, tmp_path / "a.png", tmp_path / "b.png", "--out", tmp_path / "o")
     assert done.code == 0, done.err
-    assert "nothing found in 2 pictures" in done.out
+    assert "nothing found in 2 of 2 pictures" in done.out
 
 
 def test_wrong_usage_is_told_without_torch(checkpoint: Path, photos: Path, tmp_path: Path) -> None:

@@ -93,8 +93,8 @@ def find_photographs(arguments: Sequence[str], out: Path) -> Photographs:
     several = [str(picture.path) for picture in found.pictures if picture.frames > 1]
     if several:
         found.remarks.append(
-            f"of {len(several)} files with several pages or frames only the first one is "
-            f"predicted: {listing(several, most=5)}"
+            "of several pages or frames in a file only the first one is predicted: "
+            f"{listing(several, most=5)}"
         )
     return found
 
@@ -186,7 +186,7 @@ def _files_below(folder: Path, out: Path, found: Photographs) -> Iterator[Path]:
         found.remarks.append(f"{folder}: results of wsss are left out, {listing(results)}")
     if videos:
         found.remarks.append(
-            f"{folder}: {len(videos)} videos are left out, since each may take long: "
+            f"{folder}: videos are left out, since each may take long, {len(videos)} in all: "
             f"{listing(videos, most=5)}; name them to predict them"
         )
     if others:
@@ -244,7 +244,7 @@ def _distinct(files: list[tuple[Path, str]], found: Photographs) -> list[tuple[P
     changed = [name for path, name in renamed.items() if dict(files)[path] != name]
     if changed:
         found.remarks.append(
-            f"{len(changed)} files would have shared a name and are called apart: "
+            f"files of the same name are called apart, {len(changed)} in all: "
             f"{listing(changed, most=4)}"
         )
     return list(renamed.items())
