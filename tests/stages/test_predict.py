@@ -380,7 +380,7 @@ def test_files_of_one_name_do_not_overwrite_each_other(
     for picture in done.values["pictures"]:
         sizes[picture["label_map"]] = read_label_map(Path(picture["label_map"])).shape
     assert list(sizes.values()) == [(20, 30), (21, 31), (22, 32), (23, 33)]
-    assert "4 files" in done.err
+    assert "4 in all" in done.err
     later = wsss("predict", checkpoint, paths[0], "--out", tmp_path / "out")
     assert later.code == 0
     refused = wsss("predict", checkpoint, paths[1], "--out", tmp_path / "out")
@@ -474,11 +474,38 @@ def test_turned_photograph_is_seen_upright_and_labelled_as_stored(
     assert len(np.unique(seen)) > 1
     overlays = [np.array(Image.open(p["overlay"])) for p in done.values["pictures"]]
     assert np.array_equal(*overlays)
-    assert "1 pictures are turned by their EXIF orientation" in done.err
+    assert "upright: 1 of 2 pictures" in done.err
     with ScoreFile(tmp_path / "out" / "scores.h5") as scores:
         image = scores.read("turned")
         found = label_probabilities(torch.from_numpy(image.scores), image.size).argmax(dim=0)
         assert np.array_equal(found.numpy(), np.array(stored))
+
+
+@pytest.mark.parametrize(
+    "name", ["Screenshot at 9.41\u202fAM", "a\\b", "a..b", "ünï *[x]", "a.b.c", " ", "x" * 190]
+)
+def test_names_as_photographs_have_them(
+    wsss: Command, checkpoint: Path, tmp_path: Path, name: str
+) -> None:
+    photo = photograph(tmp_path / "photos" / f"{name}.jpg")
+    for given in (photo, photo.parent):
+        asked = ["predict", checkpoint, given, "--out", tmp_path / "out", "--json"]
+        done = wsss(*asked, "--overlay", "--probabilities")
+        assert done.code == 0, done.err
+        assert (tmp_path / "out" / f"{name}.png").is_file()
+    assert done.values["status"] == "up to date"
+    assert done.values["pictures"][0]["file"] == str(photo)
+
+
+@pytest.mark.parametrize("name", ["...jpg", "..jpg", "x" * 210 + ".jpg"])
+def test_name_that_nothing_else_can_have_is_told(
+    wsss: Command, checkpoint: Path, tmp_path: Path, name: str
+) -> None:
+    shutil.copy(photograph(tmp_path / "a.jpg"), tmp_path / name)
+    done = wsss("predict", checkpoint, tmp_path / name, tmp_path / "a.jpg", "--out", tmp_path / "o")
+    assert done.code == 1
+    assert name in done.err
+    assert (tmp_path / "o" / "a.png").is_file()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 16), (3, 700), (700, 3)])
@@ -497,7 +524,10 @@ def test_large_photographs_are_looked_at_as_large_as_those_of_the_training(
     Image.open(small).resize((400, 300), Image.Resampling.NEAREST).save(large)
     asked = ["predict", checkpoint, small, large, "--amp", "off", "--json", "--out"]
     done = wsss(*asked, tmp_path / "out")
-    assert "1 pictures are looked at with their longer side reduced to 80" in done.err
+    assert (
+        "longer side reduced to 80 pixels, since the network knows no larger ones: 1 of 2"
+        in done.err
+    )
     label_map = read_label_map(tmp_path / "out" / "large.png")
     assert label_map.shape == (300, 400)
     centres = label_map[2::5, 2::5]
@@ -505,6 +535,12 @@ def test_large_photographs_are_looked_at_as_large_as_those_of_the_training(
     whole = wsss(*asked, tmp_path / "whole", "--longest-side", 0)
     assert "reduced" not in whole.err
     assert (read_label_map(tmp_path / "whole" / "large.png") != label_map).mean() > 0.05
+    refined = wsss(*asked, tmp_path / "refined", "--crf", "irn")
+    assert refined.code == 0, refined.err
+    small_map, large_map = (
+        read_label_map(tmp_path / "refined" / f"{name}.png") for name in ("small", "large")
+    )
+    assert (large_map[2::5, 2::5] == small_map).mean() > 0.9
 
 
 def test_training_records_the_size_of_its_pictures(tree: TinyTree, tmp_path: Path) -> None:
@@ -677,7 +713,7 @@ def test_nothing_found_is_said(wsss: Command, tmp_path: Path) -> None:
         photograph(tmp_path / name)
     done = wsss("predict", network, tmp_path / "a.png", tmp_path / "b.png", "--out", tmp_path / "o")
     assert done.code == 0, done.err
-    assert "nothing found in 2 pictures" in done.out
+    assert "nothing found in 2 of 2 pictures" in done.out
 
 
 def test_wrong_usage_is_told_without_torch(checkpoint: Path, photos: Path, tmp_path: Path) -> None:

@@ -114,14 +114,18 @@ def predict(values: Values) -> str:
     """The outcome of ``wsss predict``: each picture's classes if they are few, and all classes."""
     pictures, videos = values["pictures"], values["videos"]
     made = f"{values['written']} predicted, {values['skipped']} there before, {values['seconds']} s"
-    lines = [f"{len(pictures)} pictures, {len(videos)} videos: {made}"]
+    counts = [(len(pictures), "picture"), (len(videos), "video")]
+    counted = [f"{count} {noun}{'s' * (count != 1)}" for count, noun in counts if count]
+    lines = [f"{' and '.join(counted)}: {made}"]
     told = [*pictures, *videos] if len(pictures) <= _PICTURES_TOLD else videos
     lines += [f"{entry['file']}: {_classes(entry['classes'])}" for entry in told]
     if len(pictures) > _PICTURES_TOLD:
         lines += _class_table(pictures)
     empty = [entry["file"] for entry in pictures if not entry["classes"]]
     if empty and len(pictures) > 1:
-        lines.append(f"nothing found in {len(empty)} pictures: {listing(empty, most=5)}")
+        lines.append(
+            f"nothing found in {len(empty)} of {len(pictures)} pictures: {listing(empty, most=5)}"
+        )
     return _lines(values, *lines)
 
 

@@ -11,9 +11,9 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from wsss_cli.artifacts.file_names import names_a_file
+from wsss_cli.artifacts.file_names import LONGEST
 from wsss_cli.artifacts.picture_formats import is_picture
 from wsss_cli.artifacts.plain_file import NOT_PLAIN, is_plain
 from wsss_cli.artifacts.stage_directory import read_manifest
@@ -93,8 +93,8 @@ def find_photographs(arguments: Sequence[str], out: Path) -> Photographs:
     several = [str(picture.path) for picture in found.pictures if picture.frames > 1]
     if several:
         found.remarks.append(
-            f"of {len(several)} files with several pages or frames only the first one is "
-            f"predicted: {listing(several, most=5)}"
+            "of several pages or frames in a file only the first one is predicted: "
+            f"{listing(several, most=5)}"
         )
     return found
 
@@ -148,7 +148,7 @@ def _files_below(folder: Path, out: Path, found: Photographs) -> Iterator[Path]:
             f"PHOTOS {folder} holds results of wsss, not photographs; give the photographs' folder"
         )
     pictures, others, videos = [], [], []
-    folders_left, seen = [], set()
+    folders_left, results, seen = [], [], set()
     for place, folders, names in os.walk(folder, followlinks=True):
         here = Path(place)
         status = here.stat()
@@ -157,11 +157,15 @@ def _files_below(folder: Path, out: Path, found: Photographs) -> Iterator[Path]:
             continue
         seen.add((status.st_dev, status.st_ino))
         for name in sorted(folders):
-            results = _is_result(here / name) or (here / name).resolve() == out.resolve()
-            if name.startswith(".") or name in NO_PICTURES or results:
+            below = here / name
+            if name.startswith("."):
                 folders.remove(name)
-                if not name.startswith(".") and not results:
-                    folders_left.append(str((here / name).relative_to(folder)))
+            elif below.resolve() == out.resolve() or _is_result(below) or _is_run(below):
+                folders.remove(name)
+                results.append(str(below.relative_to(folder)))
+            elif name in NO_PICTURES:
+                folders.remove(name)
+                folders_left.append(str(below.relative_to(folder)))
         folders.sort()
         for name in sorted(names):
             path = here / name
@@ -178,9 +182,11 @@ def _files_below(folder: Path, out: Path, found: Photographs) -> Iterator[Path]:
             f"{folder}: folders of masks or maps by their name are left out, "
             f"{listing(folders_left)}; name such a folder itself to look at what is in it"
         )
+    if results:
+        found.remarks.append(f"{folder}: results of wsss are left out, {listing(results)}")
     if videos:
         found.remarks.append(
-            f"{folder}: {len(videos)} videos are left out, since each may take long: "
+            f"{folder}: videos are left out, since each may take long, {len(videos)} in all: "
             f"{listing(videos, most=5)}; name them to predict them"
         )
     if others:
@@ -199,8 +205,25 @@ def _is_result(folder: Path) -> bool:
     return True
 
 
+def _is_run(folder: Path) -> bool:
+    try:
+        return any(_is_result(path) for path in folder.iterdir() if path.is_dir())
+    except OSError:
+        return False
+
+
 def _called(path: Path) -> str:
-    return path.with_name(path.stem).as_posix()
+    before = path.parent.as_posix()
+    return path.stem if before == "." else f"{before}/{path.stem}"
+
+
+def _may_be_called(name: str) -> bool:
+    """Whether results can have a name: it leads nowhere else, is UTF-8 and not too long."""
+    try:
+        parts = [part.encode() for part in name.split("/")]
+    except UnicodeEncodeError:  # it is no UTF-8
+        return False
+    return not {b"", b".", b".."} & set(parts) and all(len(part) <= LONGEST for part in parts)
 
 
 def _distinct(files: list[tuple[Path, str]], found: Photographs) -> list[tuple[Path, str]]:
@@ -221,7 +244,7 @@ def _distinct(files: list[tuple[Path, str]], found: Photographs) -> list[tuple[P
     changed = [name for path, name in renamed.items() if dict(files)[path] != name]
     if changed:
         found.remarks.append(
-            f"{len(changed)} files would have shared a name and are called apart: "
+            f"files of the same name are called apart, {len(changed)} in all: "
             f"{listing(changed, most=4)}"
         )
     return list(renamed.items())
@@ -251,9 +274,8 @@ def _by_ending(paths: list[Path], names: dict[Path, str]) -> dict[Path, str]:
 
 def _look(path: Path, name: str, found: Photographs) -> None:
     """Sort a file into pictures, videos and what cannot be read."""
-    odd = [part for part in PurePosixPath(name).parts if not names_a_file(part)]
     try:
-        if odd or ".." in PurePosixPath(name).parts:
+        if not _may_be_called(name):
             found.unreadable[path] = "what is made of it cannot be called so; rename it"
         elif not is_plain(path):
             found.unreadable[path] = NOT_PLAIN

@@ -34,8 +34,9 @@ def prepare(config: PredictConfig, track: Track) -> "PredictPlan":
     turned = sum(picture.orientation != 1 for picture in found.pictures)
     if turned:
         track.note(
-            f"{turned} pictures are turned by their EXIF orientation, to be looked at upright; "
-            "their maps lie on the pixels as stored and have the same orientation"
+            f"turned by their EXIF orientation, to be looked at upright: {turned} of "
+            f"{len(found.pictures)} pictures; their maps lie on the pixels as stored and have the "
+            "same orientation"
         )
     for remark in NotUsed.of(picture.path for picture in found.pictures).remarks():
         track.note(remark)

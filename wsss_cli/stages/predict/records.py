@@ -111,6 +111,6 @@ def _paths(record: Mapping[str, Any]) -> list[str]:
 
 def _is_inside(path: str) -> bool:
     """Whether a path out of a file leads to a file of ours below the folder of results."""
-    plain = PurePosixPath(path)
-    inside = not plain.is_absolute() and ".." not in plain.parts and "\\" not in path
-    return inside and plain.suffix in _SUFFIXES
+    native = Path(path)
+    inside = not native.is_absolute() and not native.drive and ".." not in native.parts
+    return inside and native.suffix in _SUFFIXES

@@ -107,16 +107,18 @@ class SegmentationPredictor:
             if not large or self.reduced_beyond == inf:
                 return None
             return (
-                f"{large} pictures have sides of more than {_LARGE} pixels, all of which are "
-                "looked at: it takes long, and objects may be larger than any of the training; "
-                "--longest-side 500 is the size of VOC's pictures, 0 silences this"
+                f"looked at with all their pixels, sides of more than {_LARGE}: {large} of "
+                f"{len(sizes)} pictures; it takes long, and objects may be larger than any of the "
+                "training: pass --longest-side 500, the size of VOC's pictures, or 0 to be told no "
+                "more"
             )
         reduced = sum(self.reduction(size) < 1 for size in sizes)
         if not reduced:
             return None
         return (
-            f"{reduced} pictures are looked at with their longer side reduced to {self.reduced_to} "
-            "pixels, since the network knows no larger ones; their label maps have their own size"
+            f"looked at with the longer side reduced to {self.reduced_to} pixels, since the "
+            f"network knows no larger ones: {reduced} of {len(sizes)} pictures; their label maps "
+            "have their own size"
         )
 
     def reduction(self, size: tuple[int, int]) -> float:
@@ -128,8 +130,9 @@ class SegmentationPredictor:
     def predict(self, image: Pixels) -> LabelPrediction:
         """Label every pixel of an upright picture."""
         size = image.shape[0], image.shape[1]
-        scores = self.predictor.scores(image, reduction=self.reduction(size))
-        label_map = self.predictor.label_map(scores, image).cpu().numpy()
+        reduction = self.reduction(size)
+        scores = self.predictor.scores(image, reduction=reduction)
+        label_map = self.predictor.label_map(scores, image, reduction=reduction).cpu().numpy()
         stored = ImageScores(scores.cpu().numpy(), size)
         return LabelPrediction(self.class_names, self.drawing, label_map, stored)
 

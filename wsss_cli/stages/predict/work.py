@@ -55,8 +55,7 @@ def _predict(
     changed = [task.picture.path.name for task in tasks if task.changed]
     if changed:
         track.note(
-            f"{len(changed)} pictures have changed since they were predicted and are predicted "
-            f"again: {listing(changed, most=5)}"
+            f"changed since they were predicted, and predicted again: {listing(changed, most=5)}"
         )
     own = list(ranks.mine(tasks))
     done = len(ranks.mine(plan.found.pictures)) - len(own)

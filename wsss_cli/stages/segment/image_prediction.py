@@ -7,9 +7,10 @@ from torch import Tensor
 
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.data.images import Pixels
+from wsss_cli.data.resizing import resize_image
 from wsss_cli.device import autocast
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
-from wsss_cli.ops.dense_crf import refined_labels
+from wsss_cli.ops.dense_crf import dense_crf, refined_labels
 from wsss_cli.ops.score_grid import best_labels, label_probabilities, log_probabilities
 from wsss_cli.stages.segment.views import merged_logits
 
@@ -64,10 +65,29 @@ class ImagePredictor:
             )
         return log_probabilities(logits, possible)
 
-    def label_map(self, scores: Tensor, image: Pixels) -> Tensor:
-        """(H, W) uint8 best labels by the scores of a photograph, refined by it with a CRF."""
+    def label_map(self, scores: Tensor, image: Pixels, *, reduction: float = 1.0) -> Tensor:
+        """The best label of every pixel.
+
+        Args:
+            scores: (L, h, w) of :meth:`scores`.
+            image: (H, W, 3) the photograph, which refines them with a CRF.
+            reduction: As for the scores. The CRF sees the photograph reduced by it, too: its
+                settings are for pictures of that size, and its memory grows with the pixels.
+
+        Returns:
+            (H, W) uint8.
+        """
         size = image.shape[0], image.shape[1]
         if self.crf is None:
             return best_labels(scores, size)
-        probabilities = label_probabilities(scores, size)
-        return refined_labels(probabilities, torch.from_numpy(image), PRESETS[self.crf])
+        settings = PRESETS[self.crf]
+        if reduction == 1:
+            probabilities = label_probabilities(scores, size)
+            return refined_labels(probabilities, torch.from_numpy(image), settings)
+        small = resize_image(image, (_reduced(size[0], reduction), _reduced(size[1], reduction)))
+        probabilities = label_probabilities(scores, (small.shape[0], small.shape[1]))
+        return best_labels(dense_crf(probabilities, torch.from_numpy(small), settings), size)
+
+
+def _reduced(side: int, reduction: float) -> int:
+    return max(1, round(side * reduction))

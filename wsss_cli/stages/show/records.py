@@ -51,7 +51,7 @@ def explain_toml(path: Path, writer: Writer | None) -> Explanation:
     if {"images", "labels"} <= content.keys():
         advice = f"`{command_line('data check', path)}` looks at it"
         return Explanation("the parts of a data set", dict(content), advice)
-    stages = {*STAGES, "evaluate", "demo", "compare"}
+    stages = {*STAGES, "evaluate", "demo", "compare", "predict"}
     if content and set(content) <= stages:
         return Explanation("options of commands, for --config", {"options": _flat(content)})
     raise WsssError(
