@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import clean_environment, script
+from jsonschema import Draft202012Validator
 from PIL import Image
 
+from wsss_cli import schemas
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.chains.demo import run
 from wsss_cli.configs.attend import AttendConfig
@@ -66,6 +68,11 @@ def test_data_that_nobody_drew_is_left_alone(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.slow
+def test_scores_are_those_of_the_schema(scores: dict[str, Any]) -> None:
+    printed = {**scores, "data": str(scores["data"]), "run": str(scores["run"])}
+    Draft202012Validator(schemas.load("demo")).validate(printed)
+
+
 def test_seenet_finds_more_of_the_objects_than_cam(scores: dict[str, Any]) -> None:
     assert scores["seenet"]["attention"] > scores["cam"]["attention"] + ATTENTION_MARGIN
 

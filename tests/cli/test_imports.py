@@ -18,8 +18,7 @@ PACKAGE = Path(wsss_cli.__file__).parent
 LAYERS = (
     (
         *("errors", "labels", "reserved_names", "tracking", "configs", "device", "ranks"),
-        "command_line",
-        "stop_signals",
+        *("command_line", "stop_signals", "schemas"),
     ),
     ("ops", "metrics", "artifacts"),
     ("models", "data"),

@@ -26,7 +26,7 @@ from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
 from wsss_cli.metrics.segmentation import overlap
 from wsss_cli.stages import attend, proxy, train
-from wsss_cli.stages.evaluate import FIXED_THRESHOLD, MATCHED_RECALL
+from wsss_cli.stages.evaluate import FIXED_THRESHOLD, FRACTION, MATCHED_RECALL
 from wsss_cli.stages.inputs import find_masks
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Silent, Track
@@ -171,6 +171,7 @@ def _tables(
     values = {
         "images": images,
         "seeds": seeds,
+        "unit": FRACTION,
         "threshold": FIXED_THRESHOLD,
         "recall": MATCHED_RECALL,
         "rows": [

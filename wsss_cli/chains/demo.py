@@ -18,7 +18,7 @@ from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.synthetic import draw_voc_tree
 from wsss_cli.errors import UsageError
 from wsss_cli.stages import attend, evaluate, proxy, segment, train
-from wsss_cli.stages.evaluate import FIXED_THRESHOLD
+from wsss_cli.stages.evaluate import FIXED_THRESHOLD, FRACTION
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.train import CHECKPOINT_FILE
 from wsss_cli.tracking import Track
@@ -87,6 +87,7 @@ def run(config: DemoConfig, *, track: Track) -> Report:
     )
     of_predictions = evaluate.run(EvaluateConfig(**common, baselines=True), track=track)
     values = {
+        "unit": FRACTION,
         "threshold": FIXED_THRESHOLD,
         **scores,
         "proxy_baselines": baselines,

@@ -1,0 +1,173 @@
+"""Every key that ``--json`` prints is in a schema, and everything is of its type.
+
+A key that is new fails here until it stands, with a description, in wsss_cli/schemas; then
+``python scripts/write_json_docs.py`` writes docs/JSON.md.
+"""
+
+import json
+import runpy
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Command, TinyTree, train_arguments
+from jsonschema import Draft202012Validator
+
+from wsss_cli import schemas
+from wsss_cli.artifacts.next_command import CONFIGS
+from wsss_cli.configs.evaluate import EvaluateConfig
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def _problems(schema: dict[str, Any], values: Any) -> list[str]:
+    return [
+        f"{'.'.join(map(str, error.path)) or 'top'}: {error.message[:300]}"
+        for error in Draft202012Validator(schema).iter_errors(values)
+    ]
+
+
+def _fits(name: str, values: Any) -> None:
+    assert not _problems(schemas.load(name), values)
+
+
+@pytest.mark.parametrize("name", schemas.names())
+def test_schemas_are_schemas_and_describe_every_key(name: str) -> None:
+    schema = schemas.load(name)
+    Draft202012Validator.check_schema(schema)
+    assert schema["additionalProperties"] is False
+    for key, value in schema["properties"].items():
+        assert value.get("description"), key
+
+
+def test_page_of_the_documentation_is_that_of_the_schemas() -> None:
+    written = runpy.run_path(str(ROOT / "scripts" / "write_json_docs.py"))
+    assert (ROOT / "docs" / "JSON.md").read_text("utf-8") == written["page"]()
+
+
+def test_a_key_that_nobody_described_is_noticed() -> None:
+    values = {"stage": "crf", "status": "complete", "directory": None, "images": 1, "written": 1}
+    whole = {**values, "skipped": 0, "seconds": 1.0, "rate": 1.0}
+    _fits("crf", whole)
+    assert _problems(schemas.load("crf"), {**whole, "undescribed": 1})
+    assert _problems(schemas.load("crf"), {**whole, "images": "many"})
+    assert _problems(schemas.load("crf"), values)
+
+
+@pytest.fixture(scope="module")
+def chain(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A run that this module's tests go on with, in order."""
+    yield Path(shutil.copytree(trained, tmp_path_factory.mktemp("json") / "run"))
+
+
+SEGMENT = "segment --iterations 2 --batch-size 2 --crop 32 --scales 1 --amp off --probabilities"
+
+
+def _lines(tree: TinyTree, run: Path) -> dict[str, list[tuple[str, str]]]:
+    """Command lines of each stage, with the schema that fits what they print."""
+    masks = f"--pred {run}/segment/predictions --data {tree.root}"
+    full = "--boundaries --difficulty --baselines"
+    return {
+        "train": [("train", " ".join(train_arguments(tree, run)))],
+        "attend": [("attend", f"attend --heatmaps --run {run}")],
+        "saliency": [("saliency", f"saliency --model unsupervised --size 48 --run {run}")],
+        "proxy": [("proxy", f"proxy --saliency {tree.saliency} --run {run}")],
+        "segment": [
+            ("segment", f"{SEGMENT} --submission {run}/val.tar.gz --run {run}"),
+            (
+                "segment",
+                f"segment --checkpoint {run}/segment/checkpoint.pt --scales 1 "
+                f"--data {tree.root} --run {run}-again",
+            ),
+        ],
+        "crf": [("crf", f"crf --run {run}")],
+        "evaluate": [
+            ("evaluate", f"evaluate --run {run} {full} --saliency {tree.saliency}-val"),
+            ("evaluate", f"evaluate {masks} --against {run}/crf/labels"),
+            ("evaluate", f"evaluate --run {run} --what attention --localisation"),
+            ("evaluate", f"evaluate --run {run} --what proxy --baselines"),
+            ("evaluate", f"evaluate --run {run} --what crf --fail-under 0"),
+        ],
+        "show": [
+            ("show_run", f"show {run}"),
+            ("show_runs", f"show {run.parent}"),
+            ("show_file", f"show {run}/attend/attention.h5"),
+            ("show_file", f"show {run}/segment/scores.h5"),
+            ("show_file", f"show {run}/train/checkpoint.pt"),
+            ("show_file", f"show {run}/evaluate/prediction.json"),
+            ("show_file", f"show {run}/val.tar.gz"),
+            ("show_file", f"show {tree.mask(tree.val_ids[0])}"),
+            ("show_methods", "show --methods"),
+            ("show_image", f"show --image {tree.train_ids[0]} {run}"),
+        ],
+        "others": [
+            ("report", f"report --images 1 {run}"),
+            ("report", f"report --images 1 {run}"),
+            ("check", f"check {run}/val.tar.gz --split val --data {tree.root}"),
+            ("check", f"check {run}/val.tar.gz --split train --data {tree.root}"),
+            ("doctor", f"doctor --data {tree.root} --run {run}"),
+            ("data_check", f"data check {tree.root}"),
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    "stage",
+    ["train", "attend", "saliency", "proxy", "segment", "crf", "evaluate", "show", "others"],
+)
+def test_every_command_prints_what_its_schema_says(
+    wsss: Command, tree: TinyTree, chain: Path, stage: str
+) -> None:
+    maps = Path(f"{tree.saliency}-val")
+    if stage == "evaluate" and not maps.exists():
+        shutil.copytree(tree.saliency, maps)
+    for name, line in _lines(tree, chain)[stage]:
+        outcome = wsss(*line.split(), "--json")
+        assert outcome.code in (0, 1), outcome.err
+        assert not _problems(schemas.load(name), outcome.values), line
+
+
+@pytest.mark.parametrize("stage", [*CONFIGS, "evaluate"])
+def test_dry_runs_print_what_their_schema_says(
+    wsss: Command, tree: TinyTree, chain: Path, stage: str
+) -> None:
+    line = _lines(tree, chain)[stage][0][1]
+    outcome = wsss(*line.split(), "--dry-run", "--json")
+    assert outcome.code == 0, outcome.err
+    schema = schemas.plan_schema(stage, {**CONFIGS, "evaluate": EvaluateConfig}[stage])
+    Draft202012Validator.check_schema(schema)
+    assert not _problems(schema, outcome.values)
+
+
+def test_kept_scores_are_those_printed(chain: Path) -> None:
+    for path in (chain / "evaluate").glob("*.json"):
+        kept = json.loads(path.read_text())
+        head = {"stage": "evaluate", "status": "complete", "directory": None}
+        _fits("evaluate", {**head, **kept})
+
+
+def test_a_converted_data_set(wsss: Command, tmp_path: Path, tree: TinyTree) -> None:
+    photos = tmp_path / "photos"
+    for number, image_id in enumerate(tree.train_ids[:4]):
+        place = photos / ("square" if number % 2 else "disc")
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tree.image(image_id), place)
+    _fits("data_check", wsss("data", "check", photos, "--json").values)
+    _fits("data_convert", wsss("data", "convert", photos, tmp_path / "out", "--json").values)
+
+
+def test_a_comparison_and_its_plan(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+    file = tmp_path / "methods.toml"
+    file.write_text(
+        '[train]\nbackbone = "tiny"\niterations = 2\nbatch-size = 4\ncrop = 32\namp = "off"\n'
+        "[attend]\nsize = 64\n[settings.cam]\ntrain.method = 'cam'\n[settings.seenet]\n"
+    )
+    line = ["compare", file, "--data", tree.root, "--saliency", tree.saliency]
+    line += ["--out", tmp_path / "out", "--json"]
+    _fits("compare_plan", wsss(*line, "--dry-run").values)
+    _fits("compare", wsss(*line).values)
+    kept = json.loads((tmp_path / "out" / "compare.json").read_text())
+    head = {"stage": "compare", "status": "complete", "directory": "", "seconds": 0.0}
+    _fits("compare", {**head, **kept})
