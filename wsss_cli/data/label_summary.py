@@ -1,15 +1,12 @@
 """What image-level labels say of a list of images, and what nothing can be learned from."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from wsss_cli.data.data_set import DataSet
-from wsss_cli.errors import WsssError, listing
+from wsss_cli.errors import listing
 
 _WAY_OUT = (
     "add images that show none of the classes (an empty cell of labels, a folder background) or "
@@ -107,12 +104,3 @@ def summarise(class_names: Sequence[str], labels: npt.NDArray[np.bool_]) -> Labe
 def count_negatives(labels: npt.NDArray[np.bool_]) -> int:
     """How many images show none of the classes, given (N, C) multi-hot labels."""
     return int((~labels.any(axis=1)).sum())
-
-
-def unlisted(data_set: DataSet) -> list[str]:
-    """Paths of the photographs that are in no list that can be read, so that nothing uses them."""
-    listed: set[Path] = set()
-    for split in data_set.splits():
-        with suppress(WsssError):  # whoever wants that list is told
-            listed.update(map(data_set.image_path, data_set.image_ids(split)))
-    return [str(path) for path in data_set.pictures() if path not in listed]

@@ -80,7 +80,7 @@ class VocTree:
     @property
     def remarks(self) -> list[str]:
         """Where the lists come from, where they are not those of the tree, and what is not read."""
-        remarks = [self.place, self._about_train_aug(), self._about_lists()]
+        remarks = [self.place, self._about_train_aug(), self._about_lists(), self._about_unused()]
         images = survey(self._images)
         return [
             *filter(None, remarks),
@@ -108,6 +108,11 @@ class VocTree:
                 f"{len(self._unlisted):,} pictures {which}are train"
             )
         return renamed({path.stem for path in paths.values()})
+
+    def _about_unused(self) -> str | None:
+        listed = {image_id for split in self.splits() for image_id in self.usable_ids(split)}
+        unused = len(self._paths.keys() - listed)
+        return f"{unused:,} pictures are in no list, so nothing uses them" if unused else None
 
     @property
     def problems(self) -> list[str]:

@@ -27,12 +27,12 @@ from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.augmentation import random_view
 from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.images import Pixels
-from wsss_cli.data.label_summary import count_negatives, summarise, unlisted
+from wsss_cli.data.label_summary import count_negatives, summarise
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.turned import turned_masks
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
-from wsss_cli.errors import UsageError, WsssError, listing
+from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.methods import table
 from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.models.checkpoint_fit import require_shapes
@@ -186,12 +186,6 @@ def _tell_labels(
     track.note(summary.sentence(what))
     for remark in (*data_set.remarks, *summary.warnings(what)):
         track.note(f"note: {remark}")
-    pictures = unlisted(data_set)
-    if pictures:
-        names = listing([Path(path).name for path in pictures], most=3)
-        track.note(
-            f"note: {len(pictures):,} pictures are in no list, so nothing uses them: {names}"
-        )
 
 
 def _origin(config: TrainConfig, tree: DataSet) -> str | None:
