@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from wsss_cli.errors import listing
 from wsss_cli.reserved_names import answers, names_negative, names_no_value, number
@@ -51,6 +52,11 @@ def read_cells(cells: Sequence[str], class_names: Sequence[str] = ()) -> LabelCe
     whole = {cell for cell in cells if not names_no_value(cell)}
     # Beside words a 0 is no class; beside other numbers it may be one.
     zero = {"0"} if any(number(cell) is None for cell in whole - {"0"}) else set()
+
+    @cache  # of hundred thousands of cells few are different
+    def says_nothing(word: str) -> bool:
+        return word not in known and (word in zero or names_negative(word, whole))
+
     found = LabelCells()
     for at, cell in enumerate(cells):
         names: Iterable[str] | None
@@ -58,7 +64,7 @@ def read_cells(cells: Sequence[str], class_names: Sequence[str] = ()) -> LabelCe
             names = [cell]
         elif cell in lists:
             names = lists[cell]
-        elif cell in zero or names_negative(cell, whole):
+        elif says_nothing(cell):
             names = []
         else:
             names = _divided(cell, separator)
@@ -68,8 +74,7 @@ def read_cells(cells: Sequence[str], class_names: Sequence[str] = ()) -> LabelCe
                 "or separate them by | without brackets"
             )
             names = []
-        kept = [n for n in names if n in known or not (n in zero or names_negative(n, whole))]
-        found.classes.append(frozenset(kept))
+        found.classes.append(frozenset(name for name in names if not says_nothing(name)))
         found.blank.append(names_no_value(cell))
     pairs = list(zip(cells, found.classes, strict=True))
     if any(len(names) > 1 for cell, names in pairs if cell not in lists):
