@@ -50,7 +50,7 @@ def names_background(name: str) -> bool:
 
 def names_no_value(text: str) -> bool:
     """Whether a text stands for the absence of any: ``nan``, ``None``, ``-``, ``[]``."""
-    return re.sub(r"\s", "", text).casefold() in _NO_VALUE
+    return "".join(text.split()).casefold() in _NO_VALUE
 
 
 def names_negative(name: str, others: Iterable[str]) -> bool:
