@@ -702,6 +702,16 @@ def test_dry_run_tells_and_changes_nothing(
     assert done.code == 0, done.err
     assert (done.values["pictures"], done.values["kind"]) == (3, "segmentation")
     assert not (tmp_path / "out").exists()
+    clip = video(tmp_path / "clip.mp4", 2)
+    asked = ["predict", checkpoint, photos, "--out", tmp_path / "out"]
+    assert wsss(*asked).code == 0
+    assert wsss(*asked, "--dry-run", "--json").values["found"] == "complete"
+    (photos / "cut.jpg").write_bytes((photos / "IMG 1.jpg").read_bytes()[:500])
+    more = wsss(*asked, clip, "--dry-run", "--json")
+    assert more.code == 0, more.err
+    assert more.values["found"] == "resumable"
+    assert more.values["estimate"]["seconds"] > 0
+    assert "Path" not in wsss(*asked, clip, "--dry-run").out
 
 
 def test_nothing_found_is_said(wsss: Command, tmp_path: Path) -> None:

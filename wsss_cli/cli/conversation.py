@@ -108,8 +108,9 @@ def _show_plan(
 
 def _standing(plan: Any, config: WorkConfig) -> dict[str, str]:  # noqa: ANN401 - any stage's
     """What of the result is there; refuses what the run itself would refuse."""
-    directory = getattr(plan, "directory", None)
-    return {} if directory is None else {"found": directory.state(overwrite=config.overwrite)}
+    # Most plans leave it to their directory, which knows nothing of new photographs.
+    standing = plan if hasattr(plan, "state") else getattr(plan, "directory", None)
+    return {} if standing is None else {"found": standing.state(overwrite=config.overwrite)}
 
 
 def config_from(config_type: type[WorkConfig], options: Mapping[str, Any]) -> Any:  # noqa: ANN401

@@ -18,6 +18,7 @@ from wsss_cli.artifacts.picture_formats import is_picture
 from wsss_cli.artifacts.plain_file import NOT_PLAIN, is_plain
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.artifacts.video_formats import VIDEO_SUFFIXES, is_video
+from wsss_cli.data.images import NotUsed
 from wsss_cli.data.pictures import NO_PICTURES
 from wsss_cli.data.upright import UPRIGHT, read_outline
 from wsss_cli.errors import UsageError, WsssError, listing, near_path
@@ -36,14 +37,12 @@ class Photograph:
         name: What is made of it is called so: a relative path with ``/``, without ending.
         size: (H, W) of a picture's stored pixels; (0, 0) of a video.
         orientation: EXIF orientation of a picture.
-        frames: Pages or frames of a picture, of which the first one is looked at.
     """
 
     path: Path
     name: str
     size: tuple[int, int] = (0, 0)
     orientation: int = UPRIGHT
-    frames: int = 1
 
 
 @dataclass(frozen=True)
@@ -86,16 +85,12 @@ def find_photographs(arguments: Sequence[str], out: Path) -> Photographs:
             repeated.append(str(path))
     if repeated:
         found.remarks.append(f"given more than once and taken once: {listing(repeated, most=3)}")
+    not_used = NotUsed()
     for path, name in _distinct(list(files.values()), found):
-        _look(path, name, found)
+        _look(path, name, found, not_used)
     if not (found.pictures or found.videos or found.unreadable):
         raise UsageError(f"PHOTOS: nothing to predict; {'; '.join(found.remarks)}")
-    several = [str(picture.path) for picture in found.pictures if picture.frames > 1]
-    if several:
-        found.remarks.append(
-            "of several pages or frames in a file only the first one is predicted: "
-            f"{listing(several, most=5)}"
-        )
+    found.remarks.extend(not_used.remarks())
     return found
 
 
@@ -272,7 +267,7 @@ def _by_ending(paths: list[Path], names: dict[Path, str]) -> dict[Path, str]:
     return {path: f"{names[path]}_{path.suffix[1:]}" for path in paths}
 
 
-def _look(path: Path, name: str, found: Photographs) -> None:
+def _look(path: Path, name: str, found: Photographs, not_used: NotUsed) -> None:
     """Sort a file into pictures, videos and what cannot be read."""
     try:
         if not _may_be_called(name):
@@ -282,10 +277,8 @@ def _look(path: Path, name: str, found: Photographs) -> None:
         elif is_video(path):
             found.videos.append(Photograph(path, name))
         else:
-            outline = read_outline(path)
-            found.pictures.append(
-                Photograph(path, name, outline.size, outline.orientation, outline.frames)
-            )
+            outline = read_outline(path, not_used)
+            found.pictures.append(Photograph(path, name, outline.size, outline.orientation))
     except OSError as error:
         found.unreadable[path] = error.strerror or str(error)
     except WsssError as error:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from wsss_cli.artifacts.picture_formats import open_picture
+from wsss_cli.data.images import NotUsed
 from wsss_cli.errors import WsssError
 
 UPRIGHT = 1
@@ -40,16 +41,18 @@ class PictureOutline:
     Attributes:
         size: (H, W) of the stored pixels.
         orientation: EXIF orientation, 1 to 8; 1 where nothing is to be turned.
-        frames: Pictures in the file, of which the first one counts.
     """
 
     size: tuple[int, int]
     orientation: int
-    frames: int
 
 
-def read_outline(path: Path) -> PictureOutline:
+def read_outline(path: Path, not_used: NotUsed) -> PictureOutline:
     """Read the header of a photograph, without decoding it.
+
+    Args:
+        path: The file.
+        not_used: Counts what else it holds.
 
     Raises:
         WsssError: It is missing, or no picture; the message is the reason alone.
@@ -59,9 +62,8 @@ def read_outline(path: Path) -> PictureOutline:
             said = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
             # TIFF is turned while it is decoded.
             turned = said in _AS_STORED and image.format != "TIFF"
-            # Behind the picture of a phone's JPEG lies a preview of it, or its depth.
-            frames = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
-            return PictureOutline((image.height, image.width), said if turned else UPRIGHT, frames)
+            not_used.add(path, image)
+            return PictureOutline((image.height, image.width), said if turned else UPRIGHT)
     except UnidentifiedImageError:
         raise WsssError("it is no JPEG, PNG, WebP, BMP or TIFF picture") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError) as error:

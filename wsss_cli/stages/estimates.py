@@ -1,13 +1,15 @@
 """What each stage's plan amounts to: time, disk and memory."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from wsss_cli.data.images import read_image
+from wsss_cli.data.images import Pixels, read_image
+from wsss_cli.errors import WsssError
 from wsss_cli.stages.doctor.space import BYTES_PER_NUMBER
 from wsss_cli.stages.estimate import (
     Estimate,
@@ -28,6 +30,8 @@ _CRF_BYTES = 500
 _RULE_BYTES = 30
 # Classes that a network is taken to predict in an image.
 _PREDICTED = 2
+# Of a pixel of a frame, compressed.
+_VIDEO_BYTES = 0.02
 # What evaluate --json keeps of an image, and of the rest.
 _SCORES_BYTES = 400
 
@@ -241,6 +245,48 @@ def _evaluate(plan: Any) -> Estimate:  # noqa: ANN401
     )
 
 
+def _predict(plan: Any) -> Estimate:  # noqa: ANN401
+    from wsss_cli.artifacts.video_file import opened_video
+    from wsss_cli.data.upright import as_seen
+
+    def look(task: Any) -> None:  # noqa: ANN401
+        picture = task.picture
+        with suppress(WsssError):  # a broken one is told of when it is predicted
+            plan.predictor.predict(as_seen(read_image(picture.path), picture.orientation))
+
+    todo = plan.todo()
+    sizes = [task.picture.size for task in todo.tasks]
+    largest = max((height * width for height, width in sizes), default=0)
+    pictures = estimate_images(
+        look,
+        todo.tasks,
+        workers=0,  # one at a time
+        written=label_maps(sum(height * width for height, width in sizes)),
+        most_pixels=largest,
+        bytes_per_pixel=_RULE_BYTES,
+    )
+    parts = [pictures]
+    for video in todo.videos:
+        with suppress(WsssError), opened_video(video.path) as opened:
+            first = next(opened.frames(), None)
+            if first is not None:
+                parts.append(_of_video(plan, first, opened.outline.frames or 1))
+    return added(*parts)
+
+
+def _of_video(plan: Any, first: Pixels, frames: int) -> Estimate:  # noqa: ANN401
+    """A video, timed on its first frame."""
+    pixels = first.shape[0] * first.shape[1]
+    return estimate_images(
+        lambda _: plan.predictor.predict(first).overlay(first),
+        range(frames),
+        workers=0,
+        written=_VIDEO_BYTES * pixels * frames,
+        most_pixels=pixels,
+        bytes_per_pixel=_RULE_BYTES,
+    )
+
+
 def _pixels(paths: list[Path]) -> float:
     """Pixels of all pictures, from an even sample."""
     from wsss_cli.data.images import check_images
@@ -258,4 +304,5 @@ _ESTIMATES: Mapping[str, Callable[[Any], Estimate]] = {
     "segment": _segment,
     "crf": _crf,
     "evaluate": _evaluate,
+    "predict": _predict,
 }

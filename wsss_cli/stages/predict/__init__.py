@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from wsss_cli.configs.predict import PredictConfig
-from wsss_cli.data.images import NotUsed
 from wsss_cli.data.photographs import find_photographs
 from wsss_cli.stages.predict.finding import find_checkpoint, require_own_folder
 from wsss_cli.stages.report import Report
@@ -38,8 +37,6 @@ def prepare(config: PredictConfig, track: Track) -> "PredictPlan":
             f"{len(found.pictures)} pictures; their maps lie on the pixels as stored and have the "
             "same orientation"
         )
-    for remark in NotUsed.of(picture.path for picture in found.pictures).remarks():
-        track.note(remark)
     from wsss_cli.stages.predict import plan
 
     return plan.prepare(config, checkpoint, found, track)

@@ -1,8 +1,7 @@
-"""Prediction of pictures: which are left to do, and doing them."""
+"""Prediction of pictures, one after the other."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.overlay import write_overlay
@@ -11,34 +10,14 @@ from wsss_cli.data.loading import prefetch
 from wsss_cli.data.photographs import Photograph
 from wsss_cli.data.upright import as_seen
 from wsss_cli.device import resolve_workers
-from wsss_cli.errors import UsageError, WsssError
-from wsss_cli.stages.predict.plan import OVERLAYS, PredictPlan, numbers_id
+from wsss_cli.errors import WsssError
+from wsss_cli.stages.predict.plan import PredictPlan, numbers_id
 from wsss_cli.stages.predict.predictor import Prediction
-from wsss_cli.stages.predict.records import (
-    Source,
-    forget,
-    is_whole,
-    read_record,
-    write_record,
-)
+from wsss_cli.stages.predict.records import Source, forget, read_record, write_record
+from wsss_cli.stages.predict.tasks import OVERLAYS, Task
 
 # Of decoded pictures that wait for the network, in threads: cameras' are 36 MB or more each.
 _WAITING_BYTES = 2**29
-
-
-@dataclass(frozen=True)
-class Task:
-    """A picture that is not done.
-
-    Attributes:
-        picture: Which one.
-        changed: It is another one than when it was predicted.
-        drawn_only: Its maps are there; only the overlay is missing.
-    """
-
-    picture: Photograph
-    changed: bool = False
-    drawn_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,38 +26,6 @@ class Failure:
 
     picture: Photograph
     reason: str
-
-
-def task_of(plan: PredictPlan, picture: Photograph) -> Task | None:
-    """What is to be done for a picture; None where all is there.
-
-    Raises:
-        UsageError: What is there is of another picture, or not ours.
-    """
-    record = read_record(plan.out, picture.name)
-    if record is None:
-        for path in (f"{picture.name}.png", f"{OVERLAYS}/{picture.name}.jpg"):
-            if (plan.out / path).exists():
-                raise UsageError(
-                    f"{plan.out / path} is there and was not made by this command; move it away, "
-                    "or choose another --out"
-                )
-        return Task(picture)
-    source = Source(**record["source"])
-    if not source.is_of(picture.path):
-        if source.path != str(picture.path.absolute()) and Path(source.path).exists():
-            raise UsageError(
-                f"{picture.path} would be called {picture.name}, and {plan.out} has results of "
-                f"{source.path} under that name; choose another --out"
-            )
-        return Task(picture, changed=True)
-    if not is_whole(plan.out, record) or "video" in record:
-        return Task(picture)
-    if plan.config.probabilities and "numbers" not in record:
-        return Task(picture)
-    if plan.config.overlay and "overlay" not in record:
-        return Task(picture, drawn_only=True)
-    return None
 
 
 def predict_pictures(plan: PredictPlan, tasks: list[Task]) -> Iterator[Failure | Photograph]:

@@ -10,7 +10,7 @@ from wsss_cli.artifacts.checkpoint import checkpoint_kind
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.predict import PredictConfig
-from wsss_cli.data.photographs import Photographs
+from wsss_cli.data.photographs import Photograph, Photographs
 from wsss_cli.data.pictures import picture_id
 from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import UsageError, WsssError, listing
@@ -19,11 +19,13 @@ from wsss_cli.stages.predict.finding import STAGE
 from wsss_cli.stages.predict.predictor import Predictor
 from wsss_cli.stages.predict.records import RECORDS
 from wsss_cli.stages.predict.segmentation import load_segmentation
+from wsss_cli.stages.predict.tasks import OVERLAYS, Task, is_predicted, task_of
 from wsss_cli.tracking import Track
 
 # Raised when the code changes its results.
 VERSION = 1
-OVERLAYS = "overlays"
+# What is made on request beside the maps.
+_EXTRAS = ("overlay", "probabilities")
 WAY_OUT = "pass --overwrite to replace it, or another --out to keep both"
 
 
@@ -52,6 +54,28 @@ class PredictPlan:
         """The folder of results."""
         return self.directory.path
 
+    def todo(self) -> "Todo":
+        """What is left to do.
+
+        Raises:
+            UsageError: Other results lie in the folder.
+        """
+        config, found = self.config, self.found
+        state = self.directory.state(overwrite=config.overwrite, way_out=WAY_OUT)
+        if state == "new":
+            return Todo(state, [Task(picture) for picture in found.pictures], found.videos)
+        asked = {"overlay": config.overlay, "numbers": config.probabilities}
+        tasks = [task_of(self.out, picture, **asked) for picture in found.pictures]
+        videos = [video for video in found.videos if not is_predicted(self.out, video)]
+        return Todo(state, [task for task in tasks if task is not None], videos)
+
+    def state(self, *, overwrite: bool) -> str:
+        """How the result stands, of the pictures and videos given now."""
+        del overwrite  # which is a setting here
+        todo = self.todo()
+        open_again = todo.state == "complete" and (todo.tasks or todo.videos)
+        return "resumable" if open_again else todo.state
+
     def describe(self) -> dict[str, Any]:
         """What would be done, for ``--dry-run``."""
         return {
@@ -62,12 +86,27 @@ class PredictPlan:
             "videos": len(self.found.videos),
             "unreadable": len(self.found.unreadable),
             "out": str(self.out),
-            "overlay": self.config.overlay,
-            "probabilities": self.config.probabilities,
+            **{name: True for name in _EXTRAS if getattr(self.config, name)},
             **{k: v for k, v in self.predictor.settings.items() if k != "kind"},
             "device": str(self.device),
             "precision": self.precision,
         }
+
+
+@dataclass(frozen=True)
+class Todo:
+    """What is left to do.
+
+    Attributes:
+        state: How the folder of results stands: ``new``, ``resumable`` or ``complete``, which says
+            nothing of pictures that it does not know.
+        tasks: Of the pictures.
+        videos: Those to predict.
+    """
+
+    state: str
+    tasks: list[Task]
+    videos: list[Photograph]
 
 
 def prepare(

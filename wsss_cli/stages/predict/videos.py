@@ -5,47 +5,18 @@ from contextlib import closing
 from itertools import repeat
 from typing import Any
 
-from wsss_cli.artifacts.video_file import SUFFIX, Video, new_video, opened_video
+from wsss_cli.artifacts.video_file import Video, new_video, opened_video
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.photographs import Photograph
-from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.errors import WsssError
 from wsss_cli.stages.predict.plan import PredictPlan
-from wsss_cli.stages.predict.records import Source, forget, is_whole, read_record, write_record
+from wsss_cli.stages.predict.records import Source, forget, write_record
+from wsss_cli.stages.predict.tasks import video_path
 from wsss_cli.tracking import Track
 
 # A file that ends so much before its own account of frames was cut off.
 _WHOLE = 0.95
-
-
-def is_done(plan: PredictPlan, video: Photograph) -> bool:
-    """Whether a video's overlays are there.
-
-    Raises:
-        UsageError: What is there is of another file, or not ours.
-    """
-    record = read_record(plan.out, video.name)
-    if record is None:
-        if (plan.out / video_path(video)).exists():
-            raise UsageError(
-                f"{plan.out / video_path(video)} is there and was not made by this command; move "
-                "it away, or choose another --out"
-            )
-        return False
-    source = Source(**record["source"])
-    if not source.is_of(video.path):
-        if source.path != str(video.path.absolute()):
-            raise UsageError(
-                f"{video.path} would be called {video.name}, and {plan.out} has results of "
-                f"{source.path} under that name; choose another --out"
-            )
-        return False
-    return "video" in record and is_whole(plan.out, record)
-
-
-def video_path(video: Photograph) -> str:
-    """Where the overlays of a video lie, relative to the folder of results."""
-    return f"{video.name}{SUFFIX}"
 
 
 def predict_video(plan: PredictPlan, video: Photograph, track: Track) -> None:

@@ -10,10 +10,11 @@ from wsss_cli.artifacts.stage_directory import MANIFEST
 from wsss_cli.data.photographs import Photograph
 from wsss_cli.errors import WsssError, listing
 from wsss_cli.stages.predict.finding import STAGE
-from wsss_cli.stages.predict.pictures import Failure, Task, predict_pictures, task_of
-from wsss_cli.stages.predict.plan import WAY_OUT, PredictPlan
+from wsss_cli.stages.predict.pictures import Failure, predict_pictures
+from wsss_cli.stages.predict.plan import PredictPlan
 from wsss_cli.stages.predict.records import forget, read_record, recorded_names
-from wsss_cli.stages.predict.videos import break_off, is_done, predict_video
+from wsss_cli.stages.predict.tasks import Task
+from wsss_cli.stages.predict.videos import break_off, predict_video
 from wsss_cli.stages.report import Report
 from wsss_cli.tracking import Track
 
@@ -25,27 +26,22 @@ def predict(plan: PredictPlan, track: Track) -> Report:
         UsageError: Other results lie in the folder.
         WsssError: The disk is full.
     """
-    found, directory, overwrite = plan.found, plan.directory, plan.config.overwrite
+    directory, overwrite = plan.directory, plan.config.overwrite
     started = time.monotonic()
-    state = directory.state(overwrite=overwrite, way_out=WAY_OUT)
-    anew = state == "new"
-    tasks = [
-        task
-        for picture in found.pictures
-        if (task := Task(picture) if anew else task_of(plan, picture)) is not None
-    ]
-    videos = [video for video in found.videos if anew or not is_done(plan, video)]
+    todo = plan.todo()
+    due = len(todo.tasks) + len(todo.videos)
     failures: list[Failure] = []
-    idle = not tasks and not videos and state == "complete" and not _lacks_index(plan)
+    idle = not due and todo.state == "complete" and not _lacks_index(plan)
     if not idle:
         with directory.claimed():
-            if anew and ranks.first() and (plan.out / MANIFEST).exists():
+            if todo.state == "new" and ranks.first() and (plan.out / MANIFEST).exists():
                 _clear(plan, track)
             directory.begin(overwrite=overwrite)
-            failures = _predict(plan, tasks, videos, track)
+            failures = _predict(plan, todo.tasks, todo.videos, track)
             _write_index(plan)
-            directory.complete({"pictures": len(found.pictures), "videos": len(found.videos)})
-    return _report(plan, failures, len(tasks) + len(videos), started, up_to_date=idle)
+            counts = {"pictures": len(plan.found.pictures), "videos": len(plan.found.videos)}
+            directory.complete(counts)
+    return _report(plan, failures, due, started, up_to_date=idle)
 
 
 def _predict(

@@ -1,0 +1,94 @@
+"""What is left to do of the pictures and videos that are to be predicted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsss_cli.artifacts.video_file import SUFFIX
+from wsss_cli.data.photographs import Photograph
+from wsss_cli.errors import UsageError
+from wsss_cli.stages.predict.records import Source, is_whole, read_record
+
+OVERLAYS = "overlays"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A picture that is not done.
+
+    Attributes:
+        picture: Which one.
+        changed: It is another one than when it was predicted.
+        drawn_only: Its maps are there; only the overlay is missing.
+    """
+
+    picture: Photograph
+    changed: bool = False
+    drawn_only: bool = False
+
+
+def task_of(out: Path, picture: Photograph, *, overlay: bool, numbers: bool) -> Task | None:
+    """What is to be done for a picture; None where all is there.
+
+    Args:
+        out: The folder of results.
+        picture: Which one.
+        overlay: It is to be drawn.
+        numbers: The numbers behind its maps are to be written.
+
+    Raises:
+        UsageError: What is there is of another picture, or not ours.
+    """
+    record = read_record(out, picture.name)
+    if record is None:
+        for path in (f"{picture.name}.png", f"{OVERLAYS}/{picture.name}.jpg"):
+            if (out / path).exists():
+                raise UsageError(
+                    f"{out / path} is there and was not made by this command; move it away, "
+                    "or choose another --out"
+                )
+        return Task(picture)
+    source = Source(**record["source"])
+    if not source.is_of(picture.path):
+        if source.path != str(picture.path.absolute()) and Path(source.path).exists():
+            raise UsageError(
+                f"{picture.path} would be called {picture.name}, and {out} has results of "
+                f"{source.path} under that name; choose another --out"
+            )
+        return Task(picture, changed=True)
+    if not is_whole(out, record) or "video" in record:
+        return Task(picture)
+    if numbers and "numbers" not in record:
+        return Task(picture)
+    if overlay and "overlay" not in record:
+        return Task(picture, drawn_only=True)
+    return None
+
+
+def is_predicted(out: Path, video: Photograph) -> bool:
+    """Whether a video's overlays are there.
+
+    Raises:
+        UsageError: What is there is of another file, or not ours.
+    """
+    record = read_record(out, video.name)
+    if record is None:
+        if (out / video_path(video)).exists():
+            raise UsageError(
+                f"{out / video_path(video)} is there and was not made by this command; move "
+                "it away, or choose another --out"
+            )
+        return False
+    source = Source(**record["source"])
+    if not source.is_of(video.path):
+        if source.path != str(video.path.absolute()):
+            raise UsageError(
+                f"{video.path} would be called {video.name}, and {out} has results of "
+                f"{source.path} under that name; choose another --out"
+            )
+        return False
+    return "video" in record and is_whole(out, record)
+
+
+def video_path(video: Photograph) -> str:
+    """Where the overlays of a video lie, relative to the folder of results."""
+    return f"{video.name}{SUFFIX}"
