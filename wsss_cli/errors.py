@@ -33,7 +33,7 @@ class DivergenceError(WsssError):
 
     Attributes:
         what: What became of what, such as "the loss became nan".
-        iteration: Number of the step that showed it, from 1.
+        iteration: Steps that were taken before it was seen.
         kept: Iteration of the last good state, None where none is kept.
     """
 

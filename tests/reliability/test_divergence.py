@@ -195,7 +195,7 @@ def test_what_is_gone_on_from_is_a_state_before_the_divergence(
 ) -> None:
     with pytest.raises(DivergenceError) as stop:
         _train(tmp_path, losses, every)
-    assert (stop.value.iteration, stop.value.kept) == (len(losses), kept)
+    assert (stop.value.iteration, stop.value.kept) == (len(losses) - 1, kept)
     assert (tmp_path / "resume.pt").exists() is (kept is not None)
     assert not (tmp_path / "resume.earlier.pt").exists()
     calm = [2.0] * (len(losses) + 2)

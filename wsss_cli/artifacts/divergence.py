@@ -1,7 +1,7 @@
 """What a manifest says of a training that diverged, and of the rates it was continued with.
 
-``diverged`` is there until somebody goes on: what became of what, the step that showed it and the
-iteration whose state is kept. ``earlier_settings`` were in force up to an iteration. They belong to
+``diverged`` is there until somebody goes on: what became of what, the iteration that showed it and
+the one whose state is kept. ``earlier_settings`` were in force up to an iteration. They belong to
 what the result is: one made at two learning rates does not pass for one made at either.
 """
 

@@ -337,7 +337,7 @@ class Trainer:
                 f"the loss is {loss} before the first step, which no learning rate changes; the "
                 "initial weights may be broken: choose others by --weights or --start"
             )
-        raise self._diverged(f"the loss became {loss}", self.iteration + 1)
+        raise self._diverged(f"the loss became {loss}", self.iteration)
 
     def _require_finite_weights(self) -> None:
         tensors = [t for t in self.network.state_dict().values() if t.is_floating_point()]

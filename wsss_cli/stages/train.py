@@ -290,6 +290,9 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
             losses = network.losses(images, labels)
         return {name: Loss(loss, len(images)) for name, loss in losses.items()}
 
+    def write() -> None:
+        _write_network(directory.path / CHECKPOINT_FILE, plan, network)
+
     if not trained:
         with mined_regions(config.erase, plan.tree.class_names, config.erase_threshold) as mined:
             trainer.train(
@@ -297,7 +300,8 @@ def _train(plan: TrainPlan, track: Track) -> dict[str, Any]:
                 losses_of,
                 config.iterations,
                 track,
-                finish=lambda: _write_network(directory.path / CHECKPOINT_FILE, plan, network),
+                1,
+                write,
             )
     else:
         tensors = read_checkpoint(directory.path / CHECKPOINT_FILE, CHECKPOINT_KIND)["network"]

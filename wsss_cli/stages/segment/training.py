@@ -92,9 +92,7 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
             usual_longest_side(plan.supervision_sizes),
         )
 
-    trainer.train(
-        _batches(plan), losses_of, config.iterations, track, config.accumulate, finish=write
-    )
+    trainer.train(_batches(plan), losses_of, config.iterations, track, config.accumulate, write)
 
 
 def usual_longest_side(sizes: Sequence[tuple[int, int]]) -> int:
