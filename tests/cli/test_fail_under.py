@@ -67,7 +67,9 @@ def test_json_has_fractions_and_text_has_per_cent(wsss: Command, arguments: list
     values = wsss(*arguments, "--json").values
     assert values["unit"] == "fraction"
     text = wsss(*arguments).out
-    (total,) = (line for line in text.splitlines() if line.startswith("mIoU"))
+    verdict, table = text.split("\n\n", 1)
+    assert f"{100 * values['miou']:.1f}" in verdict
+    (total,) = (line for line in table.splitlines() if line.startswith("mIoU"))
     assert f"{100 * values['miou']:.1f}" in total
     assert "%" in total
-    assert "per cent" in text.splitlines()[0]
+    assert "per cent" in table.splitlines()[0]

@@ -68,8 +68,10 @@ def test_help_tells_each_rules_own_default(
     ],
 )
 def test_option_of_another_rule_is_refused_in_a_sentence(
-    wsss: Command, arguments: str, named: str
+    wsss: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, named: str
 ) -> None:
+    (tmp_path / "s").mkdir()  # a path that does not exist would be named first
+    monkeypatch.chdir(tmp_path)
     outcome = wsss("proxy", *arguments.split())
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.startswith("error: ")

@@ -260,7 +260,12 @@ def test_restricted_prediction_is_the_best_of_background_and_own_labels(
     tree: TinyTree, segmented: Path, tmp_path: Path
 ) -> None:
     config = SegmentConfig(
-        run=tmp_path / "plain", data=tree.root, checkpoint=segmented, split="train", amp="off"
+        run=tmp_path / "plain",
+        data=tree.root,
+        checkpoint=segmented,
+        split="train",
+        scales=(0.5, 0.75, 1.0, 1.25),
+        amp="off",
     )
     segment.run(config, track=Silent())
     segment.run(replace(config, run=tmp_path / "own", restrict_to_labels=True), track=Silent())

@@ -169,7 +169,7 @@ def test_evaluate_and_show_know_it_by_name(
     wsss: Command, tree: TinyTree, probabilities: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    assert "run `wsss crf` first" in wsss("evaluate", "--what", "crf", "--run", run).err
+    assert f"wsss crf --run {run}" in wsss("evaluate", "--what", "crf", "--run", run).err
     crf.run(_config(tree, run, probabilities), track=Silent())
     scores = wsss("evaluate", "--what", "crf", "--run", run, "--json").values
     labels, masks = run / "crf" / "labels", tree.root / "SegmentationClass"
@@ -238,7 +238,7 @@ def test_wrong_maps_cost_no_earlier_result(
 
 def test_what_scores_there_are_is_said(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
     run = ["--run", tmp_path / "run", "--data", tree.root]
-    assert "run `wsss segment` first or pass --scores" in wsss("crf", *run).err
+    assert f"wsss segment --run {run[1]}` first or pass --scores" in wsss("crf", *run).err
     missing = tmp_path / "scores.h5"
     assert f"{missing} does not exist" in wsss("crf", *run, "--scores", missing).err
     with h5py.File(missing, "w") as file:

@@ -7,7 +7,6 @@ upper eight of 16 bits of colour.
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -64,6 +63,8 @@ def deep_pixels(path: Path, image: Image.Image) -> Deep:
     """
     if image.mode.startswith("I"):
         return np.asarray(image).astype(np.uint16)
+    import cv2  # needed for few pictures, and takes a while
+
     image.load()  # Pillow refuses what is no whole picture, OpenCV prints or fills it
     pixels: npt.NDArray[Any] | None = cv2.imdecode(
         np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED
