@@ -69,7 +69,7 @@ def test_json_has_fractions_and_text_has_per_cent(wsss: Command, arguments: list
     text = wsss(*arguments).out
     verdict, table = text.split("\n\n", 1)
     assert f"{100 * values['miou']:.1f}" in verdict
-    (total,) = (line for line in table.splitlines() if line.startswith("mIoU"))
+    total = next(line for line in table.splitlines() if line.startswith("mIoU"))
     assert f"{100 * values['miou']:.1f}" in total
     assert "%" in total
     assert "per cent" in table.splitlines()[0]

@@ -264,7 +264,7 @@ def test_restricted_prediction_is_the_best_of_background_and_own_labels(
         data=tree.root,
         checkpoint=segmented,
         split="train",
-        scales=(0.5, 0.75, 1.0, 1.25),
+        scales=(0.5, 0.75, 1.0, 1.25, 1.5),
         amp="off",
     )
     segment.run(config, track=Silent())

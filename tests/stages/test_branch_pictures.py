@@ -192,7 +192,6 @@ def test_refusals_are_one_sentence(
     refused(2, "--image nobody", "--image", "nobody", own_run)
     refused(2, "there is no such image", "--image", "../x", own_run)
     refused(2, "wsss train --data DIR --run", "--image", "x", tmp_path)
-    refused(2, "with --image ID only", own_run, own_run)
     monkeypatch.setattr(picture, "find_data", lambda _: VocTree(own_tree.root))
     own_tree.annotation(own_tree.val_ids[0]).unlink()
     refused(1, "lacks the XML of 1 images", "--image", own_tree.val_ids[0], own_run)

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from wsss_cli.artifacts.atomic import write_bytes
+from wsss_cli.artifacts.oriented_png import png_bytes
 from wsss_cli.artifacts.picture_formats import JPEG, open_picture
 from wsss_cli.artifacts.pixel_values import equal_channels, stored_grey
-from wsss_cli.artifacts.plain_png import png_bytes
 from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
 

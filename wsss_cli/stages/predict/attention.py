@@ -13,8 +13,8 @@ from torch import nn
 from wsss_cli.artifacts.attention_file import LABELS, LAYOUT, ImageAttention, write_shard
 from wsss_cli.artifacts.file_names import class_word
 from wsss_cli.artifacts.image_groups import Layout
+from wsss_cli.artifacts.oriented_png import write_grey_map
 from wsss_cli.artifacts.overlay import Drawing
-from wsss_cli.artifacts.plain_png import write_grey_map
 from wsss_cli.configs.attend import PREDICTED, AttendConfig
 from wsss_cli.configs.predict import PredictConfig
 from wsss_cli.data.images import Pixels
