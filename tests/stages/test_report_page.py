@@ -355,6 +355,16 @@ def test_no_plot_is_empty(runs: list[Path], tmp_path: Path) -> None:
     assert marks  # points, for a line through one of them is not seen
 
 
+def test_the_page_opens_with_what_the_score_is_worth(runs: list[Path], tmp_path: Path) -> None:
+    found, _ = _report(runs[:1], tmp_path / "page.html", images=0)
+    scores = json.loads((runs[0] / "evaluate" / "prediction.json").read_text())
+    (sentence,) = (one for one in found.all("p") if one.attributes.get("class") == "verdict")
+    assert f"{100 * scores['miou']:.1f}" in sentence.text
+    assert f"{100 * scores['baselines'][scores['verdict_baseline']]:.1f}" in sentence.text
+    body = found.all("body")[0].text
+    assert body.index(sentence.text) < body.index("IoU is TP")
+
+
 def test_losses_are_named_by_what_they_measure(runs: list[Path], tmp_path: Path) -> None:
     found, _ = _report(runs[:1], tmp_path / "page.html", images=0)
     (training,) = (

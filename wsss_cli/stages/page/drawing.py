@@ -19,6 +19,7 @@ from wsss_cli.command_line import command_line
 from wsss_cli.configs.report import ReportConfig
 from wsss_cli.labels import IGNORE
 from wsss_cli.metrics.difficulty import Difficulty
+from wsss_cli.stages.evaluate.verdict import verdict
 from wsss_cli.stages.page import choosing
 from wsss_cli.stages.page.choosing import Gallery
 from wsss_cli.stages.page.curves import loss_plots, score_plots
@@ -87,6 +88,7 @@ def draw(config: ReportConfig, sources: str, earlier: EarlierPage, track: Track)
                 remarks=list(zip(records, remarks, strict=True)),
                 numbers=evaluations,
                 subject=subject,
+                verdicts=[_verdict(record, subject) for record in records],
                 what=TITLES.get(subject or "", ""),
                 class_names=records[0].class_names,
                 colours=_colours(records[0].class_names),
@@ -268,6 +270,15 @@ def _scored_on(records: Sequence[RunRecord], subject: str | None) -> bool:
     """Whether the runs were scored on different images, which makes columns incomparable."""
     sets = [set(r.scores.get(subject or "", {}).get("per_image", {})) for r in records]
     return len({frozenset(one) for one in sets if one}) > 1
+
+
+def _verdict(record: RunRecord, subject: str | None) -> str:
+    """What a run's score is worth beside its baselines, as a sentence without its stop."""
+    scores = record.scores.get(subject or "")
+    if scores is None or "miou" not in scores:
+        return ""
+    sentence = verdict(scores).sentence
+    return sentence[0].upper() + sentence[1:] if not sentence.startswith("mIoU") else sentence
 
 
 def _colours(class_names: Sequence[str]) -> Mapping[str, str]:

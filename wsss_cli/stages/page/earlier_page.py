@@ -23,7 +23,7 @@ from wsss_cli.configs.report import ReportConfig
 from wsss_cli.metrics.difficulty import Difficulty
 
 # Raised when the page of the same sources looks different.
-LOOK = 1
+LOOK = 2
 # Difficulties of more images than that are found anew rather than kept in the page.
 MOST_DIFFICULTIES = 20_000
 _RECORDS = ("*/manifest.json", "*/metrics.jsonl", "evaluate/*.json")
