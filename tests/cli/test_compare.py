@@ -15,6 +15,7 @@ from PIL import Image
 
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.chains import compare as chain
+from wsss_cli.errors import DivergenceError
 from wsss_cli.stages import evaluate
 
 SHARED = """
@@ -73,6 +74,19 @@ def _refused(outcome: Outcome, code: int, *parts: object) -> None:
     assert "--debug" not in outcome.err
     for part in parts:
         assert str(part) in lines[-1]
+
+
+def test_diverged_training_names_the_place_of_its_rate(
+    wsss: Command, tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_: object, **__: object) -> None:
+        raise DivergenceError("the loss became nan", 5, None)
+
+    monkeypatch.setattr("wsss_cli.stages.train.run", diverge)
+    outcome = wsss(*_arguments(tree, tmp_path))
+    _refused(outcome, 1, "the loss became nan", 'train.lr of the setting "SeeNet"')
+    outcome = wsss(*_arguments(tree, tmp_path, SHARED + "[start]\nlr = 1.0\n" + SETTINGS))
+    _refused(outcome, 1, "the loss became nan", "lr in the table [start]")
 
 
 def test_table_holds_every_setting_with_its_seeds(compared: Path) -> None:

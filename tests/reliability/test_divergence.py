@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -29,7 +30,7 @@ SEGMENT = (
 def _commands(tree: TinyTree, run: Path) -> dict[str, list[str]]:
     """Trainings with frequent states."""
     return {
-        "train": [*train_arguments(tree, run), *OFTEN, "--iterations", "20"],
+        "train": [*train_arguments(tree, run), *OFTEN, "--iterations", "16"],
         "segment": [*SEGMENT.split(), "--data", str(tree.root), "--run", str(run)],
     }
 
@@ -113,21 +114,24 @@ def _three_batches(batches: Callable[..., Iterator[Any]], *args: Any) -> Iterato
 def test_stopped_after_it_went_on_it_ends_with_the_bytes_of_one_that_was_not(
     wsss: Command, tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def command(name: str) -> list[str]:
+        training = _commands(tree, tmp_path / name)["train"]
+        return [*training, "--iterations", "16", "--snapshot-every", "1"]
+
+    assert wsss(*command("whole"), "--lr", "1").code == 1
+    kept = _state(tmp_path / "whole", "train")["iteration"]
+    shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "_batches", partial(_three_batches, train._batches))
+        outcome = wsss(*command("stopped"), "--lr", "0.001")
+    assert outcome.code == 130
+    assert f"iteration {kept + 3} of 16 is kept" in outcome.err
+    snapshots = {int(path.stem) for path in (tmp_path / "stopped").glob("train/snapshots/*.pt")}
+    assert max(snapshots) == kept + 3  # none of the steps at the first rate
     for name in ("whole", "stopped"):
-        command = [*_commands(tree, tmp_path / name)["train"], "--snapshot-every", "1"]
-        assert wsss(*command, "--lr", "1").code == 1
-        kept = _state(tmp_path / name, "train")["iteration"]
-        if name == "stopped":
-            with monkeypatch.context() as patched:
-                patched.setattr(train, "_batches", partial(_three_batches, train._batches))
-                outcome = wsss(*command, "--lr", "0.001")
-            assert outcome.code == 130
-            assert f"iteration {kept + 3} of 20 is kept" in outcome.err
-            snapshots = {int(p.stem) for p in (tmp_path / name).glob("train/snapshots/*.pt")}
-            assert max(snapshots) == kept + 3  # none of the steps at the first rate
-        assert wsss(*command, "--lr", "0.001").code == 0
+        assert wsss(*command(name), "--lr", "0.001").code == 0
     folders = [tmp_path / name / "train" for name in ("whole", "stopped")]
-    for path in ("checkpoint.pt", "snapshots/000020.pt"):
+    for path in ("checkpoint.pt", "snapshots/000016.pt"):
         assert (folders[0] / path).read_bytes() == (folders[1] / path).read_bytes()
     assert logged(folders[0]) == logged(folders[1])
     prints = [read_manifest(folder)["fingerprint"] for folder in folders]

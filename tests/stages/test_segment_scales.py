@@ -68,15 +68,16 @@ def _scales(tree: TinyTree, run: Path, checkpoint: Path, **settings: Any) -> Any
 @pytest.mark.parametrize(
     ("scale_low", "scale_high", "expected"),
     [
-        (0.7, 1.3, (0.75, 1.0, 1.25)),
+        (0.7, 1.3, (0.75, 1.0)),
         (0.5, 1.0, (0.5, 0.75, 1.0)),
-        (0.5, 1.5, (0.5, 0.75, 1.0, 1.25, 1.5)),
+        (0.5, 1.5, (0.5, 0.75, 1.0)),
+        (1.1, 1.6, (pytest.approx(1.76**0.5),)),
         (1.0, 1.0, (1.0,)),
         (0.8, 0.9, (pytest.approx(0.72**0.5),)),
         (2.0, 8.0, (4.0,)),
     ],
 )
-def test_default_scales_are_those_of_deeplab_within_the_training_range(
+def test_default_scales_are_those_of_deeplab_up_to_1_within_the_training_range(
     scale_low: float, scale_high: float, expected: tuple[float, ...]
 ) -> None:
     assert default_scales(scale_low, scale_high) == expected
@@ -90,7 +91,7 @@ def test_training_predicts_within_its_own_range_and_its_manifest_says_so(
     assert read_network(halved / "segment" / "checkpoint.pt").scale_range == (0.5, 1.0)
     asked = ["segment", "--data", tree.root, "--supervision", "full", "--model", "tiny"]
     plan = wsss(*asked, "--run", tmp_path, "--dry-run", "--json").values
-    assert plan["scales"] == [0.75, 1.0, 1.25]
+    assert plan["scales"] == [0.75, 1.0]
     again = recorded_command("segment", manifest, halved)
     words = shlex.split(again)
     assert [words[n + 1] for n, word in enumerate(words) if word == "--scales"] == [
@@ -136,9 +137,9 @@ def test_range_that_nothing_records_is_assumed_and_said(
     asked = ["segment", "--data", tree.root, "--checkpoint", without_range, "--run", tmp_path]
     done = wsss(*asked)
     assert done.code == 0
-    assert read_manifest(tmp_path / "segment")["settings"]["scales"] == [0.75, 1.0, 1.25]
-    assert all(word in done.err for word in (without_range.name, "0.75, 1, 1.25", "--scales"))
-    quiet = wsss(*asked, *(word for s in (0.75, 1, 1.25) for word in ("--scales", s)))
+    assert read_manifest(tmp_path / "segment")["settings"]["scales"] == [0.75, 1.0]
+    assert all(word in done.err for word in (without_range.name, "0.75, 1;", "--scales"))
+    quiet = wsss(*asked, *(word for s in (0.75, 1) for word in ("--scales", s)))
     assert "does not record" not in quiet.err
 
 
@@ -172,7 +173,7 @@ def test_run_begun_at_the_five_former_scales_goes_on_with_them(
     assert {path.name: path.read_bytes() for path in folder.rglob("*.p*")} == before
     # Who replaces it gets the present default.
     plan = segment.prepare(replace(unsaid, overwrite=True), Silent())
-    assert plan.scales == (0.75, 1.0, 1.25)
+    assert plan.scales == (0.75, 1.0)
 
 
 def test_run_of_other_settings_or_scales_is_not_taken_for_a_former_one(

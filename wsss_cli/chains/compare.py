@@ -22,7 +22,7 @@ from wsss_cli.configs.compare import ComparedRun
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
 from wsss_cli.data.label_folder import require_folder, saliency_files
-from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.errors import DivergenceError, UsageError, WsssError
 from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
 from wsss_cli.metrics.segmentation import overlap
 from wsss_cli.stages import attend, proxy, train
@@ -129,10 +129,8 @@ def run(out: Path, runs: Sequence[ComparedRun], *, track: Track) -> Report:
     up_to_date = True
     for number, one in enumerate(runs, start=1):
         track.note(f"{one.setting}, seed {one.seed} (run {number} of {len(runs)})")
-        before = [] if one.start is None else [train.run(one.start, track=track)]
         done = [
-            *before,
-            train.run(one.train, track=track),
+            *_trainings(one, track),
             attend.run(one.attend, track=track),
             proxy.run(one.proxy, track=track),
         ]
@@ -142,6 +140,24 @@ def run(out: Path, runs: Sequence[ComparedRun], *, track: Track) -> Report:
     values = _tables(out, runs, measured)
     values["seconds"] = round(time.monotonic() - started, 1)
     return Report("compare", out, up_to_date, values)
+
+
+def _trainings(run: ComparedRun, track: Track) -> list[Report]:
+    """Train the common start, if there is one, and the run's own network.
+
+    Raises:
+        WsssError: A training fails; of one that diverged it says where its learning rate stands.
+    """
+    start = [] if run.start is None else [(run.start, "lr in the table [start]")]
+    own = (run.train, f'train.lr of the setting "{run.setting}"')
+    reports = []
+    for config, place in (*start, own):
+        try:
+            reports.append(train.run(config, track=track))
+        except DivergenceError as error:
+            error.add_note(f"in the comparison's file that is {place}")
+            raise
+    return reports
 
 
 def _tables(

@@ -1,4 +1,4 @@
-"""The embedded default: draw a data set, run the five stages on it, compare with CAM.
+"""The embedded default: draw a data set, run the chain on it, compare with CAM.
 
 Every object drawn has one striking part and a plain body. CAM needs no more than the part to name
 the class; SeeNet erases it and has to find the body.
@@ -10,6 +10,7 @@ from typing import Any
 
 from wsss_cli.artifacts.atomic import read_json, write_json
 from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
@@ -17,7 +18,7 @@ from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.synthetic import draw_voc_tree
 from wsss_cli.errors import UsageError
-from wsss_cli.stages import attend, evaluate, proxy, segment, train
+from wsss_cli.stages import attend, crf, evaluate, proxy, segment, train
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, FRACTION
 from wsss_cli.stages.report import Report
 from wsss_cli.stages.train import CHECKPOINT_FILE
@@ -82,16 +83,20 @@ def run(config: DemoConfig, *, track: Track) -> Report:
             iterations=SEGMENTATION_ITERATIONS,
             lr=0.01,
             crop=CROP,
+            probabilities=True,
         ),
         track=track,
     )
     of_predictions = evaluate.run(EvaluateConfig(**common, baselines=True), track=track)
+    crf.run(CrfConfig(**common), track=track)
+    refined = evaluate.run(EvaluateConfig(**common, what="crf"), track=track)
     values = {
         "unit": FRACTION,
         "threshold": FIXED_THRESHOLD,
         **scores,
         "proxy_baselines": baselines,
         "prediction": of_predictions.values["miou"],
+        "prediction_crf": refined.values["miou"],
         "prediction_baselines": of_predictions.values["baselines"],
         "per_class": of_predictions.values["per_class"],
         "data": str(data),

@@ -32,7 +32,8 @@ def demo(
 
     Draws objects with one striking part and a plain body, in VOC's layout, with imperfect
     saliency maps; trains CAM and SeeNet, makes proxies and a segmentation network from SeeNet's
-    attention, and prints the scores. Takes some minutes on two cores.
+    attention, refines its predictions by the CRF, and prints the scores. Takes some minutes on two
+    cores.
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
         ranks.require_alone("wsss demo")
@@ -58,6 +59,7 @@ def _table(values: Mapping[str, Any], directory: Path) -> str:
         "  segmentation of the validation images",
         *_baselines(values["prediction_baselines"]),
         _row("network on SeeNet's proxies", values["prediction"]),
+        _row("the same, refined by the CRF", values["prediction_crf"]),
         "",
         f"{values['seconds']} s; the data set is in {values['data']}, the runs are in "
         f"{directory / 'runs'}",

@@ -8,7 +8,7 @@ from typer import Option
 from wsss_cli.cli import options, render
 from wsss_cli.cli.stage_command import stage_command
 from wsss_cli.configs.crf import PRESETS
-from wsss_cli.configs.scales import DEEPLAB_SCALES
+from wsss_cli.configs.scales import CANDIDATE_SCALES
 from wsss_cli.configs.segment import MERGES, SUPERVISIONS, SegmentConfig
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 
@@ -75,8 +75,8 @@ def segment(
         list[float] | None,
         Option(
             help="Factor of the photograph's sides to look at (give several times).",
-            show_default=f"those of {', '.join(map(str, DEEPLAB_SCALES))} that lie in the range "
-            "of the network's training, --scale-low to --scale-high",
+            show_default=f"those of {', '.join(map(str, CANDIDATE_SCALES))} that the network was "
+            "trained with, from --scale-low to --scale-high",
         ),
     ] = None,
     flip: Annotated[bool, Option(help="Also look at the mirrored views.")] = SegmentConfig.flip,

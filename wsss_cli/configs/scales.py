@@ -2,20 +2,25 @@
 
 from math import sqrt
 
-DEEPLAB_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5)
-"""The five of DeepLab's multi-scale test."""
+CANDIDATE_SCALES = (0.5, 0.75, 1.0)
+"""What the default scales are chosen from."""
+DEEPLAB_SCALES = (*CANDIDATE_SCALES, 1.25, 1.5)
+"""The five of DeepLab's multi-scale test, once the default for every network."""
 
 
 def default_scales(scale_low: float, scale_high: float) -> tuple[float, ...]:
-    """The scales of DeepLab's test that lie in the range that a network was trained with.
+    """The scales of 0.5, 0.75 and 1 that lie in the range that a network was trained with.
+
+    None enlarges the photograph, even where the training did: it saw crops of enlarged photographs,
+    and at their full size they cost the most and lower the mIoU (docs/RESULTS.md has the numbers).
 
     Args:
         scale_low: Smallest random scale of the training, above 0.
         scale_high: Largest random scale of the training, at least ``scale_low``.
 
     Returns:
-        Factors of a photograph's sides, ascending. Where none of the five lies in the range, its
+        Factors of a photograph's sides, ascending. Where none of the three lies in the range, its
         geometric mean alone.
     """
-    within = tuple(scale for scale in DEEPLAB_SCALES if scale_low <= scale <= scale_high)
+    within = tuple(scale for scale in CANDIDATE_SCALES if scale_low <= scale <= scale_high)
     return within or (sqrt(scale_low * scale_high),)

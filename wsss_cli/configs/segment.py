@@ -49,8 +49,8 @@ class SegmentConfig(CommonConfig):
         frozen_blocks: Leading blocks of the trunk that keep their initial weights.
         checkpoint: Trained network to predict with; nothing is trained then.
         split: List of images to predict.
-        scales: Factors of the photograph's sides to look at; None is those of DeepLab's
-            multi-scale test that lie in the range that the network was trained with
+        scales: Factors of the photograph's sides to look at; None is those of 0.5, 0.75 and
+            1 that lie in the range that the network was trained with
             (:func:`~wsss_cli.configs.scales.default_scales`).
         flip: Also look at the mirrored views.
         merge: How the logits of all views become one: ``mean``, or ``max`` as in DeepLab's and
