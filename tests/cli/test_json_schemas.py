@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 from wsss_cli import schemas
 from wsss_cli.artifacts.next_command import CONFIGS
 from wsss_cli.configs.evaluate import EvaluateConfig
+from wsss_cli.configs.predict import PredictConfig
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -68,6 +69,7 @@ SEGMENT = "segment --iterations 2 --batch-size 2 --crop 32 --scales 1 --amp off 
 def _lines(tree: TinyTree, run: Path) -> dict[str, list[tuple[str, str]]]:
     """Command lines of each stage, with the schema that fits what they print."""
     masks = f"--pred {run}/segment/predictions --data {tree.root}"
+    photo, broken = tree.image(tree.val_ids[0]), tree.split("val")
     full = "--boundaries --difficulty --baselines"
     return {
         "train": [("train", " ".join(train_arguments(tree, run)))],
@@ -83,6 +85,11 @@ def _lines(tree: TinyTree, run: Path) -> dict[str, list[tuple[str, str]]]:
             ),
         ],
         "crf": [("crf", f"crf --run {run}")],
+        "predict": [
+            ("predict", f"predict {run}/segment/checkpoint.pt {photo} --out {run}-1 --overlay"),
+            ("predict", f"predict {run}/train/checkpoint.pt {photo} --out {run}-2 --probabilities"),
+            ("predict", f"predict {run}/segment/checkpoint.pt {photo} {broken} --out {run}-3"),
+        ],
         "evaluate": [
             ("evaluate", f"evaluate --run {run} {full} --saliency {tree.saliency}-val"),
             ("evaluate", f"evaluate {masks} --against {run}/crf/labels"),
@@ -115,7 +122,10 @@ def _lines(tree: TinyTree, run: Path) -> dict[str, list[tuple[str, str]]]:
 
 @pytest.mark.parametrize(
     "stage",
-    ["train", "attend", "saliency", "proxy", "segment", "crf", "evaluate", "show", "others"],
+    [
+        *("train", "attend", "saliency", "proxy", "segment", "crf", "predict", "evaluate"),
+        *("show", "others"),
+    ],
 )
 def test_every_command_prints_what_its_schema_says(
     wsss: Command, tree: TinyTree, chain: Path, stage: str
@@ -129,14 +139,17 @@ def test_every_command_prints_what_its_schema_says(
         assert not _problems(schemas.load(name), outcome.values), line
 
 
-@pytest.mark.parametrize("stage", [*CONFIGS, "evaluate"])
+PLANNED = {**CONFIGS, "evaluate": EvaluateConfig, "predict": PredictConfig}
+
+
+@pytest.mark.parametrize("stage", PLANNED)
 def test_dry_runs_print_what_their_schema_says(
     wsss: Command, tree: TinyTree, chain: Path, stage: str
 ) -> None:
     line = _lines(tree, chain)[stage][0][1]
     outcome = wsss(*line.split(), "--dry-run", "--json")
     assert outcome.code == 0, outcome.err
-    schema = schemas.plan_schema(stage, {**CONFIGS, "evaluate": EvaluateConfig}[stage])
+    schema = schemas.plan_schema(stage, PLANNED[stage])
     Draft202012Validator.check_schema(schema)
     assert not _problems(schema, outcome.values)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin
 
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import WorkConfig
 
 _FOLDER = Path(__file__).parent
 _PLANS = "plans"
@@ -35,7 +35,7 @@ def load(name: str) -> dict[str, Any]:
     return schema
 
 
-def plan_schema(stage: str, config_type: type[CommonConfig]) -> dict[str, Any]:
+def plan_schema(stage: str, config_type: type[WorkConfig]) -> dict[str, Any]:
     """The schema of a stage's dry run: its settings, and what ``plans.json`` has beside them.
 
     Args:
@@ -54,12 +54,12 @@ def plan_schema(stage: str, config_type: type[CommonConfig]) -> dict[str, Any]:
         "title": f"wsss {stage} --dry-run --json",
         "type": "object",
         "properties": {**settings, **beside},
-        "required": [*settings, "estimate"],
+        "required": ["estimate"],
         "additionalProperties": False,
     }
 
 
-def _described(config_type: type[CommonConfig]) -> dict[str, str]:
+def _described(config_type: type[WorkConfig]) -> dict[str, str]:
     """Each field's description in the docstrings of a config and its bases."""
     found: dict[str, str] = {}
     for kind in reversed(config_type.__mro__[:-1]):

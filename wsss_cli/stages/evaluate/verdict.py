@@ -42,7 +42,7 @@ def verdict(values: Mapping[str, Any]) -> Verdict:
     miou = values["miou"]
     if miou is None or not isfinite(miou):
         return Verdict("no pixel was scored, so there is no mIoU", None, None)
-    score = f"mIoU {100 * miou:.1f}"
+    score = f"mIoU {100 * miou:.1f} %"
     if values.get("what") == "attention":
         score += f" at the best threshold, {values['best_threshold']}"
     baselines = {
@@ -54,7 +54,7 @@ def verdict(values: Mapping[str, Any]) -> Verdict:
         return Verdict(f"{score}; nothing is scored beside it", None, None)
     name = max(baselines, key=lambda each: baselines[each])
     best = baselines[name]
-    title = f"{_TITLES.get(name, name.replace('_', ' '))}: {100 * best:.1f}"
+    title = f"{_TITLES.get(name, name.replace('_', ' '))}: {100 * best:.1f} %"
     low = (values.get("interval") or {}).get("low")
     if miou <= best:
         standing, sentence = BELOW, f"{score}, {'below' if miou < best else 'no more than'} {title}"
