@@ -11,12 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Command, TinyTree, train_arguments
 from jsonschema import Draft202012Validator
+from PIL import Image
+from typer.main import get_command
 
 from wsss_cli import schemas
 from wsss_cli.artifacts.next_command import CONFIGS
+from wsss_cli.cli.app import app
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.predict import PredictConfig
 
@@ -159,6 +163,33 @@ def test_kept_scores_are_those_printed(chain: Path) -> None:
         kept = json.loads(path.read_text())
         head = {"stage": "evaluate", "status": "complete", "directory": None}
         _fits("evaluate", {**head, **kept})
+
+
+def test_masks_of_another_tool(wsss: Command, tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / "masks" / "a.png")
+    line = ["data", "masks", tmp_path / "masks", tmp_path / "out", "--white", 1, "--json"]
+    _fits("data_masks", wsss(*line).values)
+
+
+def test_every_command_with_json_has_a_schema() -> None:
+    """Those of ``show`` and ``compare`` are of what they can be asked for."""
+    known = set(schemas.names())
+    group = get_command(app)
+    commands: dict[str, Any] = {**group.commands, **_inner(group.commands["data"])}  # type: ignore[attr-defined]
+    with_json = {
+        name
+        for name, command in commands.items()
+        if any(parameter.name == "json" for parameter in command.params)
+    }
+    assert with_json - {"show"} <= known
+    assert known - with_json == {
+        *("show_file", "show_image", "show_methods", "show_run", "show_runs", "compare_plan")
+    }
+
+
+def _inner(group: Any) -> dict[str, Any]:  # noqa: ANN401 - Click's
+    return {f"data_{name}": command for name, command in group.commands.items()}
 
 
 def test_a_converted_data_set(wsss: Command, tmp_path: Path, tree: TinyTree) -> None:

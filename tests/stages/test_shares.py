@@ -1,6 +1,6 @@
 """What maps show: empty attention, label maps without objects, black saliency; also resumed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,13 @@ class _StopAfter(Silent):
     def __init__(self, images: int) -> None:
         self.left = images
 
-    def steps(self, items: Iterable[Any], **_: Any) -> Iterator[Any]:
+    def steps(
+        self, items: Iterable[Any], *, size: Callable[[Any], int] = lambda _: 1, **_: Any
+    ) -> Iterator[Any]:
         for item in items:
             yield item
-            self.left -= 1
-            if not self.left:
+            self.left -= size(item)
+            if self.left <= 0:
                 raise RuntimeError("stopped")
 
 

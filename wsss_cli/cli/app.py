@@ -21,9 +21,11 @@ from wsss_cli.cli.segment import segment
 from wsss_cli.cli.show import show
 from wsss_cli.cli.terminal import escape_what_cannot_be_shown
 from wsss_cli.cli.train import train
+from wsss_cli.cli.wrapping import Command, Group
 
 app = typer.Typer(
     name="wsss",
+    cls=Group,
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -73,5 +75,5 @@ for _command in (
     *(train, attend, saliency, proxy, segment, crf, evaluate),
     *(predict, show, report, check, compare, demo, doctor),
 ):
-    app.command()(_command)
+    app.command(cls=Command)(_command)
 app.add_typer(data, name="data")

@@ -18,6 +18,7 @@ from wsss_cli.artifacts.atomic import finite
 from wsss_cli.cli.given_paths import require_given_paths
 from wsss_cli.cli.plan_text import plan_text
 from wsss_cli.cli.progress import Bars, Lines, say
+from wsss_cli.cli.wrapping import folded_for
 from wsss_cli.configs.common import WorkConfig
 from wsss_cli.errors import WsssError
 from wsss_cli.tracking import Silent, Track
@@ -130,7 +131,10 @@ def choose_track(*, quiet: bool) -> Track:
 def show(values: Any, render: Callable[[Any], str], *, as_json: bool) -> None:  # noqa: ANN401
     """Print the result on stdout: one JSON object, or text; of several ranks the first one's."""
     if ranks.first():
-        print(json.dumps(finite(values), indent=2) if as_json else render(values), flush=True)
+        if as_json:
+            print(json.dumps(finite(values), indent=2), flush=True)
+        else:
+            print(folded_for(sys.stdout, render(values)), flush=True)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
 from wsss_cli.cli.given_paths import require_existing, require_existing_data
+from wsss_cli.cli.wrapping import Command, Group
 from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig, DataMasksConfig
 
 Values = Mapping[str, Any]
@@ -21,7 +22,7 @@ _SHOWN = 20
 _PAIRS_SHOWN = 10
 _NEGATIVES = "(none of them)"
 
-data = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+data = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 Data = Annotated[
     Path, Argument(metavar="DATA", help="The data set: a folder or file.", show_default=False)
 ]
@@ -59,7 +60,7 @@ def about() -> None:
     """  # noqa: D301
 
 
-@data.command()
+@data.command(cls=Command)
 def check(
     data: Data,
     quick: Annotated[
@@ -95,7 +96,7 @@ def check(
             raise typer.Exit(1)
 
 
-@data.command()
+@data.command(cls=Command)
 def convert(
     data: Data,
     out: Annotated[
@@ -138,7 +139,7 @@ def convert(
         show({**head, **report.values}, _converted, as_json=json)
 
 
-@data.command()
+@data.command(cls=Command)
 def masks(
     masks: Annotated[
         Path, Argument(metavar="MASKS", help="The folder of masks.", show_default=False)

@@ -2,8 +2,11 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from wsss_cli.cli.wrapping import folded_for
 
 T = TypeVar("T")
 
@@ -14,7 +17,40 @@ FIRST_LINE_AFTER = 2.0
 
 def say(message: str) -> None:
     """Say something on stderr."""
-    print(message, file=sys.stderr, flush=True)
+    print(folded_for(sys.stderr, message), file=sys.stderr, flush=True)
+
+
+def _single(item: object) -> int:
+    del item
+    return 1
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast something goes.
+
+    Attributes:
+        made: What has been done.
+        missing: What is left to do.
+        seconds: How long the first has taken.
+    """
+
+    made: int
+    missing: int
+    seconds: float
+
+    @property
+    def rate(self) -> str:
+        """So many a second."""
+        return f"{self.made / max(1e-9, self.seconds):.3g}/s" if self.made else ""
+
+    @property
+    def times(self) -> str:
+        """The time gone by and, as soon as something is done, about how long the rest takes."""
+        gone = f"{duration(self.seconds)} so far"
+        if not self.made:
+            return gone
+        return f"{gone}, {duration(self.seconds / self.made * self.missing)} left"
 
 
 class Lines:
@@ -24,9 +60,16 @@ class Lines:
         self._detail = ""
 
     def steps(
-        self, items: Iterable[T], *, total: int, label: str, done: int = 0, unit: str = "images"
+        self,
+        items: Iterable[T],
+        *,
+        total: int,
+        label: str,
+        done: int = 0,
+        unit: str = "images",
+        size: Callable[[T], int] = _single,
     ) -> Iterator[T]:
-        """Yield ``items``, reporting count, rate and remaining time."""
+        """Yield ``items``, reporting count, rate and times."""
         started = time.monotonic()
         due = started + FIRST_LINE_AFTER
         said = False
@@ -34,10 +77,12 @@ class Lines:
         self._detail = ""
         for item in items:
             yield item
-            count += 1
+            count += size(item)
             now = time.monotonic()
             if now >= due:
-                say(f"{label}: {self._standing(count, done, total, now - started, unit)}")
+                pace = Pace(count - done, total - count, now - started)
+                told = f"{count}/{total} {unit}", pace.rate, pace.times, self._detail
+                say(f"{label}: {', '.join(filter(None, told))}")
                 due = now + LINE_EVERY
                 said = True
         if said:
@@ -51,12 +96,6 @@ class Lines:
         """Print the remark."""
         say(message)
 
-    def _standing(self, count: int, done: int, total: int, seconds: float, unit: str) -> str:
-        rate = (count - done) / seconds
-        left = duration((total - count) / rate) if rate else "?"
-        parts = [f"{count}/{total} {unit}", f"{rate:.3g}/s", f"{left} left", self._detail]
-        return ", ".join(part for part in parts if part)
-
 
 class Bars:
     """A track for people: bars with count, rate and remaining time."""
@@ -65,35 +104,61 @@ class Bars:
         self._detail = ""
 
     def steps(
-        self, items: Iterable[T], *, total: int, label: str, done: int = 0, unit: str = "images"
+        self,
+        items: Iterable[T],
+        *,
+        total: int,
+        label: str,
+        done: int = 0,
+        unit: str = "images",
+        size: Callable[[T], int] = _single,
     ) -> Iterator[T]:
-        """Yield ``items`` beside a bar that disappears when they are done."""
+        """Yield ``items`` beside a bar that disappears when they are done.
+
+        The bar takes what the words leave of the terminal; what is left of the time is computed
+        from what is done, and shown from the first item on.
+        """
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+        from rich.table import Column
+        from rich.text import Text
+
+        class Times(ProgressColumn):
+            """Time gone by and time left, which go on while nothing is finished."""
+
+            def render(self, task: Task) -> Text:
+                made, missing = task.fields["pace"]
+                return Text(Pace(made, missing, time.monotonic() - started).times)
+
+        def whole(text: str) -> TextColumn:
+            return TextColumn(text, markup=False, table_column=Column(no_wrap=True))
 
         columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(f"{unit} {{task.fields[rate]}} {{task.fields[detail]}}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            whole("{task.description}"),
+            BarColumn(bar_width=None),
+            whole(f"{{task.completed:.0f}}/{{task.total:.0f}} {unit}"),
+            whole("{task.fields[rate]}"),
+            Times(table_column=Column(no_wrap=True)),
+            whole("{task.fields[detail]}"),
         )
         self._detail = ""
         started = time.monotonic()
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task(label, total=total, completed=done, rate="", detail="")
-            for count, item in enumerate(items, start=1):
+        shown: dict[str, Any] = {"pace": (0, total - done), "rate": "", "detail": ""}
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, expand=True) as progress:
+            task = progress.add_task(label, total=total, completed=done, **shown)
+            count = done
+            for item in items:
                 yield item
-                rate = count / max(1e-9, time.monotonic() - started)
-                progress.update(task, advance=1, rate=f"{rate:.3g}/s", detail=self._detail)
+                count += size(item)
+                pace = Pace(count - done, total - count, time.monotonic() - started)
+                progress.update(
+                    task,
+                    completed=count,
+                    rate=pace.rate,
+                    pace=(pace.made, pace.missing),
+                    detail=self._detail,
+                )
 
     def detail(self, text: str) -> None:
         """Show a text beside the bar."""

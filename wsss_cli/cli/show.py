@@ -12,6 +12,7 @@ from wsss_cli.cli import options
 from wsss_cli.cli.conversation import errors_as_sentences
 from wsss_cli.cli.conversation import show as print_result
 from wsss_cli.cli.show_text import file_text, run_text, runs_text
+from wsss_cli.cli.wrapping import columns
 from wsss_cli.configs.proxy_rules import RULES
 from wsss_cli.configs.saliency import SALIENCY_MODELS
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
@@ -113,7 +114,11 @@ def _systems_text(systems: Mapping[str, Any]) -> str:
     for name, method in systems["methods"].items():
         lines.append(f"  {name:<10} {method['title']}, {method['paper']}")
         lines += wrap(
-            "here: " + method["here"], 88, initial_indent=" " * 13, subsequent_indent=" " * 13
+            "here: " + method["here"],
+            columns(),
+            initial_indent=" " * 13,
+            subsequent_indent=" " * 13,
+            break_on_hyphens=False,
         )
     lines.append("wsss saliency --model")
     for name, model in systems["saliency"].items():

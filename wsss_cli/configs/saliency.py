@@ -38,7 +38,6 @@ class PublishedNetwork:
     """A saliency network that can be downloaded.
 
     Attributes:
-        name: Name of the file.
         title: What it is, and who published it.
         license: Its licence, by the SPDX identifier.
         size: Size of the file, for people.
@@ -46,7 +45,6 @@ class PublishedNetwork:
         checksum: Of the file, as published or computed: ``sha256:...`` or ``md5:...``.
     """
 
-    name: str
     title: str
     license: str
     size: str
@@ -58,7 +56,6 @@ _RELEASE = "https://github.com/danielgatis/rembg/releases/download/v0.0.0"
 # The MD5 checksums are those that rembg verifies its downloads by; the SHA-256 is that of the file.
 PUBLISHED_NETWORKS = (
     PublishedNetwork(
-        "u2netp.onnx",
         "small U2-Net",
         "Apache-2.0",
         "4,574,861 bytes",
@@ -66,7 +63,6 @@ PUBLISHED_NETWORKS = (
         "sha256:309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
     ),
     PublishedNetwork(
-        "u2net.onnx",
         "U2-Net",
         "Apache-2.0",
         "about 176 MB",
@@ -79,8 +75,7 @@ PUBLISHED_NETWORKS = (
 def where_to_get_a_network() -> str:
     """Say which networks can be downloaded where, for messages that ask for ``--model``."""
     networks = "; ".join(
-        f"{network.name} ({network.title}, {network.license}, {network.size}, {network.checksum}) "
-        f"from {network.url}"
+        f"{network.url} ({network.title}, {network.license}, {network.size}, {network.checksum})"
         for network in PUBLISHED_NETWORKS
     )
     return (

@@ -191,9 +191,9 @@ def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
     for shard, path in work:
         if path.exists():
             count.add_shard(path, [plan.image_ids[index] for index in shard])
-    for _ in track.steps(
-        _write_images(plan, missing, count), total=total, label="attending", done=total - to_do
-    ):
+    # Counted by batches, as they are computed: images of one come all at once.
+    batches = _write_images(plan, missing, count)
+    for _ in track.steps(batches, total=total, label="attending", done=total - to_do, size=len):
         pass
     written = sum(ranks.counted(to_do))  # every shard is there now
     if ranks.first():
@@ -216,23 +216,24 @@ def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
 
 def _write_images(
     plan: AttendPlan, shards: Sequence[tuple[range, Path]], count: MapCount
-) -> Iterator[str]:
-    """Write whole shards and count their maps; yields the id of each image written."""
+) -> Iterator[list[str]]:
+    """Write whole shards and count their maps; yields the ids of each batch."""
     module = plan.network.eval().to(plan.device)
     module.to(memory_format=torch.channels_last)
     with mined_regions(plan.erase, plan.tree.class_names, plan.erase_threshold) as mined:
         for shard, path in shards:
             with write_shard(path) as write:
-                for index, attention in _attend(plan, mined, shard):
-                    write(plan.image_ids[index], attention)
-                    count.add(attention)
-                    yield plan.image_ids[index]
+                for batch in _attend(plan, mined, shard):
+                    for index, attention in batch:
+                        write(plan.image_ids[index], attention)
+                        count.add(attention)
+                    yield [plan.image_ids[index] for index, _ in batch]
 
 
 def _attend(
     plan: AttendPlan, mined: MinedRegions | None, indices: Sequence[int]
-) -> Iterator[tuple[int, ImageAttention]]:
-    """Attention of some images: decoding ahead in threads, fusing behind in one."""
+) -> Iterator[list[tuple[int, ImageAttention]]]:
+    """Attention of some images, batch by batch: decoding ahead in threads, fusing behind in one."""
     sides, batch_size = plan.config.sides(), plan.config.batch_size
 
     def load(index: int) -> list[Tensor]:
@@ -279,8 +280,7 @@ def _attend(
             fused.append((index, attention))
         return fused
 
-    for images in prefetch(fuse, compute(), workers=1):
-        yield from images
+    yield from prefetch(fuse, compute(), workers=1)
 
 
 def _labels(plan: AttendPlan, batch: Sequence[int], images: Tensor) -> tuple[Tensor, Tensor | None]:

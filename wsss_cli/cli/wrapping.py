@@ -1,0 +1,114 @@
+"""Long lines on a terminal break between words; commands, paths and what is piped stay whole."""
+
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from inspect import cleandoc
+from textwrap import wrap
+from typing import IO, Any
+
+from typer.core import TyperCommand, TyperGroup
+
+# What is never broken: a command in backticks, or anything without a space.
+_UNIT = re.compile(r"`[^`\n]*`[^\s]*|\S+")
+# Columns that a description has at least, and how far it is indented where it would have fewer.
+_LEAST_COLUMN, _INDENT = 40, 6
+
+
+def fold(text: str, width: int) -> str:
+    """Break lines that are longer than the width between words.
+
+    Args:
+        text: Lines; what follows a line's first one is indented a little more than it.
+        width: Columns; a single word may take more.
+    """
+    return "\n".join(_folded(line, width) for line in text.split("\n"))
+
+
+def _folded(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
+    lines, current = [], ""
+    end = 0
+    for unit in _UNIT.finditer(line):
+        space = line[end : unit.start()]
+        end = unit.end()
+        if current.strip() and len(current) + len(space) + len(unit[0]) > width:
+            lines.append(current)
+            current = f"{indent}  {unit[0]}"
+        else:
+            current += space + unit[0]
+    return "\n".join([*lines, current])
+
+
+def folded_for(stream: IO[str], text: str) -> str:
+    """The text as the stream's reader sees it whole: folded on a terminal, unchanged elsewhere."""
+    return fold(text, shutil.get_terminal_size().columns) if stream.isatty() else text
+
+
+def columns(most: int = 100) -> int:
+    """The width of text that is laid out for stdout."""
+    if not sys.stdout.isatty():
+        return most
+    return max(40, min(most, shutil.get_terminal_size().columns))
+
+
+# Those of the Click that Typer brings, or of the one beside it.
+_ClickContext: Any = TyperCommand.context_class
+_Formatter: Any = _ClickContext.formatter_class
+
+
+class _WholeWords(_Formatter):  # type: ignore[misc]
+    """Help whose lines break at spaces alone, not at hyphens nor inside long words."""
+
+    def write_text(self, text: str) -> None:
+        """Write paragraphs; one whose first line is a backspace keeps its lines."""
+        indent = " " * self.current_indent
+        paragraphs = []
+        for paragraph in cleandoc(text).split("\n\n"):
+            first, *kept = paragraph.split("\n")
+            if first.strip() == "\b":
+                paragraphs.append("\n".join(f"{indent}{line}" for line in kept))
+                continue
+            lines = _wrapped(" ".join(paragraph.split()), self.width - self.current_indent)
+            paragraphs.append("\n".join(f"{indent}{line}" for line in lines))
+        self.write("\n\n".join(paragraphs) + "\n")
+
+    def write_dl(
+        self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        """Write options or commands and what they are, in two columns."""
+        first_column = min(col_max, max(len(name) for name, _ in rows)) + col_spacing
+        if self.width - first_column < _LEAST_COLUMN:
+            first_column = _INDENT
+        for name, text in rows:
+            start = f"{'':{self.current_indent}}{name}"
+            lines = _wrapped(text, max(_LEAST_COLUMN, self.width - first_column - 2))
+            if lines and len(name) <= first_column - col_spacing:
+                self.write(f"{start:{first_column + self.current_indent}}{lines.pop(0)}\n")
+            else:
+                self.write(f"{start}\n")
+            for line in lines:
+                self.write(f"{'':{first_column + self.current_indent}}{line}\n")
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+class _Context(_ClickContext):  # type: ignore[misc]
+    formatter_class = _WholeWords
+
+
+class Command(TyperCommand):
+    """A command with such help."""
+
+    context_class = _Context
+
+
+class Group(TyperGroup):
+    """A group of commands with such help."""
+
+    context_class = _Context
