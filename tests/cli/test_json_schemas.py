@@ -188,7 +188,7 @@ def test_every_command_with_json_has_a_schema() -> None:
     }
 
 
-def _inner(group: Any) -> dict[str, Any]:  # noqa: ANN401 - Click's
+def _inner(group: Any) -> dict[str, Any]:
     return {f"data_{name}": command for name, command in group.commands.items()}
 
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
+from wsss_cli.command_line import command_line
 from wsss_cli.data.coco_annotations import CocoAnnotations, read_annotations
 from wsss_cli.data.coco_truth import CocoTruth, Entry
 from wsss_cli.data.image_table import ImageTable
@@ -24,9 +25,6 @@ from wsss_cli.data.pictures import Pictures, survey
 from wsss_cli.errors import WsssError, listing
 
 LAYOUT = "COCO"
-MASKS_ADVICE = (
-    "COCO keeps regions, not masks: `wsss data convert` draws them into a tree that can be scored"
-)
 # Files of COCO that have no objects, or the same ones again.
 _NO_OBJECTS = ("captions_", "panoptic_", "image_info_", "stuff_", "person_keypoints_")
 # Images of a file by which the folder of its pictures is told.
@@ -109,7 +107,10 @@ def _table(
             problems=problems,
             remarks=remarks,
         ),
-        masks_advice=MASKS_ADVICE,
+        masks_advice=(
+            f"COCO keeps regions, not masks: `{command_line('data convert', root, 'OUT')}` draws "
+            "them into a tree that can be scored"
+        ),
         truth=CocoTruth(entries, pictures.paths),
     )
 

@@ -6,6 +6,7 @@ Nothing can be learned from them; a network trained elsewhere finds its classes 
 
 from pathlib import Path
 
+from wsss_cli.command_line import FILE, command_line
 from wsss_cli.data.class_names import CLASSES_FILE, read_class_names
 from wsss_cli.data.image_table import ImageTable, LabelledImage, masks_beside
 from wsss_cli.data.pictures import Pictures, find_pictures, pictures_folder
@@ -26,6 +27,7 @@ def find(folder: Path) -> ImageTable | None:
         return None
     pictures = Pictures(place, found)
     nobody = {image_id: LabelledImage(path, None) for image_id, path in pictures.paths.items()}
+    use = command_line("attend", labels="predicted", checkpoint=FILE, data=folder)
     return ImageTable(
         root=folder,
         layout=LAYOUT,
@@ -34,5 +36,5 @@ def find(folder: Path) -> ImageTable | None:
         lists={"train": list(nobody)},
         found=found,
         masks=masks_beside(folder),
-        remarks=["no picture is labelled: `wsss attend --labels predicted` alone can use them"],
+        remarks=[f"no picture is labelled; a network that is trained can use them: `{use}`"],
     )

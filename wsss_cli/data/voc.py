@@ -26,6 +26,7 @@ from wsss_cli.artifacts.file_names import names_a_file
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.picture_formats import is_picture
 from wsss_cli.artifacts.plain_file import NOT_PLAIN, is_plain
+from wsss_cli.command_line import command_line
 from wsss_cli.data.class_names import CLASSES_FILE, read_class_names
 from wsss_cli.data.data_set import data_fingerprint
 from wsss_cli.data.images import Pixels, bits_in_use, read_image
@@ -151,7 +152,8 @@ class VocTree:
         listed = self._read(split, option)
         if listed.problems:
             more = len(listed.problems) - 1
-            rest = f" (and {more} more: `wsss data check {self.root}` lists them)" if more else ""
+            lists = command_line("data check", self.root)
+            rest = f" (and {more} more: `{lists}` lists them)" if more else ""
             raise WsssError(f"{listed.problems[0]}{rest}")
         return listed.image_ids
 

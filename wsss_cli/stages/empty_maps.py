@@ -86,5 +86,5 @@ def warnings(values: dict[str, Any]) -> list[str]:
     return [
         f"{values['empty_maps']:,} of {values['maps']:,} maps are empty, as the network finds "
         f"nothing of the class in the image: {', '.join(named)}{more}; where there are many, train "
-        "longer (wsss train --iterations) before going on"
+        "longer (--iterations of wsss train) before going on"
     ]

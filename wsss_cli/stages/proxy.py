@@ -17,6 +17,7 @@ from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention
 from wsss_cli.artifacts.fingerprint import files_fingerprint
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
+from wsss_cli.command_line import command_line
 from wsss_cli.configs.common import option, record, settings
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy import ProxyConfig
@@ -210,7 +211,8 @@ def _warnings(config: ProxyConfig, shown: dict[str, Any]) -> list[str]:
     sentences = warnings(shown, "label maps")
     if not sentences:
         return []
-    looked_at = "the attention (wsss attend --heatmaps draws it)"
+    draw = command_line("attend", heatmaps=True, run=config.run)
+    looked_at = "the attention" if config.attention else f"the attention (`{draw}` draws it)"
     if config.chosen.needs or config.chosen.takes:
         looked_at += " and the saliency maps, which should be bright on objects and dark elsewhere"
     return [*sentences[:-1], f"{sentences[-1]}; look at {looked_at}"]
