@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -225,6 +226,21 @@ def trained(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
         track=Silent(),
     )
     attend.run(AttendConfig(run=run, size=64, amp="off"), track=Silent())
+    return run
+
+
+@pytest.fixture(scope="session")
+def chained(trained: Path, tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained run gone on with to proxies, predictions and soft scores; only read."""
+    from wsss_cli.configs.proxy import ProxyConfig
+    from wsss_cli.configs.segment import SegmentConfig
+    from wsss_cli.stages import proxy, segment
+    from wsss_cli.tracking import Silent
+
+    run = Path(shutil.copytree(trained, tmp_path_factory.mktemp("chained") / "run"))
+    proxy.run(ProxyConfig(run=run, saliency=tree.saliency), track=Silent())
+    settings = {"iterations": 2, "batch_size": 2, "crop": 32, "probabilities": True}
+    segment.run(SegmentConfig(run=run, amp="off", **settings), track=Silent())
     return run
 
 

@@ -13,21 +13,6 @@ from wsss_cli.stages.estimate import Estimate, added
 STAGES = ("train", "attend", "saliency", "proxy", "segment", "crf", "evaluate")
 
 
-@pytest.fixture(scope="module")
-def chain(trained: Path, tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose stages are complete."""
-    from wsss_cli.configs.proxy import ProxyConfig
-    from wsss_cli.configs.segment import SegmentConfig
-    from wsss_cli.stages import proxy, segment
-    from wsss_cli.tracking import Silent
-
-    run = Path(shutil.copytree(trained, tmp_path_factory.mktemp("dry") / "run"))
-    proxy.run(ProxyConfig(run=run, saliency=tree.saliency), track=Silent())
-    settings = {"iterations": 2, "batch_size": 2, "crop": 32, "probabilities": True}
-    segment.run(SegmentConfig(run=run, amp="off", **settings), track=Silent())
-    return run
-
-
 def _arguments(stage: str, tree: TinyTree, run: Path) -> list[str]:
     if stage == "train":
         return train_arguments(tree, run)
@@ -53,9 +38,9 @@ def _arguments(stage: str, tree: TinyTree, run: Path) -> list[str]:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_plan_has_no_python_and_an_estimate(
-    wsss: Command, tree: TinyTree, chain: Path, tmp_path: Path, stage: str
+    wsss: Command, tree: TinyTree, chained: Path, tmp_path: Path, stage: str
 ) -> None:
-    run = Path(shutil.copytree(chain, tmp_path / "run"))
+    run = Path(shutil.copytree(chained, tmp_path / "run"))
     shutil.rmtree(run / stage, ignore_errors=True)
     arguments = [*_arguments(stage, tree, run), "--dry-run"]
     done = wsss(*arguments)
@@ -90,24 +75,24 @@ def test_settings_of_other_methods_and_those_of_the_command_are_left_out(
     assert values["head_channels"] is None
 
 
-def test_what_is_complete_takes_nothing_more(wsss: Command, tree: TinyTree, chain: Path) -> None:
-    values = wsss(*_arguments("attend", tree, chain), "-n", "--json").values
+def test_what_is_complete_takes_nothing_more(wsss: Command, tree: TinyTree, chained: Path) -> None:
+    values = wsss(*_arguments("attend", tree, chained), "-n", "--json").values
     assert values["found"] == "complete"
     assert values["estimate"]["seconds"] == 0
     assert values["estimate"]["bytes_on_disk"] == 0
-    assert "nothing is left to do" in wsss(*_arguments("attend", tree, chain), "-n").out
+    assert "nothing is left to do" in wsss(*_arguments("attend", tree, chained), "-n").out
 
 
 def test_bytes_are_about_those_that_are_written(
-    wsss: Command, tree: TinyTree, chain: Path, tmp_path: Path
+    wsss: Command, tree: TinyTree, chained: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    shutil.copytree(chain / "train", run / "train")
+    shutil.copytree(chained / "train", run / "train")
     planned = wsss(*_arguments("attend", tree, run), "-n", "--json").values["estimate"]
     assert wsss(*_arguments("attend", tree, run)).code == 0
     written = sum(path.stat().st_size for path in (run / "attend").rglob("*.h5"))
     assert planned["bytes_on_disk"] <= written < 3 * planned["bytes_on_disk"]
-    before = [path.stat().st_size for path in (chain / "train").glob("*.pt")]
+    before = [path.stat().st_size for path in (chained / "train").glob("*.pt")]
     plan = wsss(*train_arguments(tree, tmp_path / "other"), "-n", "--json").values["estimate"]
     assert sum(before) < plan["bytes_on_disk"] < 8 * sum(before)
 

@@ -7,7 +7,6 @@ A key that is new fails here until it stands, with a description, in wsss_cli/sc
 import json
 import runpy
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,27 +60,25 @@ def test_a_key_that_nobody_described_is_noticed() -> None:
     assert _problems(schemas.load("crf"), values)
 
 
-@pytest.fixture(scope="module")
-def chain(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A run that this module's tests go on with, in order."""
-    yield Path(shutil.copytree(trained, tmp_path_factory.mktemp("json") / "run"))
-
-
-SEGMENT = "segment --iterations 2 --batch-size 2 --crop 32 --scales 1 --amp off --probabilities"
+@pytest.fixture
+def chain(chained: Path, tmp_path: Path) -> Path:
+    """A run that the test may go on with."""
+    return Path(shutil.copytree(chained, tmp_path / "runs" / "run"))
 
 
 def _lines(tree: TinyTree, run: Path) -> dict[str, list[tuple[str, str]]]:
     """Command lines of each stage, with the schema that fits what they print."""
     masks = f"--pred {run}/segment/predictions --data {tree.root}"
     photo, broken = tree.image(tree.val_ids[0]), tree.split("val")
-    full = "--boundaries --difficulty --baselines"
+    full = f"--boundaries --difficulty --baselines --saliency {tree.saliency}"
+    packed = f"segment --submission {run}/val.tar.gz --run {run}"
     return {
         "train": [("train", " ".join(train_arguments(tree, run)))],
         "attend": [("attend", f"attend --heatmaps --run {run}")],
         "saliency": [("saliency", f"saliency --model unsupervised --size 48 --run {run}")],
         "proxy": [("proxy", f"proxy --saliency {tree.saliency} --run {run}")],
         "segment": [
-            ("segment", f"{SEGMENT} --submission {run}/val.tar.gz --run {run}"),
+            ("segment", f"{packed} --probabilities"),
             (
                 "segment",
                 f"segment --checkpoint {run}/segment/checkpoint.pt --scales 1 "
@@ -95,13 +92,16 @@ def _lines(tree: TinyTree, run: Path) -> dict[str, list[tuple[str, str]]]:
             ("predict", f"predict {run}/segment/checkpoint.pt {photo} {broken} --out {run}-3"),
         ],
         "evaluate": [
-            ("evaluate", f"evaluate --run {run} {full} --saliency {tree.saliency}-val"),
+            ("evaluate", f"evaluate --run {run} {full}"),
+            ("crf", f"crf --run {run}"),
             ("evaluate", f"evaluate {masks} --against {run}/crf/labels"),
             ("evaluate", f"evaluate --run {run} --what attention --localisation"),
             ("evaluate", f"evaluate --run {run} --what proxy --baselines"),
             ("evaluate", f"evaluate --run {run} --what crf --fail-under 0"),
         ],
         "show": [
+            ("evaluate", f"evaluate --run {run}"),
+            ("segment", packed),
             ("show_run", f"show {run}"),
             ("show_runs", f"show {run.parent}"),
             ("show_file", f"show {run}/attend/attention.h5"),
@@ -114,6 +114,8 @@ def _lines(tree: TinyTree, run: Path) -> dict[str, list[tuple[str, str]]]:
             ("show_image", f"show --image {tree.train_ids[0]} {run}"),
         ],
         "others": [
+            ("evaluate", f"evaluate --run {run}"),
+            ("segment", packed),
             ("report", f"report --images 1 {run}"),
             ("report", f"report --images 1 {run}"),
             ("check", f"check {run}/val.tar.gz --split val --data {tree.root}"),
@@ -134,13 +136,13 @@ def _lines(tree: TinyTree, run: Path) -> dict[str, list[tuple[str, str]]]:
 def test_every_command_prints_what_its_schema_says(
     wsss: Command, tree: TinyTree, chain: Path, stage: str
 ) -> None:
-    maps = Path(f"{tree.saliency}-val")
-    if stage == "evaluate" and not maps.exists():
-        shutil.copytree(tree.saliency, maps)
     for name, line in _lines(tree, chain)[stage]:
         outcome = wsss(*line.split(), "--json")
         assert outcome.code in (0, 1), outcome.err
         assert not _problems(schemas.load(name), outcome.values), line
+    for path in (chain / "evaluate").glob("*.json"):  # what is kept is what was printed
+        kept = json.loads(path.read_text())
+        _fits("evaluate", {"stage": "evaluate", "status": "complete", "directory": None, **kept})
 
 
 PLANNED = {**CONFIGS, "evaluate": EvaluateConfig, "predict": PredictConfig}
@@ -156,13 +158,6 @@ def test_dry_runs_print_what_their_schema_says(
     schema = schemas.plan_schema(stage, PLANNED[stage])
     Draft202012Validator.check_schema(schema)
     assert not _problems(schema, outcome.values)
-
-
-def test_kept_scores_are_those_printed(chain: Path) -> None:
-    for path in (chain / "evaluate").glob("*.json"):
-        kept = json.loads(path.read_text())
-        head = {"stage": "evaluate", "status": "complete", "directory": None}
-        _fits("evaluate", {**head, **kept})
 
 
 def test_masks_of_another_tool(wsss: Command, tmp_path: Path) -> None:
@@ -210,7 +205,9 @@ def test_a_comparison_and_its_plan(wsss: Command, tree: TinyTree, tmp_path: Path
     )
     line = ["compare", file, "--data", tree.root, "--saliency", tree.saliency]
     line += ["--out", tmp_path / "out", "--json"]
-    _fits("compare_plan", wsss(*line, "--dry-run").values)
+    plan = wsss(*line, "--dry-run").values
+    _fits("compare_plan", plan)
+    assert plan["estimate"]["seconds"] > 0
     _fits("compare", wsss(*line).values)
     kept = json.loads((tmp_path / "out" / "compare.json").read_text())
     head = {"stage": "compare", "status": "complete", "directory": "", "seconds": 0.0}

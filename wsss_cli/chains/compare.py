@@ -15,6 +15,7 @@ from torch import Tensor
 
 from wsss_cli.artifacts.atomic import write_bytes, write_json
 from wsss_cli.artifacts.stage_directory import StageDirectory
+from wsss_cli.chains.comparison_estimate import estimate_comparison
 from wsss_cli.chains.comparison_page import page
 from wsss_cli.chains.comparison_table import Compared, as_csv, as_json, build_rows
 from wsss_cli.chains.measurement import ATTENTION, PROXY, Measurement, measure
@@ -26,6 +27,7 @@ from wsss_cli.errors import DivergenceError, UsageError, WsssError
 from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
 from wsss_cli.metrics.segmentation import overlap
 from wsss_cli.stages import attend, proxy, train
+from wsss_cli.stages.estimate import Estimate
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, FRACTION, MATCHED_RECALL
 from wsss_cli.stages.inputs import find_masks
 from wsss_cli.stages.report import Report
@@ -66,6 +68,17 @@ def check(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
             }
         )
     return standings
+
+
+def estimate(runs: Sequence[ComparedRun], standings: Sequence[Mapping[str, Any]]) -> Estimate:
+    """About what is left of a comparison takes.
+
+    Args:
+        runs: All of them.
+        standings: As :func:`check` has found them.
+    """
+    _, plan = _plans(runs[0])
+    return estimate_comparison(runs, standings, plan)
 
 
 def _plans(run: ComparedRun) -> tuple[dict[str, str], train.TrainPlan]:

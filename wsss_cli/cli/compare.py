@@ -1,6 +1,7 @@
 """``wsss compare``."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from wsss_cli.cli import options
 from wsss_cli.cli.comparison_file import read_comparison
 from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
 from wsss_cli.cli.given_paths import require_existing, require_given_paths
+from wsss_cli.cli.plan_text import takes_text
 from wsss_cli.configs.compare import CompareConfig
 
 
@@ -68,7 +70,9 @@ def compare(
         from wsss_cli.chains import compare as chain
 
         if dry_run:
-            show({"runs": chain.check(runs)}, _plan, as_json=json)
+            standings = chain.check(runs)
+            plan = {"runs": standings, "estimate": asdict(chain.estimate(runs, standings))}
+            show(plan, _plan, as_json=json)
             return
         report = chain.run(out, runs, track=choose_track(quiet=quiet))
         status = "up to date" if report.up_to_date else "complete"
@@ -84,4 +88,4 @@ def _plan(values: Mapping[str, Any]) -> str:
         + ", ".join(f"{stage} {run[stage]}" for stage in stages if stage in run)
         for run in values["runs"]
     ]
-    return "\n".join((*lines, "nothing was done"))
+    return "\n".join((*lines, f"takes {takes_text(values['estimate'])}", "nothing was done"))

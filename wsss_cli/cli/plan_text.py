@@ -28,7 +28,7 @@ def plan_text(plan: Mapping[str, Any], config: WorkConfig) -> str:
     if "found" in plan:
         shown["result"] = _FOUND.get(plan["found"], plan["found"])
     if "estimate" in plan:
-        shown["takes"] = _takes(plan["estimate"])
+        shown["takes"] = takes_text(plan["estimate"])
     width = max(map(len, shown))
     return "\n".join(f"{name:<{width}}  {text}" for name, text in shown.items())
 
@@ -51,7 +51,8 @@ def _value(value: Any) -> str:  # noqa: ANN401 - JSON values
     return str(value)
 
 
-def _takes(estimate: Mapping[str, Any]) -> str:
+def takes_text(estimate: Mapping[str, Any]) -> str:
+    """What an estimate says, for people."""
     seconds = estimate["seconds"]
     time = "an unknown time" if seconds is None else duration(seconds)
     disk, memory = (size_text(estimate[name]) for name in ("bytes_on_disk", "memory_bytes"))

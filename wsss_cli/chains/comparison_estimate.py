@@ -1,0 +1,73 @@
+"""About what a comparison takes: the trainings and attention maps that are still to be made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from wsss_cli.configs.compare import ComparedRun
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.data.images import check_images
+from wsss_cli.models.pretrained import InitialWeights
+from wsss_cli.stages.attend import AttendPlan
+from wsss_cli.stages.estimate import Estimate, added, nothing_to_do
+from wsss_cli.stages.estimates import estimate_stage
+from wsss_cli.stages.train import TrainPlan, build_network
+
+
+def estimate_comparison(
+    runs: Sequence[ComparedRun], standings: Sequence[Mapping[str, Any]], plan: TrainPlan
+) -> Estimate:
+    """Estimate what is left; proxies and scores, which take seconds, are left out.
+
+    Each setting is timed once, whatever its seeds.
+
+    Args:
+        runs: All of them.
+        standings: How the stages of each stand.
+        plan: Of one of the trainings; all have its data set, its device and its precision.
+    """
+    timed: dict[tuple[str, str], Estimate] = {}
+    starts: set[int] = set()
+    parts = [nothing_to_do()]
+    for run, standing in zip(runs, standings, strict=True):
+        if run.start is not None and standing["start"] != "complete" and run.seed not in starts:
+            starts.add(run.seed)
+            if ("start", "") not in timed:
+                timed["start", ""] = _training(plan, run.start)
+            parts.append(timed["start", ""])
+        for stage in ("train", "attend"):
+            if standing[stage] == "complete":
+                continue
+            key = stage, run.setting
+            if key not in timed:
+                estimate = _training(plan, run.train) if stage == "train" else _attending(plan, run)
+                timed[key] = estimate
+            parts.append(timed[key])
+    return added(*parts)
+
+
+def _training(plan: TrainPlan, config: TrainConfig) -> Estimate:
+    directory = replace(plan.directory, path=config.run / "train")
+    return estimate_stage("train", replace(plan, config=config, directory=directory), "new")
+
+
+def _attending(plan: TrainPlan, run: ComparedRun) -> Estimate:
+    data_set, config = plan.tree, run.attend
+    split = config.split or run.train.split or data_set.training_split()
+    image_ids = data_set.image_ids(split)
+    network = build_network(run.train, len(data_set.class_names), InitialWeights())
+    looking = AttendPlan(
+        config=config,
+        tree=data_set,
+        split=split,
+        image_ids=image_ids,
+        labels=data_set.labels(image_ids),
+        sizes=check_images(map(data_set.image_path, image_ids)),
+        network=network,
+        erase=None,
+        erase_threshold=run.train.erase_threshold,
+        device=plan.device,
+        precision=plan.precision,
+        directory=replace(plan.directory, path=config.run / "attend"),
+    )
+    return estimate_stage("attend", looking, "new")
