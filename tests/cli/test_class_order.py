@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import Command, TinyTree
+from PIL import Image
 from pixels_drawn import SIZE, cats_and_dogs, labelled, mask
 
 TINY = (
@@ -106,6 +107,17 @@ def test_class_that_no_mask_shows_is_named(wsss: Command, tmp_path: Path) -> Non
     learned = wsss(*segment, "--weights", "none", "--run", tmp_path / "run")
     assert learned.code == 0, learned.err
     assert "dog (3 images)" in learned.err
+
+
+def test_labelled_images_whose_mask_shows_nothing_are_named(wsss: Command, tmp_path: Path) -> None:
+    data = cats_and_dogs(tmp_path / "data", RIGHT)
+    for image_id, value in (("l0", 255), ("l3", 0)):
+        Image.fromarray(mask(value)).save(data / "masks" / f"{image_id}.png")
+    check = wsss("data", "check", data, "--json")
+    assert check.code == 0
+    assert any(w.endswith(": l0, l3") for w in check.values["warnings"])
+    negatives = labelled(tmp_path / "other", {"a": "cat", "b": ""}, {"a": mask(1), "b": mask(0)})
+    assert wsss("data", "check", negatives, "--json").values["warnings"] == []
 
 
 @pytest.mark.parametrize("command", ["proxy", "evaluate"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wsss_cli.data.class_names import CLASSES_FILE, read_class_names
 from wsss_cli.data.image_table import ImageTable, LabelledImage, masks_beside
-from wsss_cli.data.pictures import Pictures, find_pictures, pictures_folder
+from wsss_cli.data.pictures import Pictures, pictures_folder
 
 LAYOUT = "pictures without labels"
 
@@ -21,10 +21,12 @@ def find(folder: Path) -> ImageTable | None:
     """
     listed = folder / CLASSES_FILE
     place = pictures_folder(folder)
-    found = find_pictures(place) if listed.exists() else []
-    if not found:
+    if not listed.exists():
         return None
-    pictures = Pictures(place, found)
+    masks = masks_beside(folder)
+    pictures = Pictures.of_folder(place, without=masks)
+    if not pictures.paths:
+        return None
     nobody = {image_id: LabelledImage(path, None) for image_id, path in pictures.paths.items()}
     return ImageTable(
         root=folder,
@@ -32,7 +34,7 @@ def find(folder: Path) -> ImageTable | None:
         class_names=read_class_names(listed),
         images=nobody,
         lists={"train": list(nobody)},
-        found=found,
-        masks=masks_beside(folder),
+        found=list(pictures.paths.values()),
+        masks=masks,
         remarks=["no picture is labelled: `wsss attend --labels predicted` alone can use them"],
     )
