@@ -75,6 +75,7 @@ def test_scores_are_those_of_the_schema(scores: dict[str, Any]) -> None:
     Draft202012Validator(schemas.load("demo")).validate(printed)
 
 
+@pytest.mark.slow
 def test_seenet_finds_more_of_the_objects_than_cam(scores: dict[str, Any]) -> None:
     assert scores["seenet"]["attention"] > scores["cam"]["attention"] + ATTENTION_MARGIN
 

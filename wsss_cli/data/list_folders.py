@@ -65,6 +65,11 @@ def divide(
         lists = set(inner)
         loose = sorted(direct - lists)
         remarks = [renamed(lists)]
+        if not all(map(is_usual, lists)) and not class_names:
+            remarks.append(
+                f"the folders {listing(sorted(lists))} hold the same folders, so they are lists; "
+                "if they are the classes, write their names into classes.txt"
+            )
         if loose:
             remarks.append(f"pictures right in {listing(loose)} lie in no class's folder")
         places = {
