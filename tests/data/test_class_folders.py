@@ -117,6 +117,8 @@ def test_folders_in_classes_are_no_lists(tmp_path: Path, folders: list[str]) -> 
     assert table is not None
     assert set(table.class_names) == {folder.split("/")[0] for folder in folders}
     assert table.splits() == ["train"]
+    for folder in folders:
+        assert "/" not in folder or any(folder in remark for remark in table.remarks)
 
 
 def test_lists_may_lie_in_the_classes(tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ def require_class_names(names: Sequence[str], source: Path) -> tuple[str, ...]:
     """
     if not 0 < len(names) < 255 or len(set(names)) != len(names):
         twice = [name for name, count in Counter(names).items() if count > 1]
-        seen = f"names {listing(twice)} more than once" if twice else f"names {len(names):,}"
+        seen = (
+            f"names {listing(twice)} more than once" if twice else f"names {len(names):,} classes"
+        )
         raise WsssError(f"{source} {seen}; it must name 1 to 254 different classes")
     odd = [name for name in names if not name or not name.isprintable()]
     if odd:

@@ -91,6 +91,9 @@ def divide(
         return Division({})  # lists without classes
     else:
         places = {path: (None, folders[0]) for path, folders in around.items() if folders}
+        deeper = sorted(f"{name}/{below}" for name, folders in inner.items() for below in folders)
+        if deeper:
+            remarks.append(f"folders within those of the classes say nothing: {listing(deeper)}")
     return Division(places, lists, tuple(filter(None, remarks)))
 
 
