@@ -160,6 +160,9 @@ def test_one_of_several_files_must_be_chosen(tmp_path: Path) -> None:
         (tmp_path / name).write_text("image,labels\na,dog\n")
     with pytest.raises(UsageError, match=r"one\.csv, two\.csv; name the one"):
         find(tmp_path)
+    (tmp_path / "train.csv").write_text("image,labels\na,dog\n")
+    with pytest.raises(UsageError, match=r"as in --data .*train\.csv"):
+        find(tmp_path)
     (tmp_path / "labels.csv").write_text("image,labels\na,cat\n")
     table = find(tmp_path)
     assert table is not None
@@ -236,3 +239,23 @@ def test_folder_of_masks_may_have_capitals(tmp_path: Path, folder: str) -> None:
     (tmp_path / "deep" / "c.webp").unlink()
     unlabelled = find_data_set(tmp_path)
     assert unlabelled.image_ids("train") == ["a", "b"]
+
+
+@pytest.mark.parametrize("below", ["", "pictures/", "train/"])
+def test_each_list_may_have_a_table(tmp_path: Path, below: str) -> None:
+    for at, name in enumerate("abcd"):
+        picture(tmp_path / f"{below}{name}.png", at)
+    (tmp_path / "train.csv").write_text("id,label\na,dog\nb,cat\n")
+    (tmp_path / "valid.csv").write_text("id,label\nc,dog\nd,bird\n")
+    table = find(tmp_path)
+    assert table is not None
+    assert not table.problems
+    assert table.class_names == ("bird", "cat", "dog")
+    assert {split: len(table.image_ids(split)) for split in table.splits()} == {
+        "train": 2,
+        "val": 2,
+    }
+    (tmp_path / "valid.csv").write_text("id,label\nc,dog\ne,cat\n")
+    table = find(tmp_path)
+    assert table is not None
+    assert any("valid.csv line 3" in problem for problem in table.problems)

@@ -7,7 +7,8 @@ class has a column::
     a.jpg,dog cat,train         a.jpg,1,1
     b.jpg,dog,val               b.jpg,0,1
 
-Instead of the column split, the folder of each list may have a CSV of its own.
+Instead of the column split, each list may have a CSV of its own: ``train.csv`` and ``val.csv``, or
+one in the folder of each list.
 """
 
 import csv
@@ -34,7 +35,17 @@ _PREFERRED = ("labels.csv", "labels.tsv", "_classes.csv")
 _DELIMITERS = (",", ";", "\t")
 _IMAGE_COLUMNS = (
     *("image", "image_id", "image_name", "filename", "file_name", "file", "path", "image_path"),
-    *("img_path", "image_file", "file_path", "filepath", "img_name", "filenames", "id", "img"),
+    *(
+        "img_path",
+        "image_file",
+        "file_path",
+        "filepath",
+        "img_name",
+        "filenames",
+        "id",
+        "img",
+        "fname",
+    ),
     *("images", "picture", "photo"),
 )
 _LABEL_COLUMNS = (
@@ -77,6 +88,9 @@ def find(folder: Path) -> ImageTable | None:
         UsageError: There are several, and none is called ``labels.csv``.
         NoLabelTableError: It is a table of something else.
     """
+    of_lists = _named_as_lists(folder)
+    if of_lists:
+        return _read_lists(folder, of_lists)
     path = _csv_of(folder)
     if path is not None:
         return read(path, root=folder)
@@ -85,22 +99,36 @@ def find(folder: Path) -> ImageTable | None:
     return _read_lists(folder, files) if files else None
 
 
+def _tables(folder: Path) -> list[Path]:
+    """The CSVs in a folder, sorted."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in CSV_SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def _named_as_lists(folder: Path) -> dict[str, Path]:
+    """CSVs that are each called as a list, ``train.csv`` and ``val.csv``, by these names."""
+    there = {path.stem: path for path in _tables(folder)}
+    meant = {split_name(stem) for stem in there}
+    together = len(there) > 1 and len(meant) == len(there) and TRAIN in meant
+    return there if together and all(map(is_usual, there)) else {}
+
+
 def _csv_of(folder: Path) -> Path | None:
     """The CSV of labels in a folder, None where it has no CSV.
 
     Raises:
         UsageError: There are several, and none has the usual name.
     """
-    there = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in CSV_SUFFIXES and not path.name.startswith(".")
-    )
+    there = _tables(folder)
     chosen = [path for path in there if path.name.lower() in _PREFERRED] or there
     if len(chosen) > 1:
+        likely = next((path for path in chosen if split_name(path.stem) == TRAIN), chosen[0])
         raise UsageError(
             f"{folder} has several CSV files: {listing([path.name for path in there])}; name the "
-            f"one with the labels, as in --data {chosen[0]}"
+            f"one with the labels, as in --data {likely}"
         )
     return chosen[0] if chosen else None
 
@@ -112,11 +140,11 @@ def has_usual_name(folder: Path) -> bool:
 
 
 def _read_lists(folder: Path, files: Mapping[str, Path]) -> ImageTable:
-    """The data set of several CSVs, each in the folder of its list, with the pictures beside it.
+    """The data set of several CSVs, each of a list, with the pictures in its folder or elsewhere.
 
     Args:
         folder: What ``--data`` names.
-        files: The CSVs by their folders' names.
+        files: The CSVs by the names of their lists.
     """
     listed = folder / CLASSES_FILE
     names = read_class_names(listed) if listed.exists() else None
@@ -129,16 +157,18 @@ def _read_lists(folder: Path, files: Mapping[str, Path]) -> ImageTable:
     for list_name, path in files.items():
         of_list = read_rows(path, names or ())
         columns |= dict.fromkeys(of_list.columns)
-        problems += [f"{list_name}/{problem}" for problem in of_list.problems]
+        where = "" if path.parent == folder else f"{list_name}/"
+        problems += [f"{where}{problem}" for problem in of_list.problems]
         remarks += [f"{list_name}: {remark}" for remark in of_list.remarks]
         for row in of_list.rows:
             places = [f"{list_name}/{row.picture}", f"{list_name}/images/{row.picture}"]
+            places += [] if where else [row.picture]
             rows.append(
                 replace(
                     row,
                     picture=next(filter(pictures.names.knows, places), places[0]),
                     split=row.split or split_name(list_name),
-                    where=f"{list_name}/{row.where}",
+                    where=f"{where}{row.where}",
                 )
             )
     return assemble(
