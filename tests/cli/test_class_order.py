@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import Command, TinyTree
+from PIL import Image
 from pixels_drawn import SIZE, cats_and_dogs, labelled, mask
 
 TINY = (
@@ -108,6 +109,17 @@ def test_class_that_no_mask_shows_is_named(wsss: Command, tmp_path: Path) -> Non
     assert "dog (3 images)" in learned.err
 
 
+def test_labelled_images_whose_mask_shows_nothing_are_named(wsss: Command, tmp_path: Path) -> None:
+    data = cats_and_dogs(tmp_path / "data", RIGHT)
+    for image_id, value in (("l0", 255), ("l3", 0)):
+        Image.fromarray(mask(value)).save(data / "masks" / f"{image_id}.png")
+    check = wsss("data", "check", data, "--json")
+    assert check.code == 0
+    assert any(w.endswith(": l0, l3") for w in check.values["warnings"])
+    negatives = labelled(tmp_path / "other", {"a": "cat", "b": ""}, {"a": mask(1), "b": mask(0)})
+    assert wsss("data", "check", negatives, "--json").values["warnings"] == []
+
+
 @pytest.mark.parametrize("command", ["proxy", "evaluate"])
 def test_another_tools_attention_of_other_classes_is_refused(
     wsss: Command, tree: TinyTree, tmp_path: Path, command: str
@@ -125,3 +137,61 @@ def test_another_tools_attention_of_other_classes_is_refused(
     outcome = wsss(command, "--attention", path, "--data", tree.root, *options)
     assert outcome.code == 1
     assert "3 of 3 images" in outcome.err
+
+
+def _attention(path: Path, class_ids: dict[str, list[int]]) -> Path:
+    with h5py.File(path, "w") as file:
+        for image_id, ids in class_ids.items():
+            group = file.create_group(image_id)
+            group["maps"] = np.full((len(ids), *SIZE), 0.5, np.float16)
+            group["class_ids"] = np.array(ids, np.uint8)
+    return path
+
+
+def _options(command: str, tree: TinyTree, tmp_path: Path) -> tuple[object, ...]:
+    return {
+        "proxy": ("--saliency", tree.saliency, "--run", tmp_path / "run"),
+        "evaluate": ("--what", "attention", "--gt", tree.root / "SegmentationClass"),
+    }[command]
+
+
+@pytest.mark.parametrize("command", ["proxy", "evaluate"])
+def test_attention_without_any_map_of_labelled_images_is_refused(
+    wsss: Command, tree: TinyTree, tmp_path: Path, command: str
+) -> None:
+    path = _attention(tmp_path / "theirs.h5", {image_id: [] for image_id in tree.train_ids[:3]})
+    options = _options(command, tree, tmp_path)
+    outcome = wsss(command, "--attention", path, "--data", tree.root, *options)
+    assert outcome.code == 1
+    assert tree.train_ids[0] in outcome.err
+
+
+@pytest.mark.parametrize("command", ["proxy", "evaluate"])
+def test_images_whose_attention_lacks_or_exceeds_their_labels_are_named(
+    wsss: Command, tree: TinyTree, tmp_path: Path, command: str
+) -> None:
+    complete, lacking, more = tree.train_ids[1:4]  # each of one class: disc, cross, square
+    path = _attention(tmp_path / "theirs.h5", {complete: [2], lacking: [], more: [1, 2]})
+    options = _options(command, tree, tmp_path)
+    outcome = wsss(command, "--attention", path, "--data", tree.root, *options)
+    assert outcome.code == 0, outcome.err
+    assert f"{lacking} (cross)" in outcome.err
+    assert f"{more} (disc)" in outcome.err
+    assert f"{complete} (" not in outcome.err
+
+
+@pytest.mark.parametrize("stored", ["an array", "an empty group"])
+def test_attention_of_another_layout_is_refused_without_words_of_h5py(
+    wsss: Command, tree: TinyTree, tmp_path: Path, stored: str
+) -> None:
+    path = tmp_path / "theirs.h5"
+    with h5py.File(path, "w") as file:
+        if stored == "an array":
+            file[tree.train_ids[0]] = np.zeros((1, *SIZE))
+        else:
+            file.create_group(tree.train_ids[0])
+    options = _options("proxy", tree, tmp_path)
+    outcome = wsss("proxy", "--attention", path, "--data", tree.root, *options)
+    assert outcome.code == 1
+    assert tree.train_ids[0] in outcome.err
+    assert "object" not in outcome.err

@@ -17,6 +17,7 @@ from wsss_cli.chains.demo import run
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
+from wsss_cli.configs.scales import DEEPLAB_SCALES
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.errors import UsageError
 from wsss_cli.stages import attend, evaluate, segment
@@ -26,6 +27,7 @@ from wsss_cli.tracking import Silent
 ATTENTION_MARGIN = 0.02
 PROXY_MARGIN = 0.05
 PREDICTION_MARGIN = 0.1
+SCALES_MARGIN = 0.03
 # What bfloat16 may move, as docs/PERFORMANCE.md states it: mIoU, the mean correlation of attention
 # maps, and the share of pixels that get another label.
 MIOU_MOVED = 0.01
@@ -73,6 +75,7 @@ def test_scores_are_those_of_the_schema(scores: dict[str, Any]) -> None:
     Draft202012Validator(schemas.load("demo")).validate(printed)
 
 
+@pytest.mark.slow
 def test_seenet_finds_more_of_the_objects_than_cam(scores: dict[str, Any]) -> None:
     assert scores["seenet"]["attention"] > scores["cam"]["attention"] + ATTENTION_MARGIN
 
@@ -90,6 +93,24 @@ def test_proxies_beat_every_baseline(scores: dict[str, Any]) -> None:
 @pytest.mark.slow
 def test_predictions_beat_every_baseline(scores: dict[str, Any]) -> None:
     assert scores["prediction"] > max(scores["prediction_baselines"].values()) + PREDICTION_MARGIN
+
+
+@pytest.mark.slow
+def test_default_scales_predict_better_than_five(scores: dict[str, Any], tmp_path: Path) -> None:
+    five = SegmentConfig(
+        run=tmp_path,
+        data=scores["data"],
+        checkpoint=scores["run"] / "segment/checkpoint.pt",
+        scales=DEEPLAB_SCALES,
+    )
+    segment.run(five, track=Silent())
+    scored = evaluate.run(EvaluateConfig(run=tmp_path), track=Silent()).values["miou"]
+    assert scores["prediction"] > scored + SCALES_MARGIN
+
+
+@pytest.mark.slow
+def test_crf_takes_nothing_from_the_predictions(scores: dict[str, Any]) -> None:
+    assert scores["prediction_crf"] > scores["prediction"]
 
 
 def _in_both(

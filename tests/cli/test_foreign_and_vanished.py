@@ -115,6 +115,22 @@ def test_masks_without_a_prediction_are_counted(
     assert "not scored" in outcome.err
 
 
+def test_predictions_of_another_ending_beside_others_are_named(
+    wsss: Command, tree: TinyTree, labelled: Path, tmp_path: Path
+) -> None:
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for number, image_id in enumerate(tree.train_ids[:6]):
+        ending = "PNG" if number < 2 else "png"
+        shutil.copy(
+            labelled / "proxy" / "labels" / f"{image_id}.png", mixed / f"{image_id}.{ending}"
+        )
+    outcome = wsss("evaluate", "--pred", mixed, "--gt", tree.root / "SegmentationClass",
+                   "--data", tree.root, "--json")  # fmt: skip
+    assert outcome.values["images"] == 4
+    assert "2 .PNG" in outcome.err
+
+
 def test_table_of_no_command_in_the_config_file_is_refused(wsss: Command, tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("[trian]\niterations = 3\n")
     outcome = wsss("train", "--config", tmp_path / "c.toml", "-n")

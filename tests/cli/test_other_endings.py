@@ -51,6 +51,23 @@ def test_label_maps_with_other_endings_are_named(
     assert ("wsss data masks" in outcome.err) == (ending != ".PNG")
 
 
+@pytest.mark.parametrize("ending", ["_mask.png", ".jpg.png"])
+@pytest.mark.parametrize("option", ["--against", "--proxy", "--saliency"])
+def test_maps_under_longer_names_are_named(
+    wsss: Command, tree: TinyTree, trained: Path, tmp_path: Path, option: str, ending: str
+) -> None:
+    folder, masks = _as(tree, tmp_path / "theirs", ending), tree.root / "SegmentationClass"
+    attention = trained / "attend" / "attention.h5"
+    command = {
+        "--against": ("evaluate", "--pred", masks, "--data", tree.root, "--against", folder),
+        "--proxy": ("segment", "--proxy", folder, "--data", tree.root, *TINY),
+        "--saliency": ("proxy", "--attention", attention, "--saliency", folder),
+    }[option]
+    outcome = wsss(*command, *(() if option == "--against" else ("--run", tmp_path / "run")))
+    assert outcome.code == 1
+    assert f"there is {tree.train_ids[0]}{ending}" in outcome.err
+
+
 def test_arrays_and_subfolders_are_named(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
     _as(tree, tmp_path / "above" / "val", ".png")
     outcome = wsss("evaluate", "--pred", tmp_path / "above", "--data", tree.root)

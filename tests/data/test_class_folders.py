@@ -8,6 +8,7 @@ from data_sets_drawn import class_folders
 from layouts_drawn import picture
 
 from wsss_cli.data.class_folders import find
+from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import UsageError, WsssError
 
 
@@ -87,6 +88,7 @@ def test_folders_that_hold_the_same_folders_are_lists(tmp_path: Path) -> None:
     assert table is not None
     assert table.class_names == ("normal", "sick")
     assert table.splits() == ["hospital_a", "hospital_b"]
+    assert any("classes.txt" in remark for remark in table.remarks)
     with pytest.raises(UsageError, match="hospital_a, hospital_b"):
         table.image_ids("train")
 
@@ -115,6 +117,8 @@ def test_folders_in_classes_are_no_lists(tmp_path: Path, folders: list[str]) -> 
     assert table is not None
     assert set(table.class_names) == {folder.split("/")[0] for folder in folders}
     assert table.splits() == ["train"]
+    for folder in folders:
+        assert "/" not in folder or any(folder in remark for remark in table.remarks)
 
 
 def test_lists_may_lie_in_the_classes(tmp_path: Path) -> None:
@@ -169,3 +173,14 @@ def test_folders_that_hold_nothing_are_named(tmp_path: Path) -> None:
     table = find(tmp_path)
     assert table is not None
     assert any("fox" in remark for remark in table.remarks)
+
+
+def test_table_of_something_else_beside_class_folders_is_named(tmp_path: Path) -> None:
+    class_folders(tmp_path, ["cat", "dog"])
+    (tmp_path / "metadata.csv").write_text("name,camera\n1,x\n")
+    data_set = find_data_set(tmp_path)
+    assert data_set.class_names == ("cat", "dog")
+    assert any("metadata.csv" in remark for remark in data_set.remarks)
+    (tmp_path / "metadata.csv").rename(tmp_path / "labels.csv")
+    with pytest.raises(WsssError, match=r"labels\.csv.*header"):
+        find_data_set(tmp_path)

@@ -247,6 +247,14 @@ def test_numbers_from_zero_are_said_and_asked_about_beside_masks(tmp_path: Path)
     assert find_data_set(tmp_path).image_ids("train") == ["a", "b", "c"]
 
 
+def test_numbers_that_are_not_those_of_labels_are_told_the_way_out(tmp_path: Path) -> None:
+    lines = ["image,labels", "a,3", "b,7", "c,7"]
+    data_set = find_data_set(csv_folder(tmp_path, lines, NAMES))
+    assert any("classes.txt" in remark and "1 to 7" in remark for remark in data_set.remarks)
+    (tmp_path / "classes.txt").write_text("1\n2\n3\n4\n5\n6\n7\n")
+    assert find_data_set(tmp_path).labels(["a"])[0].nonzero()[0].tolist() == [2]
+
+
 @pytest.mark.parametrize("name", ["mask", "Masks", "labels", "gt", "Ground-Truth"])
 def test_class_that_is_called_mask_is_a_question(tmp_path: Path, name: str) -> None:
     _folders(tmp_path, "cat/1.png", "dog/2.png", f"{name}/3.png")

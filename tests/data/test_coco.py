@@ -190,3 +190,28 @@ def test_pictures_without_entry_are_counted(tmp_path: Path) -> None:
     found = find(root)
     assert found is not None
     assert any(remark.startswith("1 pictures are in no list") for remark in found.remarks)
+
+
+def test_numbers_may_be_written_as_text(tmp_path: Path) -> None:
+    path = coco_tree(tmp_path) / "annotations" / "instances_val2017.json"
+    expected = read(path)
+    ids = expected.image_ids("train")
+    drawn = expected.true_label_map(ids[0])
+    content = json.loads(path.read_text())
+    for entry in content["annotations"]:
+        entry |= {key: str(entry[key]) for key in ("image_id", "category_id")}
+    path.write_text(json.dumps(content))
+    table = read(path)
+    assert not table.problems
+    assert (table.labels(ids) == expected.labels(ids)).all()
+    assert np.array_equal(table.true_label_map(ids[0]), drawn)
+
+
+def test_category_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    path = coco_tree(tmp_path) / "annotations" / "instances_val2017.json"
+    content = json.loads(path.read_text())
+    name = content["categories"][0]["name"]
+    content["categories"].append({"id": 77, "name": name})
+    path.write_text(json.dumps(content))
+    with pytest.raises(WsssError, match=f"names {name} more than once"):
+        read(path)

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from layouts_drawn import csv_folder, picture
+from PIL import Image
 
 from wsss_cli.data.csv_labels import find
 from wsss_cli.data.image_table import ImageTable
+from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import UsageError, WsssError
 
 NAMES = ("a.png", "b.jpg", "deep/c.webp")
@@ -157,6 +160,9 @@ def test_one_of_several_files_must_be_chosen(tmp_path: Path) -> None:
         (tmp_path / name).write_text("image,labels\na,dog\n")
     with pytest.raises(UsageError, match=r"one\.csv, two\.csv; name the one"):
         find(tmp_path)
+    (tmp_path / "train.csv").write_text("image,labels\na,dog\n")
+    with pytest.raises(UsageError, match=r"as in --data .*train\.csv"):
+        find(tmp_path)
     (tmp_path / "labels.csv").write_text("image,labels\na,cat\n")
     table = find(tmp_path)
     assert table is not None
@@ -203,3 +209,53 @@ def test_list_without_any_of_its_pictures_is_refused_and_no_other(tmp_path: Path
     assert table.image_ids("train") == ["a", "b"]
     with pytest.raises(WsssError, match="the list val names no other picture"):
         table.image_ids("val")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["img_path,class_name", "Image Path;Category", "filepath,label", "File-Name,class", "id,label"],
+)
+def test_columns_may_be_called_otherwise(tmp_path: Path, header: str) -> None:
+    separator = ";" if ";" in header else ","
+    table = _read(tmp_path, header, f"a{separator}dog", f"b{separator}cat")
+    assert table.class_names == ("cat", "dog")
+    assert table.image_ids("train") == ["a", "b"]
+
+
+def test_class_that_is_called_as_a_column_of_pictures(tmp_path: Path) -> None:
+    table = _read(tmp_path, "id,drawing,photo", "a,1,0", "b,0,1")
+    assert table.class_names == ("drawing", "photo")
+
+
+@pytest.mark.parametrize("folder", ["Masks", "MASKS", "segmentationclass"])
+def test_folder_of_masks_may_have_capitals(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    Image.fromarray(np.ones((4, 4), np.uint8)).save(tmp_path / folder / "a.png")
+    table = _read(tmp_path, "image,labels", "a,dog", "b,cat")
+    assert table.masks == tmp_path / folder
+    assert not any(path.is_relative_to(tmp_path / folder) for path in table.pictures())
+    (tmp_path / "labels.csv").unlink()
+    (tmp_path / "classes.txt").write_text("dog\n")
+    (tmp_path / "deep" / "c.webp").unlink()
+    unlabelled = find_data_set(tmp_path)
+    assert unlabelled.image_ids("train") == ["a", "b"]
+
+
+@pytest.mark.parametrize("below", ["", "pictures/", "train/"])
+def test_each_list_may_have_a_table(tmp_path: Path, below: str) -> None:
+    for at, name in enumerate("abcd"):
+        picture(tmp_path / f"{below}{name}.png", at)
+    (tmp_path / "train.csv").write_text("id,label\na,dog\nb,cat\n")
+    (tmp_path / "valid.csv").write_text("id,label\nc,dog\nd,bird\n")
+    table = find(tmp_path)
+    assert table is not None
+    assert not table.problems
+    assert table.class_names == ("bird", "cat", "dog")
+    assert {split: len(table.image_ids(split)) for split in table.splits()} == {
+        "train": 2,
+        "val": 2,
+    }
+    (tmp_path / "valid.csv").write_text("id,label\nc,dog\ne,cat\n")
+    table = find(tmp_path)
+    assert table is not None
+    assert any("valid.csv line 3" in problem for problem in table.problems)

@@ -32,6 +32,8 @@ def _index(folder: Path, *names: str) -> NameIndex:
         ("/home/alice/set/images/b.jpg", "images/b.jpg"),
         ("C:\\Users\\alice\\set\\images\\b.jpg", "images/b.jpg"),
         ("/a.jpg", "a.jpg"),
+        ("/data/upload/3/b.jpg", "images/b.jpg"),
+        ("upload/3/B.jpg", "images/b.jpg"),
         ("images/../a.jpg", "a.jpg"),
     ],
 )
@@ -62,6 +64,16 @@ def test_two_paths_of_another_place_are_not_one_picture(tmp_path: Path) -> None:
     assert index.look_up("/x/train/a.jpg") == "a.jpg"
     with pytest.raises(WsssError, match="would both be"):
         index.look_up("/x/val/a.jpg")
+    index = _index(tmp_path / "deep", "images/a.jpg")
+    assert index.look_up("/x/train/a.jpg") == "images/a.jpg"
+    with pytest.raises(WsssError, match="would both be"):
+        index.look_up("/x/val/a.jpg")
+
+
+def test_name_that_several_folders_have_is_a_question(tmp_path: Path) -> None:
+    index = _index(tmp_path, "cat/a.jpg", "dog/a.jpg")
+    with pytest.raises(WsssError, match="may be"):
+        index.look_up("/data/upload/a.jpg")
 
 
 def test_file_that_is_elsewhere_is_not_taken_for_one_of_here(tmp_path: Path) -> None:

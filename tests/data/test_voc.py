@@ -128,6 +128,26 @@ def test_only_names_of_objects_count_not_of_their_parts(tmp_path: Path) -> None:
     assert object_names(tmp_path / "a.xml") == ["square"]
 
 
+@pytest.mark.parametrize(
+    ("inner", "said"),
+    [
+        ("<annotation><object></object></annotation>", "without <name>"),
+        (
+            "<annotation><object><name>disc</name></object><object><label>x</label></object>"
+            "</annotation>",
+            "without <name>",
+        ),
+        ("<annotation><Object><Name>disc</Name></Object></annotation>", "elsewhere"),
+        ("<annotation><objects><object><name>disc</name></object></objects></annotation>", "else"),
+        ("<doc><image/></doc>", "<doc>"),
+    ],
+)
+def test_objects_that_cannot_be_read_are_no_negative(tmp_path: Path, inner: str, said: str) -> None:
+    (tmp_path / "a.xml").write_text(inner)
+    with pytest.raises(WsssError, match=said):
+        object_names(tmp_path / "a.xml")
+
+
 def test_document_type_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(
         '<!DOCTYPE a [<!ENTITY b "square"><!ENTITY c "&b;&b;">]>'

@@ -1,5 +1,6 @@
 """What maps show: empty attention, label maps without objects, black saliency; also resumed."""
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.stages import attend, proxy
-from wsss_cli.stages.label_shares import LabelShares, count_pixels
+from wsss_cli.stages.label_shares import LabelShares, count_pixels, warnings
 from wsss_cli.tracking import Silent
 
 
@@ -151,6 +152,36 @@ def test_proxy_warns_where_nothing_or_everything_is_object(
     assert any("object" in warning for warning in outcome.values["warnings"])
     assert "warning: " in outcome.err
     assert outcome.values["without_object"] == (12 if share == 0 else 0)
+
+
+@pytest.mark.parametrize("objects", [0.0, 0.001, 0.01, 1.0])
+def test_images_of_none_of_the_classes_are_no_measure_of_the_objects(objects: float) -> None:
+    shares = LabelShares()
+    pixels = np.zeros(256, np.int64)
+    for _ in range(200):
+        shares.add(pixels + 1000 * (np.arange(256) == 0), [])
+    pixels[:2] = 1000 - round(1000 * objects), round(1000 * objects)
+    shares.add(pixels, [1])
+    values = shares.values(["crack"])
+    assert values["objects_where_labelled"] == pytest.approx(objects)
+    assert bool(warnings(values, "label maps")) == (objects in (0.0, 1.0))
+
+
+def test_proxy_names_black_saliency_maps_among_others(
+    wsss: Command, tree: TinyTree, tmp_path: Path
+) -> None:
+    attention = _attention(tmp_path / "own.h5", tree, 1.0)
+    saliency = tmp_path / "saliency"
+    shutil.copytree(tree.saliency, saliency)
+    for image_id in tree.train_ids[:2]:  # of 0 and 1, where the others have 20 and 230
+        Image.new("L", (64, 48), 1).save(saliency / f"{image_id}.png")
+    where = ["--data", tree.root, "--attention", attention]
+    outcome = wsss("proxy", *where, "--run", tmp_path / "a", "--saliency", saliency, "--json")
+    assert any("2 saliency maps" in warning for warning in outcome.values["warnings"])
+    outcome = wsss("proxy", *where, "--run", tmp_path / "b", "--saliency", tree.saliency, "--json")
+    assert not any(
+        "saliency maps" in warning.split(";")[0] for warning in outcome.values["warnings"]
+    )
 
 
 def test_proxy_names_the_classes_that_it_never_shows_also_when_resumed(

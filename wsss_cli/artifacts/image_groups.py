@@ -283,6 +283,8 @@ class ImageGroups:
     def _group(self, image_id: str) -> h5py.Group:
         """The group of an image, which must hold its data itself."""
         group = self._file[image_id]
+        if not isinstance(group, h5py.Group):
+            raise self._odd(image_id, "is an array, and no group of arrays")
         opened = Path(os.path.normpath(Path(group.file.filename).absolute()))
         if not any(opened.is_relative_to(home) for home in self._homes):
             raise self._odd(image_id, f"lies in {opened}, outside the file's own folder")
@@ -302,7 +304,7 @@ class ImageGroups:
             name: Of the array.
             most: Values that it may hold; None is as many as an image's maps may have.
         """
-        found = group[name]
+        found = group.get(name)
         if not isinstance(found, h5py.Dataset):
             raise self._odd(image_id, f"has no array {name}")
         if found.external or found.is_virtual:

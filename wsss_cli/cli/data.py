@@ -44,7 +44,8 @@ def about() -> None:
                                 of SBD's lists where these lie beside it
       a COCO tree               annotations/instances_*.json, train2017, val2017; or one JSON
       pictures with a CSV       labels.csv, its header `image,labels` or `image,CLASS,CLASS,...`,
-                                perhaps with a column split (train, val); or in each list's folder
+                                with a column split; or train.csv and val.csv; or one CSV
+                                in each list's folder
       one folder per class      dog/*.jpg cat/*.jpg, or train/dog/*.jpg val/dog/*.jpg, or Training,
                                 Testing or others instead of train, val
       pictures and classes.txt  without labels, for wsss attend --labels predicted alone

@@ -76,6 +76,7 @@ def find(folder: Path) -> ImageTable | None:
     empty = [path.name for path in there.empty if base in (path.parent, path.parent.parent)]
     if empty:
         remarks.append(f"folders that hold nothing are no classes: {listing(empty)}")
+    masks = masks_beside(folder)
     pictures = Pictures(base, [*kept, *loose], unread=there.unread)
     return assemble(
         Parts(
@@ -86,7 +87,7 @@ def find(folder: Path) -> ImageTable | None:
             rows=rows,
             class_names=in_order(folders - negatives) if names is None else names,
             in_given_order=names is not None,
-            masks=masks_beside(folder),
+            masks=masks if masks is None or masks.name not in folders else None,
             problems=[
                 *unreadable.values(),
                 *_drawn_or_classes(sorted(folders - set(names or ()))),

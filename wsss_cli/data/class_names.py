@@ -1,9 +1,11 @@
 """Names of classes: the file that lists them, and what no list may hold."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from wsss_cli.errors import WsssError, listing
+from wsss_cli.labels import IGNORE
 from wsss_cli.reserved_names import number, reason_against
 
 CLASSES_FILE = "classes.txt"
@@ -25,7 +27,11 @@ def require_class_names(names: Sequence[str], source: Path) -> tuple[str, ...]:
         WsssError: There are none, too many or equal ones, or the background is among them.
     """
     if not 0 < len(names) < 255 or len(set(names)) != len(names):
-        raise WsssError(f"{source} must name 1 to 254 different classes, one a line")
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        seen = (
+            f"names {listing(twice)} more than once" if twice else f"names {len(names):,} classes"
+        )
+        raise WsssError(f"{source} {seen}; it must name 1 to 254 different classes")
     odd = [name for name in names if not name or not name.isprintable()]
     if odd:
         raise WsssError(f"{source} names a class {odd[0]!r}; a name is printable text on one line")
@@ -54,8 +60,17 @@ def about_numbers(names: Sequence[str]) -> str | None:
             f"class names are numbers: label k of masks is the class k, for k of 1 to {len(names)}"
         )
     pairs = [f"label {label} is {name}" for label, name in enumerate(names, start=1)]
+    numbers = [value for value in values if value is not None]
+    largest = max(numbers)
+    themselves = (
+        f"; where masks hold these numbers themselves, write a {CLASSES_FILE} with a name for each "
+        f"number from 1 to {largest:g}"
+        if min(numbers) >= 1 and largest < IGNORE and all(map(float.is_integer, numbers))
+        else ""
+    )
     return (
-        f"class names are numbers, but not those of the labels: of masks {listing(pairs, most=20)}"
+        "class names are numbers, but not those of the labels: of masks "
+        f"{listing(pairs, most=20)}{themselves}"
     )
 
 

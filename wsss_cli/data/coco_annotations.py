@@ -125,7 +125,7 @@ def _checked(path: Path, content: Mapping[str, Any]) -> CocoAnnotations:
     names = require_class_names([categories[number] for number in order], path)
     labels = {number: label for label, number in enumerate(order, start=1)}
     labels |= dict.fromkeys(background, 0)
-    images = {one["id"]: one for one in content["images"]}
+    images: dict[Any, Mapping[str, Any]] = {_number(one["id"]): one for one in content["images"]}
     if not images or len(images) != len(content["images"]):
         raise WsssError(f"{path} names no image, or one number twice; correct it")
     for image in images.values():
@@ -133,7 +133,12 @@ def _checked(path: Path, content: Mapping[str, Any]) -> CocoAnnotations:
             raise TypeError("file_name")
     objects: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
     lost: dict[str, list[str]] = defaultdict(list)
-    for one in content["annotations"]:
+    for entry in content["annotations"]:
+        one = {
+            **entry,
+            "image_id": _number(entry["image_id"]),
+            "category_id": _number(entry["category_id"]),
+        }
         if one["category_id"] not in labels or one["image_id"] not in images:
             lost["categories" if one["image_id"] in images else "images"].append(
                 f"annotation {one.get('id')} of image {one['image_id']} and category "
@@ -147,3 +152,8 @@ def _checked(path: Path, content: Mapping[str, Any]) -> CocoAnnotations:
         for what, which in lost.items()
     ]
     return CocoAnnotations(path, names, labels, images, objects, problems)
+
+
+def _number(written: object) -> object:
+    """COCO's number of an image or a category, also where a program wrote it as text."""
+    return int(written) if isinstance(written, str) and written.isdecimal() else written

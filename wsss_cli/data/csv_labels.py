@@ -7,11 +7,13 @@ class has a column::
     a.jpg,dog cat,train         a.jpg,1,1
     b.jpg,dog,val               b.jpg,0,1
 
-Instead of the column split, the folder of each list may have a CSV of its own.
+Instead of the column split, each list may have a CSV of its own: ``train.csv`` and ``val.csv``, or
+one in the folder of each list.
 """
 
 import csv
 import io
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,14 +33,35 @@ LAYOUT = "pictures with a CSV of labels"
 CSV_SUFFIXES = (".csv", ".tsv")
 _PREFERRED = ("labels.csv", "labels.tsv", "_classes.csv")
 _DELIMITERS = (",", ";", "\t")
-_IMAGE_COLUMNS = ("image", "image_id", "image_name", "filename", "file_name", "file", "path", "id")
-_LABEL_COLUMNS = ("labels", "label", "classes", "class", "tags")
+_IMAGE_COLUMNS = (
+    *("image", "image_id", "image_name", "filename", "file_name", "file", "path", "image_path"),
+    *(
+        "img_path",
+        "image_file",
+        "file_path",
+        "filepath",
+        "img_name",
+        "filenames",
+        "id",
+        "img",
+        "fname",
+    ),
+    *("images", "picture", "photo"),
+)
+_LABEL_COLUMNS = (
+    *("labels", "label", "classes", "class", "tags", "label_name", "class_name", "category"),
+    "categories",
+)
 _SPLIT_COLUMN = "split"
 # Columns of lists under other names, if all their cells name lists, and of what is held out.
 _PERHAPS_SPLIT = ("subset", "partition", "set", "fold", "phase", "usage")
 _HELD_OUT = "is_valid"
 _WANTED = "image,labels or image,CLASS,CLASS,... and perhaps a column split"
 _YES, _NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
+
+
+class NoLabelTableError(WsssError):
+    """A CSV whose header does not say which picture a row is of, or has nothing beside that."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +86,11 @@ def find(folder: Path) -> ImageTable | None:
 
     Raises:
         UsageError: There are several, and none is called ``labels.csv``.
+        NoLabelTableError: It is a table of something else.
     """
+    of_lists = _named_as_lists(folder)
+    if of_lists:
+        return _read_lists(folder, of_lists)
     path = _csv_of(folder)
     if path is not None:
         return read(path, root=folder)
@@ -72,36 +99,57 @@ def find(folder: Path) -> ImageTable | None:
     return _read_lists(folder, files) if files else None
 
 
+def _tables(folder: Path) -> list[Path]:
+    """The CSVs in a folder, sorted."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in CSV_SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def _named_as_lists(folder: Path) -> dict[str, Path]:
+    """CSVs that are each called as a list, ``train.csv`` and ``val.csv``, by these names."""
+    there = {path.stem: path for path in _tables(folder)}
+    meant = {split_name(stem) for stem in there}
+    together = len(there) > 1 and len(meant) == len(there) and TRAIN in meant
+    return there if together and all(map(is_usual, there)) else {}
+
+
 def _csv_of(folder: Path) -> Path | None:
     """The CSV of labels in a folder, None where it has no CSV.
 
     Raises:
         UsageError: There are several, and none has the usual name.
     """
-    there = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in CSV_SUFFIXES and not path.name.startswith(".")
-    )
+    there = _tables(folder)
     chosen = [path for path in there if path.name.lower() in _PREFERRED] or there
     if len(chosen) > 1:
+        likely = next((path for path in chosen if split_name(path.stem) == TRAIN), chosen[0])
         raise UsageError(
             f"{folder} has several CSV files: {listing([path.name for path in there])}; name the "
-            f"one with the labels, as in --data {chosen[0]}"
+            f"one with the labels, as in --data {likely}"
         )
     return chosen[0] if chosen else None
 
 
+def has_usual_name(folder: Path) -> bool:
+    """Whether a folder has a CSV that is called as a table of labels."""
+    path = _csv_of(folder)
+    return path is not None and path.name.lower() in _PREFERRED
+
+
 def _read_lists(folder: Path, files: Mapping[str, Path]) -> ImageTable:
-    """The data set of several CSVs, each in the folder of its list, with the pictures beside it.
+    """The data set of several CSVs, each of a list, with the pictures in its folder or elsewhere.
 
     Args:
         folder: What ``--data`` names.
-        files: The CSVs by their folders' names.
+        files: The CSVs by the names of their lists.
     """
     listed = folder / CLASSES_FILE
     names = read_class_names(listed) if listed.exists() else None
-    pictures = Pictures.of_folder(folder)
+    masks = masks_beside(folder)
+    pictures = Pictures.of_folder(folder, without=masks)
     rows: list[LabelRow] = []
     problems: list[str] = []
     remarks = list(filter(None, [renamed(set(files))]))
@@ -109,16 +157,18 @@ def _read_lists(folder: Path, files: Mapping[str, Path]) -> ImageTable:
     for list_name, path in files.items():
         of_list = read_rows(path, names or ())
         columns |= dict.fromkeys(of_list.columns)
-        problems += [f"{list_name}/{problem}" for problem in of_list.problems]
+        where = "" if path.parent == folder else f"{list_name}/"
+        problems += [f"{where}{problem}" for problem in of_list.problems]
         remarks += [f"{list_name}: {remark}" for remark in of_list.remarks]
         for row in of_list.rows:
             places = [f"{list_name}/{row.picture}", f"{list_name}/images/{row.picture}"]
+            places += [] if where else [row.picture]
             rows.append(
                 replace(
                     row,
                     picture=next(filter(pictures.names.knows, places), places[0]),
                     split=row.split or split_name(list_name),
-                    where=f"{list_name}/{row.where}",
+                    where=f"{where}{row.where}",
                 )
             )
     return assemble(
@@ -130,7 +180,7 @@ def _read_lists(folder: Path, files: Mapping[str, Path]) -> ImageTable:
             rows=rows,
             class_names=names or in_order(columns) or None,
             in_given_order=names is not None,
-            masks=masks_beside(folder),
+            masks=masks,
             problems=problems,
             remarks=remarks,
         )
@@ -152,16 +202,17 @@ def read(path: Path, *, root: Path | None = None) -> ImageTable:
     names = read_class_names(listed) if listed.exists() else None
     found = read_rows(path, names or ())
     place = pictures_folder(folder)
+    masks = masks_beside(folder)
     return assemble(
         Parts(
             root=root or path,
             layout=LAYOUT,
             source=path,
-            pictures=Pictures.of_folder(place),
+            pictures=Pictures.of_folder(place, without=masks),
             rows=found.rows,
             class_names=names or found.columns or None,
             in_given_order=names is not None,
-            masks=masks_beside(folder),
+            masks=masks,
             problems=found.problems,
             remarks=found.remarks,
         )
@@ -261,17 +312,21 @@ class _Columns:
 
 def _columns(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> _Columns:
     names = [cell.strip() for cell in header]
-    lower = [name.lower() for name in names]
+    lower = [re.sub(r"[\s\-]+", "_", name.lower()) for name in names]
     image = next((lower.index(name) for name in _IMAGE_COLUMNS if name in lower), None)
     if image is None:
         seen = "a picture's row" if is_picture(Path(names[0])) else f"{listing(names)}"
-        raise WsssError(f"{path}: its first line is {seen}; it should be a header, {_WANTED}")
+        raise NoLabelTableError(
+            f"{path}: its first line is {seen}; it should be a header, {_WANTED}"
+        )
     labels = next((lower.index(name) for name in _LABEL_COLUMNS if name in lower), None)
     split = _split_column(lower, rows)
     # A column without a name is the numbering that pandas writes.
     classes = {n: at for at, n in enumerate(names) if n and at not in (image, labels, split)}
     if labels is None and not classes:
-        raise WsssError(f"{path} has the columns {listing(names)}; they should be {_WANTED}")
+        raise NoLabelTableError(
+            f"{path} has the columns {listing(names)}; they should be {_WANTED}"
+        )
     if len([name for name in names if name]) != len({name for name in names if name}):
         raise WsssError(f"{path} names a column twice in its header: {listing(names)}")
     held_out = split is not None and lower[split] == _HELD_OUT

@@ -202,5 +202,7 @@ class ImageTable:
 
 
 def masks_beside(folder: Path) -> Path | None:
-    """The folder of masks in a data set's folder."""
-    return next((folder / name for name in MASK_FOLDERS if (folder / name).is_dir()), None)
+    """The folder of masks in a data set's folder, ``masks`` before ``Masks``."""
+    there = [*(folder / name for name in MASK_FOLDERS), *sorted(folder.iterdir())]
+    usual = {name.casefold() for name in MASK_FOLDERS}
+    return next((path for path in there if path.name.casefold() in usual and path.is_dir()), None)

@@ -1,5 +1,6 @@
 """Folders of PNG files named by image id: saliency maps, proxies, predictions, ground truth."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 from wsss_cli.artifacts.picture_formats import PICTURE_SUFFIXES, is_picture
 from wsss_cli.command_line import command_line
 from wsss_cli.errors import UsageError, WsssError, listing
+
+# Of files that are missing, as many are looked for under longer names.
+_EXAMPLES = 5
 
 # Endings that saliency maps may have, the likeliest first.
 _GREY_SUFFIXES = tuple(sorted(PICTURE_SUFFIXES, key=lambda suffix: (suffix != ".png", suffix)))
@@ -118,8 +122,16 @@ def other_files(folder: Path, image_ids: Iterable[str] = ()) -> str:
         below = next(path.glob("*.png"), None) if path.is_dir() else None
         if below is not None:
             return f" (there are PNG files in its folder {path.name}, such as {below.name})"
-    arrays = sorted(path for path in there if path.suffix in (".npy", ".npz"))
-    return f" (there are arrays, such as {arrays[0].name})" if arrays and not wanted else ""
+    arrays = [path for path in there if path.suffix in (".npy", ".npz")]
+    arrays = [path for path in arrays if not wanted or path.stem in wanted]
+    if arrays:
+        return f" (there are arrays, such as {arrays[0].name})"
+    for image_id in sorted(wanted)[:_EXAMPLES]:
+        longer = re.compile(rf"{re.escape(image_id)}[_\-. ].*")
+        similar = [path.name for path in there if is_picture(path) and longer.match(path.stem)]
+        if similar:
+            return f" (there is {similar[0]}: name it as its image, {image_id}.png)"
+    return ""
 
 
 def _by_stem_and_suffix(folder: Path) -> dict[tuple[str, str], Path]:

@@ -54,10 +54,25 @@ def _in_folder(place: Path) -> DataSet | None:
     for find in _FOLDERS:
         if find is class_folders.find and _holds_data_sets(place):
             continue  # whose folders are no classes
-        tree = find(place)
+        try:
+            tree = find(place)
+        except csv_labels.NoLabelTableError as error:
+            return _beside_table(place, error)
         if tree is not None:
             return tree
     return None
+
+
+def _beside_table(place: Path, error: WsssError) -> DataSet:
+    """The class folders beside a CSV that is no table of labels, and is not called as one.
+
+    Raises:
+        WsssError: There are no such folders, or the CSV is ``labels.csv``.
+    """
+    tree = None if csv_labels.has_usual_name(place) else class_folders.find(place)
+    if tree is None:
+        raise error
+    return _with_remark(tree, f"labels are those of the folders, not of a table: {error}")
 
 
 def _holds_data_sets(place: Path) -> bool:

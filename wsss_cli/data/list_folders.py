@@ -65,6 +65,11 @@ def divide(
         lists = set(inner)
         loose = sorted(direct - lists)
         remarks = [renamed(lists)]
+        if not all(map(is_usual, lists)) and not class_names:
+            remarks.append(
+                f"the folders {listing(sorted(lists))} hold the same folders, so they are lists; "
+                "if they are the classes, write their names into classes.txt"
+            )
         if loose:
             remarks.append(f"pictures right in {listing(loose)} lie in no class's folder")
         places = {
@@ -86,6 +91,9 @@ def divide(
         return Division({})  # lists without classes
     else:
         places = {path: (None, folders[0]) for path, folders in around.items() if folders}
+        deeper = sorted(f"{name}/{below}" for name, folders in inner.items() for below in folders)
+        if deeper:
+            remarks.append(f"folders within those of the classes say nothing: {listing(deeper)}")
     return Division(places, lists, tuple(filter(None, remarks)))
 
 

@@ -151,6 +151,21 @@ class MaskSurvey:
         for position in np.flatnonzero(beyond.any(axis=1)).tolist():
             yield self.image_ids[position], self._names(beyond[position])
 
+    def lacking(self) -> Iterator[tuple[str, list[str]]]:
+        """Images whose map shows not all the classes that their labels name, with what it lacks."""
+        if self.labels is None:
+            return
+        lacking = self.labels.rows & self.labels.known[:, None] & ~self.classes
+        for position in np.flatnonzero(lacking.any(axis=1)).tolist():
+            yield self.image_ids[position], self._names(lacking[position])
+
+    def empty(self) -> list[str]:
+        """Images whose map shows no class, though their labels name some."""
+        if self.labels is None:
+            return []
+        empty = self.labels.known & self.labels.rows.any(axis=1) & ~self.classes.any(axis=1)
+        return [self.image_ids[position] for position in np.flatnonzero(empty).tolist()]
+
     def never_shown(self) -> list[str]:
         """Classes that labels name and no mask of these images shows, with the images' number."""
         if self.labels is None:

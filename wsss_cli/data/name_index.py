@@ -34,7 +34,7 @@ class NameIndex:
 
     A name is a path below the folder or a file name in any of its folders, with or without ending.
     Where nothing has that name, capitals do not count, and folders at its start may be left out
-    that are none of these.
+    that are none of these; a path of which no folder is here may name a file in any folder.
     """
 
     def __init__(self, folder: Path, below: Mapping[str, PurePosixPath]) -> None:
@@ -148,6 +148,10 @@ class NameIndex:
                     image_id = self._only(kind, rest, name, folded=kinds is self._folded)
                     if image_id is not None:
                         return self._moved_here(image_id, plain, name)
+        for kinds in (self._called, self._folded) if len(parts) > 1 else ():
+            image_id = self._only(kinds[2], parts[-1], name, folded=kinds is self._folded)
+            if image_id is not None:
+                return self._moved_here(image_id, plain, name)
         return None
 
     def _only(self, kind: _Ids, plain: str, name: str, *, folded: bool) -> str | None:

@@ -169,14 +169,19 @@ class Pictures:
         self.paths: dict[str, Path] = {image_id: paths[0] for image_id, paths in by_id.items()}
 
     @classmethod
-    def of_folder(cls, folder: Path) -> "Pictures":
+    def of_folder(cls, folder: Path, *, without: Path | None = None) -> "Pictures":
         """The photographs below a folder.
+
+        Args:
+            folder: Where they lie.
+            without: A folder whose pictures are masks, whatever its name.
 
         Raises:
             WsssError: Two pictures have one id, or an id is too long for a file name.
         """
         there = survey(folder)
-        return cls(folder, there.pictures, unread=there.unread)
+        photographs = [p for p in there.pictures if without is None or without not in p.parents]
+        return cls(folder, photographs, unread=there.unread)
 
     def remarks(self) -> list[str]:
         """What is not read beside them, and which names looked up so far are not quite theirs."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from wsss_cli.command_line import FILE, command_line
 from wsss_cli.data.class_names import CLASSES_FILE, read_class_names
 from wsss_cli.data.image_table import ImageTable, LabelledImage, masks_beside
-from wsss_cli.data.pictures import Pictures, find_pictures, pictures_folder
+from wsss_cli.data.pictures import Pictures, pictures_folder
 
 LAYOUT = "pictures without labels"
 
@@ -22,10 +22,12 @@ def find(folder: Path) -> ImageTable | None:
     """
     listed = folder / CLASSES_FILE
     place = pictures_folder(folder)
-    found = find_pictures(place) if listed.exists() else []
-    if not found:
+    if not listed.exists():
         return None
-    pictures = Pictures(place, found)
+    masks = masks_beside(folder)
+    pictures = Pictures.of_folder(place, without=masks)
+    if not pictures.paths:
+        return None
     nobody = {image_id: LabelledImage(path, None) for image_id, path in pictures.paths.items()}
     use = command_line("attend", labels="predicted", checkpoint=FILE, data=folder)
     return ImageTable(
@@ -34,7 +36,7 @@ def find(folder: Path) -> ImageTable | None:
         class_names=read_class_names(listed),
         images=nobody,
         lists={"train": list(nobody)},
-        found=found,
-        masks=masks_beside(folder),
+        found=list(pictures.paths.values()),
+        masks=masks,
         remarks=[f"no picture is labelled; a network that is trained can use them: `{use}`"],
     )

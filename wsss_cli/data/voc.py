@@ -345,16 +345,25 @@ def object_names(path: Path) -> list[str]:
     """The class name of every ``<object>`` of a VOC annotation.
 
     Raises:
-        WsssError: The file is not such XML; a document type, the door of entity bombs, is refused.
+        WsssError: The file is not such XML; a document type, the door of entity bombs, is refused,
+            and so are objects without a name or at another place, for they would be lost.
     """
     names: list[str] = []
     open_tags: list[str] = []
+    objects = elsewhere = 0
+    root = ""
 
     def in_name() -> bool:
         return len(open_tags) == 3 and open_tags[1:] == ["object", "name"]
 
     def start(tag: str, _: dict[str, str]) -> None:
+        nonlocal objects, elsewhere, root
+        root = root or tag
         open_tags.append(tag)
+        if len(open_tags) == 2 and tag == "object":
+            objects += 1
+        else:
+            elsewhere += tag.casefold() in ("object", "objects")
         if in_name():
             names.append("")
 
@@ -377,4 +386,11 @@ def object_names(path: Path) -> list[str]:
     except (xml.parsers.expat.ExpatError, ValueError, LookupError, OSError) as error:
         # Value and look-up errors are of encodings that Python has not, or that are none of text.
         raise WsssError(f"{path} is not readable XML ({error}); restore the file") from error
+    if not objects and (elsewhere or root.casefold() != "annotation"):
+        raise WsssError(
+            f"{path} is no VOC annotation: it has no <object> right within <annotation>, but "
+            f"{'objects elsewhere' if elsewhere else f'<{root}> around all'}; write it as VOC's are"
+        )
+    if len(names) < objects:
+        raise WsssError(f"{path} has an object without <name>; name its class, or remove it")
     return [name.strip() for name in names]

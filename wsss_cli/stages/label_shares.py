@@ -31,6 +31,7 @@ class LabelShares:
         self._labelled = np.zeros(_VALUES, np.int64)  # images that are said to have the class
         self._found = np.zeros(_VALUES, np.int64)  # of these, images whose label map shows it
         self._images = np.zeros(2, np.int64)  # with any class, and without any object of these
+        self._decided = np.zeros(2, np.int64)  # pixels of images with any class, and of objects
 
     def add(self, pixels: npt.NDArray[np.int64], class_ids: Iterable[int]) -> None:
         """Count a label map.
@@ -45,6 +46,7 @@ class LabelShares:
         self._found[labelled] += pixels[labelled] > 0
         if labelled:
             self._images += 1, not pixels[1:IGNORE].any()
+            self._decided += pixels[:IGNORE].sum(), pixels[1:IGNORE].sum()
 
     def values(self, class_names: Sequence[str] | None) -> dict[str, Any]:
         """What the label maps of all ranks show, as JSON values.
@@ -55,12 +57,16 @@ class LabelShares:
         Returns:
             ``objects`` and ``ignored``, shares of all pixels; ``objects_by_class``, those of each
             class that is shown; ``labelled_images`` and how many of these are
-            ``without_object``; ``never_shown``, by class the images that should show it and of
-            which none does.
+            ``without_object``, and ``objects_where_labelled``, the share of objects among their
+            decided pixels, None where there are none; ``never_shown``, by class the images that
+            should show it and of which none does.
         """
-        counts = np.concatenate((self._pixels, self._labelled, self._found, self._images))
+        counts = np.concatenate(
+            (self._pixels, self._labelled, self._found, self._images, self._decided)
+        )
         summed = np.sum(ranks.gathered(counts), axis=0)
         pixels, labelled, found = summed[: 3 * _VALUES].reshape(3, _VALUES)
+        images, without_object, decided, objects = summed[3 * _VALUES :].tolist()
         total = max(1, int(pixels.sum()))
         names = {
             label: class_names[label - 1]
@@ -74,8 +80,9 @@ class LabelShares:
             "objects_by_class": {
                 name: float(pixels[label] / total) for label, name in names.items() if pixels[label]
             },
-            "labelled_images": int(summed[-2]),
-            "without_object": int(summed[-1]),
+            "labelled_images": images,
+            "without_object": without_object,
+            "objects_where_labelled": objects / decided if decided else None,
             "never_shown": {
                 name: int(labelled[label])
                 for label, name in names.items()
@@ -125,21 +132,26 @@ def shares_of_files(paths: Sequence[Path], labels: ImageLabels, workers: int | N
 def warnings(values: dict[str, Any], what: str) -> list[str]:
     """What is odd about the label maps, a sentence each; none where nothing is.
 
+    Images that are known to show no class say nothing about how well objects were found.
+
     Args:
         values: As :meth:`LabelShares.values` gives them.
         what: What they are called, for the sentence.
     """
     decided = 1 - values["ignored"]
-    share = values["objects"] / decided if decided > 0 else 0.0
+    share = values["objects_where_labelled"]
+    of_these = "of the decided pixels of images that show a class"
+    if share is None:
+        share, of_these = values["objects"] / max(decided, 1e-9), "of the decided pixels"
     sentences = []
     if decided <= 0:
         sentences.append(f"all pixels of the {what} are ignored (255), so nothing is decided")
     elif share < HARDLY_ANY:
         how = "no" if share == 0 else "hardly any"
-        sentences.append(f"the {what} show {how} object: {share:.2%} of the decided pixels")
+        sentences.append(f"the {what} show {how} object: {share:.2%} {of_these}")
     elif share > NEARLY_ALL:
         sentences.append(
-            f"nearly everything in the {what} is object: {share:.1%} of the decided pixels, so "
+            f"nearly everything in the {what} is object: {share:.1%} {of_these}, so "
             "there is hardly any background"
         )
     never = values["never_shown"]

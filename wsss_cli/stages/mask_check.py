@@ -63,8 +63,8 @@ def mask_problem(data_set: DataSet, survey: MaskSurvey) -> str | None:
             white_in_data_set(data_set) if survey.is_binary else "draw them with the classes 1..C"
         )
         return (
-            f"{where}: the masks of all {len(survey.image_ids)} images that have one hold {held}, "
-            f"and no class; {way_out}"
+            f"{where}: the masks of all {len(survey.image_ids)} images that have a readable one "
+            f"hold {held}, and no class; {way_out}"
         )
     contradiction = survey.contradiction()
     return None if contradiction is None else f"{where}: {contradiction}"
@@ -78,6 +78,12 @@ def mask_warnings(survey: MaskSurvey) -> Iterator[str]:
     else:
         for image_id, names in survey.beyond_labels():
             yield f"the mask of {image_id} shows {', '.join(names)}, its labels do not name it"
+    empty = survey.empty()
+    if empty:
+        yield (
+            f"the masks of {len(empty):,} images show no class, only 0 or 255, though their labels "
+            f"name some: {listing(empty)}"
+        )
     never = survey.never_shown()
     if never:
         yield f"no mask shows {listing(never)}, though the labels name it there"

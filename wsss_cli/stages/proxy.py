@@ -41,6 +41,7 @@ from wsss_cli.stages.inputs import (
 from wsss_cli.stages.label_shares import LabelShares, count_pixels, warnings
 from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.report import Report
+from wsss_cli.stages.salient_share import BLACK_BELOW
 from wsss_cli.tracking import Track
 
 LABELS = "labels"
@@ -95,12 +96,14 @@ class LabelCount:
         resized: Its saliency was.
         pixels: (256,) of each label.
         class_ids: (K,) classes that its attention has maps of.
+        black: It has such classes, and a saliency map that marks nothing.
     """
 
     written: bool
     resized: bool
     pixels: npt.NDArray[np.int64]
     class_ids: npt.NDArray[np.uint8]
+    black: bool
 
 
 def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
@@ -126,7 +129,8 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
             for sentence in require_saliency(folder, list(grey_maps[name].values()), option(name)):
                 track.note(sentence)
         if config.attention is not None and tree is not None:
-            require_labelled_classes(file, tree, image_ids)
+            for sentence in require_labelled_classes(file, tree, image_ids):
+                track.note(sentence)
         images = {}
         if config.viewer is not None and tree is not None:
             check_images(map(tree.image_path, image_ids))
@@ -175,7 +179,7 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
         if name not in plan.grey_maps:
             track.note(f"without {option(name)}, the rule {config.rule} uses one saliency map")
     started = time.monotonic()
-    written = resized = negatives = 0
+    written = resized = black = negatives = 0
     shares = LabelShares()
     with AttentionFile(plan.attention, plan.class_names) as file, one_thread_each():
 
@@ -192,9 +196,10 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
             if count.resized and not resized:
                 track.note("some saliency maps differ in size from their image and are resized")
             resized += count.resized
+            black += count.black
             negatives += not len(count.class_ids)
-    written, resized, negatives = (
-        sum(ranks.counted(each)) for each in (written, resized, negatives)
+    written, resized, black, negatives = (
+        sum(ranks.counted(each)) for each in (written, resized, black, negatives)
     )
     shown = shares.values(plan.class_names)
     return {
@@ -202,20 +207,22 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
         "negatives": negatives,
         **shown,
         "saliency_resized": resized,
-        "warnings": _warnings(config, shown),
+        "warnings": _warnings(config, shown, black),
     }
 
 
-def _warnings(config: ProxyConfig, shown: dict[str, Any]) -> list[str]:
+def _warnings(config: ProxyConfig, shown: dict[str, Any], black: int) -> list[str]:
     """What is odd about the label maps, and where to look for the reason."""
     sentences = warnings(shown, "label maps")
+    dark = f"{black:,} saliency maps of images that show a class are black or nearly so"
     if not sentences:
-        return []
+        return [dark] if black else []
     draw = command_line("attend", heatmaps=True, run=config.run)
     looked_at = "the attention" if config.attention else f"the attention (`{draw}` draws it)"
     if config.chosen.needs or config.chosen.takes:
         looked_at += " and the saliency maps, which should be bright on objects and dark elsewhere"
-    return [*sentences[:-1], f"{sentences[-1]}; look at {looked_at}"]
+    told = [*sentences[:-1], f"{sentences[-1]}; look at {looked_at}"]
+    return [*told, dark] if black else told
 
 
 def _label(plan: ProxyPlan, file: AttentionFile, image_ids: Sequence[str]) -> list[LabelCount]:
@@ -246,6 +253,8 @@ def _label(plan: ProxyPlan, file: AttentionFile, image_ids: Sequence[str]) -> li
             any(resized for _, resized in found.get(image_id, {}).values()),
             count_pixels(label_maps[image_id], None if image_id in there else class_ids[image_id]),
             class_ids[image_id],
+            len(class_ids[image_id]) > 0
+            and any(grey.max() < BLACK_BELOW for grey, _ in found.get(image_id, {}).values()),
         )
         for image_id in image_ids
     ]

@@ -124,7 +124,7 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         WsssError: Something is missing.
     """
     tree = data_if_known(config, SCORED_STAGE[config.what])
-    source, image_ids = _scored(config, tree)
+    source, image_ids = _scored(config, tree, track)
     if config.split is not None:
         image_ids = _of_split(config.split, tree, source, image_ids)
     gt = find_masks(tree) if config.gt is None and tree is not None else config.gt
@@ -157,9 +157,10 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     if foreign is not None and config.split is None:
         missing = sorted(set(png_ids(gt, "--gt")) - set(known))
         if missing:
+            there = other_files(source, missing) if source.is_dir() else ""
             track.note(
                 f"{len(missing)} masks of {gt} have nothing in {source}: not scored: "
-                f"{listing(missing)} (name the images that must be there with --split)"
+                f"{listing(missing)}{there} (name the images that must be there with --split)"
             )
     rival = None if config.against is None else _rival(config, tree, known)
     if rival is not None and rival.resolve() == source.resolve():
@@ -204,13 +205,14 @@ def _labels(attention: Path) -> str | None:
         return file.labels
 
 
-def _scored(config: EvaluateConfig, tree: DataSet | None) -> tuple[Path, list[str]]:
+def _scored(config: EvaluateConfig, tree: DataSet | None, track: Track) -> tuple[Path, list[str]]:
     """What is scored, and the ids that it must cover."""
     if config.what == "attention":
         path = find_attention(config.attention, config.run, config.data)
         with AttentionFile(path, tree.class_names if tree else None) as file:
             if config.attention is not None and tree is not None:
-                require_labelled_classes(file, tree, file.image_ids)
+                for sentence in require_labelled_classes(file, tree, file.image_ids):
+                    track.note(sentence)
             return path, file.image_ids
     if config.pred is not None:
         return config.pred, png_ids(config.pred, "--pred")
