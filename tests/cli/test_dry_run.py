@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import Command, TinyTree, train_arguments
 
-from wsss_cli.stages.estimate import Estimate, added
+from wsss_cli.stages.estimates.costs import Estimate, added
 
 STAGES = ("train", "attend", "saliency", "proxy", "segment", "crf", "evaluate")
 

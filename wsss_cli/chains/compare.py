@@ -27,7 +27,7 @@ from wsss_cli.errors import DivergenceError, UsageError, WsssError
 from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
 from wsss_cli.metrics.segmentation import overlap
 from wsss_cli.stages import attend, proxy, train
-from wsss_cli.stages.estimate import Estimate
+from wsss_cli.stages.estimates.costs import Estimate
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, FRACTION, MATCHED_RECALL
 from wsss_cli.stages.inputs import find_masks
 from wsss_cli.stages.report import Report

@@ -9,8 +9,8 @@ from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.images import check_images
 from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.stages.attend import AttendPlan
-from wsss_cli.stages.estimate import Estimate, added, nothing_to_do
-from wsss_cli.stages.estimates import estimate_stage
+from wsss_cli.stages.estimates.by_stage import estimate_stage
+from wsss_cli.stages.estimates.costs import Estimate, added, nothing_to_do
 from wsss_cli.stages.train import TrainPlan, build_network
 
 

@@ -97,7 +97,7 @@ def _show_plan(
     """Print what would be done, and what it would take."""
     if not ranks.first():
         return
-    from wsss_cli.stages.estimates import estimate_stage
+    from wsss_cli.stages.estimates.by_stage import estimate_stage
 
     needs = asdict(estimate_stage(stage, prepared, plan.get("found", "new")))
     show(

@@ -11,7 +11,7 @@ from torch import Tensor
 from wsss_cli.data.images import Pixels, read_image
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.doctor.space import BYTES_PER_NUMBER
-from wsss_cli.stages.estimate import (
+from wsss_cli.stages.estimates.costs import (
     Estimate,
     added,
     estimate_images,

@@ -1,0 +1,1 @@
+"""What a stage will take: time, disk and memory, for ``--dry-run``."""
