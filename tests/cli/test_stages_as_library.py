@@ -188,7 +188,7 @@ def test_attention_in_shards_is_that_of_one_shard_and_whole_shards_survive(
     attend.run(one, track=Silent())
     monkeypatch.setattr(attend, "SHARD_IMAGES", 5)
     many = replace(one, run=tmp_path / "many")
-    _modes_around(many, _StopAfter(8))
+    _modes_around(many, _StopAfter(2))  # batches of five images
     shards = tmp_path / "many" / "attend" / "shards"
     assert [path.name for path in shards.glob("*.h5")] == ["00000.h5"]
     report = attend.run(many, track=Silent())
