@@ -227,11 +227,15 @@ def _checked(values: Values) -> str:
 
 
 def _verdict(values: Values) -> str:
-    problems, warnings = len(values["problems"]), len(values["warnings"])
+    problems, warnings = len(values["problems"]), _count(len(values["warnings"]), "warning")
     if problems:
         again = "" if values["lists"] else "; the rest can only be checked after that"
-        return f"{problems} problems to be corrected first, {warnings} warnings{again}"
-    return f"nothing is broken, {warnings} warnings"
+        return f"{_count(problems, 'problem')} to be corrected first, {warnings}{again}"
+    return f"nothing is broken, {warnings}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _size(name: str, least_middle_most: Sequence[float]) -> str:

@@ -28,31 +28,21 @@ class Source:
     Attributes:
         path: Where it lay.
         bytes: Its size.
-        modified: When it was last changed, in nanoseconds.
         sha256: Of its bytes.
     """
 
     path: str
     bytes: int
-    modified: int
     sha256: str
 
     @classmethod
     def of(cls, path: Path) -> "Source":
         """Look at a file, all of it."""
-        status = path.stat()
-        where = str(path.absolute())
-        return cls(where, status.st_size, status.st_mtime_ns, file_fingerprint(path))
+        return cls(str(path.absolute()), path.stat().st_size, file_fingerprint(path))
 
     def is_of(self, path: Path) -> bool:
-        """Whether a file is the very one, unchanged; read only where its date has changed."""
-        status = path.stat()
-        if status.st_size != self.bytes:
-            return False
-        same_place = str(path.absolute()) == self.path
-        if same_place and status.st_mtime_ns == self.modified:
-            return True
-        return file_fingerprint(path) == self.sha256
+        """Whether a file has the same content, wherever it lies; read if it has the same size."""
+        return path.stat().st_size == self.bytes and file_fingerprint(path) == self.sha256
 
 
 def record_path(out: Path, name: str) -> Path:
