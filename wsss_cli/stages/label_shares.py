@@ -156,7 +156,10 @@ def warnings(values: dict[str, Any], what: str) -> list[str]:
         )
     never = values["never_shown"]
     if never and share >= HARDLY_ANY:
-        named = [f"{name} ({images:,} images)" for name, images in list(never.items())[:_NAMED]]
+        named = [
+            f"{name} ({images:,} image{'' if images == 1 else 's'})"
+            for name, images in list(never.items())[:_NAMED]
+        ]
         more = f" and {len(never) - _NAMED} more" if len(never) > _NAMED else ""
         sentences.append(
             f"the {what} never show classes that the images are labelled with: "
