@@ -31,7 +31,7 @@ import torch
 from convolutions import AT_BEST, fastest_convolution, flops_of
 from PIL import Image
 from ratios import Ratio, as_script, in_turn, ratio_of
-from stage_runs import SPLIT, Watch, one_and_two_labels, tree_of, voc_tree
+from stage_runs import SPLIT, Watch, one_and_two_labels, tree_of, voc_data_set
 from torch import Tensor
 
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
@@ -39,12 +39,12 @@ from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.data.images import read_image
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import resize_image
-from wsss_cli.data.voc import VocTree
+from wsss_cli.data.voc import VocDataSet
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
+from wsss_cli.methods.network_file import load_network
 from wsss_cli.methods.seenet import SeeNetNetwork
 from wsss_cli.models.trunks import Trunk
 from wsss_cli.stages.attend import run
-from wsss_cli.stages.train import load_network
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -76,7 +76,7 @@ def measure(
         rounds: Medians are of so many.
         device: Where to compute.
     """
-    whole = voc_tree(data)
+    whole = voc_data_set(data)
     network, _, _ = load_network(checkpoint)
     if not isinstance(network, SeeNetNetwork):
         raise SystemExit(f"{checkpoint} should hold a SeeNet")
@@ -87,9 +87,9 @@ def measure(
     watch = Watch("attending")
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        tree = tree_of(whole, one_and_two_labels(whole, split, images), folder)
+        data_set = tree_of(whole, one_and_two_labels(whole, split, images), folder)
         config = AttendConfig(
-            data=tree.root,
+            data=data_set.root,
             run=folder / "run",
             checkpoint=checkpoint,
             split=SPLIT,
@@ -98,7 +98,7 @@ def measure(
             device=device,
             overwrite=True,
         )
-        batches = _batches(trunk, tree, size, batch_size)
+        batches = _batches(trunk, data_set, size, batch_size)
 
         def trunk_alone() -> None:
             with torch.inference_mode(), autocast(where, precision):
@@ -107,9 +107,9 @@ def measure(
 
         def decoding() -> None:
             def load(image_id: str) -> object:
-                return resize_image(read_image(tree.image_path(image_id)), (size, size))
+                return resize_image(read_image(data_set.image_path(image_id)), (size, size))
 
-            for _ in prefetch(load, tree.image_ids(SPLIT), resolve_workers(config.workers)):
+            for _ in prefetch(load, data_set.image_ids(SPLIT), resolve_workers(config.workers)):
                 pass
 
         best = fastest_convolution(where, precision)
@@ -117,7 +117,7 @@ def measure(
             {
                 "stage": lambda: run(config, track=watch),
                 "trunk": watch.timed(trunk_alone),
-                "loop": watch.timed(lambda: _loop(planar, tree, size, folder)),
+                "loop": watch.timed(lambda: _loop(planar, data_set, size, folder)),
                 "decoding": watch.timed(decoding),
                 "convolution": watch.timed(best),
             },
@@ -125,7 +125,7 @@ def measure(
             clock=watch,
         )
         at_best = best.seconds_for(flops_of(trunk_alone), seconds["convolution"])
-        _require_same_maps(tree, config.run / "attend" / INDEX, folder)
+        _require_same_maps(data_set, config.run / "attend" / INDEX, folder)
     what = f"attend, VGG16 at {size} mirrored, 1.5 labels an image"
     return [
         Ratio(what, "trunk alone", ratio_of(seconds["trunk"], seconds["stage"]), 0.9, higher=True),
@@ -139,11 +139,11 @@ def measure(
     ]
 
 
-def _batches(trunk: Trunk, tree: VocTree, size: int, batch_size: int) -> list[Tensor]:
+def _batches(trunk: Trunk, data_set: VocDataSet, size: int, batch_size: int) -> list[Tensor]:
     """What the trunk's layers see, (2 B, 3, size, size) float32: images, then the same mirrored."""
     found = []
-    for image_id in tree.image_ids(SPLIT):
-        image = resize_image(read_image(tree.image_path(image_id)), (size, size))
+    for image_id in data_set.image_ids(SPLIT):
+        image = resize_image(read_image(data_set.image_path(image_id)), (size, size))
         pixels = torch.from_numpy(image).permute(2, 0, 1).to(trunk.mean.device)
         found.append((pixels - trunk.mean) / trunk.std)
     upright = torch.stack(found).split(batch_size)
@@ -153,11 +153,11 @@ def _batches(trunk: Trunk, tree: VocTree, size: int, batch_size: int) -> list[Te
     ]
 
 
-def _loop(network: SeeNetNetwork, tree: VocTree, size: int, folder: Path) -> None:
+def _loop(network: SeeNetNetwork, data_set: VocDataSet, size: int, folder: Path) -> None:
     """The maps of all present classes, one after the other, to ``folder``."""
-    image_ids = tree.image_ids(SPLIT)
-    for image_id, present in zip(image_ids, tree.labels(image_ids), strict=True):
-        image = np.array(Image.open(tree.image_path(image_id)).convert("RGB"))
+    image_ids = data_set.image_ids(SPLIT)
+    for image_id, present in zip(image_ids, data_set.labels(image_ids), strict=True):
+        image = np.array(Image.open(data_set.image_path(image_id)).convert("RGB"))
         height, width = image.shape[:2]
         pixels = torch.from_numpy(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA))
         pixels = pixels.permute(2, 0, 1)[None].float().to(network.trunk.mean.device)
@@ -188,11 +188,11 @@ def _whole_network(network: SeeNetNetwork, view: Tensor, column: int) -> tuple[T
     return map_a, network.head_b(features * mask)[0, column]
 
 
-def _require_same_maps(tree: VocTree, index: Path, folder: Path) -> None:
+def _require_same_maps(data_set: VocDataSet, index: Path, folder: Path) -> None:
     """Refuse to compare ways that give different maps."""
     correlations = []
     with AttentionFile(index) as file:
-        for image_id in tree.image_ids(SPLIT):
+        for image_id in data_set.image_ids(SPLIT):
             found = file.read(image_id)
             maps = np.load(folder / f"{image_id}.npy", allow_pickle=True).item()
             for class_id, stage in zip(found.class_ids.tolist(), found.maps, strict=True):

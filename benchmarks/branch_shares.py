@@ -28,9 +28,10 @@ from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.data.images import read_image
 from wsss_cli.data.layouts import find_data_set
+from wsss_cli.inspect.branches import view_classes
+from wsss_cli.methods.network_file import load_network
 from wsss_cli.metrics.branch_shares import MeanShares, branch_shares
-from wsss_cli.stages.branches import view_classes
-from wsss_cli.stages.train import SNAPSHOTS, load_network
+from wsss_cli.stages.train import SNAPSHOTS
 
 SHARES = ("mass_object", "mass_background", "lit_object", "lit_background", "strength")
 Row = dict[str, Any]
@@ -38,17 +39,17 @@ Row = dict[str, Any]
 
 def measure(run: Path, split: str, images: int, size: int) -> Iterator[Row]:
     """One row for each snapshot and branch of a run, over the first images of a split."""
-    tree = find_data_set(Path(read_manifest(run / "train")["data"]))
-    known = ((i, tree.true_label_map(i)) for i in tree.image_ids(split))
+    data_set = find_data_set(Path(read_manifest(run / "train")["data"]))
+    known = ((i, data_set.true_label_map(i)) for i in data_set.image_ids(split))
     truth = dict(islice(((i, mask) for i, mask in known if mask is not None), images))
     image_ids = list(truth)
-    labels = tree.labels(image_ids)
+    labels = data_set.labels(image_ids)
     for path in sorted((run / "train" / SNAPSHOTS).glob("*.pt")):
         network, config, _ = load_network(path)
         of_branch: dict[str, MeanShares] = {}
         for image_id, present in zip(image_ids, labels, strict=True):
             target = torch.tensor(truth[image_id])
-            image = read_image(tree.image_path(image_id))
+            image = read_image(data_set.image_path(image_id))
             for view in view_classes(network, config.method, image, present, size):
                 for name, attention in view.maps.items():
                     shares = branch_shares(attention, view.class_id, target)

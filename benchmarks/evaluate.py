@@ -20,12 +20,12 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from ratios import Ratio, as_script, in_turn, ratio_of
-from stage_runs import voc_tree
+from stage_runs import voc_data_set
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.data.resizing import enlarge_maps
-from wsss_cli.data.voc import VocTree
+from wsss_cli.data.voc import VocDataSet
 from wsss_cli.labels import IGNORE
 from wsss_cli.metrics.attention import ThresholdCurve
 from wsss_cli.metrics.segmentation import iou
@@ -50,24 +50,24 @@ def measure(
     """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    tree = voc_tree(data)
-    rows = label_maps(tree, pred, rounds)
+    data_set = voc_data_set(data)
+    rows = label_maps(data_set, pred, rounds)
     if attention is not None:
-        rows += curve(tree, attention, attention_images, rounds)
+        rows += curve(data_set, attention, attention_images, rounds)
     return rows
 
 
-def label_maps(tree: VocTree, pred: Path, rounds: int) -> list[Ratio]:
+def label_maps(data_set: VocDataSet, pred: Path, rounds: int) -> list[Ratio]:
     """``evaluate`` on a folder of label maps."""
-    num_labels = len(tree.class_names) + 1
-    paths = [path for path in sorted(pred.glob("*.png")) if (tree.masks / path.name).is_file()]
+    num_labels = len(data_set.class_names) + 1
+    paths = [path for path in sorted(pred.glob("*.png")) if (data_set.masks / path.name).is_file()]
 
     def pairs() -> Iterator[Pair]:
         for path in paths:
-            yield np.array(Image.open(path)), np.array(Image.open(tree.masks / path.name))
+            yield np.array(Image.open(path)), np.array(Image.open(data_set.masks / path.name))
 
     def ours(*, boundaries: bool = False) -> float:
-        config = EvaluateConfig(pred=pred, data=tree.root, workers=0, boundaries=boundaries)
+        config = EvaluateConfig(pred=pred, data=data_set.root, workers=0, boundaries=boundaries)
         return float(run(config, track=Silent()).values["miou"])
 
     def theirs() -> float:
@@ -95,15 +95,15 @@ def label_maps(tree: VocTree, pred: Path, rounds: int) -> list[Ratio]:
     ]
 
 
-def curve(tree: VocTree, path: Path, images: int, rounds: int) -> list[Ratio]:
+def curve(data_set: VocDataSet, path: Path, images: int, rounds: int) -> list[Ratio]:
     """The curve over thresholds in one pass."""
-    num_labels = len(tree.class_names) + 1
+    num_labels = len(data_set.class_names) + 1
     with AttentionFile(path) as file:
-        image_ids = [i for i in file.image_ids if tree.mask_path(i).is_file()][:images]
+        image_ids = [i for i in file.image_ids if data_set.mask_path(i).is_file()][:images]
 
         def read(image_id: str) -> tuple[npt.NDArray[np.float32], list[int], Pair]:
             found = file.read(image_id)
-            target = np.array(Image.open(tree.mask_path(image_id)))
+            target = np.array(Image.open(data_set.mask_path(image_id)))
             maps = enlarge_maps(found.maps, found.size)
             return maps, found.class_ids.tolist(), (target, target != IGNORE)
 

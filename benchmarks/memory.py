@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from ratios import Ratio, show
 
-from wsss_cli.data.synthetic import draw_voc_tree
+from wsss_cli.data.synthetic import draw_voc_data_set
 
 COUNTS = (256, 5000)
 DRAWN = 40
@@ -79,20 +79,20 @@ def peaks(counts: Sequence[int]) -> dict[str, list[float]]:
 
 def draw(base: Path, count: int) -> None:
     """A tree whose list ``train`` has so many images."""
-    draw_voc_tree(base, train_images=DRAWN, val_images=1, seed=0)
-    tree = base / "VOC2012"
-    drawn = (tree / LISTS / "train.txt").read_text().split()
+    draw_voc_data_set(base, train_images=DRAWN, val_images=1, seed=0)
+    data_set = base / "VOC2012"
+    drawn = (data_set / LISTS / "train.txt").read_text().split()
     image_ids = [f"{number:06d}" for number in range(count)]
     for number, image_id in enumerate(image_ids):
         source = drawn[number % DRAWN]
         for folder, suffix in (
-            (tree / "JPEGImages", "jpg"),
-            (tree / "Annotations", "xml"),
-            (tree / "SegmentationClass", "png"),
+            (data_set / "JPEGImages", "jpg"),
+            (data_set / "Annotations", "xml"),
+            (data_set / "SegmentationClass", "png"),
             (base / "saliency_maps", "png"),
         ):
             os.link(folder / f"{source}.{suffix}", folder / f"{image_id}.{suffix}")
-    (tree / LISTS / "train.txt").write_text("\n".join(image_ids))
+    (data_set / LISTS / "train.txt").write_text("\n".join(image_ids))
 
 
 def peak_of(base: Path, command: str) -> float:

@@ -17,7 +17,7 @@ import torch
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.data.resizing import enlarge_maps
-from wsss_cli.data.voc import VocTree
+from wsss_cli.data.voc import VocDataSet
 from wsss_cli.metrics.attention import ThresholdCurve, background_lit, lit_at_recall, object_found
 from wsss_cli.metrics.segmentation import iou
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, MATCHED_RECALL, THRESHOLDS
@@ -29,10 +29,12 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="VOC tree")
     parser.add_argument("attention", type=Path, nargs="+", help="files of the same images")
     args = parser.parse_args()
-    tree = VocTree.find(args.data)
-    curve = ThresholdCurve(len(tree.class_names) + 1, THRESHOLDS)
+    data_set = VocDataSet.find(args.data)
+    curve = ThresholdCurve(len(data_set.class_names) + 1, THRESHOLDS)
     with ExitStack() as opened:
-        files = [opened.enter_context(AttentionFile(p, tree.class_names)) for p in args.attention]
+        files = [
+            opened.enter_context(AttentionFile(p, data_set.class_names)) for p in args.attention
+        ]
         for image_id in files[0].image_ids:
             found = [file.read(image_id) for file in files]
             if any((one.class_ids != found[0].class_ids).any() for one in found):
@@ -41,7 +43,7 @@ def main() -> None:
             curve.update(
                 torch.from_numpy(merged),
                 torch.from_numpy(found[0].class_ids).long(),
-                torch.tensor(read_label_map(tree.mask_path(image_id))),
+                torch.tensor(read_label_map(data_set.mask_path(image_id))),
             )
     confusions = curve.confusions()
     miou = iou(confusions).nanmean(dim=-1)

@@ -24,7 +24,7 @@ from wsss_cli.artifacts.attention_file import LAYOUT, AttentionFile
 from wsss_cli.artifacts.image_groups import SHARD_IMAGES, shard_path, write_index
 from wsss_cli.artifacts.stage_directory import StageDirectory
 from wsss_cli.data.label_folder import png_files, png_ids
-from wsss_cli.data.voc import VOC_CLASSES, VocTree
+from wsss_cli.data.voc import VOC_CLASSES, VocDataSet
 from wsss_cli.metrics.bootstrap import bootstrap
 
 STEPS = (
@@ -62,10 +62,10 @@ def main() -> None:
 
 def measure(folder: Path, count: int) -> dict[str, float]:
     """Seconds of every step with so many images."""
-    tree, stage = folder / "VOC2012", folder / "run"
+    data_set, stage = folder / "VOC2012", folder / "run"
     image_ids = [f"{number:09d}" for number in range(count)]
-    lists = tree / "ImageSets" / "Segmentation"
-    for made in (lists, tree / "JPEGImages", stage / "labels", stage / "shards"):
+    lists = data_set / "ImageSets" / "Segmentation"
+    for made in (lists, data_set / "JPEGImages", stage / "labels", stage / "shards"):
         made.mkdir(parents=True)
     (lists / "train.txt").write_text("\n".join(image_ids))
     directory = StageDirectory(
@@ -91,7 +91,7 @@ def measure(folder: Path, count: int) -> dict[str, float]:
             file.require(image_ids)
 
     work: tuple[Callable[[], Any], ...] = (
-        lambda: VocTree.find(tree).image_ids("train"),
+        lambda: VocDataSet.find(data_set).image_ids("train"),
         lambda: write_index(stage, LAYOUT, shards, VOC_CLASSES),
         opened,
         directory.state,

@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from ratios import Ratio, as_script, in_turn, ratio_of
-from stage_runs import Watch, one_and_two_labels, voc_tree
+from stage_runs import Watch, one_and_two_labels, voc_data_set
 from torch import Tensor, nn
 from torchvision.models import ResNet, resnet50
 
@@ -70,16 +70,16 @@ def measure(
         rounds: Medians are of so many.
         device: Where to compute.
     """
-    tree = voc_tree(data)
+    data_set = voc_data_set(data)
     where = resolve_device(device)
     torch.manual_seed(0)
-    theirs = resnet50(num_classes=len(tree.class_names)).eval().to(where)
+    theirs = resnet50(num_classes=len(data_set.class_names)).eval().to(where)
     nn.init.zeros_(theirs.fc.bias)  # the peers leave it out, our score maps would have it
     ours = _ours(copy.deepcopy(theirs)).to(memory_format=torch.channels_last)
-    image_ids = one_and_two_labels(tree, split, images)
-    read = [resize_image(read_image(tree.image_path(i)), (size, size)) for i in image_ids]
+    image_ids = one_and_two_labels(data_set, split, images)
+    read = [resize_image(read_image(data_set.image_path(i)), (size, size)) for i in image_ids]
     pixels = torch.from_numpy(np.stack(read)).permute(0, 3, 1, 2).to(where)  # (N, 3, H, W) uint8
-    labels = torch.from_numpy(tree.labels(image_ids)).float().to(where)
+    labels = torch.from_numpy(data_set.labels(image_ids)).float().to(where)
     ready = ((pixels - ours.trunk.mean) / ours.trunk.std).contiguous()
 
     precisions = list(dict.fromkeys(("float32", resolve_precision("auto", where))))

@@ -14,7 +14,7 @@ import numpy as np
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.data.images import read_saliency
 from wsss_cli.data.resizing import resize_grey
-from wsss_cli.data.voc import VocTree
+from wsss_cli.data.voc import VocDataSet
 from wsss_cli.labels import IGNORE
 
 LEVELS = (0.1, 0.3, 0.5)
@@ -28,15 +28,15 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--skip", type=int, default=0, help="leave out the first images")
     args = parser.parse_args()
-    tree = VocTree.find(args.data)
-    image_ids = tree.image_ids(args.split)[args.skip :]
+    data_set = VocDataSet.find(args.data)
+    image_ids = data_set.image_ids(args.split)[args.skip :]
     print(f"foreground IoU, {len(image_ids)} images of {args.split}\n")
     print("| maps | " + " | ".join(f"above {level}" for level in LEVELS) + " |")
     print("|---|" + "---|" * len(LEVELS))
     for folder in args.maps:
         found = np.zeros((len(LEVELS), 2), np.int64)  # intersections and unions
         for image_id in image_ids:
-            truth = read_label_map(tree.mask_path(image_id))
+            truth = read_label_map(data_set.mask_path(image_id))
             saliency = resize_grey(read_saliency(folder / f"{image_id}.png"), truth.shape)
             counted, true = truth != IGNORE, (truth > 0) & (truth != IGNORE)
             for number, level in enumerate(LEVELS):

@@ -26,7 +26,7 @@ from unittest import mock
 import torch
 from convolutions import AT_BEST, fastest_convolution, flops_of
 from ratios import Ratio, as_script, in_turn, ratio_of
-from stage_runs import SPLIT, Watch, tree_of, voc_tree
+from stage_runs import SPLIT, Watch, tree_of, voc_data_set
 from torch import Tensor
 from torch.nn import functional
 
@@ -34,7 +34,7 @@ from wsss_cli.configs.scales import DEEPLAB_SCALES
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.images import read_image
 from wsss_cli.data.resizing import resize_image
-from wsss_cli.data.voc import VocTree
+from wsss_cli.data.voc import VocDataSet
 from wsss_cli.device import autocast, resolve_device, resolve_precision
 from wsss_cli.labels import IGNORE
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
@@ -67,10 +67,10 @@ def measure(
         rounds: Medians are of so many.
         device: Where to compute.
     """
-    tree = voc_tree(data)
+    data_set = voc_data_set(data)
     with tempfile.TemporaryDirectory() as made:
-        image_ids = tree.image_ids(split)
-        few = tree_of(tree, image_ids[:: len(image_ids) // images][:images], Path(made))
+        image_ids = data_set.image_ids(split)
+        few = tree_of(data_set, image_ids[:: len(image_ids) // images][:images], Path(made))
         learning = SegmentConfig(
             data=data,
             run=Path(made, "learning"),
@@ -126,12 +126,12 @@ def _steps(config: SegmentConfig, rounds: int) -> list[Ratio]:
     ]
 
 
-def _prediction(config: SegmentConfig, tree: VocTree, rounds: int) -> list[Ratio]:
+def _prediction(config: SegmentConfig, data_set: VocDataSet, rounds: int) -> list[Ratio]:
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     network = load_network(config.checkpoint)[0].eval().to(device)
     network.to(memory_format=torch.channels_last)
-    views = _views(network, tree)
+    views = _views(network, data_set)
     watch = Watch("predicting")
 
     def alone() -> None:
@@ -157,13 +157,13 @@ def _prediction(config: SegmentConfig, tree: VocTree, rounds: int) -> list[Ratio
     ]
 
 
-def _views(network: DeepLabLargeFOV, tree: VocTree) -> list[Tensor]:
+def _views(network: DeepLabLargeFOV, data_set: VocDataSet) -> list[Tensor]:
     """What the trunk's layers see of all photographs, (1, 3, Hv, Wv) float32 each."""
     trunk = network.trunk
     extra = int(network.corner_aligned)
     views = []
-    for image_id, scale in product(tree.image_ids(SPLIT), DEEPLAB_SCALES):
-        image = read_image(tree.image_path(image_id))
+    for image_id, scale in product(data_set.image_ids(SPLIT), DEEPLAB_SCALES):
+        image = read_image(data_set.image_path(image_id))
         height, width = (round(side * scale) for side in image.shape[:2])
         pixels = torch.from_numpy(resize_image(image, (height, width))).permute(2, 0, 1)[None]
         view = (pixels.to(trunk.mean.device) - trunk.mean) / trunk.std

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import torch
 
-from wsss_cli.data.voc import VocTree
+from wsss_cli.data.voc import VocDataSet
 from wsss_cli.tracking import Silent
 
 T = TypeVar("T")
@@ -76,25 +76,25 @@ def _wait() -> None:
         torch.cuda.synchronize()
 
 
-def voc_tree(data: Path) -> VocTree:
+def voc_data_set(data: Path) -> VocDataSet:
     """The VOC tree there.
 
     Raises:
         SystemExit: There is none.
     """
-    tree = VocTree.find(data)
-    if tree is None:
+    data_set = VocDataSet.find(data)
+    if data_set is None:
         raise SystemExit(f"{data} should be a VOC tree")
-    return tree
+    return data_set
 
 
-def one_and_two_labels(tree: VocTree, split: str, images: int) -> list[str]:
+def one_and_two_labels(data_set: VocDataSet, split: str, images: int) -> list[str]:
     """Image ids of a split, 1.5 labels each: half of them have one label, the others two.
 
     VOC's own mean is about that; which images they are is the same every time.
     """
-    image_ids = tree.image_ids(split)
-    counts = tree.labels(image_ids).sum(axis=1)
+    image_ids = data_set.image_ids(split)
+    counts = data_set.labels(image_ids).sum(axis=1)
     chosen = []
     for labels in (1, 2):
         found = [i for i, count in zip(image_ids, counts, strict=True) if count == labels]
@@ -104,11 +104,11 @@ def one_and_two_labels(tree: VocTree, split: str, images: int) -> list[str]:
     return sorted(chosen)
 
 
-def tree_of(tree: VocTree, image_ids: Sequence[str], folder: Path) -> VocTree:
+def tree_of(data_set: VocDataSet, image_ids: Sequence[str], folder: Path) -> VocDataSet:
     """A tree in ``folder`` whose list :data:`SPLIT` has these images, by links to the other's."""
     root = folder / "VOC2012"
     (root / LISTS).mkdir(parents=True)
     for name in ("JPEGImages", "Annotations", "SegmentationClass"):
-        (root / name).symlink_to(tree.root / name)
+        (root / name).symlink_to(data_set.root / name)
     (root / LISTS / f"{SPLIT}.txt").write_text("\n".join(image_ids))
-    return VocTree(root)
+    return VocDataSet(root)

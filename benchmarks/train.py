@@ -31,6 +31,7 @@ from torch import Tensor
 
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.device import autocast
+from wsss_cli.methods import network_file
 from wsss_cli.methods.seenet import SeeNetNetwork
 from wsss_cli.stages import train
 from wsss_cli.tracking import Silent
@@ -71,7 +72,7 @@ def measure(
         )
         plan = train.prepare(config, Silent())
         batches = list(train._batches(plan, None, 0))
-        network = train.build_network(config, len(plan.tree.class_names), plan.weights)
+        network = network_file.build_network(config, len(plan.data_set.class_names), plan.weights)
         network.to(plan.device).to(memory_format=torch.channels_last).train()
 
         def alone() -> None:

@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @dataclass(frozen=True)
-class TinyTree:
+class TinyVoc:
     """A drawn data set: the VOC tree, its saliency maps and what is in it."""
 
     root: Path
@@ -71,7 +71,7 @@ def _shape(column: int, top: int, left: int) -> np.ndarray:
     return ((abs(y) <= 3) & (abs(x) <= 10)) | ((abs(x) <= 3) & (abs(y) <= 10))
 
 
-def draw_tree(base: Path, *, train: int = TRAIN_IMAGES, val: int = VAL_IMAGES) -> TinyTree:
+def draw_voc(base: Path, *, train: int = TRAIN_IMAGES, val: int = VAL_IMAGES) -> TinyVoc:
     """Draw coloured shapes on noise, in the layout of VOC, with saliency maps beside the tree."""
     root, saliency = base / "VOC2012", base / "saliency"
     for folder in ("JPEGImages", "Annotations", "SegmentationClass", "ImageSets/Segmentation"):
@@ -101,19 +101,19 @@ def draw_tree(base: Path, *, train: int = TRAIN_IMAGES, val: int = VAL_IMAGES) -
     (lists / "train.txt").write_text("".join(f"{i}\n" for i in ids[:train]))
     (lists / "val.txt").write_text("".join(f"{i}\n" for i in ids[train:]))
     (root / "classes.txt").write_text("".join(f"{name}\n" for name in CLASSES))
-    return TinyTree(root, saliency, ids[:train], ids[train:])
+    return TinyVoc(root, saliency, ids[:train], ids[train:])
 
 
 @pytest.fixture(scope="session")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> TinyTree:
+def voc(tmp_path_factory: pytest.TempPathFactory) -> TinyVoc:
     """A tree that tests only read."""
-    return draw_tree(tmp_path_factory.mktemp("tree"))
+    return draw_voc(tmp_path_factory.mktemp("tree"))
 
 
 @pytest.fixture
-def own_tree(tmp_path: Path) -> TinyTree:
+def own_voc(tmp_path: Path) -> TinyVoc:
     """A tree that the test may spoil."""
-    return draw_tree(tmp_path / "own")
+    return draw_voc(tmp_path / "own")
 
 
 @dataclass(frozen=True)
@@ -197,14 +197,14 @@ def wsss(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     return run
 
 
-def train_arguments(tree: TinyTree, run: Path) -> list[str]:
+def train_arguments(voc: TinyVoc, run: Path) -> list[str]:
     """A training of seconds: the tiny trunk, few iterations."""
     settings = "--backbone tiny --iterations 4 --batch-size 4 --crop 32 --lr 0.01 --amp off"
-    return ["train", "--data", str(tree.root), "--run", str(run), *settings.split()]
+    return ["train", "--data", str(voc.root), "--run", str(run), *settings.split()]
 
 
 @pytest.fixture(scope="session")
-def trained(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose train and attend are complete; tests only read it."""
     from wsss_cli.configs.attend import AttendConfig
     from wsss_cli.configs.train import TrainConfig
@@ -215,7 +215,7 @@ def trained(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
     train.run(
         TrainConfig(
             run=run,
-            data=tree.root,
+            data=voc.root,
             backbone="tiny",
             iterations=4,
             batch_size=4,
@@ -230,7 +230,7 @@ def trained(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def chained(trained: Path, tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def chained(trained: Path, voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The trained run gone on with to proxies, predictions and soft scores; only read."""
     from wsss_cli.configs.proxy import ProxyConfig
     from wsss_cli.configs.segment import SegmentConfig
@@ -238,7 +238,7 @@ def chained(trained: Path, tree: TinyTree, tmp_path_factory: pytest.TempPathFact
     from wsss_cli.tracking import Silent
 
     run = Path(shutil.copytree(trained, tmp_path_factory.mktemp("chained") / "run"))
-    proxy.run(ProxyConfig(run=run, saliency=tree.saliency), track=Silent())
+    proxy.run(ProxyConfig(run=run, saliency=voc.saliency), track=Silent())
     settings = {"iterations": 2, "batch_size": 2, "crop": 32, "probabilities": True}
     segment.run(SegmentConfig(run=run, amp="off", **settings), track=Silent())
     return run

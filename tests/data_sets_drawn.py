@@ -34,7 +34,7 @@ def square_mask(label: int, size: tuple[int, int] = SIZE) -> np.ndarray:
     return mask
 
 
-def voc_tree(
+def voc_set(
     root: Path,
     ids: Sequence[str] = tuple(f"p{i:02d}" for i in range(6)),
     *,

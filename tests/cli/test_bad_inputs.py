@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from conftest import Command, Outcome, TinyTree, annotation_xml, train_arguments
+from conftest import Command, Outcome, TinyVoc, annotation_xml, train_arguments
 from PIL import Image
 
 
@@ -29,11 +29,11 @@ def run(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "run"))
 
 
-def _proxies(tree: TinyTree, folder: Path) -> Path:
+def _proxies(voc: TinyVoc, folder: Path) -> Path:
     """The true masks of the training images, as label maps to learn from."""
     folder.mkdir()
-    for image_id in tree.train_ids:
-        shutil.copy(tree.mask(image_id), folder)
+    for image_id in voc.train_ids:
+        shutil.copy(voc.mask(image_id), folder)
     return folder
 
 
@@ -43,69 +43,63 @@ def test_folder_that_is_no_voc_tree(wsss: Command, tmp_path: Path) -> None:
     _refused(wsss("train", "--data", tmp_path / "nowhere"), 2, "does not exist")
 
 
-def test_missing_list(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
-    outcome = wsss(*train_arguments(tree, tmp_path / "run"), "--split", "trainval")
+def test_missing_list(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    outcome = wsss(*train_arguments(voc, tmp_path / "run"), "--split", "trainval")
     _refused(outcome, 2, "trainval.txt does not exist", "train, val", "--split")
 
 
-def test_missing_photographs_are_all_named(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path
-) -> None:
-    for image_id in own_tree.train_ids[:3]:
-        own_tree.image(image_id).unlink()
-    outcome = wsss(*train_arguments(own_tree, tmp_path / "run"))
-    _refused(outcome, 1, "3 images are missing", *own_tree.train_ids[:3])
+def test_missing_photographs_are_all_named(wsss: Command, own_voc: TinyVoc, tmp_path: Path) -> None:
+    for image_id in own_voc.train_ids[:3]:
+        own_voc.image(image_id).unlink()
+    outcome = wsss(*train_arguments(own_voc, tmp_path / "run"))
+    _refused(outcome, 1, "3 images are missing", *own_voc.train_ids[:3])
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.95])
-def test_truncated_photograph(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path, kept: float
-) -> None:
-    path = own_tree.image(own_tree.train_ids[-1])
+def test_truncated_photograph(wsss: Command, own_voc: TinyVoc, tmp_path: Path, kept: float) -> None:
+    path = own_voc.image(own_voc.train_ids[-1])
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    outcome = wsss(*train_arguments(own_tree, tmp_path / "run"))
+    outcome = wsss(*train_arguments(own_voc, tmp_path / "run"))
     _refused(outcome, 1, path, "not a readable image")
     assert not (tmp_path / "run").exists()
 
 
 def test_photograph_that_is_spoiled_inside_and_whole_at_its_end(
-    wsss: Command, own_tree: TinyTree, run: Path
+    wsss: Command, own_voc: TinyVoc, run: Path
 ) -> None:
     """Found only while decoding: the earlier work stays, the sentence is the same."""
-    path = own_tree.image(own_tree.train_ids[-1])
+    path = own_voc.image(own_voc.train_ids[-1])
     Image.new("RGB", (64, 48)).save(path, format="PNG")  # under the name of a JPEG
     path.write_bytes(path.read_bytes()[:60])
-    arguments = ["attend", "--run", run, "--data", own_tree.root, "--overwrite"]
+    arguments = ["attend", "--run", run, "--data", own_voc.root, "--overwrite"]
     _refused(wsss(*arguments, "--size", "64"), 1, path)
 
 
-def test_unknown_class(wsss: Command, own_tree: TinyTree, tmp_path: Path) -> None:
-    own_tree.annotation(own_tree.train_ids[0]).write_text(annotation_xml(["zebra"]))
-    outcome = wsss(*train_arguments(own_tree, tmp_path / "run"))
-    _refused(outcome, 1, f"{own_tree.train_ids[0]}.xml", "'zebra'", "classes.txt")
+def test_unknown_class(wsss: Command, own_voc: TinyVoc, tmp_path: Path) -> None:
+    own_voc.annotation(own_voc.train_ids[0]).write_text(annotation_xml(["zebra"]))
+    outcome = wsss(*train_arguments(own_voc, tmp_path / "run"))
+    _refused(outcome, 1, f"{own_voc.train_ids[0]}.xml", "'zebra'", "classes.txt")
 
 
-def test_images_of_which_none_has_a_label(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path
-) -> None:
-    for image_id in own_tree.train_ids:
-        own_tree.annotation(image_id).write_text(annotation_xml([]))
-    outcome = wsss(*train_arguments(own_tree, tmp_path / "run"))
+def test_images_of_which_none_has_a_label(wsss: Command, own_voc: TinyVoc, tmp_path: Path) -> None:
+    for image_id in own_voc.train_ids:
+        own_voc.annotation(image_id).write_text(annotation_xml([]))
+    outcome = wsss(*train_arguments(own_voc, tmp_path / "run"))
     _refused(outcome, 1, "all 12 images of train", "nothing tells them apart")
     assert not (tmp_path / "run").exists()
 
 
-def test_missing_annotation(wsss: Command, own_tree: TinyTree, tmp_path: Path) -> None:
-    own_tree.annotation(own_tree.train_ids[0]).unlink()
-    outcome = wsss(*train_arguments(own_tree, tmp_path / "run"))
-    _refused(outcome, 1, "lacks the XML", own_tree.train_ids[0])
+def test_missing_annotation(wsss: Command, own_voc: TinyVoc, tmp_path: Path) -> None:
+    own_voc.annotation(own_voc.train_ids[0]).unlink()
+    outcome = wsss(*train_arguments(own_voc, tmp_path / "run"))
+    _refused(outcome, 1, "lacks the XML", own_voc.train_ids[0])
 
 
-def test_missing_saliency_maps_are_all_named(wsss: Command, own_tree: TinyTree, run: Path) -> None:
-    gone = own_tree.train_ids[1::2]
+def test_missing_saliency_maps_are_all_named(wsss: Command, own_voc: TinyVoc, run: Path) -> None:
+    gone = own_voc.train_ids[1::2]
     for image_id in gone:
-        (own_tree.saliency / f"{image_id}.png").unlink()
-    outcome = wsss("proxy", "--run", run, "--saliency", own_tree.saliency)
+        (own_voc.saliency / f"{image_id}.png").unlink()
+    outcome = wsss("proxy", "--run", run, "--saliency", own_voc.saliency)
     _refused(outcome, 1, "--saliency", "6 of 12", *gone)
     assert not (run / "proxy").exists()
 
@@ -116,31 +110,31 @@ def test_no_saliency_at_all(wsss: Command, run: Path, tmp_path: Path) -> None:
     _refused(outcome, 2, "--saliency", tmp_path / "nowhere", "does not exist")
 
 
-def test_broken_saliency_map(wsss: Command, own_tree: TinyTree, run: Path) -> None:
-    path = own_tree.saliency / f"{own_tree.train_ids[5]}.png"
+def test_broken_saliency_map(wsss: Command, own_voc: TinyVoc, run: Path) -> None:
+    path = own_voc.saliency / f"{own_voc.train_ids[5]}.png"
     path.write_bytes(path.read_bytes()[:60])
-    outcome = wsss("proxy", "--run", run, "--saliency", own_tree.saliency)
+    outcome = wsss("proxy", "--run", run, "--saliency", own_voc.saliency)
     _refused(outcome, 1, path, "not a readable image")
 
 
-def test_attention_that_is_no_hdf5(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+def test_attention_that_is_no_hdf5(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_text("no HDF5")
     source = ["--attention", tmp_path / "a.h5", "--run", tmp_path / "run"]
-    outcome = wsss("proxy", *source, "--saliency", tree.saliency)
+    outcome = wsss("proxy", *source, "--saliency", voc.saliency)
     _refused(outcome, 1, "a.h5 is not a readable HDF5 file")
-    outcome = wsss("evaluate", "--what", "attention", *source, "--data", tree.root)
+    outcome = wsss("evaluate", "--what", "attention", *source, "--data", voc.root)
     _refused(outcome, 1, "a.h5 is not a readable HDF5 file")
 
 
-def test_attention_whose_shard_is_lost(wsss: Command, tree: TinyTree, run: Path) -> None:
+def test_attention_whose_shard_is_lost(wsss: Command, voc: TinyVoc, run: Path) -> None:
     (run / "attend" / "shards" / "00000.h5").unlink()
-    outcome = wsss("proxy", "--run", run, "--saliency", tree.saliency)
+    outcome = wsss("proxy", "--run", run, "--saliency", voc.saliency)
     _refused(outcome, 1, "shards/00000.h5")
 
 
-def _foreign(path: Path, tree: TinyTree, **changes: np.ndarray) -> Path:
+def _foreign(path: Path, voc: TinyVoc, **changes: np.ndarray) -> Path:
     with h5py.File(path, "w") as file:
-        for image_id in tree.train_ids:
+        for image_id in voc.train_ids:
             values = {"maps": np.zeros((1, 48, 64), np.float32), "class_ids": np.array([1])}
             for name, value in {**values, **changes}.items():
                 file[f"{image_id}/{name}"] = value
@@ -148,12 +142,12 @@ def _foreign(path: Path, tree: TinyTree, **changes: np.ndarray) -> Path:
 
 
 def test_attention_of_another_size_than_its_image(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
-    path = _foreign(tmp_path / "a.h5", tree, maps=np.zeros((1, 20, 20), np.float32))
-    arguments = ["--what", "attention", "--attention", path, "--data", tree.root]
+    path = _foreign(tmp_path / "a.h5", voc, maps=np.zeros((1, 20, 20), np.float32))
+    arguments = ["--what", "attention", "--attention", path, "--data", voc.root]
     outcome = wsss("evaluate", *arguments)
-    _refused(outcome, 1, "20 x 20", "64 x 48", tree.train_ids[0])
+    _refused(outcome, 1, "20 x 20", "64 x 48", voc.train_ids[0])
 
 
 @pytest.mark.parametrize(
@@ -165,27 +159,27 @@ def test_attention_of_another_size_than_its_image(
     ],
 )
 def test_attention_of_other_classes_than_the_data_set(
-    wsss: Command, tree: TinyTree, tmp_path: Path, changes: dict[str, np.ndarray]
+    wsss: Command, voc: TinyVoc, tmp_path: Path, changes: dict[str, np.ndarray]
 ) -> None:
-    path = _foreign(tmp_path / "a.h5", tree, **changes)
-    arguments = ["--what", "attention", "--attention", path, "--data", tree.root]
+    path = _foreign(tmp_path / "a.h5", voc, **changes)
+    arguments = ["--what", "attention", "--attention", path, "--data", voc.root]
     _refused(wsss("evaluate", *arguments), 1, path)
 
 
 def test_checkpoint_of_another_class_count(
-    wsss: Command, own_tree: TinyTree, run: Path, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, run: Path, tmp_path: Path
 ) -> None:
-    with (own_tree.root / "classes.txt").open("a") as file:
+    with (own_voc.root / "classes.txt").open("a") as file:
         file.write("triangle\n")
     checkpoint = ["--checkpoint", run / "train" / "checkpoint.pt", "--run", tmp_path / "other"]
-    outcome = wsss("attend", *checkpoint, "--data", own_tree.root)
+    outcome = wsss("attend", *checkpoint, "--data", own_voc.root)
     _refused(outcome, 1, "3 classes", "has 4", "triangle")
 
 
 def test_checkpoint_of_another_stage_or_kind(
-    wsss: Command, tree: TinyTree, run: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, run: Path, tmp_path: Path
 ) -> None:
-    other = ["--data", tree.root, "--run", tmp_path / "other"]
+    other = ["--data", voc.root, "--run", tmp_path / "other"]
     trained = run / "train" / "checkpoint.pt"
     outcome = wsss("segment", "--checkpoint", trained, *other)
     _refused(outcome, 1, "checkpoint for attention", "segmentation")
@@ -198,46 +192,46 @@ def test_checkpoint_of_another_stage_or_kind(
     _refused(wsss("attend", "--checkpoint", tmp_path / "no.pt", *other), 2, "does not exist")
 
 
-def test_weights_of_another_shape(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+def test_weights_of_another_shape(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     path = tmp_path / "w.pt"
     torch.save({"features.0.weight": torch.zeros(8, 3, 3, 3)}, path)
-    outcome = wsss(*train_arguments(tree, tmp_path / "run"), "--weights", path)
+    outcome = wsss(*train_arguments(voc, tmp_path / "run"), "--weights", path)
     _refused(outcome, 1, path, "features.0.weight is 8x3x3x3 instead of 24x3x3x3", "is missing")
 
 
 def test_weights_that_do_not_fit_leave_the_run_alone(
-    wsss: Command, tree: TinyTree, run: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, run: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "w.pt"
     torch.save({"features.0.weight": torch.zeros(8, 3, 3, 3)}, path)
-    outcome = wsss(*train_arguments(tree, run), "--weights", path, "--overwrite")
+    outcome = wsss(*train_arguments(voc, run), "--weights", path, "--overwrite")
     assert outcome.code == 1
     assert (run / "train" / "checkpoint.pt").exists()
 
 
-def test_weights_that_are_not_there(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
-    outcome = wsss(*train_arguments(tree, tmp_path / "run"), "--weights", "imagnet")
+def test_weights_that_are_not_there(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    outcome = wsss(*train_arguments(voc, tmp_path / "run"), "--weights", "imagnet")
     _refused(outcome, 2, "--weights imagnet", "imagenet or none")
 
 
-def test_predictions_in_colour(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
-    folder = _proxies(tree, tmp_path / "masks")
-    path = folder / f"{tree.train_ids[2]}.png"
+def test_predictions_in_colour(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    folder = _proxies(voc, tmp_path / "masks")
+    path = folder / f"{voc.train_ids[2]}.png"
     Image.open(path).convert("RGB").save(path)
-    gt = ["--gt", tree.root / "SegmentationClass", "--data", tree.root]
+    gt = ["--gt", voc.root / "SegmentationClass", "--data", voc.root]
     _refused(wsss("evaluate", "--pred", folder, *gt), 1, path, "RGB")
 
 
-def test_prediction_of_another_size(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
-    folder = _proxies(tree, tmp_path / "masks")
-    path = folder / f"{tree.train_ids[2]}.png"
+def test_prediction_of_another_size(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    folder = _proxies(voc, tmp_path / "masks")
+    path = folder / f"{voc.train_ids[2]}.png"
     Image.fromarray(np.zeros((5, 6), np.uint8)).save(path)
-    gt = ["--gt", tree.root / "SegmentationClass", "--data", tree.root]
+    gt = ["--gt", voc.root / "SegmentationClass", "--data", voc.root]
     _refused(wsss("evaluate", "--pred", folder, *gt), 1, path, "6 x 5", "64 x 48")
 
 
-def test_predictions_of_other_images(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
-    folder = _proxies(tree, tmp_path / "masks")
+def test_predictions_of_other_images(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    folder = _proxies(voc, tmp_path / "masks")
     (tmp_path / "truth").mkdir()
     outcome = wsss("evaluate", "--pred", folder, "--gt", tmp_path / "truth")
     _refused(outcome, 1, "none of the 12 images", tmp_path / "truth")
@@ -245,52 +239,52 @@ def test_predictions_of_other_images(wsss: Command, tree: TinyTree, tmp_path: Pa
 
 @pytest.mark.parametrize("spoil", ["colour", "value", "size", "photograph"])
 def test_bad_label_map_is_found_before_training(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path, spoil: str
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path, spoil: str
 ) -> None:
-    folder = _proxies(own_tree, tmp_path / "masks")
-    path = folder / f"{own_tree.train_ids[7]}.png"
+    folder = _proxies(own_voc, tmp_path / "masks")
+    path = folder / f"{own_voc.train_ids[7]}.png"
     if spoil == "colour":
         Image.open(path).convert("RGB").save(path)
     elif spoil == "photograph":
-        own_tree.image(own_tree.train_ids[7]).unlink()
+        own_voc.image(own_voc.train_ids[7]).unlink()
     else:
         shape = (48, 64) if spoil == "value" else (5, 6)
         Image.fromarray(np.full(shape, 4 if spoil == "value" else 1, np.uint8)).save(path)
     run = tmp_path / "run"
-    settings = ["--data", own_tree.root, "--run", run, "--model", "tiny", "--iterations", 1]
+    settings = ["--data", own_voc.root, "--run", run, "--model", "tiny", "--iterations", 1]
     outcome = wsss("segment", "--proxy", folder, *settings)
     _refused(outcome, 1, path.stem)
     assert not run.exists()
 
 
 def test_checkpoint_of_another_model_names_both(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
-    base = ["segment", "--data", tree.root, "--run", tmp_path / "run"]
+    base = ["segment", "--data", voc.root, "--run", tmp_path / "run"]
     short = ["--iterations", 1, "--batch-size", 2, "--crop", 32, "--scales", 1]
     assert wsss(*base, "--supervision", "full", "--model", "tiny", *short).code == 0
     checkpoint = tmp_path / "run/segment/checkpoint.pt"
-    other = ["segment", "--data", tree.root, "--run", tmp_path / "other"]
+    other = ["segment", "--data", voc.root, "--run", tmp_path / "other"]
     outcome = wsss(*other, "--checkpoint", checkpoint, "--model", "deeplab-largefov-vgg16")
     _refused(outcome, 2, checkpoint, "holds tiny", "--model deeplab-largefov-vgg16", "leave")
 
 
 def test_label_maps_that_are_missing_are_listed_unless_others_are_to_be_learnt_from(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
-    folder = _proxies(own_tree, tmp_path / "masks")
-    lost = own_tree.train_ids[3:5]
+    folder = _proxies(own_voc, tmp_path / "masks")
+    lost = own_voc.train_ids[3:5]
     for image_id in lost:
         (folder / f"{image_id}.png").unlink()
     run = tmp_path / "run"
-    settings = ["--data", own_tree.root, "--run", run, "--model", "tiny", "--iterations", 1]
+    settings = ["--data", own_voc.root, "--run", run, "--model", "tiny", "--iterations", 1]
     command = ["segment", "--proxy", folder, *settings]
     _refused(wsss(*command), 1, "2 of the 12 images of train", *lost, "--train-split")
     assert not run.exists()
     _refused(wsss(*command, "--train-split", "none"), 2, "none.txt", "choose with --train-split")
     _refused(wsss(*command, "--train-split", "../x"), 2, "--train-split '../x'")
-    kept = [image_id for image_id in own_tree.train_ids if image_id not in lost]
-    own_tree.split("kept").write_text("\n".join(kept))
+    kept = [image_id for image_id in own_voc.train_ids if image_id not in lost]
+    own_voc.split("kept").write_text("\n".join(kept))
     shutil.copy(folder / f"{kept[0]}.png", folder / "strange.png")
     done = wsss(*command, "--train-split", "kept", "--scales", 1, "--json")
     assert done.code == 0, done.err
@@ -311,7 +305,7 @@ def test_label_maps_that_are_missing_are_listed_unless_others_are_to_be_learnt_f
 )
 def test_stage_whose_input_has_not_been_made_names_the_stage_to_run(
     wsss: Command,
-    tree: TinyTree,
+    voc: TinyVoc,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     arguments: str,
@@ -319,62 +313,60 @@ def test_stage_whose_input_has_not_been_made_names_the_stage_to_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s").mkdir()
-    outcome = wsss(*arguments.split(), "--data", tree.root, "--run", "a run")
+    outcome = wsss(*arguments.split(), "--data", voc.root, "--run", "a run")
     _refused(outcome, 2, "first or pass --")
     commands = outcome.err.split("`")[1].split(" && ")
-    assert commands[0] == f"wsss train --data {tree.root} --run 'a run'"
+    assert commands[0] == f"wsss train --data {voc.root} --run 'a run'"
     assert commands[-1].startswith(f"wsss {stage} ")
     assert commands[-1].endswith("--run 'a run'")
 
 
-def test_stage_whose_input_is_unfinished_says_so(wsss: Command, tree: TinyTree, run: Path) -> None:
+def test_stage_whose_input_is_unfinished_says_so(wsss: Command, voc: TinyVoc, run: Path) -> None:
     path = run / "attend" / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "status": "running"}))
-    outcome = wsss("proxy", "--run", run, "--saliency", tree.saliency)
+    outcome = wsss("proxy", "--run", run, "--saliency", voc.saliency)
     _refused(outcome, 2, "unfinished", f"`wsss attend --run {run} --amp off --size 64`")
 
 
 def test_loss_that_is_no_number_before_any_checkpoint_says_that_nothing_was_kept(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
-    outcome = wsss(*train_arguments(tree, tmp_path / "run"), "--lr", "1e30")
+    outcome = wsss(*train_arguments(voc, tmp_path / "run"), "--lr", "1e30")
     _refused(outcome, 1, "the loss became", "nothing was kept yet", "a lower --lr")
     assert "--overwrite" not in outcome.err
 
 
-def test_unknown_device(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
-    outcome = wsss(*train_arguments(tree, tmp_path / "run"), "--device", "abacus")
+def test_unknown_device(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    outcome = wsss(*train_arguments(voc, tmp_path / "run"), "--device", "abacus")
     _refused(outcome, 2, "--device must be auto, cpu, cuda or cuda:N")
 
 
-def test_run_that_is_a_file(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+def test_run_that_is_a_file(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine")
-    outcome = wsss(*train_arguments(tree, tmp_path / "run"))
+    outcome = wsss(*train_arguments(voc, tmp_path / "run"))
     _refused(outcome, 2, tmp_path / "run")
     assert (tmp_path / "run").read_text() == "mine"
 
 
-def test_manifest_of_another_program(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+def test_manifest_of_another_program(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     (tmp_path / "run" / "train").mkdir(parents=True)
     (tmp_path / "run" / "train" / "manifest.json").write_text("{}")
-    outcome = wsss(*train_arguments(tree, tmp_path / "run"))
+    outcome = wsss(*train_arguments(voc, tmp_path / "run"))
     _refused(outcome, 1, "manifest.json is not a manifest of wsss", "another --run")
 
 
-def test_attention_of_an_image_without_area(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
-    path = _foreign(tmp_path / "a.h5", tree)
+def test_attention_of_an_image_without_area(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    path = _foreign(tmp_path / "a.h5", voc)
     with h5py.File(path, "a") as file:
-        file[tree.train_ids[0]].attrs.update(height=0, width=-3)
+        file[voc.train_ids[0]].attrs.update(height=0, width=-3)
     source = ["--attention", path, "--run", tmp_path / "run"]
-    _refused(wsss("proxy", *source, "--saliency", tree.saliency), 1, path, tree.train_ids[0])
+    _refused(wsss("proxy", *source, "--saliency", voc.saliency), 1, path, voc.train_ids[0])
 
 
 @pytest.mark.parametrize("name", ["classes.txt", "ImageSets/Segmentation/train.txt"])
-def test_text_that_is_not_utf8(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path, name: str
-) -> None:
-    (own_tree.root / name).write_bytes("caf\xe9\n".encode("latin-1"))
-    _refused(wsss(*train_arguments(own_tree, tmp_path / "run")), 1, own_tree.root / name)
+def test_text_that_is_not_utf8(wsss: Command, own_voc: TinyVoc, tmp_path: Path, name: str) -> None:
+    (own_voc.root / name).write_bytes("caf\xe9\n".encode("latin-1"))
+    _refused(wsss(*train_arguments(own_voc, tmp_path / "run")), 1, own_voc.root / name)
 
 
 @pytest.fixture
@@ -392,9 +384,9 @@ def downloads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 
 
 def test_weights_that_cannot_be_downloaded(
-    wsss: Command, tree: TinyTree, tmp_path: Path, downloads: list[str]
+    wsss: Command, voc: TinyVoc, tmp_path: Path, downloads: list[str]
 ) -> None:
-    outcome = wsss("train", "--data", tree.root, "--run", tmp_path / "run")
+    outcome = wsss("train", "--data", voc.root, "--run", tmp_path / "run")
     _refused(outcome, 1, "cannot be downloaded", "--weights FILE", "--weights none")
     assert len(downloads) == 1
     assert "528 MB" in outcome.err.splitlines()[-2]
@@ -402,30 +394,30 @@ def test_weights_that_cannot_be_downloaded(
 
 
 def test_dry_run_downloads_nothing(
-    wsss: Command, tree: TinyTree, tmp_path: Path, downloads: list[str]
+    wsss: Command, voc: TinyVoc, tmp_path: Path, downloads: list[str]
 ) -> None:
-    wsss("train", "--data", tree.root, "--run", tmp_path / "run", "--dry-run")
+    wsss("train", "--data", voc.root, "--run", tmp_path / "run", "--dry-run")
     assert not downloads
 
 
 def test_nothing_is_downloaded_for_a_stage_whose_input_is_missing(
-    wsss: Command, tree: TinyTree, tmp_path: Path, downloads: list[str]
+    wsss: Command, voc: TinyVoc, tmp_path: Path, downloads: list[str]
 ) -> None:
-    outcome = wsss("segment", "--data", tree.root, "--run", tmp_path / "run")
+    outcome = wsss("segment", "--data", voc.root, "--run", tmp_path / "run")
     assert not downloads
     _refused(outcome, 2, f"wsss proxy --saliency DIR --run {tmp_path / 'run'}` first")
 
 
 @pytest.fixture
 def nothing_to_score(
-    wsss: Command, tree: TinyTree, run: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, run: Path, tmp_path: Path
 ) -> tuple[Outcome, Path]:
     """An evaluation against masks that are ignored everywhere, and where its file would be."""
     truth = tmp_path / "truth"
     truth.mkdir()
-    for image_id in tree.train_ids:
+    for image_id in voc.train_ids:
         Image.fromarray(np.full((48, 64), 255, np.uint8)).save(truth / f"{image_id}.png")
-    assert wsss("proxy", "--run", run, "--saliency", tree.saliency).code == 0
+    assert wsss("proxy", "--run", run, "--saliency", voc.saliency).code == 0
     outcome = wsss("evaluate", "--what", "proxy", "--run", run, "--gt", truth, "--json")
     return outcome, run / "evaluate" / "proxy.json"
 

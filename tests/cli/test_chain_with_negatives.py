@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import Command, Outcome, TinyTree, annotation_xml
+from conftest import Command, Outcome, TinyVoc, annotation_xml
 from PIL import Image
 
 from wsss_cli.data.layouts import find_data_set
@@ -33,17 +33,17 @@ def _train(wsss: Command, data: Path, run: Path, *more: str) -> Outcome:
 
 
 @pytest.fixture
-def negatives(own_tree: TinyTree) -> TinyTree:
+def negatives(own_voc: TinyVoc) -> TinyVoc:
     """The drawn tree, of which three images for training and one for validation show nothing."""
-    for image_id in [*(own_tree.train_ids[i] for i in NEGATIVES), own_tree.val_ids[0]]:
-        own_tree.annotation(image_id).write_text(annotation_xml([]))
-        Image.new("L", (64, 48)).save(own_tree.mask(image_id))
-    return own_tree
+    for image_id in [*(own_voc.train_ids[i] for i in NEGATIVES), own_voc.val_ids[0]]:
+        own_voc.annotation(image_id).write_text(annotation_xml([]))
+        Image.new("L", (64, 48)).save(own_voc.mask(image_id))
+    return own_voc
 
 
 @pytest.mark.parametrize("method", ["seenet", "cam", "aepsl", "acol", "gain"])
 def test_every_method_learns_and_attends(
-    wsss: Command, negatives: TinyTree, tmp_path: Path, method: str
+    wsss: Command, negatives: TinyVoc, tmp_path: Path, method: str
 ) -> None:
     run = tmp_path / "run"
     trained = _train(wsss, negatives.root, run, "--method", method, "--json")
@@ -62,7 +62,7 @@ def test_every_method_learns_and_attends(
 
 
 @pytest.fixture
-def attended(wsss: Command, negatives: TinyTree, tmp_path: Path) -> Path:
+def attended(wsss: Command, negatives: TinyVoc, tmp_path: Path) -> Path:
     run = tmp_path / "run"
     assert _train(wsss, negatives.root, run).code == 0
     assert wsss("attend", "--run", run, "--size", 64, "--heatmaps").code == 0
@@ -77,7 +77,7 @@ def attended(wsss: Command, negatives: TinyTree, tmp_path: Path) -> Path:
     ],
 )
 def test_negatives_are_background_to_every_rule(
-    wsss: Command, negatives: TinyTree, attended: Path, options: str
+    wsss: Command, negatives: TinyVoc, attended: Path, options: str
 ) -> None:
     needs_saliency = options.split()[1] not in ("threshold", "irn")
     saliency = ("--saliency", negatives.saliency) if needs_saliency else ()
@@ -91,7 +91,7 @@ def test_negatives_are_background_to_every_rule(
 
 
 def test_the_rest_of_the_chain_bears_negatives(
-    wsss: Command, negatives: TinyTree, attended: Path, tmp_path: Path
+    wsss: Command, negatives: TinyVoc, attended: Path, tmp_path: Path
 ) -> None:
     run = ("--run", attended)
     short = ["--iterations", "1", "--scales", "1", *_SMALL.split()]
@@ -124,11 +124,11 @@ def test_the_rest_of_the_chain_bears_negatives(
 
 
 def test_baselines_that_are_told_so_find_nothing_in_negatives(
-    wsss: Command, negatives: TinyTree, attended: Path
+    wsss: Command, negatives: TinyVoc, attended: Path
 ) -> None:
     saliency = ("--saliency", negatives.saliency)
     assert wsss("proxy", "--run", attended, "--rule", "seenet", *saliency).code == 0
-    from wsss_cli.stages.baselines import Baselines
+    from wsss_cli.stages.evaluate.baselines import Baselines
 
     image_id = negatives.train_ids[1]
     baselines = Baselines(
@@ -143,7 +143,7 @@ def test_baselines_that_are_told_so_find_nothing_in_negatives(
 
 
 def test_check_counts_negatives_and_conversion_keeps_them(
-    wsss: Command, negatives: TinyTree, tmp_path: Path
+    wsss: Command, negatives: TinyVoc, tmp_path: Path
 ) -> None:
     checked = wsss("data", "check", negatives.root, "--json")
     assert checked.code == 0
@@ -157,8 +157,8 @@ def test_check_counts_negatives_and_conversion_keeps_them(
     assert outcome.code == 0, outcome.err
     assert outcome.values["negatives"] == 2
     assert "2 images have no labels" in outcome.err
-    tree = find_data_set(tmp_path / "voc")
-    assert tree.labels(tree.image_ids("train")).tolist() == [[1, 0], [0, 0], [0, 1], [0, 0]]
+    voc = find_data_set(tmp_path / "voc")
+    assert voc.labels(voc.image_ids("train")).tolist() == [[1, 0], [0, 0], [0, 1], [0, 0]]
     assert not list((tmp_path / "voc" / "Annotations").glob("l[45].xml"))
     assert (tmp_path / "voc" / "JPEGImages" / "l4.jpg").exists()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import Command, TinyTree
+from conftest import Command, TinyVoc
 from PIL import Image
 from pixels_drawn import SIZE, cats_and_dogs, labelled, mask
 
@@ -122,19 +122,19 @@ def test_labelled_images_whose_mask_shows_nothing_are_named(wsss: Command, tmp_p
 
 @pytest.mark.parametrize("command", ["proxy", "evaluate"])
 def test_another_tools_attention_of_other_classes_is_refused(
-    wsss: Command, tree: TinyTree, tmp_path: Path, command: str
+    wsss: Command, voc: TinyVoc, tmp_path: Path, command: str
 ) -> None:
     path = tmp_path / "theirs.h5"
     with h5py.File(path, "w") as file:
-        for at, image_id in enumerate(tree.train_ids[1:4]):
+        for at, image_id in enumerate(voc.train_ids[1:4]):
             group = file.create_group(image_id)
             group["maps"] = np.full((1, *SIZE), 0.5, np.float16)
             group["class_ids"] = np.array([(at + 2) % 3 + 1], np.uint8)
     options = {
-        "proxy": ("--saliency", tree.saliency, "--run", tmp_path / "run"),
-        "evaluate": ("--what", "attention", "--gt", tree.root / "SegmentationClass"),
+        "proxy": ("--saliency", voc.saliency, "--run", tmp_path / "run"),
+        "evaluate": ("--what", "attention", "--gt", voc.root / "SegmentationClass"),
     }[command]
-    outcome = wsss(command, "--attention", path, "--data", tree.root, *options)
+    outcome = wsss(command, "--attention", path, "--data", voc.root, *options)
     assert outcome.code == 1
     assert "3 of 3 images" in outcome.err
 
@@ -148,32 +148,32 @@ def _attention(path: Path, class_ids: dict[str, list[int]]) -> Path:
     return path
 
 
-def _options(command: str, tree: TinyTree, tmp_path: Path) -> tuple[object, ...]:
+def _options(command: str, voc: TinyVoc, tmp_path: Path) -> tuple[object, ...]:
     return {
-        "proxy": ("--saliency", tree.saliency, "--run", tmp_path / "run"),
-        "evaluate": ("--what", "attention", "--gt", tree.root / "SegmentationClass"),
+        "proxy": ("--saliency", voc.saliency, "--run", tmp_path / "run"),
+        "evaluate": ("--what", "attention", "--gt", voc.root / "SegmentationClass"),
     }[command]
 
 
 @pytest.mark.parametrize("command", ["proxy", "evaluate"])
 def test_attention_without_any_map_of_labelled_images_is_refused(
-    wsss: Command, tree: TinyTree, tmp_path: Path, command: str
+    wsss: Command, voc: TinyVoc, tmp_path: Path, command: str
 ) -> None:
-    path = _attention(tmp_path / "theirs.h5", {image_id: [] for image_id in tree.train_ids[:3]})
-    options = _options(command, tree, tmp_path)
-    outcome = wsss(command, "--attention", path, "--data", tree.root, *options)
+    path = _attention(tmp_path / "theirs.h5", {image_id: [] for image_id in voc.train_ids[:3]})
+    options = _options(command, voc, tmp_path)
+    outcome = wsss(command, "--attention", path, "--data", voc.root, *options)
     assert outcome.code == 1
-    assert tree.train_ids[0] in outcome.err
+    assert voc.train_ids[0] in outcome.err
 
 
 @pytest.mark.parametrize("command", ["proxy", "evaluate"])
 def test_images_whose_attention_lacks_or_exceeds_their_labels_are_named(
-    wsss: Command, tree: TinyTree, tmp_path: Path, command: str
+    wsss: Command, voc: TinyVoc, tmp_path: Path, command: str
 ) -> None:
-    complete, lacking, more = tree.train_ids[1:4]  # each of one class: disc, cross, square
+    complete, lacking, more = voc.train_ids[1:4]  # each of one class: disc, cross, square
     path = _attention(tmp_path / "theirs.h5", {complete: [2], lacking: [], more: [1, 2]})
-    options = _options(command, tree, tmp_path)
-    outcome = wsss(command, "--attention", path, "--data", tree.root, *options)
+    options = _options(command, voc, tmp_path)
+    outcome = wsss(command, "--attention", path, "--data", voc.root, *options)
     assert outcome.code == 0, outcome.err
     assert f"{lacking} (cross)" in outcome.err
     assert f"{more} (disc)" in outcome.err
@@ -182,16 +182,16 @@ def test_images_whose_attention_lacks_or_exceeds_their_labels_are_named(
 
 @pytest.mark.parametrize("stored", ["an array", "an empty group"])
 def test_attention_of_another_layout_is_refused_without_words_of_h5py(
-    wsss: Command, tree: TinyTree, tmp_path: Path, stored: str
+    wsss: Command, voc: TinyVoc, tmp_path: Path, stored: str
 ) -> None:
     path = tmp_path / "theirs.h5"
     with h5py.File(path, "w") as file:
         if stored == "an array":
-            file[tree.train_ids[0]] = np.zeros((1, *SIZE))
+            file[voc.train_ids[0]] = np.zeros((1, *SIZE))
         else:
-            file.create_group(tree.train_ids[0])
-    options = _options("proxy", tree, tmp_path)
-    outcome = wsss("proxy", "--attention", path, "--data", tree.root, *options)
+            file.create_group(voc.train_ids[0])
+    options = _options("proxy", voc, tmp_path)
+    outcome = wsss("proxy", "--attention", path, "--data", voc.root, *options)
     assert outcome.code == 1
-    assert tree.train_ids[0] in outcome.err
+    assert voc.train_ids[0] in outcome.err
     assert "object" not in outcome.err

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Command, Outcome, TinyTree
+from conftest import Command, Outcome, TinyVoc
 from PIL import Image
 
 from wsss_cli.artifacts.stage_directory import read_manifest
@@ -41,21 +41,21 @@ attend.flip = false
 RUNS = [f"{name}/seed-{seed}" for name in ("seenet", "seenet-without-s-c") for seed in (0, 1)]
 
 
-def _arguments(tree: TinyTree, folder: Path, text: str = SHARED + SETTINGS) -> list[str]:
+def _arguments(voc: TinyVoc, folder: Path, text: str = SHARED + SETTINGS) -> list[str]:
     file = folder / "methods.toml"
     file.write_text(text)
-    places = ["--data", tree.root, "--saliency", tree.saliency, "--out", folder / "out"]
+    places = ["--data", voc.root, "--saliency", voc.saliency, "--out", folder / "out"]
     return ["compare", str(file), *map(str, places), "--workers", "1"]
 
 
 @pytest.fixture(scope="module")
-def compared(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compared(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished comparison; tests only read it."""
     from wsss_cli.cli.app import app
 
     folder = tmp_path_factory.mktemp("compare")
     with pytest.raises(SystemExit) as stop:
-        app([*_arguments(tree, folder), "-q"])
+        app([*_arguments(voc, folder), "-q"])
     assert not stop.value.code
     return folder
 
@@ -77,15 +77,15 @@ def _refused(outcome: Outcome, code: int, *parts: object) -> None:
 
 
 def test_diverged_training_names_the_place_of_its_rate(
-    wsss: Command, tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wsss: Command, voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def diverge(*_: object, **__: object) -> None:
         raise DivergenceError("the loss became nan", 5, None)
 
     monkeypatch.setattr("wsss_cli.stages.train.run", diverge)
-    outcome = wsss(*_arguments(tree, tmp_path))
+    outcome = wsss(*_arguments(voc, tmp_path))
     _refused(outcome, 1, "the loss became nan", 'train.lr of the setting "SeeNet"')
-    outcome = wsss(*_arguments(tree, tmp_path, SHARED + "[start]\nlr = 1.0\n" + SETTINGS))
+    outcome = wsss(*_arguments(voc, tmp_path, SHARED + "[start]\nlr = 1.0\n" + SETTINGS))
     _refused(outcome, 1, "the loss became nan", "lr in the table [start]")
 
 
@@ -143,16 +143,16 @@ def test_commands_below_the_table_make_the_row(
             assert outcome.values["status"] == ("complete" if evaluated else "up to date")
 
 
-def test_second_call_and_dry_run_do_nothing(wsss: Command, tree: TinyTree, compared: Path) -> None:
+def test_second_call_and_dry_run_do_nothing(wsss: Command, voc: TinyVoc, compared: Path) -> None:
     before = _snapshot(compared / "out" / "seenet")
     tables = {p.name: p.read_bytes() for p in (compared / "out").glob("compare.*")}
     assert len(tables) == 3
-    outcome = wsss(*_arguments(tree, compared), "--json")
+    outcome = wsss(*_arguments(voc, compared), "--json")
     assert outcome.values["status"] == "up to date"
     assert _snapshot(compared / "out" / "seenet") == before
     assert {p.name: p.read_bytes() for p in (compared / "out").glob("compare.*")} == tables
     before = _snapshot(compared)
-    plan = wsss(*_arguments(tree, compared), "--dry-run", "--json").values["runs"]
+    plan = wsss(*_arguments(voc, compared), "--dry-run", "--json").values["runs"]
     assert [run["directory"] for run in plan] == [str(compared / "out" / name) for name in RUNS]
     assert {run[stage] for run in plan for stage in ("train", "attend", "proxy")} == {"complete"}
     after = {k: v for k, v in _snapshot(compared).items() if not k.endswith("methods.toml")}
@@ -160,9 +160,9 @@ def test_second_call_and_dry_run_do_nothing(wsss: Command, tree: TinyTree, compa
 
 
 def test_dry_run_of_a_new_comparison_writes_nothing(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
-    outcome = wsss(*_arguments(tree, tmp_path), "-n")
+    outcome = wsss(*_arguments(voc, tmp_path), "-n")
     assert outcome.code == 0, outcome.err
     for name in RUNS:
         assert f"{tmp_path / 'out' / name}  train new, attend new, proxy new\n" in outcome.out
@@ -171,12 +171,12 @@ def test_dry_run_of_a_new_comparison_writes_nothing(
 
 def test_stopped_between_and_within_runs_it_ends_with_the_same_table(
     wsss: Command,
-    tree: TinyTree,
+    voc: TinyVoc,
     compared: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    arguments = _arguments(tree, tmp_path)
+    arguments = _arguments(voc, tmp_path)
 
     def stopping_at(module: Any, call: int) -> Callable[..., Any]:
         real, calls = module.run, []
@@ -209,11 +209,11 @@ def test_stopped_between_and_within_runs_it_ends_with_the_same_table(
 
 
 def test_changed_masks_are_scored_again_without_training_again(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
-    arguments = _arguments(own_tree, tmp_path, SHARED + "[settings.SeeNet]\n")
+    arguments = _arguments(own_voc, tmp_path, SHARED + "[settings.SeeNet]\n")
     before = wsss(*arguments, "--json").values
-    mask = own_tree.mask(own_tree.train_ids[0])
+    mask = own_voc.mask(own_voc.train_ids[0])
     blank = Image.fromarray(np.zeros_like(np.asarray(Image.open(mask))))
     trained = _snapshot(tmp_path / "out" / "seenet" / "seed-0" / "train")
     blank.save(mask)
@@ -231,13 +231,13 @@ def _miou(counts: np.ndarray) -> float:
     return sum(ious) / len(ious)
 
 
-def _proxy_miou(tree: TinyTree, out: Path, setting: str, seeds: list[int]) -> float:
+def _proxy_miou(voc: TinyVoc, out: Path, setting: str, seeds: list[int]) -> float:
     """Counted pixel by pixel over the label maps of all seeds."""
     counts = np.zeros((4, 5))
     for seed in seeds:
         labels = out / setting / f"seed-{seed}" / "proxy" / "labels"
-        for image_id in tree.train_ids:
-            target = np.asarray(Image.open(tree.mask(image_id)))
+        for image_id in voc.train_ids:
+            target = np.asarray(Image.open(voc.mask(image_id)))
             found = np.asarray(Image.open(labels / f"{image_id}.png"))
             for truth, label in zip(target.flat, found.flat, strict=True):
                 if truth != 255:
@@ -246,10 +246,10 @@ def _proxy_miou(tree: TinyTree, out: Path, setting: str, seeds: list[int]) -> fl
 
 
 def test_difference_is_that_of_the_label_maps_counted_pixel_by_pixel_over_the_seeds(
-    tree: TinyTree, compared: Path
+    voc: TinyVoc, compared: Path
 ) -> None:
     full, without = (
-        _proxy_miou(tree, compared / "out", name, [0, 1])
+        _proxy_miou(voc, compared / "out", name, [0, 1])
         for name in ("seenet", "seenet-without-s-c")
     )
     (difference,) = json.loads((compared / "out" / "compare.json").read_text())["differences"]
@@ -260,17 +260,17 @@ def test_difference_is_that_of_the_label_maps_counted_pixel_by_pixel_over_the_se
 
 
 def test_setting_with_fewer_seeds_is_compared_over_those(
-    wsss: Command, tree: TinyTree, compared: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, compared: Path, tmp_path: Path
 ) -> None:
     out = Path(shutil.copytree(compared / "out", tmp_path / "out"))
-    outcome = wsss(*_arguments(tree, tmp_path, SHARED + SETTINGS + "seeds = [1]\n"), "--json")
+    outcome = wsss(*_arguments(voc, tmp_path, SHARED + SETTINGS + "seeds = [1]\n"), "--json")
     full, without = outcome.values["rows"]
     assert (full["seeds"], without["seeds"]) == ([0, 1], [1])
     assert [len(row["scores"]["proxy"]["values"]) for row in (full, without)] == [2, 1]
     assert without["scores"]["proxy"]["deviation"] is None
     (difference,) = outcome.values["differences"]
-    expected = _proxy_miou(tree, out, "seenet-without-s-c", [1]) - _proxy_miou(
-        tree, out, "seenet", [1]
+    expected = _proxy_miou(voc, out, "seenet-without-s-c", [1]) - _proxy_miou(
+        voc, out, "seenet", [1]
     )
     assert difference["proxy"]["difference"] == pytest.approx(expected)
     assert "| SeeNet without S_C (1 of 2 seeds) |" in (out / "compare.md").read_text()
@@ -325,9 +325,9 @@ def test_counts_kept_of_each_image_add_up_to_the_scores(compared: Path) -> None:
     ],
 )
 def test_file_that_does_not_fit_is_one_sentence(
-    wsss: Command, tree: TinyTree, tmp_path: Path, text: str, parts: list[str]
+    wsss: Command, voc: TinyVoc, tmp_path: Path, text: str, parts: list[str]
 ) -> None:
-    _refused(wsss(*_arguments(tree, tmp_path, text)), 2, "methods.toml", *parts)
+    _refused(wsss(*_arguments(voc, tmp_path, text)), 2, "methods.toml", *parts)
     assert not (tmp_path / "out").exists()
 
 
@@ -335,19 +335,19 @@ def test_missing_file(wsss: Command, tmp_path: Path) -> None:
     _refused(wsss("compare", tmp_path / "nothing.toml"), 2, "nothing.toml does not exist")
 
 
-def _without_last_saliency(tree: TinyTree) -> str:
-    (tree.saliency / f"{tree.train_ids[-1]}.png").unlink()
-    return tree.train_ids[-1]
+def _without_last_saliency(voc: TinyVoc) -> str:
+    (voc.saliency / f"{voc.train_ids[-1]}.png").unlink()
+    return voc.train_ids[-1]
 
 
-def _without_a_photograph(tree: TinyTree) -> str:
-    tree.image(tree.val_ids[0]).unlink()
-    return tree.val_ids[0]
+def _without_a_photograph(voc: TinyVoc) -> str:
+    voc.image(voc.val_ids[0]).unlink()
+    return voc.val_ids[0]
 
 
-def _without_masks(tree: TinyTree) -> str:
-    for image_id in (*tree.train_ids, *tree.val_ids):
-        tree.mask(image_id).unlink()
+def _without_masks(voc: TinyVoc) -> str:
+    for image_id in (*voc.train_ids, *voc.val_ids):
+        voc.mask(image_id).unlink()
     return "has no mask"
 
 
@@ -357,19 +357,19 @@ def _without_masks(tree: TinyTree) -> str:
 )
 def test_what_a_later_stage_would_miss_is_found_before_the_first_training(
     wsss: Command,
-    own_tree: TinyTree,
+    own_voc: TinyVoc,
     tmp_path: Path,
-    spoil: Callable[[TinyTree], str],
+    spoil: Callable[[TinyVoc], str],
     split: str,
 ) -> None:
-    named = spoil(own_tree)
+    named = spoil(own_voc)
     text = SHARED + f'split = "{split}"\n' + SETTINGS
-    _refused(wsss(*_arguments(own_tree, tmp_path, text)), 1, named)
+    _refused(wsss(*_arguments(own_voc, tmp_path, text)), 1, named)
     assert not (tmp_path / "out").exists()
 
 
-def test_saliency_and_data_have_to_be_given(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
-    arguments = _arguments(tree, tmp_path)
+def test_saliency_and_data_have_to_be_given(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    arguments = _arguments(voc, tmp_path)
     place = arguments.index("--saliency")
     outcome = wsss(*arguments[:place], *arguments[place + 2 :])
     _refused(outcome, 2, "pass --saliency DIR")
@@ -378,20 +378,20 @@ def test_saliency_and_data_have_to_be_given(wsss: Command, tree: TinyTree, tmp_p
 
 
 def test_settings_that_attend_different_images_are_refused(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
     text = SHARED + SETTINGS + '[settings.other]\nattend.split = "val"\n'
-    outcome = wsss(*_arguments(tree, tmp_path, text))
+    outcome = wsss(*_arguments(voc, tmp_path, text))
     _refused(outcome, 2, "SeeNet without S_C train", "other val", "attend.split")
 
 
 def test_a_changed_setting_is_refused_before_any_work(
-    wsss: Command, tree: TinyTree, compared: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, compared: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(compared / "out", tmp_path / "out")
     last = SETTINGS.replace("attend.flip = false", "attend.flip = true")
     before = _snapshot(tmp_path / "out")
-    outcome = wsss(*_arguments(tree, tmp_path, SHARED + last))
+    outcome = wsss(*_arguments(voc, tmp_path, SHARED + last))
     _refused(outcome, 2, "seenet-without-s-c", "flip False there, True now", "choose another --out")
     assert _snapshot(tmp_path / "out") == before
 
@@ -448,12 +448,12 @@ lr-steps = [6]
 """
 
 
-def test_settings_go_on_from_a_common_start(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+def test_settings_go_on_from_a_common_start(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     """One start for each seed, trained first and once, from which every setting's heads come."""
     one_seed = (SHARED + START + SETTINGS).replace("[0, 1]", "[3]")
-    plan = wsss(*_arguments(tree, tmp_path, one_seed), "--dry-run", "--json")
+    plan = wsss(*_arguments(voc, tmp_path, one_seed), "--dry-run", "--json")
     assert plan.values["runs"][1]["start"] == "new", plan.err
-    outcome = wsss(*_arguments(tree, tmp_path, one_seed), "--json")
+    outcome = wsss(*_arguments(voc, tmp_path, one_seed), "--json")
     assert outcome.code == 0, outcome.err
     start = tmp_path / "out" / "_start" / "seed-3" / "train"
     begun = read_manifest(start)
@@ -464,13 +464,13 @@ def test_settings_go_on_from_a_common_start(wsss: Command, tree: TinyTree, tmp_p
         assert run["config"]["iterations"] == 10
     assert outcome.values["rows"][0]["commands"][0].split()[1] == "train"
     assert len(outcome.values["rows"][0]["commands"]) == 6
-    again = wsss(*_arguments(tree, tmp_path, one_seed), "--json")
+    again = wsss(*_arguments(voc, tmp_path, one_seed), "--json")
     assert again.values["status"] == "up to date"
 
 
-def test_a_start_cannot_be_set_by_hand(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+def test_a_start_cannot_be_set_by_hand(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     text = SHARED + '[settings.a]\ntrain.start = "checkpoint.pt"\n'
-    _refused(wsss(*_arguments(tree, tmp_path, text)), 2, "[settings.a.train]", "[start]")
+    _refused(wsss(*_arguments(voc, tmp_path, text)), 2, "[settings.a.train]", "[start]")
 
 
 @pytest.mark.parametrize(
@@ -478,20 +478,20 @@ def test_a_start_cannot_be_set_by_hand(wsss: Command, tree: TinyTree, tmp_path: 
     [("head-channels = 8", "--head-channels"), ('split = "val"', "attend different images")],
 )
 def test_what_does_not_fit_the_start_is_refused_before_it_is_trained(
-    wsss: Command, tree: TinyTree, tmp_path: Path, setting: str, part: str
+    wsss: Command, voc: TinyVoc, tmp_path: Path, setting: str, part: str
 ) -> None:
     text = SHARED + START + f"[settings.a]\n[settings.b]\ntrain.{setting}\n"
-    outcome = wsss(*_arguments(tree, tmp_path, text))
+    outcome = wsss(*_arguments(voc, tmp_path, text))
     assert outcome.code in (1, 2)
     assert part in outcome.err
     assert not (tmp_path / "out").exists()
 
 
 def test_weights_of_the_environment_are_those_of_the_start(
-    wsss: Command, tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wsss: Command, voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They reach the settings by the start, not beside it."""
     monkeypatch.setenv("WSSS_WEIGHTS", "none")
     monkeypatch.setenv("WSSS_RUN", str(tmp_path / "elsewhere"))
-    plan = wsss(*_arguments(tree, tmp_path, SHARED + START + SETTINGS), "--dry-run", "--json")
+    plan = wsss(*_arguments(voc, tmp_path, SHARED + START + SETTINGS), "--dry-run", "--json")
     assert plan.code == 0, plan.err

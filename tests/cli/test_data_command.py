@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Command, TinyTree, annotation_xml
+from conftest import Command, TinyVoc, annotation_xml
 from PIL import Image
 
 from wsss_cli.cli import data as data_command
@@ -32,18 +32,18 @@ def test_options_are_the_fields_of_the_config(command: object, config: type, wss
         assert f"--{name}" in shown
 
 
-def _photos(tree: TinyTree, folder: Path) -> Path:
+def _photos(voc: TinyVoc, folder: Path) -> Path:
     """The drawn pictures as a stranger keeps them: odd names, PNG among JPEG, a CSV."""
     folder.mkdir(parents=True)
     lines = ["image,labels,split"]
-    known = find_data_set(tree.root)
-    for split, ids in (("train", tree.train_ids), ("val", tree.val_ids)):
+    known = find_data_set(voc.root)
+    for split, ids in (("train", voc.train_ids), ("val", voc.val_ids)):
         for number, image_id in enumerate(ids):
             name = f"{split} {number}.{'png' if number % 2 else 'jpg'}"
             if number % 2:
-                Image.open(tree.image(image_id)).save(folder / name)
+                Image.open(voc.image(image_id)).save(folder / name)
             else:
-                shutil.copy(tree.image(image_id), folder / name)
+                shutil.copy(voc.image(image_id), folder / name)
             row = known.labels([image_id])[0]
             names = [n for n, hot in zip(known.class_names, row, strict=True) if hot]
             lines.append(f"{name},{'|'.join(names)},{split}")
@@ -51,10 +51,8 @@ def _photos(tree: TinyTree, folder: Path) -> Path:
     return folder
 
 
-def test_five_commands_on_a_strangers_pictures(
-    wsss: Command, tree: TinyTree, tmp_path: Path
-) -> None:
-    photos, run = _photos(tree, tmp_path / "my photos"), ("--run", tmp_path / "run")
+def test_five_commands_on_a_strangers_pictures(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    photos, run = _photos(voc, tmp_path / "my photos"), ("--run", tmp_path / "run")
     short = ["--backbone", "tiny", "--iterations", "2", "--batch-size", "2", "--crop", "32"]
     for line in (
         ("data", "check", photos),
@@ -69,15 +67,15 @@ def test_five_commands_on_a_strangers_pictures(
     assert outcome.code == 2
     assert "has no true masks; put masks as masks/ID.png" in outcome.err
     (photos / "masks").mkdir()
-    for number, image_id in enumerate(tree.val_ids):
-        shutil.copy(tree.mask(image_id), photos / "masks" / f"val_{number}.png")
+    for number, image_id in enumerate(voc.val_ids):
+        shutil.copy(voc.mask(image_id), photos / "masks" / f"val_{number}.png")
     scores = wsss("evaluate", "--json", *run).values
-    assert scores["images"] == len(tree.val_ids)
+    assert scores["images"] == len(voc.val_ids)
     assert list(scores["per_class"]) == ["background", "cross", "disc", "square"]
 
 
-def test_check_of_a_sound_tree(wsss: Command, tree: TinyTree) -> None:
-    outcome = wsss("data", "check", tree.root, "--json")
+def test_check_of_a_sound_tree(wsss: Command, voc: TinyVoc) -> None:
+    outcome = wsss("data", "check", voc.root, "--json")
     assert outcome.code == 0, outcome.out
     values = outcome.values
     assert values["layout"] == "PASCAL VOC"
@@ -95,22 +93,22 @@ def test_check_of_a_sound_tree(wsss: Command, tree: TinyTree) -> None:
     assert values["height"] == [48, 48, 48]
     assert values["masks"] == {"train": 12, "val": 4}
     assert values["problems"] == values["warnings"] == values["not_listed"] == []
-    text = wsss("data", "check", tree.root).out
+    text = wsss("data", "check", voc.root).out
     assert "wsss segment        learns from the proxies, predicts the 4 images of val" in text
     assert "nothing is broken, 0 warnings" in text
 
 
-def test_check_finds_what_is_wrong(wsss: Command, own_tree: TinyTree) -> None:
-    ids = own_tree.train_ids
-    path = own_tree.image(ids[0])
+def test_check_finds_what_is_wrong(wsss: Command, own_voc: TinyVoc) -> None:
+    ids = own_voc.train_ids
+    path = own_voc.image(ids[0])
     whole = path.read_bytes()
     path.write_bytes(whole[:200] + bytes(len(whole) - 202) + whole[-2:])  # spoiled inside
-    own_tree.image(ids[1]).unlink()
-    own_tree.annotation(ids[2]).write_text(annotation_xml(["zebra"]))
-    own_tree.annotation(ids[3]).unlink()
-    Image.new("L", (5, 5)).save(own_tree.mask(ids[4]))
-    Image.new("RGB", (64, 48)).save(own_tree.mask(ids[5]))
-    values = wsss("data", "check", own_tree.root, "--json")
+    own_voc.image(ids[1]).unlink()
+    own_voc.annotation(ids[2]).write_text(annotation_xml(["zebra"]))
+    own_voc.annotation(ids[3]).unlink()
+    Image.new("L", (5, 5)).save(own_voc.mask(ids[4]))
+    Image.new("RGB", (64, 48)).save(own_voc.mask(ids[5]))
+    values = wsss("data", "check", own_voc.root, "--json")
     assert values.code == 1
     problems = values.values["problems"]
     for part in (
@@ -121,27 +119,27 @@ def test_check_finds_what_is_wrong(wsss: Command, own_tree: TinyTree) -> None:
         rf"{ids[5]}\.png holds RGB pixels",
     ):
         assert any(re.search(part, problem) for problem in problems), part
-    text = wsss("data", "check", own_tree.root)
+    text = wsss("data", "check", own_voc.root)
     assert text.code == 1
     assert f"{len(problems)} problems to be corrected first" in text.out
 
 
-def test_check_warns_of_what_spoils_results(wsss: Command, own_tree: TinyTree) -> None:
-    train, val = own_tree.train_ids, own_tree.val_ids
-    shutil.copy(own_tree.image(train[0]), own_tree.image(val[2]))
-    shutil.copy(own_tree.mask(train[0]), own_tree.mask(val[2]))
-    shutil.copy(own_tree.image(train[0]), own_tree.root / "JPEGImages" / "lost.jpg")
-    own_tree.annotation(train[1]).write_text(annotation_xml(["cross"]))  # it shows a disc
-    Image.open(own_tree.image(train[2])).save(own_tree.image(train[2]), format="PNG")
-    turned = Image.open(own_tree.image(train[3]))
+def test_check_warns_of_what_spoils_results(wsss: Command, own_voc: TinyVoc) -> None:
+    train, val = own_voc.train_ids, own_voc.val_ids
+    shutil.copy(own_voc.image(train[0]), own_voc.image(val[2]))
+    shutil.copy(own_voc.mask(train[0]), own_voc.mask(val[2]))
+    shutil.copy(own_voc.image(train[0]), own_voc.root / "JPEGImages" / "lost.jpg")
+    own_voc.annotation(train[1]).write_text(annotation_xml(["cross"]))  # it shows a disc
+    Image.open(own_voc.image(train[2])).save(own_voc.image(train[2]), format="PNG")
+    turned = Image.open(own_voc.image(train[3]))
     exif = turned.getexif()
     exif[274] = 6
-    turned.save(own_tree.image(train[3]), exif=exif)
-    own_tree.annotation(val[1]).write_text(annotation_xml([]))
-    own_tree.annotation(val[3]).unlink()
-    with (own_tree.root / "classes.txt").open("a") as file:
+    turned.save(own_voc.image(train[3]), exif=exif)
+    own_voc.annotation(val[1]).write_text(annotation_xml([]))
+    own_voc.annotation(val[3]).unlink()
+    with (own_voc.root / "classes.txt").open("a") as file:
         file.write("star\n")
-    outcome = wsss("data", "check", own_tree.root, "--json")
+    outcome = wsss("data", "check", own_voc.root, "--json")
     assert outcome.code == 0
     values = outcome.values
     assert values["negatives"] == {"train": 0, "val": 1}
@@ -156,12 +154,12 @@ def test_check_warns_of_what_spoils_results(wsss: Command, own_tree: TinyTree) -
         "no training image shows star",
     ):
         assert any(re.search(part, warning) for warning in values["warnings"]), part
-    quick = wsss("data", "check", own_tree.root, "--quick", "--json").values
+    quick = wsss("data", "check", own_voc.root, "--quick", "--json").values
     assert not any("shows disc" in warning for warning in quick["warnings"])
 
 
-def test_check_says_which_rows_are_bad(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
-    photos = _photos(tree, tmp_path / "photos")
+def test_check_says_which_rows_are_bad(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    photos = _photos(voc, tmp_path / "photos")
     with (photos / "labels.csv").open("a") as file:
         file.write("gone.jpg,disc,train\n../x.jpg,disc,train\n")
     outcome = wsss("data", "check", photos, "--json")
@@ -183,9 +181,9 @@ def test_check_of_what_is_no_data_set(wsss: Command, tmp_path: Path) -> None:
 
 
 def test_conversion_of_pictures_is_the_same_data_set(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
-    photos, out = _photos(tree, tmp_path / "photos"), tmp_path / "voc"
+    photos, out = _photos(voc, tmp_path / "photos"), tmp_path / "voc"
     outcome = wsss("data", "convert", photos, out, "--json")
     assert outcome.code == 0, outcome.err
     assert outcome.values["masks"] == 0
@@ -206,9 +204,9 @@ def test_conversion_of_pictures_is_the_same_data_set(
 
 
 def test_conversion_continues_and_replaces_nothing_else(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
-    photos, out = _photos(tree, tmp_path / "photos"), tmp_path / "voc"
+    photos, out = _photos(voc, tmp_path / "photos"), tmp_path / "voc"
     assert wsss("data", "convert", photos, out).code == 0
     assert "up to date" in wsss("data", "convert", photos, out).out
     record = json.loads((out / "converted.json").read_text())
@@ -224,10 +222,10 @@ def test_conversion_continues_and_replaces_nothing_else(
     refused = wsss("data", "convert", photos, out)
     assert refused.code == 2
     assert "as it was; choose another folder" in refused.err
-    refused = wsss("data", "convert", photos, tree.root)
+    refused = wsss("data", "convert", photos, voc.root)
     assert refused.code == 2
     assert "is there and no conversion" in refused.err
-    assert "is a PASCAL VOC tree already" in wsss("data", "convert", tree.root, out).err
+    assert "is a PASCAL VOC tree already" in wsss("data", "convert", voc.root, out).err
 
 
 def test_coco_is_scored_after_its_conversion(wsss: Command, tmp_path: Path) -> None:

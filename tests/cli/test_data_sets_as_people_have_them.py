@@ -15,7 +15,7 @@ from data_sets_drawn import (
     coco_set,
     photograph,
     square_mask,
-    voc_tree,
+    voc_set,
 )
 from PIL import ExifTags, Image
 
@@ -89,18 +89,18 @@ SETS: dict[str, tuple[bool, Callable[[Path], Path]]] = {
                                                            "l1.jpg,dog", "gone.jpg,dog")),
     "csv without train": (False, lambda p: _table(p, "image,labels,split", "l0.jpg,cat,val",
                                                   "l1.jpg,dog,val")),
-    "voc": (True, voc_tree),
-    "voc without lists": (True, lambda p: voc_tree(p, lists=None)),
-    "voc with lists in Main": (True, lambda p: voc_tree(p, lists="ImageSets/Main")),
-    "voc with capitals": (True, lambda p: voc_tree(p, ending=".JPG")),
-    "voc with deeplab's lists": (True, lambda p: voc_tree(p, lines=[
+    "voc": (True, voc_set),
+    "voc without lists": (True, lambda p: voc_set(p, lists=None)),
+    "voc with lists in Main": (True, lambda p: voc_set(p, lists="ImageSets/Main")),
+    "voc with capitals": (True, lambda p: voc_set(p, ending=".JPG")),
+    "voc with deeplab's lists": (True, lambda p: voc_set(p, lines=[
         f"/JPEGImages/{i}.jpg /SegmentationClassAug/{i}.png" for i in IDS])),
-    "voc with file names": (True, lambda p: voc_tree(p, lines=[f"{i}.jpg" for i in IDS])),
-    "voc with spaces": (True, lambda p: voc_tree(p, [f"my photo {i}" for i in range(6)])),
-    "voc with brackets": (True, lambda p: voc_tree(p, [f"photo({i})" for i in range(6)])),
-    "voc without one picture": (False, lambda p: _without(voc_tree(p), "JPEGImages/p01.jpg")),
-    "voc without one annotation": (False, lambda p: _without(voc_tree(p), "Annotations/p01.xml")),
-    "voc without train": (False, lambda p: _without(voc_tree(p),
+    "voc with file names": (True, lambda p: voc_set(p, lines=[f"{i}.jpg" for i in IDS])),
+    "voc with spaces": (True, lambda p: voc_set(p, [f"my photo {i}" for i in range(6)])),
+    "voc with brackets": (True, lambda p: voc_set(p, [f"photo({i})" for i in range(6)])),
+    "voc without one picture": (False, lambda p: _without(voc_set(p), "JPEGImages/p01.jpg")),
+    "voc without one annotation": (False, lambda p: _without(voc_set(p), "Annotations/p01.xml")),
+    "voc without train": (False, lambda p: _without(voc_set(p),
                                                     "ImageSets/Segmentation/train.txt")),
     "nothing": (False, lambda p: p),
 }  # fmt: skip
@@ -123,7 +123,7 @@ def test_one_missing_picture_does_not_empty_the_check(wsss: Command, tmp_path: P
         (
             _table(tmp_path / "csv", "image,labels", *(f"l{i}.jpg,cat" for i in range(4))),
             coco_set(tmp_path / "coco"),
-            voc_tree(tmp_path / "voc"),
+            voc_set(tmp_path / "voc"),
         )
     ):
         pictures = sorted(root.rglob("*.jpg"))
@@ -175,7 +175,7 @@ def test_conversion_draws_what_can_be_drawn(wsss: Command, tmp_path: Path) -> No
 @pytest.mark.parametrize("pattern", ["my photo {}", "photo({})", "été [{}]"])
 def test_chain_on_ids_with_spaces_and_brackets(wsss: Command, tmp_path: Path, pattern: str) -> None:
     ids = [pattern.format(i) for i in range(6)]
-    root, run = voc_tree(tmp_path / "voc", ids), ("--run", tmp_path / "run")
+    root, run = voc_set(tmp_path / "voc", ids), ("--run", tmp_path / "run")
     saliency = tmp_path / "saliency"
     saliency.mkdir()
     for image_id in ids:
@@ -248,7 +248,7 @@ def test_turned_pictures_without_masks_are_no_cause_for_doubt(
 
 
 def test_remarks_of_names_and_endings_are_shown(wsss: Command, tmp_path: Path) -> None:
-    root = voc_tree(tmp_path / "voc", lines=[f"{i.upper()}.jpg" for i in IDS])
+    root = voc_set(tmp_path / "voc", lines=[f"{i.upper()}.jpg" for i in IDS])
     shutil.copy(root / "JPEGImages" / "p00.jpg", root / "JPEGImages" / "p09.gif")
     outcome = wsss("data", "check", root, "--json")
     assert outcome.code == 0

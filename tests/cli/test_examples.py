@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TinyTree, classes_of, clean_environment, script
+from conftest import TinyVoc, classes_of, clean_environment, script
 from onnx_file import write_weighted_channels
 
 from wsss_cli.artifacts.label_png import read_label_map
@@ -41,36 +41,36 @@ def _run(name: str, *arguments: object) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_rounds_of_aepsl(tree: TinyTree, tmp_path: Path) -> None:
-    _run("aepsl_rounds.sh", tree.root, tree.saliency, tmp_path)
+def test_rounds_of_aepsl(voc: TinyVoc, tmp_path: Path) -> None:
+    _run("aepsl_rounds.sh", voc.root, voc.saliency, tmp_path)
     for number in (2, 3):
         erased = read_manifest(tmp_path / str(number) / "train")["inputs"]["erase"]["path"]
         assert erased == str((tmp_path / str(number - 1) / "attend" / "attention.h5").resolve())
     assert (tmp_path / "3" / "evaluate" / "prediction.json").is_file()
 
 
-def test_second_round(tree: TinyTree, trained: Path, tmp_path: Path) -> None:
+def test_second_round(voc: TinyVoc, trained: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(trained, run)
     settings = TINY["SEGMENT"].split()
     for arguments in (
-        ["proxy", "--saliency", str(tree.saliency)],
+        ["proxy", "--saliency", str(voc.saliency)],
         ["segment", "--model", "tiny", "--scales", "1", *settings],
     ):
         subprocess.run([script(), *arguments, "--run", str(run), "-q"], check=True)
-    _run("second_round.sh", tree.root, run)
+    _run("second_round.sh", voc.root, run)
     relabelled = Path(f"{run}-relabelled") / "segment" / "predictions"
     learnt_from = read_manifest(Path(f"{run}-second") / "segment")["inputs"]["supervision"]["path"]
     assert learnt_from == str(relabelled)
-    for index, image_id in enumerate(tree.train_ids):
+    for index, image_id in enumerate(voc.train_ids):
         own = {0, *(column + 1 for column in classes_of(index))}
         assert set(np.unique(read_label_map(relabelled / f"{image_id}.png"))) <= own
 
 
 @pytest.mark.parametrize("with_model", [True, False])
-def test_rounds_of_dcsp(tree: TinyTree, tmp_path: Path, with_model: bool) -> None:
+def test_rounds_of_dcsp(voc: TinyVoc, tmp_path: Path, with_model: bool) -> None:
     model = write_weighted_channels(tmp_path / "red.onnx", (1.0, 0.0, 0.0), size=320)
-    _run("dcsp_rounds.sh", tree.root, model if with_model else tree.saliency, tmp_path)
+    _run("dcsp_rounds.sh", voc.root, model if with_model else voc.saliency, tmp_path)
     used = read_manifest(tmp_path / "1" / "proxy")["inputs"]
     assert ("second_saliency" in used) is with_model
     learnt_from = read_manifest(tmp_path / "2" / "segment")["inputs"]["supervision"]["path"]
@@ -80,14 +80,14 @@ def test_rounds_of_dcsp(tree: TinyTree, tmp_path: Path, with_model: bool) -> Non
 
 @pytest.mark.parametrize("name", ["single_node.sh", "multi_node.sh"])
 def test_several_processes(
-    tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         head = f"127.0.0.1:{free.getsockname()[1]}"
     monkeypatch.setitem(TINY, "HEAD", head)
     monkeypatch.setitem(TINY, "SEGMENT", TINY["SEGMENT"] + " --model tiny --weights none")
-    _run(name, tree.root, tree.saliency, tmp_path)
+    _run(name, voc.root, voc.saliency, tmp_path)
     for stage in ("train", "attend", "proxy", "segment"):
         assert read_manifest(tmp_path / stage)["status"] == "complete"
     assert (tmp_path / "evaluate" / "prediction.json").is_file()

@@ -6,26 +6,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Command, TinyTree
+from conftest import Command, TinyVoc
 from PIL import Image
 
 
-def _half_right(tree: TinyTree, folder: Path) -> Path:
+def _half_right(voc: TinyVoc, folder: Path) -> Path:
     """Predictions that are the truth of every other image and background elsewhere."""
     folder.mkdir()
-    for number, image_id in enumerate(tree.val_ids):
+    for number, image_id in enumerate(voc.val_ids):
         if number % 2:
-            shutil.copy(tree.mask(image_id), folder)
+            shutil.copy(voc.mask(image_id), folder)
             continue
-        size = np.array(Image.open(tree.mask(image_id))).shape
+        size = np.array(Image.open(voc.mask(image_id))).shape
         Image.fromarray(np.zeros(size, np.uint8)).save(folder / f"{image_id}.png")
     return folder
 
 
 @pytest.fixture
-def arguments(tree: TinyTree, tmp_path: Path) -> list[object]:
+def arguments(voc: TinyVoc, tmp_path: Path) -> list[object]:
     """The evaluation of predictions that are right by half, but for its limit."""
-    return ["evaluate", "--pred", _half_right(tree, tmp_path / "masks"), "--data", tree.root]
+    return [
+        "evaluate",
+        "--pred",
+        _half_right(voc, tmp_path / "masks"),
+        "--data",
+        voc.root,
+    ]
 
 
 def test_a_score_below_the_limit_ends_with_1_after_the_json(
@@ -53,12 +59,12 @@ def test_a_limit_in_per_cent_is_a_question(wsss: Command, arguments: list[object
 
 
 def test_a_score_of_nothing_is_below_every_limit(
-    wsss: Command, tree: TinyTree, arguments: list[object], tmp_path: Path
+    wsss: Command, voc: TinyVoc, arguments: list[object], tmp_path: Path
 ) -> None:
     truth = tmp_path / "truth"
     truth.mkdir()
-    for image_id in tree.val_ids:
-        size = np.array(Image.open(tree.mask(image_id))).shape
+    for image_id in voc.val_ids:
+        size = np.array(Image.open(voc.mask(image_id))).shape
         Image.fromarray(np.full(size, 255, np.uint8)).save(truth / f"{image_id}.png")
     outcome = wsss(*arguments, "--gt", truth, "--json", "--fail-under", 0)
     assert outcome.code != 0

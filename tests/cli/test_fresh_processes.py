@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import Command, TinyTree, clean_environment, logged, script
+from conftest import Command, TinyVoc, clean_environment, logged, script
 from PIL import Image
 from processes import PATIENCE, started, wait_until
 
@@ -19,14 +19,14 @@ pytestmark = pytest.mark.slow
 
 
 def test_chain_runs_as_it_stands_says_up_to_date_and_is_scored(
-    fresh: Command, tree: TinyTree, tmp_path: Path
+    fresh: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
     environment = {"WSSS_RUN": str(tmp_path / "run")}
     commands = [
-        f"train --data {tree.root} --backbone tiny --iterations 20 --batch-size 4 --crop 32 "
+        f"train --data {voc.root} --backbone tiny --iterations 20 --batch-size 4 --crop 32 "
         "--lr 0.01 --checkpoint-every 7",
         "attend --flip --size 64",
-        f"proxy --saliency {tree.saliency}",
+        f"proxy --saliency {voc.saliency}",
         "segment --iterations 10 --batch-size 2 --crop 48",
     ]
     for command in commands:
@@ -63,11 +63,11 @@ def test_chain_runs_as_it_stands_says_up_to_date_and_is_scored(
     for path in (tmp_path / "run").glob("*/manifest.json"):
         assert json.loads(path.read_text())["status"] == "complete"
     labels = tmp_path / "run" / "proxy" / "labels"
-    assert {path.stem for path in labels.iterdir()} == set(tree.train_ids)
-    for image_id in tree.train_ids:
+    assert {path.stem for path in labels.iterdir()} == set(voc.train_ids)
+    for image_id in voc.train_ids:
         with Image.open(labels / f"{image_id}.png") as image:
             assert image.mode == "P"
-            allowed = {0, *np.unique(np.array(Image.open(tree.mask(image_id)))).tolist()}
+            allowed = {0, *np.unique(np.array(Image.open(voc.mask(image_id)))).tolist()}
             assert set(np.unique(np.array(image)).tolist()) <= allowed
 
 
@@ -90,23 +90,23 @@ def _partials(folder: Path) -> list[Path]:
     return list(folder.rglob("*.partial"))
 
 
-def _train(tree: TinyTree, run: Path, method: str) -> list[str]:
+def _train(voc: TinyVoc, run: Path, method: str) -> list[str]:
     settings = "--backbone tiny --iterations 60 --batch-size 8 --crop 64 --lr 0.01"
     every = ["--checkpoint-every", "2", "--method", method]
-    return ["train", "--data", str(tree.root), "--run", str(run), *settings.split(), *every]
+    return ["train", "--data", str(voc.root), "--run", str(run), *settings.split(), *every]
 
 
 @pytest.mark.parametrize("method", ["seenet", "cam"])
 def test_training_killed_twice_ends_with_the_bytes_of_an_uninterrupted_one(
-    fresh: Command, tree: TinyTree, tmp_path: Path, method: str
+    fresh: Command, voc: TinyVoc, tmp_path: Path, method: str
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert fresh(*_train(tree, whole, method)).code == 0
+    assert fresh(*_train(voc, whole, method)).code == 0
     for _ in range(2):
-        _kill_when(_train(tree, killed, method), _changed(killed / "train" / "resume.pt"))
+        _kill_when(_train(voc, killed, method), _changed(killed / "train" / "resume.pt"))
         assert not (killed / "train" / "checkpoint.pt").exists()
         assert json.loads((killed / "train" / "manifest.json").read_text())["status"] == "running"
-    done = fresh(*_train(tree, killed, method))
+    done = fresh(*_train(voc, killed, method))
     assert done.code == 0, done.err
     assert "resuming at iteration" in done.err
     checkpoints = [(run / "train" / "checkpoint.pt").read_bytes() for run in (killed, whole)]
@@ -117,46 +117,46 @@ def test_training_killed_twice_ends_with_the_bytes_of_an_uninterrupted_one(
 
 
 def test_a_second_process_on_a_run_is_told_and_disturbs_nothing(
-    fresh: Command, tree: TinyTree, tmp_path: Path
+    fresh: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    with started(_train(tree, run, "cam")) as first:
+    with started(_train(voc, run, "cam")) as first:
         wait_until(first, _changed(run / "train" / "resume.pt"))
         first.send_signal(signal.SIGSTOP)  # it must be there still when the second one asks
-        second = fresh(*_train(tree, run, "cam"))
+        second = fresh(*_train(voc, run, "cam"))
         first.send_signal(signal.SIGCONT)
         assert second.code == 1
         assert "another wsss is working in" in second.err
         first.wait(PATIENCE)
         assert first.returncode == 0
-    assert " up to date: " in fresh(*_train(tree, run, "cam")).out
+    assert " up to date: " in fresh(*_train(voc, run, "cam")).out
 
 
-def _segment(tree: TinyTree, run: Path) -> list[str]:
+def _segment(voc: TinyVoc, run: Path) -> list[str]:
     settings = "--model tiny --supervision full --iterations 40 --batch-size 3 --accumulate 2"
     more = "--crop 64 --checkpoint-every 2 --split train --lr 0.01"
-    where = ["--data", str(tree.root), "--run", str(run)]
+    where = ["--data", str(voc.root), "--run", str(run)]
     return ["segment", *where, *settings.split(), *more.split()]
 
 
 def test_segmentation_killed_in_training_and_in_prediction_ends_the_same(
-    fresh: Command, tree: TinyTree, tmp_path: Path
+    fresh: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert fresh(*_segment(tree, whole)).code == 0
-    _kill_when(_segment(tree, killed), _changed(killed / "segment" / "resume.pt"))
-    _kill_when(_segment(tree, killed), _changed(killed / "segment" / "checkpoint.pt"))
-    done = fresh(*_segment(tree, killed))
+    assert fresh(*_segment(voc, whole)).code == 0
+    _kill_when(_segment(voc, killed), _changed(killed / "segment" / "resume.pt"))
+    _kill_when(_segment(voc, killed), _changed(killed / "segment" / "checkpoint.pt"))
+    done = fresh(*_segment(voc, killed))
     assert done.code == 0, done.err
     assert logged(killed / "segment") == logged(whole / "segment")
-    names = ["checkpoint.pt", *(f"predictions/{i}.png" for i in tree.train_ids)]
+    names = ["checkpoint.pt", *(f"predictions/{i}.png" for i in voc.train_ids)]
     for name in names:
         assert (killed / "segment" / name).read_bytes() == (whole / "segment" / name).read_bytes()
     assert not _partials(killed)
 
 
 @pytest.fixture(scope="module")
-def many(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> TinyTree:
+def many(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> TinyVoc:
     """A tree of 260 images, two shards and a bit, made of hard links to those of the tiny tree."""
     base = tmp_path_factory.mktemp("many")
     root = base / "VOC2012"
@@ -164,16 +164,16 @@ def many(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> TinyTree:
         (root / folder).mkdir(parents=True)
     ids = [f"copy_{number:04d}" for number in range(260)]
     for number, image_id in enumerate(ids):
-        source = tree.train_ids[number % len(tree.train_ids)]
-        os.link(tree.image(source), root / "JPEGImages" / f"{image_id}.jpg")
-        os.link(tree.annotation(source), root / "Annotations" / f"{image_id}.xml")
+        source = voc.train_ids[number % len(voc.train_ids)]
+        os.link(voc.image(source), root / "JPEGImages" / f"{image_id}.jpg")
+        os.link(voc.annotation(source), root / "Annotations" / f"{image_id}.xml")
     (root / "ImageSets" / "Segmentation" / "train.txt").write_text("\n".join(ids))
-    shutil.copy(tree.root / "classes.txt", root)
-    return TinyTree(root, base, ids, [])
+    shutil.copy(voc.root / "classes.txt", root)
+    return TinyVoc(root, base, ids, [])
 
 
 def test_attention_killed_after_a_shard_keeps_it_and_ends_with_the_same_bytes(
-    fresh: Command, many: TinyTree, lively_checkpoint: Path, tmp_path: Path
+    fresh: Command, many: TinyVoc, lively_checkpoint: Path, tmp_path: Path
 ) -> None:
     def attend(run: Path) -> list[str]:
         checkpoint = ["--checkpoint", str(lively_checkpoint)]
@@ -210,11 +210,11 @@ def test_attention_killed_after_a_shard_keeps_it_and_ends_with_the_same_bytes(
 
 
 def test_interrupt_is_one_sentence_with_code_130_and_the_work_goes_on(
-    fresh: Command, tree: TinyTree, tmp_path: Path
+    fresh: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    assert fresh(*_train(tree, whole, "cam")).code == 0
-    with started(_train(tree, stopped, "cam")) as process:
+    assert fresh(*_train(voc, whole, "cam")).code == 0
+    with started(_train(voc, stopped, "cam")) as process:
         wait_until(process, _changed(stopped / "train" / "resume.pt"))
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
@@ -223,7 +223,7 @@ def test_interrupt_is_one_sentence_with_code_130_and_the_work_goes_on(
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith("interrupted: ")
     assert not _partials(stopped)
-    assert fresh(*_train(tree, stopped, "cam")).code == 0
+    assert fresh(*_train(voc, stopped, "cam")).code == 0
     name = Path("train", "checkpoint.pt")
     assert (stopped / name).read_bytes() == (whole / name).read_bytes()
 
@@ -253,9 +253,9 @@ def test_a_reader_that_has_enough_ends_the_command_in_silence() -> None:
 
 
 def test_json_on_stdout_is_all_there_is_when_everything_talks(
-    fresh: Command, tree: TinyTree, tmp_path: Path
+    fresh: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
-    done = fresh(*_train(tree, tmp_path / "run", "cam"), "--verbose", "--json")
+    done = fresh(*_train(voc, tmp_path / "run", "cam"), "--verbose", "--json")
     assert done.code == 0
     assert done.values["stage"] == "train"
     assert "iterations" in done.err

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Command, Outcome, TinyTree
+from conftest import Command, Outcome, TinyVoc
 
 from wsss_cli.command_line import command_line
 
@@ -37,10 +37,10 @@ def _paste(wsss: Command, text: str) -> Outcome:
 
 
 @pytest.fixture
-def segmented(wsss: Command, tree: TinyTree, run: Path) -> Path:
+def segmented(wsss: Command, voc: TinyVoc, run: Path) -> Path:
     """The run gone on with to predictions, with other settings than the defaults."""
     settings = "--supervision full --iterations 3 --batch-size 2 --crop 32 --amp off --scales 1"
-    outcome = wsss("segment", "--run", run, "--data", tree.root, *settings.split())
+    outcome = wsss("segment", "--run", run, "--data", voc.root, *settings.split())
     assert outcome.code == 0, outcome.err
     return run
 
@@ -59,15 +59,15 @@ def test_the_run_is_named_unless_the_command_takes_it_anyway(
 
 
 def test_stages_that_are_missing_are_named_with_run_and_data(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
     run = tmp_path / "an empty run"
-    outcome = wsss("evaluate", "--run", run, "--data", tree.root)
+    outcome = wsss("evaluate", "--run", run, "--data", voc.root)
     commands = _printed(outcome.err)
     assert [command[0] for command in commands] == ["train", "attend", "proxy", "segment"]
     for command in commands:
         assert command[command.index("--run") + 1] == str(run)
-    assert commands[0][commands[0].index("--data") + 1] == str(tree.root)
+    assert commands[0][commands[0].index("--data") + 1] == str(voc.root)
 
 
 def test_saliency_maps_are_made_by_the_command_that_proxy_names(wsss: Command, run: Path) -> None:
@@ -78,18 +78,18 @@ def test_saliency_maps_are_made_by_the_command_that_proxy_names(wsss: Command, r
 
 
 def test_an_unfinished_stage_is_finished_by_the_command_printed(
-    wsss: Command, tree: TinyTree, run: Path
+    wsss: Command, voc: TinyVoc, run: Path
 ) -> None:
     manifest = run / "attend" / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "status": "running"}))
-    refused = wsss("proxy", "--run", run, "--saliency", tree.saliency)
+    refused = wsss("proxy", "--run", run, "--saliency", voc.saliency)
     assert refused.code == 2
     _paste(wsss, refused.err)
-    assert wsss("proxy", "--run", run, "--saliency", tree.saliency).code == 0
+    assert wsss("proxy", "--run", run, "--saliency", voc.saliency).code == 0
 
 
 def test_lost_predictions_and_label_maps_are_made_again_by_the_command_printed(
-    wsss: Command, tree: TinyTree, segmented: Path
+    wsss: Command, voc: TinyVoc, segmented: Path
 ) -> None:
     next((segmented / "segment/predictions").glob("*.png")).unlink()
     refused = wsss("evaluate", "--run", segmented)
@@ -152,7 +152,7 @@ def test_advice_on_files_quotes_their_names(
 
 
 def test_show_of_an_unfinished_training_names_its_command(
-    wsss: Command, tree: TinyTree, run: Path
+    wsss: Command, voc: TinyVoc, run: Path
 ) -> None:
     from wsss_cli.artifacts.checkpoint import write_checkpoint
 

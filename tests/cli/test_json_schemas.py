@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Command, TinyTree, train_arguments
+from conftest import Command, TinyVoc, train_arguments
 from jsonschema import Draft202012Validator
 from PIL import Image
 from typer.main import get_command
 
 from wsss_cli import schemas
-from wsss_cli.artifacts.next_command import CONFIGS
+from wsss_cli.artifacts.stage_commands import CONFIGS
 from wsss_cli.cli.app import app
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.predict import PredictConfig
@@ -66,23 +66,23 @@ def chain(chained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(chained, tmp_path / "runs" / "run"))
 
 
-def _lines(tree: TinyTree, run: Path) -> dict[str, list[tuple[str, str]]]:
+def _lines(voc: TinyVoc, run: Path) -> dict[str, list[tuple[str, str]]]:
     """Command lines of each stage, with the schema that fits what they print."""
-    masks = f"--pred {run}/segment/predictions --data {tree.root}"
-    photo, broken = tree.image(tree.val_ids[0]), tree.split("val")
-    full = f"--boundaries --difficulty --baselines --saliency {tree.saliency}"
+    masks = f"--pred {run}/segment/predictions --data {voc.root}"
+    photo, broken = voc.image(voc.val_ids[0]), voc.split("val")
+    full = f"--boundaries --difficulty --baselines --saliency {voc.saliency}"
     packed = f"segment --submission {run}/val.tar.gz --run {run}"
     return {
-        "train": [("train", " ".join(train_arguments(tree, run)))],
+        "train": [("train", " ".join(train_arguments(voc, run)))],
         "attend": [("attend", f"attend --heatmaps --run {run}")],
         "saliency": [("saliency", f"saliency --model unsupervised --size 48 --run {run}")],
-        "proxy": [("proxy", f"proxy --saliency {tree.saliency} --run {run}")],
+        "proxy": [("proxy", f"proxy --saliency {voc.saliency} --run {run}")],
         "segment": [
             ("segment", f"{packed} --probabilities"),
             (
                 "segment",
                 f"segment --checkpoint {run}/segment/checkpoint.pt --scales 1 "
-                f"--data {tree.root} --run {run}-again",
+                f"--data {voc.root} --run {run}-again",
             ),
         ],
         "crf": [("crf", f"crf --run {run}")],
@@ -109,19 +109,19 @@ def _lines(tree: TinyTree, run: Path) -> dict[str, list[tuple[str, str]]]:
             ("show_file", f"show {run}/train/checkpoint.pt"),
             ("show_file", f"show {run}/evaluate/prediction.json"),
             ("show_file", f"show {run}/val.tar.gz"),
-            ("show_file", f"show {tree.mask(tree.val_ids[0])}"),
+            ("show_file", f"show {voc.mask(voc.val_ids[0])}"),
             ("show_methods", "show --methods"),
-            ("show_image", f"show --image {tree.train_ids[0]} {run}"),
+            ("show_image", f"show --image {voc.train_ids[0]} {run}"),
         ],
         "others": [
             ("evaluate", f"evaluate --run {run}"),
             ("segment", packed),
             ("report", f"report --images 1 {run}"),
             ("report", f"report --images 1 {run}"),
-            ("check", f"check {run}/val.tar.gz --split val --data {tree.root}"),
-            ("check", f"check {run}/val.tar.gz --split train --data {tree.root}"),
-            ("doctor", f"doctor --data {tree.root} --run {run}"),
-            ("data_check", f"data check {tree.root}"),
+            ("check", f"check {run}/val.tar.gz --split val --data {voc.root}"),
+            ("check", f"check {run}/val.tar.gz --split train --data {voc.root}"),
+            ("doctor", f"doctor --data {voc.root} --run {run}"),
+            ("data_check", f"data check {voc.root}"),
         ],
     }
 
@@ -134,9 +134,9 @@ def _lines(tree: TinyTree, run: Path) -> dict[str, list[tuple[str, str]]]:
     ],
 )
 def test_every_command_prints_what_its_schema_says(
-    wsss: Command, tree: TinyTree, chain: Path, stage: str
+    wsss: Command, voc: TinyVoc, chain: Path, stage: str
 ) -> None:
-    for name, line in _lines(tree, chain)[stage]:
+    for name, line in _lines(voc, chain)[stage]:
         outcome = wsss(*line.split(), "--json")
         assert outcome.code in (0, 1), outcome.err
         assert not _problems(schemas.load(name), outcome.values), line
@@ -150,9 +150,9 @@ PLANNED = {**CONFIGS, "evaluate": EvaluateConfig, "predict": PredictConfig}
 
 @pytest.mark.parametrize("stage", PLANNED)
 def test_dry_runs_print_what_their_schema_says(
-    wsss: Command, tree: TinyTree, chain: Path, stage: str
+    wsss: Command, voc: TinyVoc, chain: Path, stage: str
 ) -> None:
-    line = _lines(tree, chain)[stage][0][1]
+    line = _lines(voc, chain)[stage][0][1]
     outcome = wsss(*line.split(), "--dry-run", "--json")
     assert outcome.code == 0, outcome.err
     schema = schemas.plan_schema(stage, PLANNED[stage])
@@ -187,23 +187,23 @@ def _inner(group: Any) -> dict[str, Any]:
     return {f"data_{name}": command for name, command in group.commands.items()}
 
 
-def test_a_converted_data_set(wsss: Command, tmp_path: Path, tree: TinyTree) -> None:
+def test_a_converted_data_set(wsss: Command, tmp_path: Path, voc: TinyVoc) -> None:
     photos = tmp_path / "photos"
-    for number, image_id in enumerate(tree.train_ids[:4]):
+    for number, image_id in enumerate(voc.train_ids[:4]):
         place = photos / ("square" if number % 2 else "disc")
         place.mkdir(parents=True, exist_ok=True)
-        shutil.copy(tree.image(image_id), place)
+        shutil.copy(voc.image(image_id), place)
     _fits("data_check", wsss("data", "check", photos, "--json").values)
     _fits("data_convert", wsss("data", "convert", photos, tmp_path / "out", "--json").values)
 
 
-def test_a_comparison_and_its_plan(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+def test_a_comparison_and_its_plan(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     file = tmp_path / "methods.toml"
     file.write_text(
         '[train]\nbackbone = "tiny"\niterations = 2\nbatch-size = 4\ncrop = 32\namp = "off"\n'
         "[attend]\nsize = 64\n[settings.cam]\ntrain.method = 'cam'\n[settings.seenet]\n"
     )
-    line = ["compare", file, "--data", tree.root, "--saliency", tree.saliency]
+    line = ["compare", file, "--data", voc.root, "--saliency", voc.saliency]
     line += ["--out", tmp_path / "out", "--json"]
     plan = wsss(*line, "--dry-run").values
     _fits("compare_plan", plan)

@@ -13,13 +13,13 @@ from conftest import Command
 from wsss_cli.cli import (
     attend,
     compare,
-    conversation,
     crf,
     demo,
     evaluate,
     predict,
     proxy,
     report,
+    run_command,
     saliency,
     segment,
     train,
@@ -35,7 +35,7 @@ from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.stages.report import Report
+from wsss_cli.stages.outcome import Report
 
 CONVERSATION = {"dry_run", "json", "config", "quiet", "verbose", "debug"}
 # Parameters that are not fields: Typer's own, and another way to name the runs of a page.
@@ -181,8 +181,10 @@ def test_value_of_every_option_reaches_the_stage(
 
     monkeypatch.setattr(import_module(f"wsss_cli.stages.{stage}"), "run", run)
     # What the options name need not be there.
-    monkeypatch.setattr(import_module("wsss_cli.stages.usage"), "check_usage", lambda *_: None)
-    monkeypatch.setattr(conversation, "require_given_paths", lambda *_: None)
+    monkeypatch.setattr(
+        import_module("wsss_cli.stages.early_checks"), "check_usage", lambda *_: None
+    )
+    monkeypatch.setattr(run_command, "require_given_paths", lambda *_: None)
     default = getattr(config_type(), name)
     annotation = str(config_type.__dataclass_fields__[name].type)
     value = _other(name, default)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Command, TinyTree
+from conftest import Command, TinyVoc
 from pixels_drawn import mask, save
 
 from wsss_cli.artifacts.label_png import read_label_map
@@ -25,9 +25,9 @@ TINY = (
 )
 
 
-def _as(tree: TinyTree, folder: Path, ending: str) -> Path:
+def _as(voc: TinyVoc, folder: Path, ending: str) -> Path:
     folder.mkdir(parents=True)
-    for path in tree.mask("x").parent.iterdir():
+    for path in voc.mask("x").parent.iterdir():
         shutil.copy(path, folder / f"{path.stem}{ending}")
     return folder
 
@@ -35,14 +35,14 @@ def _as(tree: TinyTree, folder: Path, ending: str) -> Path:
 @pytest.mark.parametrize("ending", [".jpg", ".PNG", ".tif"])
 @pytest.mark.parametrize("option", ["--pred", "--gt", "--against", "--proxy"])
 def test_label_maps_with_other_endings_are_named(
-    wsss: Command, tree: TinyTree, tmp_path: Path, option: str, ending: str
+    wsss: Command, voc: TinyVoc, tmp_path: Path, option: str, ending: str
 ) -> None:
-    folder, masks = _as(tree, tmp_path / "theirs", ending), tree.root / "SegmentationClass"
+    folder, masks = _as(voc, tmp_path / "theirs", ending), voc.root / "SegmentationClass"
     command = {
-        "--pred": ("evaluate", "--pred", folder, "--data", tree.root),
+        "--pred": ("evaluate", "--pred", folder, "--data", voc.root),
         "--gt": ("evaluate", "--pred", masks, "--gt", folder),
-        "--against": ("evaluate", "--pred", masks, "--data", tree.root, "--against", folder),
-        "--proxy": ("segment", "--proxy", folder, "--data", tree.root, *TINY),
+        "--against": ("evaluate", "--pred", masks, "--data", voc.root, "--against", folder),
+        "--proxy": ("segment", "--proxy", folder, "--data", voc.root, *TINY),
     }[option]
     outcome = wsss(*command, *(("--run", tmp_path / "run") if option == "--proxy" else ()))
     assert outcome.code in (1, 2)
@@ -54,41 +54,41 @@ def test_label_maps_with_other_endings_are_named(
 @pytest.mark.parametrize("ending", ["_mask.png", ".jpg.png"])
 @pytest.mark.parametrize("option", ["--against", "--proxy", "--saliency"])
 def test_maps_under_longer_names_are_named(
-    wsss: Command, tree: TinyTree, trained: Path, tmp_path: Path, option: str, ending: str
+    wsss: Command, voc: TinyVoc, trained: Path, tmp_path: Path, option: str, ending: str
 ) -> None:
-    folder, masks = _as(tree, tmp_path / "theirs", ending), tree.root / "SegmentationClass"
+    folder, masks = _as(voc, tmp_path / "theirs", ending), voc.root / "SegmentationClass"
     attention = trained / "attend" / "attention.h5"
     command = {
-        "--against": ("evaluate", "--pred", masks, "--data", tree.root, "--against", folder),
-        "--proxy": ("segment", "--proxy", folder, "--data", tree.root, *TINY),
+        "--against": ("evaluate", "--pred", masks, "--data", voc.root, "--against", folder),
+        "--proxy": ("segment", "--proxy", folder, "--data", voc.root, *TINY),
         "--saliency": ("proxy", "--attention", attention, "--saliency", folder),
     }[option]
     outcome = wsss(*command, *(() if option == "--against" else ("--run", tmp_path / "run")))
     assert outcome.code == 1
-    assert f"there is {tree.train_ids[0]}{ending}" in outcome.err
+    assert f"there is {voc.train_ids[0]}{ending}" in outcome.err
 
 
-def test_arrays_and_subfolders_are_named(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
-    _as(tree, tmp_path / "above" / "val", ".png")
-    outcome = wsss("evaluate", "--pred", tmp_path / "above", "--data", tree.root)
+def test_arrays_and_subfolders_are_named(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    _as(voc, tmp_path / "above" / "val", ".png")
+    outcome = wsss("evaluate", "--pred", tmp_path / "above", "--data", voc.root)
     assert outcome.code == 2
     assert "its folder val" in outcome.err
     (tmp_path / "arrays").mkdir()
     np.save(tmp_path / "arrays" / "a.npy", np.zeros((4, 2, 2), np.float32))
-    outcome = wsss("evaluate", "--pred", tmp_path / "arrays", "--data", tree.root)
+    outcome = wsss("evaluate", "--pred", tmp_path / "arrays", "--data", voc.root)
     assert outcome.code == 2
     assert "a.npy" in outcome.err
-    pictures = _as(tree, tmp_path / "pictures", ".png")
-    outcome = wsss("crf", "--scores", pictures, "--data", tree.root, "--run", tmp_path / "run")
+    pictures = _as(voc, tmp_path / "pictures", ".png")
+    outcome = wsss("crf", "--scores", pictures, "--data", voc.root, "--run", tmp_path / "run")
     assert outcome.code == 2
-    assert f"{tree.train_ids[0]}.png" in outcome.err
+    assert f"{voc.train_ids[0]}.png" in outcome.err
 
 
-def test_check_names_masks_that_no_image_uses(wsss: Command, own_tree: TinyTree) -> None:
-    stem = own_tree.train_ids[0]
-    own_tree.mask(stem).rename(own_tree.mask(stem).with_suffix(".PNG"))
-    save(own_tree.mask("stranger"), mask(1))
-    check = wsss("data", "check", own_tree.root, "--json")
+def test_check_names_masks_that_no_image_uses(wsss: Command, own_voc: TinyVoc) -> None:
+    stem = own_voc.train_ids[0]
+    own_voc.mask(stem).rename(own_voc.mask(stem).with_suffix(".PNG"))
+    save(own_voc.mask("stranger"), mask(1))
+    check = wsss("data", "check", own_voc.root, "--json")
     assert check.code == 0
     warnings = "\n".join(check.values["warnings"])
     assert f"{stem}.PNG" in warnings

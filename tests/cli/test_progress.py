@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Command, TinyTree, train_arguments
+from conftest import Command, TinyVoc, train_arguments
 
 from wsss_cli.cli import progress
 from wsss_cli.cli.progress import Lines, Pace
@@ -86,7 +86,7 @@ class Counting(Silent):
 
 
 def test_attend_counts_the_images_of_each_batch_also_after_it_was_stopped(
-    tree: TinyTree, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voc: TinyVoc, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attend, "SHARD_IMAGES", 5)
     run = tmp_path / "run"
@@ -143,9 +143,9 @@ def test_what_is_piped_is_not_folded(wsss: Command, tmp_path: Path) -> None:
 
 
 def test_a_training_says_its_times(
-    wsss: Command, tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wsss: Command, voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "FIRST_LINE_AFTER", 0.0)
-    err = wsss(*train_arguments(tree, tmp_path / "run")).err
+    err = wsss(*train_arguments(voc, tmp_path / "run")).err
     (line,) = (line for line in err.splitlines() if "so far" in line)
     assert " left" in line

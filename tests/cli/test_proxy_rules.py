@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from conftest import HEIGHT, WIDTH, Command, TinyTree, classes_of
+from conftest import HEIGHT, WIDTH, Command, TinyVoc, classes_of
 from PIL import Image
 
 from wsss_cli.artifacts.attention_file import AttentionFile
@@ -87,42 +87,42 @@ def test_rule_that_needs_saliency_says_so(wsss: Command, attention: Path, rule: 
 
 
 def test_rule_that_looks_at_the_photographs_says_so(
-    wsss: Command, attention: Path, own_tree: TinyTree, tmp_path: Path
+    wsss: Command, attention: Path, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
     arguments = ["proxy", "--rule", "irn", "--attention", attention, "--run", tmp_path / "run"]
     outcome = wsss(*arguments)
     assert outcome.code == 2
     assert "the rule irn looks at the photographs; pass --data DIR" in outcome.err
-    own_tree.image(own_tree.train_ids[3]).unlink()
-    outcome = wsss(*arguments, "--data", own_tree.root)
+    own_voc.image(own_voc.train_ids[3]).unlink()
+    outcome = wsss(*arguments, "--data", own_voc.root)
     assert outcome.code == 1
-    assert own_tree.train_ids[3] in outcome.err
+    assert own_voc.train_ids[3] in outcome.err
 
 
 @pytest.fixture(scope="module")
-def attention(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def attention(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random attention of every training image, at its size."""
     rng = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("attention") / "a.h5"
     with h5py.File(path, "w") as file:
-        for index, image_id in enumerate(tree.train_ids):
+        for index, image_id in enumerate(voc.train_ids):
             class_ids = [column + 1 for column in classes_of(index)]
             maps = rng.random((len(class_ids), HEIGHT, WIDTH)) ** 0.5
             file[f"{image_id}/maps"], file[f"{image_id}/class_ids"] = maps, class_ids
     return path
 
 
-def _config(tree: TinyTree, attention: Path, run: Path, rule: str) -> ProxyConfig:
-    saliency = tree.saliency if RULES[rule].needs else None
-    return ProxyConfig(run=run, data=tree.root, attention=attention, saliency=saliency, rule=rule)
+def _config(voc: TinyVoc, attention: Path, run: Path, rule: str) -> ProxyConfig:
+    saliency = voc.saliency if RULES[rule].needs else None
+    return ProxyConfig(run=run, data=voc.root, attention=attention, saliency=saliency, rule=rule)
 
 
-def _second(tree: TinyTree, folder: Path, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
+def _second(voc: TinyVoc, folder: Path, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
     """Maps of a second pass that find the left half, at 0.4 of full strength."""
     folder.mkdir()
     grey = np.zeros(size[::-1], np.uint8)
     grey[:, : size[0] // 2] = 102
-    for image_id in tree.train_ids:
+    for image_id in voc.train_ids:
         Image.fromarray(grey).save(folder / f"{image_id}.png")
     return folder
 
@@ -140,18 +140,18 @@ SETTINGS = {
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("rule", RULES)
 def test_labels_are_those_of_the_rules_function(
-    tree: TinyTree, attention: Path, tmp_path: Path, rule: str, given: bool
+    voc: TinyVoc, attention: Path, tmp_path: Path, rule: str, given: bool
 ) -> None:
     chosen = SETTINGS[rule] if given else {}
-    config = replace(_config(tree, attention, tmp_path / "run", rule), **chosen)
+    config = replace(_config(voc, attention, tmp_path / "run", rule), **chosen)
     if rule == "dcsp" and given:
-        config = replace(config, second_saliency=_second(tree, tmp_path / "second"))
+        config = replace(config, second_saliency=_second(voc, tmp_path / "second"))
     proxy.run(config, track=Silent())
     function = getattr(proxy_labels, RULES[rule].function)
     settings = {"attention_floor": 0.1, **chosen} if rule == "seenet" else chosen
     labels: set[int] = set()
     with AttentionFile(attention) as file:
-        for image_id in tree.train_ids:
+        for image_id in voc.train_ids:
             given_maps = file.read(image_id)
             grey_maps = [
                 torch.from_numpy(np.array(Image.open(folder / f"{image_id}.png"))).float() / 255
@@ -161,7 +161,7 @@ def test_labels_are_those_of_the_rules_function(
             maps = torch.from_numpy(given_maps.maps.astype(np.float32))
             class_ids = torch.from_numpy(given_maps.class_ids)
             if RULES[rule].sees_image:
-                image = np.array(Image.open(tree.image(image_id)))
+                image = np.array(Image.open(voc.image(image_id)))
                 settings = {**settings, "photograph": torch.from_numpy(image)}
             expected = function(maps, class_ids, *grey_maps, **settings).numpy()
             found = read_label_map(tmp_path / "run" / "proxy" / "labels" / f"{image_id}.png")
@@ -183,14 +183,14 @@ class _Notes(Silent):
 
 
 def test_dcsp_notes_once_that_it_has_no_second_saliency(
-    tree: TinyTree, attention: Path, tmp_path: Path
+    voc: TinyVoc, attention: Path, tmp_path: Path
 ) -> None:
-    config = _config(tree, attention, tmp_path / "run", "dcsp")
+    config = _config(voc, attention, tmp_path / "run", "dcsp")
     alone, both = _Notes(), _Notes()
     proxy.run(config, track=alone)
     assert len(alone.notes) == 1
     assert "without --second-saliency" in alone.notes[0]
-    second = _second(tree, tmp_path / "second")
+    second = _second(voc, tmp_path / "second")
     proxy.run(replace(config, second_saliency=second, overwrite=True), track=both)
     assert not both.notes
     inputs = read_manifest(tmp_path / "run" / "proxy")["inputs"]
@@ -198,10 +198,10 @@ def test_dcsp_notes_once_that_it_has_no_second_saliency(
 
 
 def test_second_saliency_of_another_size_is_resized_and_said_once(
-    tree: TinyTree, attention: Path, tmp_path: Path
+    voc: TinyVoc, attention: Path, tmp_path: Path
 ) -> None:
-    second = _second(tree, tmp_path / "second", size=(32, 24))
-    config = _config(tree, attention, tmp_path / "run", "dcsp")
+    second = _second(voc, tmp_path / "second", size=(32, 24))
+    config = _config(voc, attention, tmp_path / "run", "dcsp")
     track = _Notes()
     report = proxy.run(replace(config, second_saliency=second), track=track)
     assert report.values["saliency_resized"] == 12
@@ -210,13 +210,13 @@ def test_second_saliency_of_another_size_is_resized_and_said_once(
 
 
 def test_missing_second_saliency_is_listed(
-    wsss: Command, tree: TinyTree, attention: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, attention: Path, tmp_path: Path
 ) -> None:
-    second = _second(tree, tmp_path / "second")
-    gone = tree.train_ids[::3]
+    second = _second(voc, tmp_path / "second")
+    gone = voc.train_ids[::3]
     for image_id in gone:
         (second / f"{image_id}.png").unlink()
-    source = ["--attention", attention, "--saliency", tree.saliency]
+    source = ["--attention", attention, "--saliency", voc.saliency]
     outcome = wsss(
         "proxy", "--rule", "dcsp", "--run", tmp_path / "run", *source, "--second-saliency", second
     )
@@ -227,14 +227,14 @@ def test_missing_second_saliency_is_listed(
 
 
 def test_another_second_saliency_is_another_result(
-    tree: TinyTree, attention: Path, tmp_path: Path
+    voc: TinyVoc, attention: Path, tmp_path: Path
 ) -> None:
-    second = _second(tree, tmp_path / "second")
-    config = _config(tree, attention, tmp_path / "run", "dcsp")
+    second = _second(voc, tmp_path / "second")
+    config = _config(voc, attention, tmp_path / "run", "dcsp")
     config = replace(config, second_saliency=second)
     assert not proxy.run(config, track=Silent()).up_to_date
     assert proxy.run(config, track=Silent()).up_to_date
-    Image.fromarray(np.zeros((48, 64), np.uint8)).save(second / f"{tree.train_ids[0]}.png")
+    Image.fromarray(np.zeros((48, 64), np.uint8)).save(second / f"{voc.train_ids[0]}.png")
     with pytest.raises(UsageError, match="its input second_saliency has changed"):
         proxy.run(config, track=Silent())
     with pytest.raises(UsageError, match=r"background_score None there, 0\.2 now"):
@@ -251,19 +251,19 @@ def test_identity_of_a_result_is_that_of_its_own_rule() -> None:
 
 
 def test_crf_decides_by_the_photographs_and_names_them_as_an_input(
-    wsss: Command, own_tree: TinyTree, attention: Path, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, attention: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     asked = ["proxy", "--attention", attention, "--rule", "threshold", "--run", run, "--json"]
     refused = wsss(*asked, "--crf", "dcsp")
     assert refused.code == 2
     assert "--crf dcsp looks at the photographs; pass --data DIR" in refused.err
-    asked += ["--data", own_tree.root]
+    asked += ["--data", own_voc.root]
     assert wsss(*asked, "--crf", "dcsp").values["images"] == 12
     with AttentionFile(attention) as file:
         for image_id in file.image_ids:
             given = file.read(image_id)
-            photograph = torch.from_numpy(np.array(Image.open(own_tree.image(image_id))))
+            photograph = torch.from_numpy(np.array(Image.open(own_voc.image(image_id))))
             decide = partial(
                 proxy_labels.refined_label, photograph=photograph, settings=PRESETS["dcsp"]
             )
@@ -279,6 +279,6 @@ def test_crf_decides_by_the_photographs_and_names_them_as_an_input(
     assert manifest["inputs"].keys() == {"attention", "images"}
     assert "crf dcsp there, None now" in wsss(*asked).err
     assert "crf dcsp there, oaa now" in wsss(*asked, "--crf", "oaa").err
-    with own_tree.image(own_tree.train_ids[3]).open("ab") as file:
+    with own_voc.image(own_voc.train_ids[3]).open("ab") as file:
         file.write(b"\xff\xd9")
     assert "its input images has changed" in wsss(*asked, "--crf", "dcsp").err

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from conftest import Command, TinyTree
+from conftest import Command, TinyVoc
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,13 +30,13 @@ crop = 32
 
 
 def test_the_five_lines_run_as_they_stand_in_an_empty_directory(
-    tree: TinyTree, tmp_path: Path, fresh: Command
+    voc: TinyVoc, tmp_path: Path, fresh: Command
 ) -> None:
     assert [line.split()[1] for line in CHAIN] == [
         "train", "attend", "proxy", "segment", "evaluate",
     ]  # fmt: skip
-    (tmp_path / "VOC2012").symlink_to(tree.root)
-    (tmp_path / "saliency_maps").symlink_to(tree.saliency)
+    (tmp_path / "VOC2012").symlink_to(voc.root)
+    (tmp_path / "saliency_maps").symlink_to(voc.saliency)
     (tmp_path / "short.toml").write_text(TINY)
     for line in CHAIN:
         done = fresh(*shlex.split(line)[1:], "--config", "short.toml", cwd=tmp_path)

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, Command, TinyTree, annotation_xml, classes_of, train_arguments
+from conftest import CLASSES, Command, TinyVoc, annotation_xml, classes_of, train_arguments
 from torch.nn import functional
 
 from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention, write_shard
@@ -21,6 +21,7 @@ from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.images import read_image
 from wsss_cli.data.mined_regions import paint_over
 from wsss_cli.data.resizing import resize_image
+from wsss_cli.methods import network_file
 from wsss_cli.models.classifier import Classifier
 from wsss_cli.ops.attention import fuse_branches
 from wsss_cli.ops.prohibitive import label_confidence, prohibitive_labels
@@ -33,9 +34,9 @@ from wsss_cli.tracking import Silent
 MEAN = np.array([124, 117, 104], np.uint8)
 
 
-def _train(tree: TinyTree, run: Path, **settings: Any) -> TrainConfig:
+def _train(voc: TinyVoc, run: Path, **settings: Any) -> TrainConfig:
     common = {"backbone": "tiny", "iterations": 4, "batch_size": 4, "crop": 32, "lr": 0.01}
-    return TrainConfig(run=run, data=tree.root, method="aepsl", amp="off", **common, **settings)
+    return TrainConfig(run=run, data=voc.root, method="aepsl", amp="off", **common, **settings)
 
 
 def _attend(run: Path, **settings: Any) -> AttendConfig:
@@ -48,11 +49,11 @@ def _maps(path: Path) -> dict[str, ImageAttention]:
 
 
 @pytest.fixture(scope="module")
-def mined(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mined(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Attention drawn by hand: a bright rectangle in every image, elsewhere for each class."""
     path = tmp_path_factory.mktemp("mined") / "mined.h5"
     with write_shard(path) as write:
-        for index, image_id in enumerate(tree.train_ids):
+        for index, image_id in enumerate(voc.train_ids):
             columns = classes_of(index)
             maps = np.zeros((len(columns), 48, 64), np.float16)
             for row, column in enumerate(columns):
@@ -64,7 +65,7 @@ def mined(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_training_sees_images_painted_where_they_were_mined(
-    tree: TinyTree, mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voc: TinyVoc, mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[torch.Tensor] = []
     real = Classifier.losses
@@ -77,8 +78,8 @@ def test_training_sees_images_painted_where_they_were_mined(
 
     monkeypatch.setattr(Classifier, "losses", losses)
     plain, erased = tmp_path / "plain", tmp_path / "erased"
-    train.run(_train(tree, plain), track=Silent())
-    train.run(_train(tree, erased, erase=mined), track=Silent())
+    train.run(_train(voc, plain), track=Silent())
+    train.run(_train(voc, erased, erase=mined), track=Silent())
     mean = torch.from_numpy(MEAN)[:, None, None]
     shares = []
     for before, after in zip(seen[:16], seen[16:], strict=True):  # the same views
@@ -96,7 +97,7 @@ def _grown(mask: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def lively(lively_checkpoint: Path, tree: TinyTree, tmp_path_factory: Any) -> Path:
+def lively(lively_checkpoint: Path, voc: TinyVoc, tmp_path_factory: Any) -> Path:
     """A checkpoint of one-branch rounds whose maps are not zero."""
     from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
 
@@ -109,16 +110,16 @@ def lively(lively_checkpoint: Path, tree: TinyTree, tmp_path_factory: Any) -> Pa
 
 
 def test_attention_of_a_round_is_the_maximum_of_old_maps_and_those_of_erased_images(
-    tree: TinyTree, mined: Path, lively: Path, tmp_path: Path
+    voc: TinyVoc, mined: Path, lively: Path, tmp_path: Path
 ) -> None:
-    config = _attend(tmp_path / "round", data=tree.root, checkpoint=lively, erase=mined)
+    config = _attend(tmp_path / "round", data=voc.root, checkpoint=lively, erase=mined)
     attend.run(config, track=Silent())
-    network, _, _ = train.load_network(lively)
+    network, _, _ = network_file.load_network(lively)
     merged, old = _maps(tmp_path / "round" / "attend" / "attention.h5"), _maps(mined)
     from_new = 0
-    for index, image_id in enumerate(tree.train_ids):
+    for index, image_id in enumerate(voc.train_ids):
         erased = paint_over(
-            read_image(tree.image(image_id)), old[image_id].maps.astype(np.float32), 0.8, MEAN
+            read_image(voc.image(image_id)), old[image_id].maps.astype(np.float32), 0.8, MEAN
         )
         pixels = torch.from_numpy(resize_image(erased, (64, 64))).permute(2, 0, 1)[None]
         labels = torch.zeros(1, 3)
@@ -134,19 +135,19 @@ def test_attention_of_a_round_is_the_maximum_of_old_maps_and_those_of_erased_ima
 
 
 def test_two_rounds_chain_and_what_was_mined_stays_mined(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
     first, second = tmp_path / "1", tmp_path / "2"
     small = ["--size", "64", "--amp", "off", "--json"]
-    assert wsss(*train_arguments(tree, first), "--method", "aepsl").code == 0
+    assert wsss(*train_arguments(voc, first), "--method", "aepsl").code == 0
     assert wsss("attend", "--run", first, *small).code == 0
     mined = first / "attend" / "attention.h5"
-    train_again = [*train_arguments(tree, second), "--method", "aepsl", "--erase", mined]
+    train_again = [*train_arguments(voc, second), "--method", "aepsl", "--erase", mined]
     assert wsss(*train_again).code == 0
     outcome = wsss("attend", "--run", second, *small)
     assert outcome.code == 0, outcome.err
     before, after = _maps(mined), _maps(second / "attend" / "attention.h5")
-    assert all((after[i].maps >= before[i].maps).all() for i in tree.train_ids)
+    assert all((after[i].maps >= before[i].maps).all() for i in voc.train_ids)
     used = read_manifest(second / "attend")["inputs"]["erase"]
     assert used["path"] == str(mined)
     assert used == read_manifest(second / "train")["inputs"]["erase"]
@@ -162,10 +163,14 @@ def test_two_rounds_chain_and_what_was_mined_stays_mined(
 
 
 def test_stopped_attention_of_a_round_ends_as_an_uninterrupted_one(
-    tree: TinyTree, mined: Path, lively: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voc: TinyVoc,
+    mined: Path,
+    lively: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(attend, "SHARD_IMAGES", 4)
-    config = _attend(tmp_path / "whole", data=tree.root, checkpoint=lively, erase=mined)
+    config = _attend(tmp_path / "whole", data=voc.root, checkpoint=lively, erase=mined)
     attend.run(config, track=Silent())
     attend.run(replace(config, run=tmp_path / "stopped"), track=Silent())
     folder = tmp_path / "stopped" / "attend"
@@ -186,27 +191,27 @@ def _refused(outcome: Any, code: int, *parts: object) -> None:
 
 
 def test_attention_that_does_not_fit_is_refused_in_one_sentence(
-    wsss: Command, own_tree: TinyTree, mined: Path, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, mined: Path, tmp_path: Path
 ) -> None:
     def erasing(path: Path) -> Any:
-        return wsss(*train_arguments(own_tree, tmp_path / "run"), "--erase", path, "--quiet")
+        return wsss(*train_arguments(own_voc, tmp_path / "run"), "--erase", path, "--quiet")
 
     _refused(erasing(tmp_path / "no.h5"), 2, "--erase", "no.h5 does not exist")
     lacking = Path(shutil.copy(mined, tmp_path / "lacking.h5"))
     with h5py.File(lacking, "a") as file:
-        del file[own_tree.train_ids[3]], file[own_tree.train_ids[5]]
-    _refused(erasing(lacking), 1, "lacks the attention of 2 of 12", *own_tree.train_ids[3:6:2])
+        del file[own_voc.train_ids[3]], file[own_voc.train_ids[5]]
+    _refused(erasing(lacking), 1, "lacks the attention of 2 of 12", *own_voc.train_ids[3:6:2])
     foreign = Path(shutil.copy(mined, tmp_path / "foreign.h5"))
     with h5py.File(foreign, "a") as file:
         file.attrs["class_names"] = ["dog", "cat", "cow"]
     _refused(erasing(foreign), 1, "dog, cat, cow", ", ".join(CLASSES))
-    own_tree.annotation(own_tree.train_ids[1]).write_text(annotation_xml([CLASSES[2]]))
-    _refused(erasing(mined), 1, own_tree.train_ids[1], CLASSES[1], CLASSES[2], "--erase")
+    own_voc.annotation(own_voc.train_ids[1]).write_text(annotation_xml([CLASSES[2]]))
+    _refused(erasing(mined), 1, own_voc.train_ids[1], CLASSES[1], CLASSES[2], "--erase")
     assert not (tmp_path / "run").exists()
 
 
 def test_round_does_not_replace_what_it_erases_by(
-    wsss: Command, trained: Path, tree: TinyTree, tmp_path: Path
+    wsss: Command, trained: Path, voc: TinyVoc, tmp_path: Path
 ) -> None:
     run = Path(shutil.copytree(trained, tmp_path / "run"))
     own = run / "attend" / "attention.h5"
@@ -216,7 +221,7 @@ def test_round_does_not_replace_what_it_erases_by(
 
 
 def test_scale_of_one_is_the_plain_attention_and_more_are_their_maximum(
-    tree: TinyTree, lively: Path, tmp_path: Path
+    voc: TinyVoc, lively: Path, tmp_path: Path
 ) -> None:
     found = {}
     for name, settings in {
@@ -225,11 +230,11 @@ def test_scale_of_one_is_the_plain_attention_and_more_are_their_maximum(
         "half": {"size": 32},
         "both": {"scales": (1.0, 0.5)},
     }.items():
-        config = _attend(tmp_path / name, data=tree.root, checkpoint=lively)
+        config = _attend(tmp_path / name, data=voc.root, checkpoint=lively)
         attend.run(replace(config, **settings), track=Silent())
         found[name] = _maps(tmp_path / name / "attend" / "attention.h5")
     differing = 0
-    for image_id in tree.train_ids:
+    for image_id in voc.train_ids:
         plain, one, half, both = (found[name][image_id] for name in found)
         assert np.array_equal(plain.maps, one.maps)
         assert np.array_equal(both.maps, np.maximum(plain.maps, half.maps))
@@ -239,14 +244,14 @@ def test_scale_of_one_is_the_plain_attention_and_more_are_their_maximum(
 
 
 @pytest.fixture(scope="module")
-def segmented(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def segmented(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkpoint of a network with random scores, which sees every class everywhere."""
     from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
 
     run = tmp_path_factory.mktemp("segmented")
     settings = {"model": "tiny", "iterations": 1, "batch_size": 2, "crop": 32, "amp": "off"}
     segment.run(
-        SegmentConfig(run=run, data=tree.root, supervision="full", **settings), track=Silent()
+        SegmentConfig(run=run, data=voc.root, supervision="full", **settings), track=Silent()
     )
     path = run / "segment" / "checkpoint.pt"
     content = read_checkpoint(path, "segmentation")
@@ -257,11 +262,11 @@ def segmented(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_restricted_prediction_is_the_best_of_background_and_own_labels(
-    tree: TinyTree, segmented: Path, tmp_path: Path
+    voc: TinyVoc, segmented: Path, tmp_path: Path
 ) -> None:
     config = SegmentConfig(
         run=tmp_path / "plain",
-        data=tree.root,
+        data=voc.root,
         checkpoint=segmented,
         split="train",
         scales=(0.5, 0.75, 1.0, 1.25, 1.5),
@@ -272,7 +277,7 @@ def test_restricted_prediction_is_the_best_of_background_and_own_labels(
     network, _, _ = segment.load_network(segmented)
     network.eval()
     strangers = agreeing = 0
-    for index, image_id in enumerate(tree.train_ids):
+    for index, image_id in enumerate(voc.train_ids):
         plain, own = (
             read_label_map(tmp_path / run / "segment" / "predictions" / f"{image_id}.png")
             for run in ("plain", "own")
@@ -283,7 +288,7 @@ def test_restricted_prediction_is_the_best_of_background_and_own_labels(
         with torch.inference_mode():
             logits = merged_logits(
                 network,
-                read_image(tree.image(image_id)),
+                read_image(voc.image(image_id)),
                 config.scales,
                 flip=config.flip,
                 merge=config.merge,
@@ -294,14 +299,14 @@ def test_restricted_prediction_is_the_best_of_background_and_own_labels(
         )
         best = np.array(allowed)[scores[0].argmax(dim=0)]
         agreeing += int((own == best).sum())
-    assert agreeing > 0.999 * len(tree.train_ids) * plain.size  # stored scores are rounded
+    assert agreeing > 0.999 * len(voc.train_ids) * plain.size  # stored scores are rounded
     assert strangers > 1000
 
 
 def test_predictions_restricted_to_labels_are_learnt_from_in_a_second_round(
-    wsss: Command, tree: TinyTree, segmented: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, segmented: Path, tmp_path: Path
 ) -> None:
-    where = ["--data", tree.root, "--amp", "off", "--json"]
+    where = ["--data", voc.root, "--amp", "off", "--json"]
     relabel = ["segment", "--run", tmp_path / "relabel", "--checkpoint", segmented, *where]
     assert wsss(*relabel, "--split", "train", "--restrict-to-labels").code == 0
     outcome = wsss(*relabel, "--split", "train")
@@ -314,11 +319,11 @@ def test_predictions_restricted_to_labels_are_learnt_from_in_a_second_round(
 
 
 def test_prohibitive_training_adds_the_online_label_of_every_view(
-    tree: TinyTree, mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voc: TinyVoc, mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The step's loss is that of a slow step made of the same logits, labels and scores."""
     masks = tmp_path / "masks"
-    for index, image_id in enumerate(tree.train_ids):  # the mask names its image
+    for index, image_id in enumerate(voc.train_ids):  # the mask names its image
         write_label_map(masks / f"{image_id}.png", np.full((48, 64), index % 3 + 1, np.uint8))
     seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     real = training.prohibitive_labels
@@ -330,7 +335,7 @@ def test_prohibitive_training_adds_the_online_label_of_every_view(
     monkeypatch.setattr(training, "prohibitive_labels", spy)
     config = SegmentConfig(
         run=tmp_path / "run",
-        data=tree.root,
+        data=voc.root,
         proxy=masks,
         attention=mined,
         prohibitive=True,
@@ -362,15 +367,15 @@ def test_prohibitive_training_adds_the_online_label_of_every_view(
 
 
 def test_prohibitive_training_needs_class_scores_of_its_images(
-    wsss: Command, tree: TinyTree, mined: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, mined: Path, tmp_path: Path
 ) -> None:
-    arguments = ["segment", "--data", tree.root, "--run", tmp_path / "run", "--model", "tiny"]
+    arguments = ["segment", "--data", voc.root, "--run", tmp_path / "run", "--model", "tiny"]
     arguments += ["--supervision", "full", "--prohibitive", "--quiet"]
     _refused(wsss(*arguments), 2, "wsss attend --run ", "` first or pass --attention FILE")
     without = Path(shutil.copy(mined, tmp_path / "without.h5"))
     with h5py.File(without, "a") as file:
-        del file[tree.train_ids[2]]["logits"]
-    _refused(wsss(*arguments, "--attention", without), 1, "no logits", tree.train_ids[2])
+        del file[voc.train_ids[2]]["logits"]
+    _refused(wsss(*arguments, "--attention", without), 1, "no logits", voc.train_ids[2])
     with h5py.File(without, "a") as file:
-        del file[tree.train_ids[4]]
-    _refused(wsss(*arguments, "--attention", without), 1, "lacks", tree.train_ids[4])
+        del file[voc.train_ids[4]]
+    _refused(wsss(*arguments, "--attention", without), 1, "lacks", voc.train_ids[4])

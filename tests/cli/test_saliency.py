@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Command, Outcome, TinyTree
+from conftest import Command, Outcome, TinyVoc
 from onnx_file import write_weighted_channels
 from PIL import Image
 
@@ -25,8 +25,8 @@ def red(tmp_path: Path) -> Path:
     return write_weighted_channels(tmp_path / "red.onnx", RED)
 
 
-def _saliency(wsss: Command, tree: TinyTree, run: Path, model: Path, *arguments: object) -> Outcome:
-    return wsss("saliency", "--data", tree.root, "--run", run, "--model", model, *arguments)
+def _saliency(wsss: Command, voc: TinyVoc, run: Path, model: Path, *arguments: object) -> Outcome:
+    return wsss("saliency", "--data", voc.root, "--run", run, "--model", model, *arguments)
 
 
 def _grey(path: Path) -> np.ndarray:
@@ -69,83 +69,83 @@ def test_second_pass_sees_the_image_with_the_salient_part_painted_over(red: Path
 
 
 def test_command_writes_a_map_for_each_image_and_is_resumed(
-    wsss: Command, tree: TinyTree, red: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, red: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    first = _saliency(wsss, tree, run, red, "--size", 32, "--passes", 2, "--json")
+    first = _saliency(wsss, voc, run, red, "--size", 32, "--passes", 2, "--json")
     assert first.values["status"] == "complete", first.err
     for folder in ("maps", "second_maps"):
         names = sorted(path.stem for path in (run / "saliency" / folder).iterdir())
-        assert names == sorted(tree.train_ids)
-    image_id = tree.train_ids[0]
+        assert names == sorted(voc.train_ids)
+    image_id = voc.train_ids[0]
     found = _grey(run / "saliency" / "maps" / f"{image_id}.png")
-    image = read_image(tree.root / "JPEGImages" / f"{image_id}.jpg")
+    image = read_image(voc.root / "JPEGImages" / f"{image_id}.jpg")
     assert found.shape == image.shape[:2]
     np.testing.assert_array_equal(found, passes(SaliencyNetwork(red, 32), image, 1)[0])
     # One map of the second pass is lost: only its image is computed again.
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*.png")}
     (run / "saliency" / "second_maps" / f"{image_id}.png").unlink()
-    again = _saliency(wsss, tree, run, red, "--size", 32, "--passes", 2, "--json").values
-    assert (again["written"], again["skipped"]) == (1, len(tree.train_ids) - 1)
+    again = _saliency(wsss, voc, run, red, "--size", 32, "--passes", 2, "--json").values
+    assert (again["written"], again["skipped"]) == (1, len(voc.train_ids) - 1)
     after = {path: path.stat().st_mtime_ns for path in run.rglob("*.png")}
     assert {path.stem for path in before if before[path] != after[path]} == {image_id}
-    same = _saliency(wsss, tree, run, red, "--size", 32, "--passes", 2, "--json").values
+    same = _saliency(wsss, voc, run, red, "--size", 32, "--passes", 2, "--json").values
     assert same["status"] == "up to date"
 
 
 def test_network_counts_by_content_and_size_by_value(
-    wsss: Command, tree: TinyTree, red: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, red: Path, tmp_path: Path
 ) -> None:
     run, moved = tmp_path / "run", tmp_path / "moved.onnx"
-    _saliency(wsss, tree, run, red, "--size", 32)
+    _saliency(wsss, voc, run, red, "--size", 32)
     moved.write_bytes(red.read_bytes())
-    assert "up to date" in _saliency(wsss, tree, run, moved, "--size", 32).out
+    assert "up to date" in _saliency(wsss, voc, run, moved, "--size", 32).out
     green = write_weighted_channels(tmp_path / "green.onnx", (0.0, 1.0, 0.0))
-    other = _saliency(wsss, tree, run, green, "--size", 32)
+    other = _saliency(wsss, voc, run, green, "--size", 32)
     assert other.code == 2
     assert "model" in other.err
 
 
 def test_proxy_finds_the_maps_of_the_run(
-    wsss: Command, tree: TinyTree, red: Path, trained: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, red: Path, trained: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     checkpoint = trained / "train" / "checkpoint.pt"
-    arguments = ["proxy", "--rule", "dcsp", "--data", tree.root, "--run", run]
-    wsss("attend", "--run", run, "--data", tree.root, "--checkpoint", checkpoint, "-q")
+    arguments = ["proxy", "--rule", "dcsp", "--data", voc.root, "--run", run]
+    wsss("attend", "--run", run, "--data", voc.root, "--checkpoint", checkpoint, "-q")
     without = wsss(*arguments)
     assert without.code == 2
     assert "wsss saliency --model" in without.err
-    _saliency(wsss, tree, run, red, "--size", 32, "--passes", 2)
+    _saliency(wsss, voc, run, red, "--size", 32, "--passes", 2)
     assert wsss(*arguments).code == 0
     inputs = read_manifest(run / "proxy")["inputs"]
     maps = run.resolve() / "saliency"
     assert inputs["saliency"]["path"] == str(maps / "maps")
     assert inputs["second_saliency"]["path"] == str(maps / "second_maps")
     # Maps of one's own are not mixed with the run's.
-    own = wsss(*arguments, "--saliency", tree.saliency, "--overwrite")
+    own = wsss(*arguments, "--saliency", voc.saliency, "--overwrite")
     assert own.code == 0, own.err
     assert "second_saliency" not in read_manifest(run / "proxy")["inputs"]
     # Of two passes replaced by one, an empty folder is left.
-    _saliency(wsss, tree, run, red, "--size", 32, "--passes", 1, "--overwrite")
+    _saliency(wsss, voc, run, red, "--size", 32, "--passes", 1, "--overwrite")
     alone = wsss(*arguments, "--overwrite")
     assert alone.code == 0, alone.err
     assert "second_saliency" not in read_manifest(run / "proxy")["inputs"]
 
 
 def test_unsupervised_maps_need_no_file_and_say_what_they_are(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     arguments = ("--size", 64, "--passes", 2, "--json")
-    first = _saliency(wsss, tree, run, Path("unsupervised"), *arguments)
+    first = _saliency(wsss, voc, run, Path("unsupervised"), *arguments)
     assert first.values["status"] == "complete", first.err
     manifest = read_manifest(run / "saliency")
     assert "weaker" in manifest["model"]["title"]
     assert "Zhu et al., CVPR 2014" in manifest["model"]["paper"]
     assert set(manifest["inputs"]) == {"images"}
-    image_id = tree.train_ids[1]
-    image = read_image(tree.root / "JPEGImages" / f"{image_id}.jpg")
+    image_id = voc.train_ids[1]
+    image = read_image(voc.root / "JPEGImages" / f"{image_id}.jpg")
     # 16 superpixels along the longer side of 64 x 48: 4 pixels each, and the image as it is.
     expected = np.round(255 * robust_background_saliency(image, 4)).astype(np.uint8)
     np.testing.assert_array_equal(_grey(run / "saliency" / "maps" / f"{image_id}.png"), expected)
@@ -154,16 +154,16 @@ def test_unsupervised_maps_need_no_file_and_say_what_they_are(
     second = np.round(255 * robust_background_saliency(painted, 4)).astype(np.uint8)
     found = _grey(run / "saliency" / "second_maps" / f"{image_id}.png")
     np.testing.assert_array_equal(found, second)
-    again = _saliency(wsss, tree, run, Path("unsupervised"), *arguments)
+    again = _saliency(wsss, voc, run, Path("unsupervised"), *arguments)
     assert again.values["status"] == "up to date"
 
 
 def test_unsupervised_and_network_are_different_results(
-    wsss: Command, tree: TinyTree, red: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, red: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    _saliency(wsss, tree, run, red, "--size", 32)
-    other = _saliency(wsss, tree, run, Path("unsupervised"), "--size", 32)
+    _saliency(wsss, voc, run, red, "--size", 32)
+    other = _saliency(wsss, voc, run, Path("unsupervised"), "--size", 32)
     assert other.code == 2
     assert "model None there, unsupervised now" in other.err
 
@@ -177,7 +177,7 @@ def test_unsupervised_sees_the_shape_of_the_image(shape: tuple[int, int]) -> Non
         assert abs(side - 320 * whole / max(shape)) <= 10 or side == 20
 
 
-def test_bad_networks_are_one_sentence(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+def test_bad_networks_are_one_sentence(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     broken, twofold = tmp_path / "broken.onnx", tmp_path / "two.onnx"
     broken.write_bytes(b"this is no network")
     write_weighted_channels(twofold, RED, maps=2)
@@ -185,19 +185,19 @@ def test_bad_networks_are_one_sentence(wsss: Command, tree: TinyTree, tmp_path: 
         (broken, "cannot be read as an ONNX network"),
         (twofold, "1 x 1 x height x width"),
     ):
-        outcome = _saliency(wsss, tree, tmp_path / model.stem, model, "--size", 32)
+        outcome = _saliency(wsss, voc, tmp_path / model.stem, model, "--size", 32)
         assert outcome.code == 1
         errors = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
         assert len(errors) == 1
         assert str(model) in errors[0]
         assert part in errors[0]
         assert "Traceback" not in outcome.err
-    outcome = wsss("saliency", "--data", tree.root, "--run", tmp_path / "none")
+    outcome = wsss("saliency", "--data", voc.root, "--run", tmp_path / "none")
     assert (outcome.code, "--model FILE.onnx" in outcome.err) == (2, True)
 
 
-def test_dry_run_writes_nothing(wsss: Command, tree: TinyTree, red: Path, tmp_path: Path) -> None:
-    outcome = _saliency(wsss, tree, tmp_path / "run", red, "-n", "--json")
+def test_dry_run_writes_nothing(wsss: Command, voc: TinyVoc, red: Path, tmp_path: Path) -> None:
+    outcome = _saliency(wsss, voc, tmp_path / "run", red, "-n", "--json")
     plan = json.loads(outcome.out)
-    assert (plan["images"], plan["split"]) == (len(tree.train_ids), "train")
+    assert (plan["images"], plan["split"]) == (len(voc.train_ids), "train")
     assert not (tmp_path / "run").exists()

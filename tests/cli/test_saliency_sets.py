@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Command, TinyTree
+from conftest import Command, TinyVoc
 from PIL import Image
 from pixels_drawn import save
 
@@ -14,10 +14,10 @@ from wsss_cli.data.label_folder import saliency_files
 from wsss_cli.errors import WsssError
 
 
-def _redrawn(tree: TinyTree, folder: Path, draw: object, ending: str = ".png") -> Path:
-    for path in tree.saliency.iterdir():
+def _redrawn(voc: TinyVoc, folder: Path, draw: object, ending: str = ".png") -> Path:
+    for path in voc.saliency.iterdir():
         image_id, grey = path.stem, np.asarray(Image.open(path))
-        photograph = np.asarray(Image.open(tree.image(image_id)))
+        photograph = np.asarray(Image.open(voc.image(image_id)))
         save(folder / f"{image_id}{ending}", draw(grey, photograph))  # type: ignore[operator]
     return folder
 
@@ -56,10 +56,10 @@ def proxies(wsss: Command, trained: Path, tmp_path: Path):
 
 @pytest.mark.parametrize("draw", [_cut_out, _alpha_only, _in_colour])
 def test_alpha_and_equal_channels_are_the_map(
-    tree: TinyTree, tmp_path: Path, draw: object, proxies: object
+    voc: TinyVoc, tmp_path: Path, draw: object, proxies: object
 ) -> None:
-    expected = proxies(tree.saliency)  # type: ignore[operator]
-    found = proxies(_redrawn(tree, tmp_path / "theirs", draw))  # type: ignore[operator]
+    expected = proxies(voc.saliency)  # type: ignore[operator]
+    found = proxies(_redrawn(voc, tmp_path / "theirs", draw))  # type: ignore[operator]
     assert expected[0] == found[0] == 0
     assert found[2] == expected[2]
     assert any(len(set(np.frombuffer(content, np.uint8))) for content in found[2].values())
@@ -76,9 +76,9 @@ def test_alpha_and_equal_channels_are_the_map(
     ids=["0 and 1", "classes", "8 bits in 16", "12 bits in 16"],
 )
 def test_set_in_another_range_is_refused_before_the_work(
-    tree: TinyTree, tmp_path: Path, draw: object, largest: str, proxies: object
+    voc: TinyVoc, tmp_path: Path, draw: object, largest: str, proxies: object
 ) -> None:
-    folder = _redrawn(tree, tmp_path / "theirs", draw)
+    folder = _redrawn(voc, tmp_path / "theirs", draw)
     code, err, labels = proxies(folder)  # type: ignore[operator]
     assert (code, labels) == (1, {})
     assert f"--saliency {folder}" in err
@@ -86,42 +86,40 @@ def test_set_in_another_range_is_refused_before_the_work(
 
 
 def test_one_faint_map_among_others_is_no_reason(
-    tree: TinyTree, tmp_path: Path, proxies: object
+    voc: TinyVoc, tmp_path: Path, proxies: object
 ) -> None:
-    folder = _redrawn(tree, tmp_path / "theirs", _plain)
-    save(folder / f"{tree.train_ids[0]}.png", np.ones((48, 64), np.uint8))
+    folder = _redrawn(voc, tmp_path / "theirs", _plain)
+    save(folder / f"{voc.train_ids[0]}.png", np.ones((48, 64), np.uint8))
     assert proxies(folder)[0] == 0  # type: ignore[operator]
 
 
-def test_black_maps_are_said(tree: TinyTree, tmp_path: Path, proxies: object) -> None:
-    code, err, _ = proxies(_redrawn(tree, tmp_path / "black", lambda grey, _: 0 * grey))  # type: ignore[operator]
+def test_black_maps_are_said(voc: TinyVoc, tmp_path: Path, proxies: object) -> None:
+    code, err, _ = proxies(_redrawn(voc, tmp_path / "black", lambda grey, _: 0 * grey))  # type: ignore[operator]
     assert code == 0
     assert "are black" in err
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".JPEG", ".PNG", ".bmp"])
 def test_maps_of_other_formats_are_read_and_said(
-    tree: TinyTree, tmp_path: Path, ending: str, proxies: object
+    voc: TinyVoc, tmp_path: Path, ending: str, proxies: object
 ) -> None:
-    code, err, labels = proxies(_redrawn(tree, tmp_path / "theirs", _plain, ending))  # type: ignore[operator]
+    code, err, labels = proxies(_redrawn(voc, tmp_path / "theirs", _plain, ending))  # type: ignore[operator]
     assert code == 0, err
     assert f"{ending} files" in err
-    assert len(labels) == len(tree.train_ids)
+    assert len(labels) == len(voc.train_ids)
 
 
 @pytest.mark.parametrize("folder", ["JPEGImages", "SegmentationClass"])
-def test_photographs_and_masks_are_no_saliency(
-    tree: TinyTree, folder: str, proxies: object
-) -> None:
-    code, err, labels = proxies(tree.root / folder)  # type: ignore[operator]
+def test_photographs_and_masks_are_no_saliency(voc: TinyVoc, folder: str, proxies: object) -> None:
+    code, err, labels = proxies(voc.root / folder)  # type: ignore[operator]
     assert (code, labels) == (1, {})
     assert "in colour" in err
 
 
-def test_baselines_are_held_to_the_same(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
-    folder = _redrawn(tree, tmp_path / "theirs", lambda grey, _: (grey > 100).astype(np.uint8))
+def test_baselines_are_held_to_the_same(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    folder = _redrawn(voc, tmp_path / "theirs", lambda grey, _: (grey > 100).astype(np.uint8))
     outcome = wsss(
-        *("evaluate", "--pred", tree.root / "SegmentationClass", "--data", tree.root),
+        *("evaluate", "--pred", voc.root / "SegmentationClass", "--data", voc.root),
         *("--baselines", "--saliency", folder),
     )
     assert outcome.code == 1

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, Command, Outcome, TinyTree
+from conftest import CLASSES, Command, Outcome, TinyVoc
 from PIL import Image
 
 from wsss_cli.artifacts.label_png import voc_palette, write_label_map
@@ -24,7 +24,7 @@ LABELS[10:20, :25] = 2
 
 
 @pytest.fixture(scope="module")
-def run(trained: Path, tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(trained: Path, voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with proxies, predictions and scores; tests only read it."""
     from wsss_cli.configs.evaluate import EvaluateConfig
     from wsss_cli.configs.proxy import ProxyConfig
@@ -33,7 +33,7 @@ def run(trained: Path, tree: TinyTree, tmp_path_factory: pytest.TempPathFactory)
     from wsss_cli.tracking import Silent
 
     run = Path(shutil.copytree(trained, tmp_path_factory.mktemp("show") / "run"))
-    proxy.run(ProxyConfig(run=run, saliency=tree.saliency), track=Silent())
+    proxy.run(ProxyConfig(run=run, saliency=voc.saliency), track=Silent())
     config = SegmentConfig(
         run=run,
         iterations=2,
@@ -177,8 +177,8 @@ def test_label_maps_say_the_share_of_each_class(wsss: Command, run: Path, tmp_pa
     assert "62.5%" in wsss("show", tmp_path / "grey.png").out
 
 
-def test_saliency_is_measured(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
-    path = tree.saliency / f"{tree.train_ids[0]}.png"
+def test_saliency_is_measured(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    path = voc.saliency / f"{voc.train_ids[0]}.png"
     values = np.asarray(Image.open(path))
     facts = _shown(wsss, path)["facts"]
     assert facts["mean"] == pytest.approx(values.mean())

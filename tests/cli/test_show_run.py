@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Command, TinyTree, annotation_xml, draw_tree, train_arguments
+from conftest import Command, TinyVoc, annotation_xml, draw_voc, train_arguments
 from filelock import FileLock
 from onnx_file import write_weighted_channels
 from PIL import Image
 
-from wsss_cli.stages.show.inputs_now import _RECIPES
+from wsss_cli.inspect.show.staleness import _RECIPES
 
 SHORT = ["--iterations", "2", "--batch-size", "2", "--crop", "32", "--amp", "off"]
 SMALL = ["--size", "64", "--amp", "off", "--no-flip"]
@@ -26,39 +26,39 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("place")
 
 
-def _chain(wsss: Command, place: Path) -> tuple[TinyTree, Path]:
+def _chain(wsss: Command, place: Path) -> tuple[TinyVoc, Path]:
     """A tree and a whole run on it, made once for the module and copied by :func:`_copied`."""
     if (place / "run/crf").exists():
-        return _tree(place), place / "run"
-    tree, run = draw_tree(place / "own"), place / "run"
+        return _data_set(place), place / "run"
+    voc, run = draw_voc(place / "own"), place / "run"
     common = ["--run", run]
     for arguments in (
-        train_arguments(tree, run),
+        train_arguments(voc, run),
         ["attend", *common, *SMALL],
-        ["proxy", *common, "--saliency", tree.saliency],
+        ["proxy", *common, "--saliency", voc.saliency],
         ["segment", *common, *SHORT, "--scales", "1", "--no-flip", "--probabilities"],
         ["crf", *common],
         ["evaluate", *common],
     ):
         done = wsss(*arguments)
         assert done.code == 0, done.err
-    return tree, run
+    return voc, run
 
 
-def _tree(base: Path) -> TinyTree:
+def _data_set(base: Path) -> TinyVoc:
     root = base / "own/VOC2012"
     ids = sorted(path.stem for path in (root / "JPEGImages").iterdir())
-    return TinyTree(root, base / "own/saliency", ids[:12], ids[12:])
+    return TinyVoc(root, base / "own/saliency", ids[:12], ids[12:])
 
 
 @pytest.fixture
-def chain(wsss: Command, place: Path) -> tuple[TinyTree, Path]:
+def chain(wsss: Command, place: Path) -> tuple[TinyVoc, Path]:
     """The tree and the run; each test puts back what it changes, or works on a copy of the run."""
     return _chain(wsss, place)
 
 
 @pytest.fixture
-def run(chain: tuple[TinyTree, Path], tmp_path: Path) -> Path:
+def run(chain: tuple[TinyVoc, Path], tmp_path: Path) -> Path:
     """A copy of the run in another folder."""
     return Path(shutil.copytree(chain[1], tmp_path / "elsewhere"))
 
@@ -79,28 +79,34 @@ def _states(stages: dict[str, Any]) -> dict[str, str]:
 
 
 def test_nothing_is_stale_in_runs_that_nobody_touched(
-    wsss: Command, chain: tuple[TinyTree, Path], tmp_path: Path
+    wsss: Command, chain: tuple[TinyVoc, Path], tmp_path: Path
 ) -> None:
     """Every recipe of every input: a stage and its re-reading must not drift apart."""
-    tree, whole = chain
-    base = ["--data", tree.root]
+    voc, whole = chain
+    base = ["--data", voc.root]
     model = write_weighted_channels(tmp_path / "red.onnx", (1.0, 0.0, 0.0))
     soft = tmp_path / "soft"
     soft.mkdir()
-    for image_id in tree.val_ids:
+    for image_id in voc.val_ids:
         np.save(soft / f"{image_id}.npy", np.full((4, 5, 6), 0.25, np.float32))
     start, trained = whole / "train/checkpoint.pt", whole / "segment/checkpoint.pt"
     attention = whole / "attend/attention.h5"
     commands: dict[str, list[list[object]]] = {
         "round": [
-            [*train_arguments(tree, tmp_path / "round"), "--erase", attention, "--method", "aepsl"],
+            [
+                *train_arguments(voc, tmp_path / "round"),
+                "--erase",
+                attention,
+                "--method",
+                "aepsl",
+            ],
             ["attend", *SMALL],
             ["saliency", "--model", model, "--passes", "2"],
             ["proxy", "--rule", "dcsp"],
             ["segment", *base, *SHORT, "--supervision", "full", "--weights", start],
         ],
         "onward": [
-            [*train_arguments(tree, tmp_path / "onward"), "--start", start],
+            [*train_arguments(voc, tmp_path / "onward"), "--start", start],
             ["attend", *SMALL, "--labels", "predicted"],
             ["proxy", "--rule", "irn"],
             ["segment", *SHORT, "--prohibitive"],
@@ -138,7 +144,7 @@ def test_sizes_are_those_of_the_files(wsss: Command, run: Path) -> None:
 
 
 def test_what_follows_a_new_training_is_stale_until_made_again(
-    wsss: Command, chain: tuple[TinyTree, Path], run: Path
+    wsss: Command, chain: tuple[TinyVoc, Path], run: Path
 ) -> None:
     again = [*train_arguments(chain[0], run), "--seed", "3", "--overwrite"]
     assert wsss(*again).code == 0
@@ -175,11 +181,11 @@ def test_what_another_version_made_is_stale_until_made_again(wsss: Command, run:
 
 
 def test_changed_labels_masks_and_maps_are_noticed(
-    wsss: Command, chain: tuple[TinyTree, Path], run: Path
+    wsss: Command, chain: tuple[TinyVoc, Path], run: Path
 ) -> None:
-    tree, _ = chain
-    annotation = tree.annotation(tree.train_ids[0])
-    saliency = tree.saliency / f"{tree.train_ids[1]}.png"
+    voc, _ = chain
+    annotation = voc.annotation(voc.train_ids[0])
+    saliency = voc.saliency / f"{voc.train_ids[1]}.png"
     before = annotation.read_text(), saliency.read_bytes()
     try:
         annotation.write_text(annotation_xml(["cross"]))
@@ -202,7 +208,7 @@ def test_changed_labels_masks_and_maps_are_noticed(
 
 
 def test_a_foreign_file_that_was_replaced_is_noticed(
-    wsss: Command, chain: tuple[TinyTree, Path], tmp_path: Path
+    wsss: Command, chain: tuple[TinyVoc, Path], tmp_path: Path
 ) -> None:
     _, whole = chain
     foreign = tmp_path / "theirs.h5"
@@ -224,16 +230,16 @@ def test_a_foreign_file_that_was_replaced_is_noticed(
 
 def test_a_run_may_be_moved_and_shown_from_anywhere(
     wsss: Command,
-    chain: tuple[TinyTree, Path],
+    chain: tuple[TinyVoc, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    tree, _ = chain
+    voc, _ = chain
     (tmp_path / "here").mkdir()
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     run = Path("runs/one")  # recorded as such: relative to the folder of that day
-    assert wsss(*train_arguments(tree, run)).code == 0
+    assert wsss(*train_arguments(voc, run)).code == 0
     assert wsss("attend", "--run", run, *SMALL).code == 0
     assert wsss("proxy", "--run", run, "--rule", "threshold").code == 0
     moved = Path(shutil.move(tmp_path / "here/runs/one", tmp_path / "there/two"))
@@ -283,12 +289,12 @@ def test_old_manifests_are_shown_as_far_as_they_go(wsss: Command, tmp_path: Path
 
 
 def test_a_training_that_went_on_from_another_is_gone_on_with_by_its_start(
-    wsss: Command, chain: tuple[TinyTree, Path], tmp_path: Path
+    wsss: Command, chain: tuple[TinyVoc, Path], tmp_path: Path
 ) -> None:
-    tree, whole = chain
+    voc, whole = chain
     start = whole / "train/checkpoint.pt"
     onward = tmp_path / "onward"
-    assert wsss(*train_arguments(tree, onward), "--start", start).code == 0
+    assert wsss(*train_arguments(voc, onward), "--start", start).code == 0
     (onward / "train/checkpoint.pt").unlink()
     again = shlex.split(_show(wsss, onward)["train"]["again"])
     assert again[again.index("--start") + 1] == str(start)

@@ -12,25 +12,27 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import HEIGHT, WIDTH, TinyTree, logged
+from conftest import HEIGHT, WIDTH, TinyVoc, logged
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import WsssError
-from wsss_cli.methods.table import METHODS, load
+from wsss_cli.methods import network_file
+from wsss_cli.methods.network_file import import_method
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages import attend, proxy, segment, train
 from wsss_cli.stages.optimisation import Loss, Trainer, last_losses, parameter_groups
-from wsss_cli.stages.report import Report
+from wsss_cli.stages.outcome import Report
 from wsss_cli.tracking import Silent
 
 
-def _attend(tree: TinyTree, checkpoint: Path, run: Path) -> AttendConfig:
-    where = {"run": run, "data": tree.root, "checkpoint": checkpoint}
+def _attend(voc: TinyVoc, checkpoint: Path, run: Path) -> AttendConfig:
+    where = {"run": run, "data": voc.root, "checkpoint": checkpoint}
     return AttendConfig(**where, size=64, batch_size=2, amp="off")
 
 
@@ -82,17 +84,17 @@ def _modes_around(config: AttendConfig, stopping: Silent) -> tuple[tuple[Any, ..
 
 
 def test_finished_stage_leaves_torchs_modes(
-    tree: TinyTree, lively_checkpoint: Path, tmp_path: Path
+    voc: TinyVoc, lively_checkpoint: Path, tmp_path: Path
 ) -> None:
     before = _modes()
-    attend.run(_attend(tree, lively_checkpoint, tmp_path / "run"), track=Silent())
+    attend.run(_attend(voc, lively_checkpoint, tmp_path / "run"), track=Silent())
     assert _modes() == before
 
 
 def test_torchs_modes_do_not_leak_while_a_stage_works_nor_after_it_failed(
-    tree: TinyTree, lively_checkpoint: Path, tmp_path: Path
+    voc: TinyVoc, lively_checkpoint: Path, tmp_path: Path
 ) -> None:
-    config = _attend(tree, lively_checkpoint, tmp_path / "run")
+    config = _attend(voc, lively_checkpoint, tmp_path / "run")
     watching = _Watching(RuntimeError("stopped"))
 
     before, after = _modes_around(config, watching)
@@ -100,10 +102,15 @@ def test_torchs_modes_do_not_leak_while_a_stage_works_nor_after_it_failed(
 
 
 def test_training_prints_nothing(
-    tree: TinyTree, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    voc: TinyVoc, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = TrainConfig(
-        run=tmp_path / "run", data=tree.root, backbone="tiny", iterations=2, batch_size=2, crop=32
+        run=tmp_path / "run",
+        data=voc.root,
+        backbone="tiny",
+        iterations=2,
+        batch_size=2,
+        crop=32,
     )
     report = train.run(config, track=Silent())
     assert (report.stage, report.up_to_date) == ("train", False)
@@ -132,12 +139,12 @@ BRANCHES = {"seenet": "abc", "cam": "a", "acol": "ab", "gain": ("a", "mining")}
 
 @pytest.mark.parametrize("method", BRANCHES)
 def test_training_stopped_anywhere_ends_with_the_bytes_of_an_uninterrupted_one(
-    tree: TinyTree, tmp_path: Path, method: str
+    voc: TinyVoc, tmp_path: Path, method: str
 ) -> None:
     settings = {"iterations": 23, "batch_size": 5, "crop": 32, "lr": 0.01, "lr_steps": (13,)}
     config = TrainConfig(
         run=tmp_path / "whole",
-        data=tree.root,
+        data=voc.root,
         method=method,
         backbone="tiny",
         checkpoint_every=4,
@@ -164,27 +171,27 @@ def test_checkpoint_from_before_a_setting_was_there_loads_with_its_default(
     for name in ("head_channels", "share_background_head"):
         del content["config"][name]
     write_checkpoint(tmp_path / "old.pt", "attention", content)
-    network, config, _ = train.load_network(tmp_path / "old.pt")
-    assert config == train.load_network(trained / "train" / "checkpoint.pt")[1]
+    network, config, _ = network_file.load_network(tmp_path / "old.pt")
+    assert config == network_file.load_network(trained / "train" / "checkpoint.pt")[1]
     assert all(torch.equal(v, content["network"][k]) for k, v in network.state_dict().items())
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_checkpoint_loads_as_the_method_and_with_the_heads_it_was_trained_with(
-    tree: TinyTree, tmp_path: Path, method: str
+    voc: TinyVoc, tmp_path: Path, method: str
 ) -> None:
     settings = {"iterations": 1, "batch_size": 2, "crop": 32, "lr": 0.01, "head_channels": 5}
-    where = {"run": tmp_path, "data": tree.root, "backbone": "tiny"}
+    where = {"run": tmp_path, "data": voc.root, "backbone": "tiny"}
     train.run(TrainConfig(**where, **settings, method=method), track=Silent())
-    network, config, _ = train.load_network(tmp_path / "train" / "checkpoint.pt")
-    assert type(network) is type(load(method).build(build_trunk("tiny"), 3, config))
+    network, config, _ = network_file.load_network(tmp_path / "train" / "checkpoint.pt")
+    assert type(network) is type(import_method(method).build(build_trunk("tiny"), 3, config))
     assert (config.method, config.head_channels) == (method, 5)
 
 
 def test_attention_in_shards_is_that_of_one_shard_and_whole_shards_survive(
-    tree: TinyTree, lively_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voc: TinyVoc, lively_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = replace(_attend(tree, lively_checkpoint, tmp_path / "one"), batch_size=5)
+    one = replace(_attend(voc, lively_checkpoint, tmp_path / "one"), batch_size=5)
     attend.run(one, track=Silent())
     monkeypatch.setattr(attend, "SHARD_IMAGES", 5)
     many = replace(one, run=tmp_path / "many")
@@ -198,9 +205,9 @@ def test_attention_in_shards_is_that_of_one_shard_and_whole_shards_survive(
         AttentionFile(tmp_path / "one" / "attend" / "attention.h5") as whole,
         AttentionFile(tmp_path / "many" / "attend" / "attention.h5") as sharded,
     ):
-        assert whole.image_ids == sharded.image_ids == tree.train_ids
+        assert whole.image_ids == sharded.image_ids == voc.train_ids
         lively = 0
-        for image_id in tree.train_ids:
+        for image_id in voc.train_ids:
             first, second = whole.read(image_id), sharded.read(image_id)
             assert np.array_equal(first.class_ids, second.class_ids)
             assert first.maps.shape == (len(first.class_ids), HEIGHT, WIDTH)
@@ -224,25 +231,25 @@ def _stopped_and_finished(
 
 
 def test_stopped_proxies_go_on_from_the_last_image(
-    tree: TinyTree, trained: Path, tmp_path: Path
+    voc: TinyVoc, trained: Path, tmp_path: Path
 ) -> None:
     config = ProxyConfig(
-        run=tmp_path, attention=trained / "attend" / "attention.h5", saliency=tree.saliency
+        run=tmp_path, attention=trained / "attend" / "attention.h5", saliency=voc.saliency
     )
     folder = tmp_path / "proxy" / "labels"
     report, kept = _stopped_and_finished(proxy, replace(config, workers=1), folder, "labelling")
     assert (report.values["skipped"], report.values["written"]) == (kept, 12 - kept)
-    assert {path.stem for path in folder.iterdir()} == set(tree.train_ids)
+    assert {path.stem for path in folder.iterdir()} == set(voc.train_ids)
 
 
-def test_stopped_predictions_go_on_from_the_last_image(tree: TinyTree, tmp_path: Path) -> None:
+def test_stopped_predictions_go_on_from_the_last_image(voc: TinyVoc, tmp_path: Path) -> None:
     settings = {"model": "tiny", "iterations": 2, "batch_size": 2, "crop": 32, "workers": 1}
-    where = {"run": tmp_path, "data": tree.root, "supervision": "full", "split": "train"}
+    where = {"run": tmp_path, "data": voc.root, "supervision": "full", "split": "train"}
     config = SegmentConfig(**where, **settings)
     folder = tmp_path / "segment" / "predictions"
     report, kept = _stopped_and_finished(segment, config, folder, "predicting")
     assert (report.values["skipped"], report.values["written"]) == (kept, 12 - kept)
-    assert {path.stem for path in folder.iterdir()} == set(tree.train_ids)
+    assert {path.stem for path in folder.iterdir()} == set(voc.train_ids)
 
 
 class _Line(torch.nn.Module):
@@ -315,11 +322,11 @@ def test_losses_are_logged_as_means_of_ten_iterations(tmp_path: Path) -> None:
 
 
 def test_finished_training_gets_the_events_it_was_not_asked_for(
-    tree: TinyTree, tmp_path: Path
+    voc: TinyVoc, tmp_path: Path
 ) -> None:
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
     settings = {"iterations": 10, "batch_size": 2, "crop": 32, "backbone": "tiny"}
-    config = TrainConfig(run=tmp_path, data=tree.root, method="cam", amp="off", **settings)
+    config = TrainConfig(run=tmp_path, data=voc.root, method="cam", amp="off", **settings)
     train.run(config, track=Silent())
     assert not (tmp_path / "train" / "tensorboard").exists()
     report = train.run(replace(config, tensorboard=True), track=Silent())
@@ -354,11 +361,11 @@ def trainers(monkeypatch: pytest.MonkeyPatch) -> list[Trainer]:
 
 @pytest.mark.parametrize(("iteration", "rate"), [(0, 0.01), (2, 0.01), (3, 0.001), (5, 0.0001)])
 def test_learning_rate_is_divided_by_ten_from_each_step_on(
-    tree: TinyTree, tmp_path: Path, trainers: list[Trainer], iteration: int, rate: float
+    voc: TinyVoc, tmp_path: Path, trainers: list[Trainer], iteration: int, rate: float
 ) -> None:
     config = TrainConfig(
         run=tmp_path / "run",
-        data=tree.root,
+        data=voc.root,
         backbone="tiny",
         iterations=1,
         batch_size=2,
@@ -371,10 +378,10 @@ def test_learning_rate_is_divided_by_ten_from_each_step_on(
 
 
 def test_learning_rate_of_the_segmentation_falls_by_the_power_of_nine_tenths(
-    tree: TinyTree, tmp_path: Path, trainers: list[Trainer]
+    voc: TinyVoc, tmp_path: Path, trainers: list[Trainer]
 ) -> None:
     settings = {"model": "tiny", "iterations": 4, "batch_size": 2, "crop": 32, "lr": 0.01}
-    config = SegmentConfig(run=tmp_path, data=tree.root, supervision="full", **settings)
+    config = SegmentConfig(run=tmp_path, data=voc.root, supervision="full", **settings)
     segment.run(config, track=Silent())
     rates = [trainers[0].learning_rate(iteration) for iteration in range(4)]
     assert rates == pytest.approx([0.01, 0.01 * 0.75**0.9, 0.01 * 0.5**0.9, 0.01 * 0.25**0.9])

@@ -9,17 +9,18 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, COLOURS, TinyTree, annotation_xml, classes_of
+from conftest import CLASSES, COLOURS, TinyVoc, annotation_xml, classes_of
 from PIL import Image
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
+from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.methods.table import METHODS
+from wsss_cli.methods import network_file
 from wsss_cli.models.classifier import Classifier
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 from wsss_cli.models.trunks import build_trunk
@@ -32,15 +33,15 @@ Seen = list[tuple[torch.Tensor, torch.Tensor]]
 
 
 @pytest.fixture
-def plain(own_tree: TinyTree) -> TinyTree:
+def plain(own_voc: TinyVoc) -> TinyVoc:
     """A tree whose training images have one class each, and its colour everywhere but for noise."""
-    for index, image_id in enumerate(own_tree.train_ids):
+    for index, image_id in enumerate(own_voc.train_ids):
         column = index % 3
         rng = np.random.default_rng(index)
         pixels = np.array(COLOURS[column]) + rng.integers(-15, 16, (48, 64, 3))
-        Image.fromarray(pixels.astype(np.uint8)).save(own_tree.image(image_id), quality=95)
-        own_tree.annotation(image_id).write_text(annotation_xml([CLASSES[column]]))
-    return own_tree
+        Image.fromarray(pixels.astype(np.uint8)).save(own_voc.image(image_id), quality=95)
+        own_voc.annotation(image_id).write_text(annotation_xml([CLASSES[column]]))
+    return own_voc
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 
 
 def test_every_view_is_learnt_with_the_labels_of_its_image(
-    plain: TinyTree, tmp_path: Path, seen: Seen
+    plain: TinyVoc, tmp_path: Path, seen: Seen
 ) -> None:
     config = TrainConfig(
         run=tmp_path / "run",
@@ -89,7 +90,7 @@ def test_every_view_is_learnt_with_the_labels_of_its_image(
 
 
 def test_one_image_is_seen_otherwise_in_every_epoch(
-    plain: TinyTree, tmp_path: Path, seen: Seen
+    plain: TinyVoc, tmp_path: Path, seen: Seen
 ) -> None:
     plain.split("one").write_text(plain.train_ids[0])
     config = TrainConfig(
@@ -108,16 +109,16 @@ def test_one_image_is_seen_otherwise_in_every_epoch(
 
 
 def test_every_pixel_is_learnt_with_its_own_label(
-    own_tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Photographs whose colour is their label, in large patches that outlive JPEG."""
     colours = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)])
     masks = tmp_path / "masks"
-    for index, image_id in enumerate(own_tree.train_ids):
+    for index, image_id in enumerate(own_voc.train_ids):
         coarse = np.random.default_rng(index).integers(0, 4, (3, 4)).astype(np.uint8)
         labels = coarse.repeat(16, axis=0).repeat(16, axis=1)
         Image.fromarray(colours[labels].astype(np.uint8)).save(
-            own_tree.image(image_id), quality=100, subsampling=0
+            own_voc.image(image_id), quality=100, subsampling=0
         )
         write_label_map(masks / f"{image_id}.png", labels)
     inputs, targets = [], []
@@ -136,7 +137,7 @@ def test_every_pixel_is_learnt_with_its_own_label(
     monkeypatch.setattr(training, "segmentation_loss", loss)
     config = SegmentConfig(
         run=tmp_path / "run",
-        data=own_tree.root,
+        data=own_voc.root,
         proxy=masks,
         model="tiny",
         iterations=3,
@@ -156,26 +157,26 @@ def test_every_pixel_is_learnt_with_its_own_label(
 
 
 def test_every_image_gets_its_own_attention(
-    tree: TinyTree, lively_checkpoint: Path, tmp_path: Path
+    voc: TinyVoc, lively_checkpoint: Path, tmp_path: Path
 ) -> None:
     """The stage against one image at a time, read and resized here."""
     config = AttendConfig(
         run=tmp_path / "run",
-        data=tree.root,
+        data=voc.root,
         checkpoint=lively_checkpoint,
         size=40,
         batch_size=5,
         amp="off",
     )
     attend.run(config, track=Silent())
-    network = train.load_network(lively_checkpoint)[0]
+    network = network_file.load_network(lively_checkpoint)[0]
     with AttentionFile(tmp_path / "run" / "attend" / "attention.h5") as file:
         assert file.class_names == CLASSES
-        for index, image_id in enumerate(tree.train_ids):
+        for index, image_id in enumerate(voc.train_ids):
             found = file.read(image_id)
             assert found.class_ids.tolist() == [column + 1 for column in classes_of(index)]
             assert found.size == (48, 64)
-            pixels = np.array(Image.open(tree.image(image_id)))
+            pixels = np.array(Image.open(voc.image(image_id)))
             small = cv2.resize(pixels, (40, 40), interpolation=cv2.INTER_AREA)
             image = torch.from_numpy(small).permute(2, 0, 1)[None]
             labels = torch.zeros(1, 3)
@@ -189,10 +190,10 @@ def test_every_image_gets_its_own_attention(
             np.testing.assert_allclose(found.logits, upright.logits[0], atol=1e-4)
 
 
-def test_every_image_gets_its_own_prediction(tree: TinyTree, tmp_path: Path) -> None:
+def test_every_image_gets_its_own_prediction(voc: TinyVoc, tmp_path: Path) -> None:
     config = SegmentConfig(
         run=tmp_path / "run",
-        data=tree.root,
+        data=voc.root,
         supervision="full",
         model="tiny",
         iterations=12,
@@ -205,10 +206,10 @@ def test_every_image_gets_its_own_prediction(tree: TinyTree, tmp_path: Path) -> 
     network, model, names = segment.load_network(tmp_path / "run" / "segment" / "checkpoint.pt")
     assert (model, names) == ("tiny", CLASSES)
     folder = tmp_path / "run" / "segment" / "predictions"
-    assert {path.stem for path in folder.iterdir()} == set(tree.val_ids)
+    assert {path.stem for path in folder.iterdir()} == set(voc.val_ids)
     values = set()
-    for image_id in tree.val_ids:
-        pixels = torch.from_numpy(np.array(Image.open(tree.image(image_id))))
+    for image_id in voc.val_ids:
+        pixels = torch.from_numpy(np.array(Image.open(voc.image(image_id))))
         with torch.inference_mode():
             logits = network.eval()(pixels.permute(2, 0, 1)[None])
         found = np.array(Image.open(folder / f"{image_id}.png"))
@@ -251,14 +252,14 @@ def _proxy_by_hand(
     ],
 )
 def test_proxy_of_every_image_is_that_of_its_attention_and_saliency(
-    tree: TinyTree, tmp_path: Path, settings: dict[str, float], values: set[int]
+    voc: TinyVoc, tmp_path: Path, settings: dict[str, float], values: set[int]
 ) -> None:
     rng = np.random.default_rng(0)
     saliency = tmp_path / "saliency"
     saliency.mkdir()
     given = {}
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        for index, image_id in enumerate(tree.train_ids):
+        for index, image_id in enumerate(voc.train_ids):
             class_ids = [column + 1 for column in classes_of(index)]
             maps = rng.random((len(class_ids), 12, 16)).astype(np.float32) ** 2
             grey = rng.integers(0, 256, (12, 16)).astype(np.uint8)
@@ -279,17 +280,17 @@ def test_proxy_of_every_image_is_that_of_its_attention_and_saliency(
 
 
 def test_small_saliency_is_enlarged_to_its_image(
-    tree: TinyTree, trained: Path, tmp_path: Path
+    voc: TinyVoc, trained: Path, tmp_path: Path
 ) -> None:
     saliency = tmp_path / "saliency"
     saliency.mkdir()
-    for image_id in tree.train_ids:
-        with Image.open(tree.saliency / f"{image_id}.png") as image:
+    for image_id in voc.train_ids:
+        with Image.open(voc.saliency / f"{image_id}.png") as image:
             image.resize((32, 24)).save(saliency / f"{image_id}.png")
     where = {"run": tmp_path / "run", "attention": trained / "attend" / "attention.h5"}
     report = proxy.run(ProxyConfig(**where, saliency=saliency), track=Silent())
     assert report.values["saliency_resized"] == 12
-    found = read_label_map(tmp_path / "run" / "proxy" / "labels" / f"{tree.train_ids[0]}.png")
+    found = read_label_map(tmp_path / "run" / "proxy" / "labels" / f"{voc.train_ids[0]}.png")
     assert found.shape == (48, 64)
 
 
@@ -300,9 +301,9 @@ def _trunk_file(path: Path) -> dict[str, torch.Tensor]:
     return {f"trunk.features.{name}": tensor for name, tensor in features.items()}
 
 
-def _run_either(stage: str, run: Path, tree: TinyTree, **settings: object) -> dict[str, object]:
+def _run_either(stage: str, run: Path, voc: TinyVoc, **settings: object) -> dict[str, object]:
     """Train a network of either stage for two iterations; its tensors."""
-    where = {"run": run, "data": tree.root, "iterations": 2, "batch_size": 2, "crop": 32}
+    where = {"run": run, "data": voc.root, "iterations": 2, "batch_size": 2, "crop": 32}
     if stage == "train":
         train.run(TrainConfig(**where, backbone="tiny", **settings), track=Silent())
     else:
@@ -314,38 +315,38 @@ def _run_either(stage: str, run: Path, tree: TinyTree, **settings: object) -> di
 
 @pytest.mark.parametrize("stage", ["train", "segment"])
 def test_trunk_starts_from_the_weights_given_and_frozen_blocks_keep_them(
-    tree: TinyTree, tmp_path: Path, stage: str
+    voc: TinyVoc, tmp_path: Path, stage: str
 ) -> None:
     path = tmp_path / "w.pt"
     given = {n: t for n, t in _trunk_file(path).items() if t.ndim == 4}
     assert len(given) == 4
-    still = _run_either(stage, tmp_path / "a", tree, weights=str(path), lr=1e-12)
+    still = _run_either(stage, tmp_path / "a", voc, weights=str(path), lr=1e-12)
     assert all(torch.allclose(still[name], tensor) for name, tensor in given.items())
-    moved = _run_either(stage, tmp_path / "b", tree, weights=str(path), lr=0.1, frozen_blocks=2)
+    moved = _run_either(stage, tmp_path / "b", voc, weights=str(path), lr=0.1, frozen_blocks=2)
     kept = {name for name, tensor in given.items() if torch.equal(moved[name], tensor)}
     assert kept == {"trunk.features.0.weight", "trunk.features.4.weight"}
 
 
 def test_segmentation_starts_from_what_the_training_started_from(
-    tree: TinyTree, tmp_path: Path
+    voc: TinyVoc, tmp_path: Path
 ) -> None:
     given = _trunk_file(tmp_path / "w.pt")
-    _run_either("train", tmp_path / "run", tree, weights=str(tmp_path / "w.pt"))
-    found = _run_either("segment", tmp_path / "run", tree, lr=1e-12)
+    _run_either("train", tmp_path / "run", voc, weights=str(tmp_path / "w.pt"))
+    found = _run_either("segment", tmp_path / "run", voc, lr=1e-12)
     name = "trunk.features.0.weight"
     assert torch.allclose(found[name], given[name])
 
 
 def test_without_flip_the_mirrored_image_is_not_looked_at(
-    tree: TinyTree, lively_checkpoint: Path, tmp_path: Path
+    voc: TinyVoc, lively_checkpoint: Path, tmp_path: Path
 ) -> None:
     found = {}
     for flip in (False, True):
         run = tmp_path / str(flip)
-        where = {"run": run, "data": tree.root, "checkpoint": lively_checkpoint}
+        where = {"run": run, "data": voc.root, "checkpoint": lively_checkpoint}
         attend.run(AttendConfig(**where, size=64, flip=flip, amp="off"), track=Silent())
         with AttentionFile(run / "attend" / "attention.h5") as file:
-            found[flip] = [file.read(image_id).maps.astype(float) for image_id in tree.train_ids]
+            found[flip] = [file.read(image_id).maps.astype(float) for image_id in voc.train_ids]
     pairs = list(zip(found[False], found[True], strict=True))
     assert all((with_flip >= without - 2e-3).all() for without, with_flip in pairs)
     assert any((with_flip > without + 0.1).any() for without, with_flip in pairs)
@@ -353,9 +354,9 @@ def test_without_flip_the_mirrored_image_is_not_looked_at(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
-def test_chain_learns_more_than_its_baselines(tree: TinyTree, tmp_path: Path, method: str) -> None:
+def test_chain_learns_more_than_its_baselines(voc: TinyVoc, tmp_path: Path, method: str) -> None:
     """Ladder of numbers, rung 6: with a fixed seed, by stated margins."""
-    where = {"run": tmp_path / method, "data": tree.root, "amp": "off"}
+    where = {"run": tmp_path / method, "data": voc.root, "amp": "off"}
     config = TrainConfig(
         **where,
         method=method,
@@ -371,7 +372,7 @@ def test_chain_learns_more_than_its_baselines(tree: TinyTree, tmp_path: Path, me
     found = evaluate.run(EvaluateConfig(**where, what="attention"), track=Silent()).values
     prevalence = 15 / 36  # of a class among the images: the precision of a guess
     assert found["classification_map"] > prevalence + 0.4
-    proxy.run(ProxyConfig(**where, saliency=tree.saliency), track=Silent())
+    proxy.run(ProxyConfig(**where, saliency=voc.saliency), track=Silent())
     scored = EvaluateConfig(**where, what="proxy", baselines=True)
     proxies = evaluate.run(scored, track=Silent()).values
     assert proxies["miou"] > proxies["baselines"]["background"] + 0.2
@@ -379,6 +380,6 @@ def test_chain_learns_more_than_its_baselines(tree: TinyTree, tmp_path: Path, me
     settings = SegmentConfig(**where, iterations=200, batch_size=6, crop=64, lr=0.01)
     segment.run(settings, track=Silent())
     predictions = evaluate.run(
-        replace(scored, what="prediction", saliency=tree.saliency), track=Silent()
+        replace(scored, what="prediction", saliency=voc.saliency), track=Silent()
     ).values
     assert predictions["miou"] > predictions["baselines"]["background"] + 0.1

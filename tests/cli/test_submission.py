@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Command, TinyTree
+from conftest import Command, TinyVoc
 from PIL import Image
 
 from wsss_cli.artifacts.submission import write_submission
@@ -44,31 +44,31 @@ def _pack(path: Path, entries: list[tuple[str, bytes]], kind: bytes = tarfile.RE
 
 
 @pytest.fixture
-def valid(tree: TinyTree) -> Entries:
+def valid(voc: TinyVoc) -> Entries:
     """Label maps of the val list, grey and palette."""
     modes = ["L", "P", "L", "L"]
     return {
         f"{FOLDER}/{image_id}.png": _png(index, mode=mode)
-        for index, (image_id, mode) in enumerate(zip(tree.val_ids, modes, strict=True))
+        for index, (image_id, mode) in enumerate(zip(voc.val_ids, modes, strict=True))
     }
 
 
 @pytest.fixture(scope="module")
-def test_tree(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def test_tree(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photographs and a test list; no annotation and no mask, as VOC's own test images."""
     root = tmp_path_factory.mktemp("test_only") / "VOC2012"
-    shutil.copytree(tree.root, root, ignore=shutil.ignore_patterns("Annotations", "Segm*Class"))
+    shutil.copytree(voc.root, root, ignore=shutil.ignore_patterns("Annotations", "Segm*Class"))
     lists = root / "ImageSets" / "Segmentation"
     (lists / "val.txt").rename(lists / "test.txt")
     return root
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("segmented")
     config = SegmentConfig(
         run=run,
-        data=tree.root,
+        data=voc.root,
         supervision="full",
         model="tiny",
         iterations=1,
@@ -82,7 +82,7 @@ def checkpoint(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_test_images_are_predicted_packed_and_found_valid(
-    wsss: Command, tree: TinyTree, test_tree: Path, checkpoint: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, test_tree: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     packed = tmp_path / "far" / "test.tar.gz"
     asked = ["segment", "--data", test_tree, "--checkpoint", checkpoint, "--split", "test"]
@@ -91,7 +91,7 @@ def test_test_images_are_predicted_packed_and_found_valid(
     assert outcome.code == 0, outcome.err
     assert outcome.values["submission"] == str(packed)
     with tarfile.open(packed) as archive:
-        assert archive.getnames() == [f"{FOLDER}/{image_id}.png" for image_id in tree.val_ids]
+        assert archive.getnames() == [f"{FOLDER}/{image_id}.png" for image_id in voc.val_ids]
         for member in archive:
             assert (member.mtime, member.uid, member.gid, member.uname) == (0, 0, 0, "")
             written = tmp_path / "run" / "segment" / "predictions" / Path(member.name).name
@@ -135,13 +135,23 @@ def test_submission_is_named_as_what_it_is(wsss: Command, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("place", ["folder.tar.gz", "file/a.tar.gz", "file/far/a.tar.gz"])
 def test_submission_without_a_place_is_refused_before_the_training(
-    wsss: Command, tree: TinyTree, tmp_path: Path, place: str
+    wsss: Command, voc: TinyVoc, tmp_path: Path, place: str
 ) -> None:
     (tmp_path / "folder.tar.gz").mkdir()
     (tmp_path / "file").write_bytes(b"")
     run = tmp_path / "run"
     outcome = wsss(
-        *("segment", "--run", run, "--data", tree.root, "--supervision", "full", "--model", "tiny"),
+        *(
+            "segment",
+            "--run",
+            run,
+            "--data",
+            voc.root,
+            "--supervision",
+            "full",
+            "--model",
+            "tiny",
+        ),
         *("--iterations", 1, "--crop", 32, "--batch-size", 2, "--scales", 1),
         *("--submission", tmp_path / place),
     )
@@ -151,12 +161,12 @@ def test_submission_without_a_place_is_refused_before_the_training(
 
 
 def test_archive_of_another_tool_is_valid(
-    wsss: Command, tree: TinyTree, valid: Entries, tmp_path: Path
+    wsss: Command, voc: TinyVoc, valid: Entries, tmp_path: Path
 ) -> None:
     """Names that begin with ./ and in any order, as tar packs them."""
     entries = [(f"./{name}", content) for name, content in reversed(valid.items())]
     path = _pack(tmp_path / "a.tar.gz", entries)
-    outcome = wsss("check", path, "--data", tree.root, "--split", "val")
+    outcome = wsss("check", path, "--data", voc.root, "--split", "val")
     assert outcome.code == 0, outcome.out
 
 
@@ -191,7 +201,7 @@ def _instead(content: bytes) -> Callable[[list[tuple[str, bytes]]], None]:
 )
 def test_every_kind_of_problem_is_named_with_its_offenders(
     wsss: Command,
-    tree: TinyTree,
+    voc: TinyVoc,
     valid: Entries,
     tmp_path: Path,
     spoil: Callable[[list[tuple[str, bytes]]], None],
@@ -200,7 +210,7 @@ def test_every_kind_of_problem_is_named_with_its_offenders(
     entries = list(valid.items())
     spoil(entries)
     path = _pack(tmp_path / "a.tar.gz", entries)
-    asked = ["check", path, "--data", tree.root, "--split", "val"]
+    asked = ["check", path, "--data", voc.root, "--split", "val"]
     outcome = wsss(*asked)
     assert outcome.code == 1
     assert problem in outcome.out
@@ -213,19 +223,19 @@ def test_every_kind_of_problem_is_named_with_its_offenders(
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
 def test_links_and_pipes_are_no_label_maps(
-    wsss: Command, tree: TinyTree, valid: Entries, tmp_path: Path, kind: bytes
+    wsss: Command, voc: TinyVoc, valid: Entries, tmp_path: Path, kind: bytes
 ) -> None:
     path = _pack(tmp_path / "a.tar.gz", list(valid.items()), kind)
-    outcome = wsss("check", path, "--data", tree.root, "--split", "val")
+    outcome = wsss("check", path, "--data", voc.root, "--split", "val")
     assert outcome.code == 1
     assert f"no plain files, or are far too large; pack the PNGs themselves: {FOLDER}/odd.png" in (
         outcome.out
     )
 
 
-def test_offenders_are_named_up_to_ten(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+def test_offenders_are_named_up_to_ten(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     path = _pack(tmp_path / "a.tar.gz", [])
-    outcome = wsss("check", path, "--data", tree.root, "--split", "train")
+    outcome = wsss("check", path, "--data", voc.root, "--split", "train")
     assert "2024_000009 and 2 more" in outcome.out
     assert "2024_000010" not in outcome.out
 
@@ -234,7 +244,11 @@ def test_offenders_are_named_up_to_ten(wsss: Command, tree: TinyTree, tmp_path: 
     "content", [b"not gzip", gzip.compress(b"no archive in it" * 99), None, "cut off"]
 )
 def test_file_that_is_no_archive_is_refused_in_a_sentence(
-    wsss: Command, tree: TinyTree, valid: Entries, tmp_path: Path, content: bytes | str | None
+    wsss: Command,
+    voc: TinyVoc,
+    valid: Entries,
+    tmp_path: Path,
+    content: bytes | str | None,
 ) -> None:
     path = tmp_path / "a.tar.gz"
     if content == "cut off":
@@ -242,7 +256,7 @@ def test_file_that_is_no_archive_is_refused_in_a_sentence(
         path.write_bytes(whole[: len(whole) // 2])
     elif isinstance(content, bytes):
         path.write_bytes(content)
-    outcome = wsss("check", path, "--data", tree.root, "--split", "val")
+    outcome = wsss("check", path, "--data", voc.root, "--split", "val")
     assert outcome.code == (2 if content is None else 1)
     assert outcome.out == ""
     assert outcome.err.startswith("error: ") and outcome.err.count("\n") == 1

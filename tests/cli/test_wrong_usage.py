@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Command, TinyTree, clean_environment, train_arguments
+from conftest import Command, TinyVoc, clean_environment, train_arguments
 
 # What is wrong with each command line, by the option or the file that the sentence must name.
 WRONG = {
@@ -69,11 +69,11 @@ print(json.dumps(found))
 """
 
 
-def test_wrong_usage_is_told_without_torch(tree: TinyTree, tmp_path: Path) -> None:
+def test_wrong_usage_is_told_without_torch(voc: TinyVoc, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.toml").write_text("[train\n")
     (tmp_path / "methods.toml").write_text("[settings.cam]\ntrain.method = 'cam'\n")
-    (tmp_path / "DATA").symlink_to(tree.root)
+    (tmp_path / "DATA").symlink_to(voc.root)
     done = subprocess.run(
         [sys.executable, "-c", _WITHOUT_TORCH, json.dumps(list(WRONG))],
         cwd=tmp_path,
@@ -143,14 +143,14 @@ def test_a_missing_path_is_named_before_anything_else(
 )
 def test_close_names_are_suggested(
     wsss: Command,
-    tree: TinyTree,
+    voc: TinyVoc,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     line: str,
     meant: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "VOC2012").symlink_to(tree.root)
+    (tmp_path / "VOC2012").symlink_to(voc.root)
     (tmp_path / "runs/default").mkdir(parents=True)
     (tmp_path / "close.toml").write_text("[train]\niteration = 5\n")
     (tmp_path / "tables.toml").write_text("[trian]\niterations = 5\n")
@@ -171,11 +171,11 @@ def test_names_that_are_far_from_any_are_not_guessed_at(wsss: Command, tmp_path:
 
 
 def test_a_class_of_a_close_name_is_suggested(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
-    annotation = own_tree.annotation(own_tree.train_ids[1])
+    annotation = own_voc.annotation(own_voc.train_ids[1])
     annotation.write_text(annotation.read_text().replace("disc", "disk"))
-    outcome = wsss(*train_arguments(own_tree, tmp_path / "run"))
+    outcome = wsss(*train_arguments(own_voc, tmp_path / "run"))
     assert outcome.code == 1
     assert "did you mean disc?" in outcome.err
 

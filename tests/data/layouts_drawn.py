@@ -51,7 +51,7 @@ def box(x: float, y: float, width: float, height: float) -> list[list[float]]:
     return [[x, y, x + width, y, x + width, y + height, x, y + height]]
 
 
-def coco_tree(root: Path) -> Path:
+def coco_folder(root: Path) -> Path:
     """Categories 3, 7 and 90; an image with overlapping objects and a crowd, one without any."""
     categories = {90: "toothbrush", 3: "car", 7: "train"}
     crowd = {"size": list(SIZE), "counts": [0, 10 * SIZE[0], (SIZE[1] - 10) * SIZE[0]]}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts_drawn import SIZE, box, coco_json, coco_tree, picture
+from layouts_drawn import SIZE, box, coco_folder, coco_json, picture
 
 from wsss_cli.data.coco import find, read
 from wsss_cli.data.image_table import ImageTable
@@ -14,7 +14,7 @@ from wsss_cli.errors import WsssError
 
 @pytest.fixture
 def table(tmp_path: Path) -> ImageTable:
-    found = find(coco_tree(tmp_path))
+    found = find(coco_folder(tmp_path))
     assert found is not None
     assert not found.problems
     return found
@@ -50,7 +50,7 @@ def test_mask_has_crowds_below_and_small_objects_above(table: ImageTable) -> Non
 
 
 def test_list_without_any_of_its_pictures_is_refused_and_no_other(tmp_path: Path) -> None:
-    root = coco_tree(tmp_path)
+    root = coco_folder(tmp_path)
     for path in (root / "train2017").iterdir():
         path.unlink()
     found = find(root)
@@ -63,7 +63,7 @@ def test_list_without_any_of_its_pictures_is_refused_and_no_other(tmp_path: Path
 
 
 def test_single_missing_picture_is_a_problem(tmp_path: Path) -> None:
-    root = coco_tree(tmp_path)
+    root = coco_folder(tmp_path)
     (root / "train2017" / "000000000009.jpg").unlink()
     found = find(root)
     assert found is not None
@@ -91,13 +91,13 @@ def test_exporters_put_the_file_beside_the_pictures(tmp_path: Path) -> None:
 
 
 def test_one_file_may_be_given(tmp_path: Path) -> None:
-    table = read(coco_tree(tmp_path) / "annotations" / "instances_val2017.json")
+    table = read(coco_folder(tmp_path) / "annotations" / "instances_val2017.json")
     assert table.image_ids("train") == ["000000000042"]
     assert table.root.name == "instances_val2017.json"
 
 
 def test_files_of_different_classes_are_refused(tmp_path: Path) -> None:
-    root = coco_tree(tmp_path)
+    root = coco_folder(tmp_path)
     path = root / "annotations" / "instances_val2017.json"
     content = json.loads(path.read_text())
     content["categories"][0]["name"] = "brush"
@@ -120,7 +120,7 @@ def test_files_of_different_classes_are_refused(tmp_path: Path) -> None:
 def test_file_that_is_none_of_cocos_is_refused(
     tmp_path: Path, changes: dict[str, object], said: str
 ) -> None:
-    path = coco_tree(tmp_path) / "annotations" / "instances_val2017.json"
+    path = coco_folder(tmp_path) / "annotations" / "instances_val2017.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
     with pytest.raises(WsssError, match=said):
         read(path)
@@ -130,7 +130,7 @@ def test_file_that_is_none_of_cocos_is_refused(
 def test_annotation_of_what_the_file_does_not_have_is_a_problem(
     tmp_path: Path, image: int, category: int
 ) -> None:
-    path = coco_tree(tmp_path) / "annotations" / "instances_val2017.json"
+    path = coco_folder(tmp_path) / "annotations" / "instances_val2017.json"
     content = json.loads(path.read_text())
     content["annotations"].append({"id": 5, "image_id": image, "category_id": category})
     path.write_text(json.dumps(content))
@@ -159,7 +159,7 @@ def test_file_that_is_no_json_is_refused(tmp_path: Path, content: str) -> None:
 def test_size_that_is_none_is_named(
     tmp_path: Path, region: object, height: object, said: str
 ) -> None:
-    path = coco_tree(tmp_path) / "annotations" / "instances_val2017.json"
+    path = coco_folder(tmp_path) / "annotations" / "instances_val2017.json"
     content = json.loads(path.read_text())
     content["annotations"][0]["segmentation"] = region
     content["images"][0]["height"] = height
@@ -169,7 +169,7 @@ def test_size_that_is_none_is_named(
 
 
 def test_files_without_objects_are_not_read_and_others_are_named(tmp_path: Path) -> None:
-    root = coco_tree(tmp_path)
+    root = coco_folder(tmp_path)
     annotations = root / "annotations"
     (annotations / "more.json").write_text("{}")
     assert any("more.json" in remark for remark in find(root).remarks)  # type: ignore[union-attr]
@@ -185,7 +185,7 @@ def test_files_without_objects_are_not_read_and_others_are_named(tmp_path: Path)
 
 
 def test_pictures_without_entry_are_counted(tmp_path: Path) -> None:
-    root = coco_tree(tmp_path)
+    root = coco_folder(tmp_path)
     picture(root / "val2017" / "more.jpg", 5)
     found = find(root)
     assert found is not None
@@ -193,7 +193,7 @@ def test_pictures_without_entry_are_counted(tmp_path: Path) -> None:
 
 
 def test_numbers_may_be_written_as_text(tmp_path: Path) -> None:
-    path = coco_tree(tmp_path) / "annotations" / "instances_val2017.json"
+    path = coco_folder(tmp_path) / "annotations" / "instances_val2017.json"
     expected = read(path)
     ids = expected.image_ids("train")
     drawn = expected.true_label_map(ids[0])
@@ -208,7 +208,7 @@ def test_numbers_may_be_written_as_text(tmp_path: Path) -> None:
 
 
 def test_category_that_is_there_twice_is_named(tmp_path: Path) -> None:
-    path = coco_tree(tmp_path) / "annotations" / "instances_val2017.json"
+    path = coco_folder(tmp_path) / "annotations" / "instances_val2017.json"
     content = json.loads(path.read_text())
     name = content["categories"][0]["name"]
     content["categories"].append({"id": 77, "name": name})

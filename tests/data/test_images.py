@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import HEIGHT, WIDTH, TinyTree
+from conftest import HEIGHT, WIDTH, TinyVoc
 from PIL import Image
 
 from wsss_cli.data.images import check_images, read_image, read_saliency
@@ -27,47 +27,47 @@ def test_grey_photograph_gets_three_equal_channels(tmp_path: Path) -> None:
     assert (read_image(tmp_path / "a.jpg") == 77).all()
 
 
-def test_whole_photographs_give_their_sizes(tree: TinyTree) -> None:
-    paths = map(tree.image, tree.train_ids)
-    assert check_images(paths) == [(HEIGHT, WIDTH)] * len(tree.train_ids)
+def test_whole_photographs_give_their_sizes(voc: TinyVoc) -> None:
+    paths = map(voc.image, voc.train_ids)
+    assert check_images(paths) == [(HEIGHT, WIDTH)] * len(voc.train_ids)
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
-def test_truncated_photograph_is_found_before_any_work(own_tree: TinyTree, kept: float) -> None:
-    path = own_tree.image(own_tree.train_ids[3])
+def test_truncated_photograph_is_found_before_any_work(own_voc: TinyVoc, kept: float) -> None:
+    path = own_voc.image(own_voc.train_ids[3])
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(WsssError, match=path.name):
-        check_images(map(own_tree.image, own_tree.train_ids))
+        check_images(map(own_voc.image, own_voc.train_ids))
     with pytest.raises(WsssError, match=path.name):
         read_image(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8", b"<html>not found</html>"])
-def test_file_that_is_no_photograph_is_found(own_tree: TinyTree, content: bytes) -> None:
-    path = own_tree.image(own_tree.train_ids[0])
+def test_file_that_is_no_photograph_is_found(own_voc: TinyVoc, content: bytes) -> None:
+    path = own_voc.image(own_voc.train_ids[0])
     path.write_bytes(content)
     with pytest.raises(WsssError, match=f"{path.name} is not a readable image"):
         check_images([path])
 
 
-def test_photograph_with_bytes_after_its_end_is_whole(own_tree: TinyTree) -> None:
-    path = own_tree.image(own_tree.train_ids[0])
+def test_photograph_with_bytes_after_its_end_is_whole(own_voc: TinyVoc) -> None:
+    path = own_voc.image(own_voc.train_ids[0])
     with path.open("ab") as file:
         file.write(b"camera data")
     assert check_images([path]) == [(HEIGHT, WIDTH)]
 
 
-def test_all_missing_photographs_are_listed(own_tree: TinyTree) -> None:
-    gone = own_tree.train_ids[4:7]
+def test_all_missing_photographs_are_listed(own_voc: TinyVoc) -> None:
+    gone = own_voc.train_ids[4:7]
     for image_id in gone:
-        own_tree.image(image_id).unlink()
+        own_voc.image(image_id).unlink()
     with pytest.raises(WsssError, match=", ".join(f"{image_id}.jpg" for image_id in gone)):
-        check_images(map(own_tree.image, own_tree.train_ids))
+        check_images(map(own_voc.image, own_voc.train_ids))
 
 
-def test_saliency_is_read_as_it_is(tree: TinyTree) -> None:
-    grey = read_saliency(tree.saliency / f"{tree.train_ids[0]}.png")
+def test_saliency_is_read_as_it_is(voc: TinyVoc) -> None:
+    grey = read_saliency(voc.saliency / f"{voc.train_ids[0]}.png")
     assert grey.shape == (HEIGHT, WIDTH)
     assert set(np.unique(grey)) == {20, 230}
 

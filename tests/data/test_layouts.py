@@ -3,17 +3,17 @@
 from pathlib import Path
 
 import pytest
-from conftest import TinyTree
-from data_sets_drawn import class_folders, coco_set, photograph, voc_tree
-from layouts_drawn import coco_tree, csv_folder, picture
+from conftest import TinyVoc
+from data_sets_drawn import class_folders, coco_set, photograph, voc_set
+from layouts_drawn import coco_folder, csv_folder, picture
 
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import UsageError, WsssError
 
 
-def test_every_layout_is_recognised(tree: TinyTree, tmp_path: Path) -> None:
-    assert find_data_set(tree.root.parent).layout == "PASCAL VOC"
-    assert find_data_set(coco_tree(tmp_path / "coco")).layout == "COCO"
+def test_every_layout_is_recognised(voc: TinyVoc, tmp_path: Path) -> None:
+    assert find_data_set(voc.root.parent).layout == "PASCAL VOC"
+    assert find_data_set(coco_folder(tmp_path / "coco")).layout == "COCO"
     lines = ["image,labels", "a.png,dog", "b.png,cat"]
     table = csv_folder(tmp_path / "csv", lines, ["a.png", "b.png"])
     assert find_data_set(table).layout == "pictures with a CSV of labels"
@@ -82,7 +82,7 @@ def test_every_layout_is_found_below(tmp_path: Path, layout: str) -> None:
     place = tmp_path / "archive" / "set"
     place.parent.mkdir()
     if layout == "voc":
-        voc_tree(place)
+        voc_set(place)
     elif layout == "coco":
         place.mkdir()
         coco_set(place)
@@ -95,7 +95,7 @@ def test_every_layout_is_found_below(tmp_path: Path, layout: str) -> None:
 
 
 def test_several_data_sets_below_are_a_question(tmp_path: Path) -> None:
-    voc_tree(tmp_path / "one")
+    voc_set(tmp_path / "one")
     (tmp_path / "two").mkdir()
     coco_set(tmp_path / "two")
     with pytest.raises(UsageError, match=r"one.*two.*--data .*one"):
@@ -142,8 +142,8 @@ def test_reason_below_is_told(tmp_path: Path) -> None:
 
 
 def test_other_years_of_voc_are_named(tmp_path: Path) -> None:
-    voc_tree(tmp_path / "VOC2007")
-    voc_tree(tmp_path / "VOC2012")
+    voc_set(tmp_path / "VOC2007")
+    voc_set(tmp_path / "VOC2012")
     data_set = find_data_set(tmp_path)
     assert data_set.root.name == "VOC2012"
     assert any("VOC2007" in remark for remark in data_set.remarks)
@@ -158,6 +158,6 @@ def test_labels_of_yolo_are_named(tmp_path: Path) -> None:
 
 
 def test_folder_in_a_data_set_is_told_which_to_give(tmp_path: Path) -> None:
-    voc_tree(tmp_path)
+    voc_set(tmp_path)
     with pytest.raises(UsageError, match=f"{tmp_path.name} above it looks like a data set"):
         find_data_set(tmp_path / "JPEGImages")

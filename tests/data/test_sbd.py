@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from conftest import TinyTree
+from conftest import TinyVoc
 
 from wsss_cli.data.sbd import train_aug
-from wsss_cli.data.voc import VocTree
+from wsss_cli.data.voc import VocDataSet
 
 
 def _sbd(folder: Path, train: list[str], val: list[str]) -> None:
@@ -25,11 +25,11 @@ def test_sizes_of_the_published_lists_give_the_published_size() -> None:
 
 
 @pytest.mark.parametrize("place", ["../benchmark_RELEASE/dataset", "../SBD", "SBD/dataset"])
-def test_lists_beside_the_tree_make_train_aug(own_tree: TinyTree, place: str) -> None:
-    ids, val = own_tree.train_ids, own_tree.val_ids
-    own_tree.split("train").write_text("\n".join(ids[:3]))
-    _sbd(own_tree.root / place, [ids[5], val[0], ids[1]], [ids[9], val[1]])
-    voc = VocTree(own_tree.root)
+def test_lists_beside_the_tree_make_train_aug(own_voc: TinyVoc, place: str) -> None:
+    ids, val = own_voc.train_ids, own_voc.val_ids
+    own_voc.split("train").write_text("\n".join(ids[:3]))
+    _sbd(own_voc.root / place, [ids[5], val[0], ids[1]], [ids[9], val[1]])
+    voc = VocDataSet(own_voc.root)
     assert voc.training_split() == "train_aug"
     assert voc.image_ids("train_aug") == sorted([*ids[:3], ids[5], ids[9]])
     assert voc.splits() == ["train_aug", "train", "val"]
@@ -37,16 +37,16 @@ def test_lists_beside_the_tree_make_train_aug(own_tree: TinyTree, place: str) ->
     assert voc.labels(voc.image_ids("train_aug")).shape == (5, 3)
 
 
-def test_own_list_wins(own_tree: TinyTree) -> None:
-    _sbd(own_tree.root / "SBD", [own_tree.train_ids[0]], [own_tree.train_ids[1]])
-    own_tree.split("train_aug").write_text(own_tree.train_ids[7])
-    voc = VocTree(own_tree.root)
-    assert voc.image_ids("train_aug") == [own_tree.train_ids[7]]
+def test_own_list_wins(own_voc: TinyVoc) -> None:
+    _sbd(own_voc.root / "SBD", [own_voc.train_ids[0]], [own_voc.train_ids[1]])
+    own_voc.split("train_aug").write_text(own_voc.train_ids[7])
+    voc = VocDataSet(own_voc.root)
+    assert voc.image_ids("train_aug") == [own_voc.train_ids[7]]
     assert voc.about_training() is None
 
 
-def test_without_vocs_val_nothing_is_made_of_it(own_tree: TinyTree) -> None:
+def test_without_vocs_val_nothing_is_made_of_it(own_voc: TinyVoc) -> None:
     """Its images could not be left out."""
-    _sbd(own_tree.root / "SBD", [own_tree.train_ids[0]], [own_tree.train_ids[1]])
-    own_tree.split("val").unlink()
-    assert VocTree(own_tree.root).training_split() == "train"
+    _sbd(own_voc.root / "SBD", [own_voc.train_ids[0]], [own_voc.train_ids[1]])
+    own_voc.split("val").unlink()
+    assert VocDataSet(own_voc.root).training_split() == "train"

@@ -16,8 +16,8 @@ from endurance import GIB, SECONDS, tried
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.score_file import ScoreFile
 from wsss_cli.errors import WsssError
-from wsss_cli.stages.show import hdf5  # noqa: F401 - imported late, it would count as memory taken
-from wsss_cli.stages.show.explain import explain
+from wsss_cli.inspect.show import hdf5  # noqa: F401 - imported late, it would count as memory taken
+from wsss_cli.inspect.show.explain import explain
 
 
 def read_apart(files: Sequence[Path]) -> list[bool]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_hostile_pictures import png
 
 from wsss_cli.artifacts.submission import FOLDER, read_submission
-from wsss_cli.stages.check import _offenders
+from wsss_cli.inspect.submission import _offenders
 
 READER = "archives"
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsss_cli.artifacts.checkpoint import FORMAT, read_checkpoint
+from wsss_cli.methods.network_file import load_network
 from wsss_cli.models.pretrained import initial_weights
 from wsss_cli.stages.segment import network_file
-from wsss_cli.stages.train import load_network
 from wsss_cli.tracking import Silent
 
 READER = "checkpoints"

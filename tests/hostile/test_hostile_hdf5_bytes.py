@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import Command, TinyTree
+from conftest import Command, TinyVoc
 from endurance import TOLD
 from reading_apart import read_apart
 
@@ -211,11 +211,11 @@ def test_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
     assert read_apart([tmp_path / "attention.h5"]) == [False]
 
 
-def _scores_of(tree: TinyTree, folder: Path) -> Path:
+def _scores_of(voc: TinyVoc, folder: Path) -> Path:
     """One image's scores for the tree, of random numbers."""
     soft = -np.random.default_rng(0).random((4, 5, 6)).astype(np.float16)
     with published_whole(folder / "scores.h5") as file:
-        for image_id in tree.val_ids:
+        for image_id in voc.val_ids:
             group = file.create_group(image_id)
             group.attrs["height"], group.attrs["width"] = 48, 64
             group["scores"] = soft
@@ -223,12 +223,12 @@ def _scores_of(tree: TinyTree, folder: Path) -> Path:
 
 
 def test_commands_say_a_sentence(
-    wsss: Command, tree: TinyTree, trained: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, trained: Path, tmp_path: Path
 ) -> None:
     attend = trained / "attend"
     names = json.loads((attend / "manifest.json").read_text())["class_names"]
     assert names
-    scores = _scores_of(tree, tmp_path)
+    scores = _scores_of(voc, tmp_path)
     whole = {file: file.read_bytes() for file in (scores, *sorted(attend.rglob("*.h5")))}
     read = 0
     for seed in range(8):
@@ -238,7 +238,7 @@ def test_commands_say_a_sentence(
             if (file.name == "attention.h5") == (seed % 2 == 0):
                 file.write_bytes(_spoiled(whole[original], seed))
         scores.write_bytes(_spoiled(whole[scores], seed))
-        where = ["--run", run, "--data", tree.root]
+        where = ["--run", run, "--data", voc.root]
         for command in (
             ["proxy", *where, "--rule", "threshold"],
             ["evaluate", *where, "--what", "attention", "--split", "train"],

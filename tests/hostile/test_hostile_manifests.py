@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Command, TinyTree
+from conftest import Command, TinyVoc
 from endurance import altered, endures, hostile, snapshot, spoiled
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,9 +16,9 @@ from wsss_cli.cli.show_text import run_text
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.saliency import SaliencyConfig
+from wsss_cli.inspect.show.run_contents import summarise
 from wsss_cli.stages import inputs
 from wsss_cli.stages.rounds import mined_before
-from wsss_cli.stages.show.run_tree import summarise
 
 READER = "manifests"
 
@@ -117,7 +117,7 @@ def test_overwriting_removes_nothing_elsewhere(
 
 
 def test_command_on_a_spoiled_run_is_one_sentence(
-    wsss: Command, tree: TinyTree, trained: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, trained: Path, tmp_path: Path
 ) -> None:
     run = Path(shutil.copytree(trained, tmp_path / "run"))
     path = run / "attend" / "manifest.json"

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import Command, TinyTree, annotation_xml
+from conftest import Command, TinyVoc, annotation_xml
 from endurance import ODD_NAMES, snapshot, tried
 
 from wsss_cli.errors import WsssError
@@ -18,16 +18,16 @@ def _count(code: int) -> None:
 
 
 def test_class_names_do_not_lead_heatmaps_out_of_the_run(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
     names = (EVIL, "disc", "\\..\\x")
-    (own_tree.root / "classes.txt").write_text("".join(f"{name}\n" for name in names))
-    for index, image_id in enumerate(own_tree.train_ids):
-        own_tree.annotation(image_id).write_text(annotation_xml([names[index % 3]]))
+    (own_voc.root / "classes.txt").write_text("".join(f"{name}\n" for name in names))
+    for index, image_id in enumerate(own_voc.train_ids):
+        own_voc.annotation(image_id).write_text(annotation_xml([names[index % 3]]))
     run = tmp_path / "runs" / "deep" / "run"
     before = snapshot(tmp_path)
     arguments = ["--backbone", "tiny", "--iterations", 1, "--batch-size", 2, "--crop", 32]
-    trained = wsss("train", "--data", own_tree.root, "--run", run, *arguments)
+    trained = wsss("train", "--data", own_voc.root, "--run", run, *arguments)
     _count(trained.code)
     if trained.code == 0:
         outcome = wsss("attend", "--run", run, "--size", 32, "--heatmaps")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from conftest import TinyTree
+from conftest import TinyVoc
 from endurance import ODD_NAMES, encodable, endures, hostile, spoiled
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ from PIL import Image
 from wsss_cli.data.class_names import read_class_names
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.layouts import find_data_set
-from wsss_cli.data.voc import VocTree
+from wsss_cli.data.voc import VocDataSet
 
 GOOD = b"image,labels,split\na.jpg,dog cat,train\nb.jpg,dog,val\nc/d.png,cat,train\n"
 WIDE = b"image;cat;dog\na.jpg;1;0\nb.jpg;0;1\n"
@@ -73,7 +73,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path: Path) -> None:
         assert endures("CSV", lambda: use(find_data_set(folder), folder) or "read") is None
 
 
-def _tree(tmp_path: Path) -> Path:
+def _data_set(tmp_path: Path) -> Path:
     root = tmp_path / "VOC2012"
     for name in ("JPEGImages", "Annotations", "ImageSets/Segmentation", "SegmentationClass"):
         (root / name).mkdir(parents=True, exist_ok=True)
@@ -86,30 +86,32 @@ def _tree(tmp_path: Path) -> Path:
     | st.binary(max_size=60)
 )
 def test_any_list_is_endured(tmp_path: Path, content: bytes) -> None:
-    root = _tree(tmp_path)
+    root = _data_set(tmp_path)
     (root / "ImageSets/Segmentation/train.txt").write_bytes(content)
 
     def ids() -> None:
-        for image_id in VocTree(root).image_ids("train"):
+        for image_id in VocDataSet(root).image_ids("train"):
             assert Path(image_id).name == image_id
-            assert VocTree(root).image_path(image_id).parent == root / "JPEGImages"
-            assert not VocTree(root).image_path(image_id).exists()
+            assert VocDataSet(root).image_path(image_id).parent == root / "JPEGImages"
+            assert not VocDataSet(root).image_path(image_id).exists()
 
     endures("lists of ids", ids)
 
 
 @hostile
 @given(name=encodable)
-def test_any_name_of_a_list_is_endured(tree: TinyTree, name: str) -> None:
-    endures("lists of ids", lambda: VocTree(tree.root).image_ids(name))
+def test_any_name_of_a_list_is_endured(voc: TinyVoc, name: str) -> None:
+    endures("lists of ids", lambda: VocDataSet(voc.root).image_ids(name))
 
 
 def test_odd_ids_are_refused(tmp_path: Path) -> None:
-    root = _tree(tmp_path)
+    root = _data_set(tmp_path)
     for name in ODD_NAMES:
         if name.strip() and name not in ("\ud800", "a b", "con", "ﬁ", "a\nb", "é" * 120):
             (root / "ImageSets/Segmentation/train.txt").write_text(f"{name}\n")
-            assert endures("lists of ids", lambda: VocTree(root).image_ids("train")) is None, name
+            assert endures("lists of ids", lambda: VocDataSet(root).image_ids("train")) is None, (
+                name
+            )
 
 
 @hostile

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Command, TinyTree, train_arguments
+from conftest import Command, TinyVoc, train_arguments
 from endurance import endures
 
 from wsss_cli.artifacts.fingerprint import file_fingerprint
@@ -65,24 +65,32 @@ def test_content_of_special_files_is_not_read(tmp_path: Path, kind: str) -> None
 
 @pytest.mark.parametrize("kind", SPECIAL)
 def test_commands_say_a_sentence(
-    wsss: Command, own_tree: TinyTree, trained: Path, tmp_path: Path, kind: str
+    wsss: Command, own_voc: TinyVoc, trained: Path, tmp_path: Path, kind: str
 ) -> None:
-    tree, image_id, scored = own_tree, own_tree.train_ids[3], own_tree.val_ids[1]
+    voc, image_id, scored = own_voc, own_voc.train_ids[3], own_voc.val_ids[1]
     run = Path(shutil.copytree(trained, tmp_path / "run"))
-    predictions = Path(shutil.copytree(tree.root / "SegmentationClass", tmp_path / "found"))
-    saliency, where = ["--saliency", tree.saliency], ["--run", run, "--data", tree.root]
+    predictions = Path(shutil.copytree(voc.root / "SegmentationClass", tmp_path / "found"))
+    saliency, where = ["--saliency", voc.saliency], ["--run", run, "--data", voc.root]
     evaluate = ["evaluate", *where, "--pred", predictions, "--split", "val"]
     baselines = ["evaluate", *where, "--pred", predictions, "--split", "train", "--baselines"]
     uses = (
         (
-            tree.image(image_id),
-            train_arguments(tree, tmp_path / "new"),
-            ["attend", "--run", run, "--data", tree.root, "--size", 32, "--overwrite"],
-            ["saliency", "--run", tmp_path / "new", "--data", tree.root, "--model", "unsupervised"],
-            ["data", "check", tree.root],
+            voc.image(image_id),
+            train_arguments(voc, tmp_path / "new"),
+            ["attend", "--run", run, "--data", voc.root, "--size", 32, "--overwrite"],
+            [
+                "saliency",
+                "--run",
+                tmp_path / "new",
+                "--data",
+                voc.root,
+                "--model",
+                "unsupervised",
+            ],
+            ["data", "check", voc.root],
         ),
         (
-            tree.saliency / f"{image_id}.png",
+            voc.saliency / f"{image_id}.png",
             ["proxy", *where, *saliency],
             [*baselines, *saliency],
         ),
@@ -105,15 +113,15 @@ def test_commands_say_a_sentence(
 
 @pytest.mark.parametrize("kind", SPECIAL)
 def test_masks_count_as_missing_or_broken(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path, kind: str
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path, kind: str
 ) -> None:
-    predictions = Path(shutil.copytree(own_tree.root / "SegmentationClass", tmp_path / "found"))
-    mask = own_tree.mask(own_tree.val_ids[1])
+    predictions = Path(shutil.copytree(own_voc.root / "SegmentationClass", tmp_path / "found"))
+    mask = own_voc.mask(own_voc.val_ids[1])
     mask.unlink()
     SPECIAL[kind](mask)
-    scored = wsss("evaluate", "--data", own_tree.root, "--pred", predictions, "--split", "val")
+    scored = wsss("evaluate", "--data", own_voc.root, "--pred", predictions, "--split", "val")
     assert scored.code == 0, scored.err
     assert "1 of 4 images have no mask" in scored.err
-    checked = wsss("data", "check", own_tree.root)
+    checked = wsss("data", "check", own_voc.root)
     assert checked.code == int("link" not in kind), checked.err
     assert "3 of 4 of val" in checked.out or mask.stem in checked.out

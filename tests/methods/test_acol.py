@@ -8,7 +8,7 @@ from torch.nn import functional
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.methods import acol
 from wsss_cli.methods.acol import AcolNetwork
-from wsss_cli.models import second_look
+from wsss_cli.models import two_heads
 
 CHANNELS, CLASSES = 6, 4
 LABELS = torch.tensor([[1.0, 0, 1, 0], [0, 0, 0, 1], [1, 1, 1, 1]])
@@ -83,7 +83,7 @@ def test_losses_equal_their_definition(threshold: float) -> None:
 def test_attention_equals_one_forward_per_present_class(
     monkeypatch: pytest.MonkeyPatch, pairs_at_once: int
 ) -> None:
-    monkeypatch.setattr(second_look, "PAIRS_AT_ONCE", pairs_at_once)
+    monkeypatch.setattr(two_heads, "PAIRS_AT_ONCE", pairs_at_once)
     network = _network()
     with torch.inference_mode():
         found = network.attention(_features(), LABELS)

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.methods import cam
-from wsss_cli.methods.table import METHODS, load
+from wsss_cli.methods.network_file import import_method
 from wsss_cli.models.classifier import Classifier
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages.attend import attention_of
@@ -63,7 +64,9 @@ def test_mirrored_maps_are_mirrored_back_beside_the_upright_ones() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_of_the_table_builds_a_network_that_learns_and_attends(name: str) -> None:
     torch.manual_seed(0)
-    network = load(name).build(build_trunk("tiny"), 3, TrainConfig(backbone="tiny", method=name))
+    network = import_method(name).build(
+        build_trunk("tiny"), 3, TrainConfig(backbone="tiny", method=name)
+    )
     assert isinstance(network, nn.Module)
     losses = network.losses(_images(), LABELS)
     assert losses["a"].shape == ()
@@ -75,5 +78,5 @@ def test_every_method_of_the_table_builds_a_network_that_learns_and_attends(name
 
 
 def test_reading_the_table_imports_no_torch() -> None:
-    code = "import sys, wsss_cli.methods.table; assert 'torch' not in sys.modules"
+    code = "import sys, wsss_cli.configs.methods; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

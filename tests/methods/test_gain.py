@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TinyTree
+from conftest import TinyVoc
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,10 +18,10 @@ from wsss_cli.data.images import read_image
 from wsss_cli.data.resizing import resize_image
 from wsss_cli.methods import gain
 from wsss_cli.methods.gain import GainNetwork
+from wsss_cli.methods.network_file import load_network
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.ops.attention import fuse_branches
 from wsss_cli.stages import attend, train
-from wsss_cli.stages.train import load_network
 from wsss_cli.tracking import Silent
 
 LABELS = torch.tensor([[1.0, 0, 1], [0, 1, 0]], dtype=torch.float64)
@@ -269,8 +269,8 @@ def test_attention_in_bfloat16_is_nearly_that_of_float32() -> None:
     assert ((found[1] - found[0]).abs().amax(dim=(1, 2, 3)) < 0.1 * highest).all()
 
 
-def test_attend_stores_the_grad_cam_of_the_trained_network(tree: TinyTree, tmp_path: Path) -> None:
-    common = {"run": tmp_path / "run", "data": tree.root, "amp": "off"}
+def test_attend_stores_the_grad_cam_of_the_trained_network(voc: TinyVoc, tmp_path: Path) -> None:
+    common = {"run": tmp_path / "run", "data": voc.root, "amp": "off"}
     settings = {"backbone": "tiny", "iterations": 3, "batch_size": 4, "crop": 32, "lr": 0.01}
     train.run(TrainConfig(**common, method="gain", **settings), track=Silent())
     attend.run(AttendConfig(**common, size=64, batch_size=5, flip=False), track=Silent())
@@ -280,8 +280,8 @@ def test_attend_stores_the_grad_cam_of_the_trained_network(tree: TinyTree, tmp_p
     assert config.method == "gain"
     lively = 0
     with AttentionFile(tmp_path / "run" / "attend" / "attention.h5") as file:
-        for image_id in tree.train_ids[:4]:
-            pixels = read_image(tree.image(image_id))
+        for image_id in voc.train_ids[:4]:
+            pixels = read_image(voc.image(image_id))
             image = torch.from_numpy(resize_image(pixels, (64, 64))).permute(2, 0, 1).float()
             stored = file.read(image_id)
             for class_id, found in zip(stored.class_ids, stored.maps, strict=True):

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.methods.table import METHODS, load
+from wsss_cli.methods.network_file import import_method
 from wsss_cli.models.heads import ClassHead
 from wsss_cli.models.trunks import build_trunk
 
@@ -14,7 +15,7 @@ TRUNK, CLASSES = 96, 3
 
 def _heads(method: str, **settings: object) -> list[ClassHead]:
     config = TrainConfig(method=method, backbone="tiny", **settings)
-    network = load(method).build(build_trunk("tiny"), CLASSES, config)
+    network = import_method(method).build(build_trunk("tiny"), CLASSES, config)
     return [module for module in network.modules() if isinstance(module, ClassHead)]
 
 

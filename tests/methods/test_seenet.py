@@ -13,7 +13,7 @@ from wsss_cli.configs.common import settings
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.methods import seenet
 from wsss_cli.methods.seenet import SeeNetNetwork
-from wsss_cli.models import second_look
+from wsss_cli.models import two_heads
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.ops.attention import fuse_branches
 from wsss_cli.stages.attend import attention_of
@@ -178,7 +178,7 @@ def test_pairs_split_into_chunks_give_the_same_maps(monkeypatch: pytest.MonkeyPa
     images, labels = _batch()
     with torch.inference_mode():
         whole = network.attention(images, labels).maps
-        monkeypatch.setattr(second_look, "PAIRS_AT_ONCE", 2)
+        monkeypatch.setattr(two_heads, "PAIRS_AT_ONCE", 2)
         torch.testing.assert_close(network.attention(images, labels).maps, whole)
 
 

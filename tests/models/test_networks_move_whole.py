@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.methods.table import METHODS
+from wsss_cli.methods.network_file import build_network
 from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.pretrained import InitialWeights
-from wsss_cli.stages.train import build_network
 
 
 def _loose(network: nn.Module) -> Iterator[str]:

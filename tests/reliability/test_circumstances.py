@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from conftest import TinyTree, clean_environment, draw_tree, script, train_arguments
+from conftest import TinyVoc, clean_environment, draw_voc, script, train_arguments
 
 import wsss_cli
 
@@ -37,12 +37,12 @@ def _command(arguments: Sequence[object]) -> str:
 
 
 @pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> TinyTree:
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> TinyVoc:
     """Images enough for three shards of attention."""
-    return draw_tree(tmp_path_factory.mktemp("crowd"), train=280, val=4)
+    return draw_voc(tmp_path_factory.mktemp("crowd"), train=280, val=4)
 
 
-def _stages(trained: Path, crowd: TinyTree, run: Path) -> dict[str, str]:
+def _stages(trained: Path, crowd: TinyVoc, run: Path) -> dict[str, str]:
     checkpoint = trained / "train" / "checkpoint.pt"
     data = ["--data", crowd.root, "--run", run]
     return {
@@ -52,7 +52,7 @@ def _stages(trained: Path, crowd: TinyTree, run: Path) -> dict[str, str]:
 
 
 def test_a_full_disk_is_one_sentence_and_with_more_space_the_same_bytes(
-    trained: Path, crowd: TinyTree, tmp_path: Path
+    trained: Path, crowd: TinyVoc, tmp_path: Path
 ) -> None:
     disk, whole, kept = tmp_path / "disk", tmp_path / "whole", tmp_path / "kept"
     for command in _stages(trained, crowd, whole).values():
@@ -86,13 +86,13 @@ def test_a_full_disk_is_one_sentence_and_with_more_space_the_same_bytes(
     assert not list(kept.rglob("*.partial"))
 
 
-def test_a_disk_that_cannot_be_written_to_is_one_sentence(tree: TinyTree, tmp_path: Path) -> None:
+def test_a_disk_that_cannot_be_written_to_is_one_sentence(voc: TinyVoc, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     done = _on_own_disk(
         f"mount -t tmpfs -o size=50m tmpfs {disk}",
         f"mount -o remount,ro {disk}",
-        f"{_command(train_arguments(tree, disk / 'run'))}; echo code $?",
+        f"{_command(train_arguments(voc, disk / 'run'))}; echo code $?",
     )
     assert done.stdout.splitlines() == ["code 1"], done.stderr
     assert done.stderr.count("error: ") == 1

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Command, TinyTree, logged, train_arguments
+from conftest import Command, TinyVoc, logged, train_arguments
 
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.errors import DivergenceError
@@ -27,11 +27,11 @@ SEGMENT = (
 )
 
 
-def _commands(tree: TinyTree, run: Path) -> dict[str, list[str]]:
+def _commands(voc: TinyVoc, run: Path) -> dict[str, list[str]]:
     """Trainings with frequent states."""
     return {
-        "train": [*train_arguments(tree, run), *OFTEN, "--iterations", "16"],
-        "segment": [*SEGMENT.split(), "--data", str(tree.root), "--run", str(run)],
+        "train": [*train_arguments(voc, run), *OFTEN, "--iterations", "16"],
+        "segment": [*SEGMENT.split(), "--data", str(voc.root), "--run", str(run)],
     }
 
 
@@ -59,9 +59,9 @@ def diverging(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("diverging")
 @pytest.mark.parametrize(("stage", "rate"), [("train", 1.0), ("segment", 0.1)])
 def test_a_lower_rate_goes_on_from_the_last_good_state_and_ends_well(
-    wsss: Command, tree: TinyTree, tmp_path: Path, stage: str, rate: float
+    wsss: Command, voc: TinyVoc, tmp_path: Path, stage: str, rate: float
 ) -> None:
-    command = _commands(tree, tmp_path)[stage]
+    command = _commands(voc, tmp_path)[stage]
     stopped = wsss(*command, "--lr", str(rate))
     sentence = stopped.err.splitlines()[-1]
     assert stopped.code == 1, stopped.err
@@ -112,10 +112,10 @@ def _three_batches(batches: Callable[..., Iterator[Any]], *args: Any) -> Iterato
 
 
 def test_stopped_after_it_went_on_it_ends_with_the_bytes_of_one_that_was_not(
-    wsss: Command, tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wsss: Command, voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def command(name: str) -> list[str]:
-        training = _commands(tree, tmp_path / name)["train"]
+        training = _commands(voc, tmp_path / name)["train"]
         return [*training, "--iterations", "16", "--snapshot-every", "1"]
 
     assert wsss(*command("whole"), "--lr", "1").code == 1
@@ -139,9 +139,9 @@ def test_stopped_after_it_went_on_it_ends_with_the_bytes_of_one_that_was_not(
 
 
 def test_diverged_before_anything_was_kept_any_settings_may_follow(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
-    command = train_arguments(tree, tmp_path)
+    command = train_arguments(voc, tmp_path)
     assert wsss(*command, "--lr", "1e30").code == 1
     assert wsss(*command, "--lr", "1e30").code == 2
     done = wsss(*command, "--lr", "0.01")

@@ -19,7 +19,7 @@ from typing import Any
 import h5py
 import pytest
 import torch
-from conftest import Command, TinyTree, draw_tree
+from conftest import Command, TinyVoc, draw_voc
 from PIL import Image
 from processes import PATIENCE, started, wait_until
 
@@ -64,13 +64,13 @@ class Work:
 
 
 @pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> TinyTree:
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> TinyVoc:
     """Images enough for three shards of attention."""
-    return draw_tree(tmp_path_factory.mktemp("crowd"), train=280, val=40)
+    return draw_voc(tmp_path_factory.mktemp("crowd"), train=280, val=40)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(crowd: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
+def undisturbed(crowd: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
     """Every work done once without a disturbance."""
     base = tmp_path_factory.mktemp("undisturbed")
     run, data = base / "run", ["--data", crowd.root]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TinyTree, draw_tree
+from conftest import TinyVoc, draw_voc
 from onnx_file import write_weighted_channels
 from torchrun import PATIENCE, ranks_started, run_ranks
 
@@ -20,23 +20,23 @@ LEARN = "--batch-size 6 --crop 48 --lr 0.01 --checkpoint-every 2 --amp off"
 
 
 @pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> TinyTree:
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> TinyVoc:
     """Images enough for three shards of attention, and a saliency network that finds red."""
-    tree = draw_tree(tmp_path_factory.mktemp("crowd"), train=280, val=41)
-    write_weighted_channels(tree.root / NETWORK, (1.0, 0.0, 0.0))
-    return tree
+    voc = draw_voc(tmp_path_factory.mktemp("crowd"), train=280, val=41)
+    write_weighted_channels(voc.root / NETWORK, (1.0, 0.0, 0.0))
+    return voc
 
 
 # A training that moves nothing leaves the weights that the others start from.
 STILL = "--iterations 1 --lr 1e-20"
 
 
-def _train(crowd: TinyTree, run: Path, iterations: int = 4) -> list[object]:
+def _train(crowd: TinyVoc, run: Path, iterations: int = 4) -> list[object]:
     settings = f"--method cam --backbone tiny --iterations {iterations} {LEARN}"
     return ["train", "--data", crowd.root, "--run", run, *settings.split()]
 
 
-def _segment(crowd: TinyTree, run: Path) -> list[object]:
+def _segment(crowd: TinyVoc, run: Path) -> list[object]:
     settings = f"--model tiny --supervision full --iterations 6 --accumulate 2 {LEARN} --scales 1"
     return ["segment", "--data", crowd.root, "--run", run, *settings.split()]
 
@@ -69,7 +69,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def alone(crowd: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def alone(crowd: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What one process makes of everything."""
     run = tmp_path_factory.mktemp("alone") / "run"
     for arguments in _chain(crowd, run, run):
@@ -77,7 +77,7 @@ def alone(crowd: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def _chain(crowd: TinyTree, run: Path, start: Path) -> list[list[object]]:
+def _chain(crowd: TinyVoc, run: Path, start: Path) -> list[list[object]]:
     """The stages with the networks of ``start``, which if it is this run are trained first."""
     checkpoint = ["--checkpoint", start / "train" / "checkpoint.pt"]
     network = ["--checkpoint", start / "segment" / "checkpoint.pt"]
@@ -103,7 +103,7 @@ def _chain(crowd: TinyTree, run: Path, start: Path) -> list[list[object]]:
 
 @pytest.mark.parametrize("world", [2, 3])
 def test_stages_of_several_processes_leave_the_files_of_one(
-    crowd: TinyTree, alone: Path, tmp_path: Path, world: int
+    crowd: TinyVoc, alone: Path, tmp_path: Path, world: int
 ) -> None:
     run = tmp_path / "run"
     for arguments in _chain(crowd, run, alone):
@@ -173,7 +173,7 @@ def _kill(arguments: list[object], victim: int, last: str) -> str:
     ],
 )
 def test_a_stage_that_a_rank_dies_in_is_continued_by_another_number_of_ranks(
-    crowd: TinyTree,
+    crowd: TinyVoc,
     alone: Path,
     tmp_path: Path,
     stage: str,
@@ -197,7 +197,7 @@ def test_a_stage_that_a_rank_dies_in_is_continued_by_another_number_of_ranks(
 
 
 def test_an_evaluation_that_a_rank_dies_in_leaves_no_scores_and_is_done_again(
-    crowd: TinyTree, alone: Path, tmp_path: Path
+    crowd: TinyVoc, alone: Path, tmp_path: Path
 ) -> None:
     arguments = _prepared("evaluate", crowd, alone, tmp_path)
     # Scores travel 64 at a time: a first lot has.
@@ -210,7 +210,7 @@ def test_an_evaluation_that_a_rank_dies_in_leaves_no_scores_and_is_done_again(
     assert _scores(scores) == _scores(alone / "evaluate" / scores.name)
 
 
-def _prepared(stage: str, crowd: TinyTree, alone: Path, run: Path) -> list[object]:
+def _prepared(stage: str, crowd: TinyVoc, alone: Path, run: Path) -> list[object]:
     """The chain's last command of a stage, in a run that has what that reads."""
     needs = {"proxy": "attend", "crf": "segment", "evaluate": "segment"}
     if stage in needs:
@@ -220,7 +220,7 @@ def _prepared(stage: str, crowd: TinyTree, alone: Path, run: Path) -> list[objec
 
 @pytest.mark.parametrize("world", [2, 3])
 def test_training_of_several_processes_ends_with_the_weights_of_one(
-    crowd: TinyTree, alone: Path, tmp_path: Path, world: int
+    crowd: TinyVoc, alone: Path, tmp_path: Path, world: int
 ) -> None:
     for arguments in (_train(crowd, tmp_path), _segment(crowd, tmp_path)):
         run_ranks(world, arguments)
@@ -238,7 +238,7 @@ def test_training_of_several_processes_ends_with_the_weights_of_one(
     ["--method seenet --backbone vgg16 --weights none", "--method gain --backbone tiny"],
 )
 def test_methods_of_several_branches_learn_the_same_in_several_processes(
-    crowd: TinyTree, tmp_path: Path, settings: str
+    crowd: TinyVoc, tmp_path: Path, settings: str
 ) -> None:
     learn = f"{settings} --iterations 2 --batch-size 4 --crop 48 --lr 0.01 --amp off"
     for name, world, more in (("shared", 3, ""), ("alone", 1, ""), ("start", 1, STILL)):
@@ -254,7 +254,7 @@ def _losses(stage: Path) -> list[dict[str, float]]:
 
 
 def test_a_rank_that_dies_ends_all_and_another_number_of_ranks_goes_on(
-    crowd: TinyTree, tmp_path: Path
+    crowd: TinyVoc, tmp_path: Path
 ) -> None:
     whole, killed, start = (tmp_path / name for name in ("whole", "killed", "start"))
     slowly = ["--lr", "0.0001"]  # so that roundings stay what they are for so long
@@ -283,7 +283,7 @@ def test_a_rank_that_dies_ends_all_and_another_number_of_ranks_goes_on(
 
 @pytest.mark.parametrize("asked", [(0, 1), (1,)], ids=["all", "one"])
 def test_ranks_that_are_asked_to_stop_keep_the_same_iteration(
-    crowd: TinyTree, tmp_path: Path, asked: tuple[int, ...]
+    crowd: TinyVoc, tmp_path: Path, asked: tuple[int, ...]
 ) -> None:
     whole, stopped, start = (tmp_path / name for name in ("whole", "stopped", "start"))
     slowly = ["--lr", "0.0001", "--checkpoint-every", "1000"]
@@ -311,7 +311,7 @@ def test_ranks_that_are_asked_to_stop_keep_the_same_iteration(
 
 
 def test_ranks_that_diverge_step_back_together_and_go_on_together(
-    crowd: TinyTree, tmp_path: Path
+    crowd: TinyVoc, tmp_path: Path
 ) -> None:
     training = [*_train(crowd, tmp_path, 24), "--checkpoint-every", "1"]
     ended = _refused([*training, "--lr", "1"])
@@ -325,7 +325,7 @@ def test_ranks_that_diverge_step_back_together_and_go_on_together(
 
 
 def test_more_processes_than_images_in_a_batch_are_refused_before_anything_is_replaced(
-    crowd: TinyTree, alone: Path, tmp_path: Path
+    crowd: TinyVoc, alone: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(alone / "train", tmp_path / "train")
     for training in (_train(crowd, tmp_path), _segment(crowd, tmp_path)):
@@ -337,7 +337,7 @@ def test_more_processes_than_images_in_a_batch_are_refused_before_anything_is_re
 
 
 def test_what_the_first_process_alone_refuses_ends_the_others(
-    crowd: TinyTree, alone: Path, tmp_path: Path
+    crowd: TinyVoc, alone: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(alone / "train", tmp_path / "train")
     ended = _refused([*_train(crowd, tmp_path), "--seed", "9"])

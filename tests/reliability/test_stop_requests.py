@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Command, TinyTree, clean_environment, logged, train_arguments
+from conftest import Command, TinyVoc, clean_environment, logged, train_arguments
 from processes import PATIENCE, started, wait_until
 
 from wsss_cli import stop_signals
@@ -27,8 +27,8 @@ from wsss_cli.tracking import Silent
 ITERATIONS = 4
 
 
-def _configs(tree: TinyTree, run: Path) -> dict[str, Any]:
-    shared: dict[str, Any] = {"run": run, "data": tree.root, "iterations": ITERATIONS}
+def _configs(voc: TinyVoc, run: Path) -> dict[str, Any]:
+    shared: dict[str, Any] = {"run": run, "data": voc.root, "iterations": ITERATIONS}
     shared |= {"batch_size": 2, "lr": 0.01, "amp": "off"}
     return {
         "train": TrainConfig(**shared, method="seenet", backbone="tiny", crop=32),
@@ -48,8 +48,8 @@ def _configs(tree: TinyTree, run: Path) -> dict[str, Any]:
 STAGES: dict[str, Any] = {"train": train, "segment": segment}
 
 
-def _run(stage: str, tree: TinyTree, run: Path) -> None:
-    STAGES[stage].run(_configs(tree, run)[stage], track=Silent())
+def _run(stage: str, voc: TinyVoc, run: Path) -> None:
+    STAGES[stage].run(_configs(voc, run)[stage], track=Silent())
 
 
 @pytest.fixture(autouse=True)
@@ -64,11 +64,11 @@ def as_from_a_terminal() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose trainings nobody has stopped."""
     run = tmp_path_factory.mktemp("undisturbed")
     for stage in STAGES:
-        _run(stage, tree, run)
+        _run(stage, voc, run)
     return run
 
 
@@ -117,7 +117,7 @@ def _require_same(run: Path, undisturbed: Path, stage: str) -> None:
     ],
 )
 def test_the_step_at_work_is_finished_and_kept_and_the_rest_gives_the_same_bytes(
-    tree: TinyTree,
+    voc: TinyVoc,
     undisturbed: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -127,31 +127,35 @@ def test_the_step_at_work_is_finished_and_kept_and_the_rest_gives_the_same_bytes
     handlers = [signal.getsignal(number) for number in stop_signals.SIGNALS]
     with monkeypatch.context() as patched, pytest.raises(StopRequest) as stop:
         _in_step(patched, 3, _send(*signals))
-        _run(stage, tree, tmp_path)
+        _run(stage, voc, tmp_path)
     assert stop.value.number == signals[0]
     assert f"iteration 3 of {ITERATIONS} is kept" in stop.value.__notes__[0]
     assert str(tmp_path / stage / "resume.pt") in stop.value.__notes__[0]
     assert _kept(tmp_path, stage) == 3
     assert [signal.getsignal(number) for number in stop_signals.SIGNALS] == handlers
     torch.manual_seed(99)
-    _run(stage, tree, tmp_path)
+    _run(stage, voc, tmp_path)
     _require_same(tmp_path, undisturbed, stage)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_stopped_in_the_last_step_everything_is_done(
-    tree: TinyTree, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+    voc: TinyVoc,
+    undisturbed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
 ) -> None:
     with monkeypatch.context() as patched, pytest.raises(StopRequest) as stop:
         _in_step(patched, ITERATIONS, _send(signal.SIGTERM))
-        _run(stage, tree, tmp_path)
+        _run(stage, voc, tmp_path)
     assert f"all {ITERATIONS} iterations are done" in stop.value.__notes__[0]
-    _run(stage, tree, tmp_path)
+    _run(stage, voc, tmp_path)
     _require_same(tmp_path, undisturbed, stage)
 
 
 def test_a_second_interrupt_while_the_state_is_written_ends_at_once_and_breaks_nothing(
-    tree: TinyTree, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voc: TinyVoc, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stop_signals, "_SAME_REQUEST", 0.0)
 
@@ -168,16 +172,16 @@ def test_a_second_interrupt_while_the_state_is_written_ends_at_once_and_breaks_n
             _in_step(patched, 2, _send(signal.SIGINT))
             if again:
                 patched.setattr(checkpoint, "write_bytes", halfway)
-            _run("train", tree, tmp_path)
+            _run("train", voc, tmp_path)
         assert f"iteration 2 of {ITERATIONS} is kept" in stop.value.__notes__[0]
         assert _kept(tmp_path, "train") == 2
         assert not list(tmp_path.rglob("*.partial"))
-    _run("train", tree, tmp_path)
+    _run("train", voc, tmp_path)
     _require_same(tmp_path, undisturbed, "train")
 
 
 def test_states_are_kept_by_time_and_change_nothing(
-    tree: TinyTree, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voc: TinyVoc, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert 30 <= optimisation.CHECKPOINT_SECONDS <= 120
     monkeypatch.setattr(optimisation, "CHECKPOINT_SECONDS", 0.0)
@@ -188,13 +192,13 @@ def test_states_are_kept_by_time_and_change_nothing(
             raise RuntimeError("killed")
 
         _in_step(patched, 4, killed)
-        _run("train", tree, tmp_path)
-    _run("train", tree, tmp_path)
+        _run("train", voc, tmp_path)
+    _run("train", voc, tmp_path)
     _require_same(tmp_path, undisturbed, "train")
 
 
 def test_an_error_costs_no_more_than_the_step_it_is_in(
-    tree: TinyTree, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voc: TinyVoc, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view, count = train.random_view, [0]
 
@@ -205,7 +209,7 @@ def test_an_error_costs_no_more_than_the_step_it_is_in(
         return view(*args)
 
     # Threads would load several batches at once, and any of them could be the one that fails.
-    config = replace(_configs(tree, tmp_path)["train"], workers=0)
+    config = replace(_configs(voc, tmp_path)["train"], workers=0)
     with monkeypatch.context() as patched, pytest.raises(WsssError) as error:
         patched.setattr(train, "random_view", viewing)
         train.run(config, track=Silent())
@@ -213,12 +217,12 @@ def test_an_error_costs_no_more_than_the_step_it_is_in(
     assert f"iteration {_kept(tmp_path, 'train')} of {ITERATIONS} is kept" in str(
         error.value.__notes__
     )
-    _run("train", tree, tmp_path)
+    _run("train", voc, tmp_path)
     _require_same(tmp_path, undisturbed, "train")
 
 
 def test_signals_that_somebody_else_handles_or_ignores_are_left_alone(
-    tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[int] = []
     before = {
@@ -227,24 +231,24 @@ def test_signals_that_somebody_else_handles_or_ignores_are_left_alone(
     }
     try:
         _in_step(monkeypatch, 3, _send(*before))
-        _run("train", tree, tmp_path)
+        _run("train", voc, tmp_path)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     assert heard == [signal.SIGTERM]
 
 
-def _long(tree: TinyTree, run: Path) -> list[str]:
+def _long(voc: TinyVoc, run: Path) -> list[str]:
     """A training that is still at work when its first line is logged."""
-    return [*train_arguments(tree, run), "--iterations", "5000", "--method", "cam"]
+    return [*train_arguments(voc, run), "--iterations", "5000", "--method", "cam"]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_the_installed_command_keeps_what_it_has_done_and_says_so(
-    tree: TinyTree, tmp_path: Path, how: signal.Signals
+    voc: TinyVoc, tmp_path: Path, how: signal.Signals
 ) -> None:
     log = tmp_path / "train" / "metrics.jsonl"
-    with started(_long(tree, tmp_path)) as process:
+    with started(_long(voc, tmp_path)) as process:
         wait_until(process, lambda: log.exists() and log.read_text().count("\n") >= 2)
         process.send_signal(how)
         out, err = process.communicate(timeout=PATIENCE)
@@ -261,7 +265,7 @@ def test_the_installed_command_keeps_what_it_has_done_and_says_so(
 
 
 def test_interrupted_before_the_first_step_nothing_is_in_the_way_of_other_settings(
-    wsss: Command, tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wsss: Command, voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -269,11 +273,11 @@ def test_interrupted_before_the_first_step_nothing_is_in_the_way_of_other_settin
     for module, name in ((train, "image_sizes"), (train, "build_network"), (train, "_batches")):
         with monkeypatch.context() as patched:
             patched.setattr(module, name, interrupted)
-            outcome = wsss(*train_arguments(tree, tmp_path))
+            outcome = wsss(*train_arguments(voc, tmp_path))
         assert outcome.code == 130
         assert outcome.err.splitlines()[-1].startswith("interrupted: no")  # nothing, no state
     assert (tmp_path / "train" / "manifest.json").exists()
-    done = wsss(*train_arguments(tree, tmp_path), "--seed", "5", "--iterations", "2")
+    done = wsss(*train_arguments(voc, tmp_path), "--seed", "5", "--iterations", "2")
     assert done.code == 0, done.err
 
 
@@ -282,7 +286,7 @@ def test_interrupted_before_the_first_step_nothing_is_in_the_way_of_other_settin
 )
 def test_any_stage_interrupted_before_it_has_made_anything_gives_way(
     wsss: Command,
-    tree: TinyTree,
+    voc: TinyVoc,
     trained: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -293,8 +297,13 @@ def test_any_stage_interrupted_before_it_has_made_anything_gives_way(
         raise KeyboardInterrupt
 
     source = {
-        "proxy": ["--attention", trained / "attend" / "attention.h5", "--saliency", tree.saliency],
-        "attend": ["--checkpoint", trained / "train" / "checkpoint.pt", "--data", tree.root],
+        "proxy": [
+            "--attention",
+            trained / "attend" / "attention.h5",
+            "--saliency",
+            voc.saliency,
+        ],
+        "attend": ["--checkpoint", trained / "train" / "checkpoint.pt", "--data", voc.root],
     }[stage]
     other = {"proxy": ["--w", "100"], "attend": ["--size", "64"]}[stage]
     arguments = [stage, "--run", tmp_path, "--workers", "0", *source]
@@ -311,7 +320,7 @@ LISTENING = """
 import os, signal, sys, time
 import typer
 from wsss_cli import stop_signals
-from wsss_cli.cli.conversation import errors_as_sentences
+from wsss_cli.cli.run_command import errors_as_sentences
 stop_signals.listen()
 number = int(sys.argv[1])
 try:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import TinyTree
+from conftest import TinyVoc
 from two_devices import on_card
 
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
@@ -57,14 +57,14 @@ def _require_near(found: torch.Tensor, expected: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("method", ["seenet", "cam", "acol", "gain"])
-def test_attention_network(tree: TinyTree, tmp_path: Path, method: str) -> None:
+def test_attention_network(voc: TinyVoc, tmp_path: Path, method: str) -> None:
     here, there = tmp_path / "cpu", tmp_path / "card"
     checkpoint = here / "train" / "checkpoint.pt"  # both attend with one network
 
     def work(run: Path) -> None:
-        config = TrainConfig(run=run, data=tree.root, backbone="tiny", method=method, **SMALL)
+        config = TrainConfig(run=run, data=voc.root, backbone="tiny", method=method, **SMALL)
         train.run(config, track=Silent())
-        looking = AttendConfig(run=run, data=tree.root, size=64, checkpoint=checkpoint)
+        looking = AttendConfig(run=run, data=voc.root, size=64, checkpoint=checkpoint)
         attend.run(looking, track=Silent())
 
     _work_here_and_there(work, here, there)
@@ -77,13 +77,13 @@ def test_attention_network(tree: TinyTree, tmp_path: Path, method: str) -> None:
             assert np.abs(found.maps.astype(float) - expected.maps).mean() < 0.03
 
 
-def test_segmentation_network(tree: TinyTree, tmp_path: Path) -> None:
+def test_segmentation_network(voc: TinyVoc, tmp_path: Path) -> None:
     here, there = tmp_path / "cpu", tmp_path / "card"
     views: dict[str, Any] = {"scales": (1.0, 0.75), "probabilities": True}
 
     def work(run: Path) -> None:
         config = SegmentConfig(
-            run=run, data=tree.root, model="tiny", supervision="full", **views, **SMALL
+            run=run, data=voc.root, model="tiny", supervision="full", **views, **SMALL
         )
         segment.run(config, track=Silent())
 

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from conftest import HEIGHT, WIDTH, Command, TinyTree
+from conftest import HEIGHT, WIDTH, Command, TinyVoc
 
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import read_manifest
@@ -37,11 +37,11 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture
-def logits(tree: TinyTree, tmp_path: Path) -> Path:
+def logits(voc: TinyVoc, tmp_path: Path) -> Path:
     """Logits of the validation images."""
     folder = tmp_path / "logits"
     folder.mkdir()
-    for seed, image_id in enumerate(tree.val_ids):
+    for seed, image_id in enumerate(voc.val_ids):
         np.save(folder / f"{image_id}.npy", _soft(seed))
     return folder
 
@@ -60,21 +60,21 @@ def _labels(run: Path) -> dict[str, np.ndarray]:
     return {path.stem: read_label_map(path) for path in sorted((run / "crf/labels").glob("*.png"))}
 
 
-def _config(tree: TinyTree, run: Path, scores: Path, **settings: Any) -> CrfConfig:
-    return CrfConfig(run=run, data=tree.root, scores=scores, **settings)
+def _config(voc: TinyVoc, run: Path, scores: Path, **settings: Any) -> CrfConfig:
+    return CrfConfig(run=run, data=voc.root, scores=scores, **settings)
 
 
 def test_label_maps_are_the_best_of_the_crf(
-    tree: TinyTree, logits: Path, probabilities: Path, tmp_path: Path
+    voc: TinyVoc, logits: Path, probabilities: Path, tmp_path: Path
 ) -> None:
-    crf.run(_config(tree, tmp_path / "a", probabilities, preset="irn"), track=Silent())
-    crf.run(_config(tree, tmp_path / "b", logits, logits=True, preset="irn"), track=Silent())
+    crf.run(_config(voc, tmp_path / "a", probabilities, preset="irn"), track=Silent())
+    crf.run(_config(voc, tmp_path / "b", logits, logits=True, preset="irn"), track=Silent())
     found = _labels(tmp_path / "a")
-    assert sorted(found) == sorted(tree.val_ids)
+    assert sorted(found) == sorted(voc.val_ids)
     changed = 0
     for image_id, label_map in found.items():
         soft = _softmax(np.load(logits / f"{image_id}.npy"))
-        photograph = torch.from_numpy(read_image(tree.image(image_id)))
+        photograph = torch.from_numpy(read_image(voc.image(image_id)))
         marginals = dense_crf(torch.from_numpy(soft), photograph, PRESETS["irn"])
         assert np.array_equal(label_map, marginals.argmax(dim=0).numpy())
         changed += int((label_map != soft.argmax(axis=0)).sum())
@@ -83,24 +83,24 @@ def test_label_maps_are_the_best_of_the_crf(
 
 
 def test_numbers_given_take_the_place_of_the_presets(
-    tree: TinyTree, probabilities: Path, tmp_path: Path
+    voc: TinyVoc, probabilities: Path, tmp_path: Path
 ) -> None:
     """All six of another preset are that preset, but for its name."""
     own = asdict(PRESETS["psa"])
-    crf.run(_config(tree, tmp_path / "psa", probabilities, preset="psa"), track=Silent())
-    crf.run(_config(tree, tmp_path / "oaa", probabilities, preset="oaa"), track=Silent())
-    crf.run(_config(tree, tmp_path / "own", probabilities, preset="oaa", **own), track=Silent())
+    crf.run(_config(voc, tmp_path / "psa", probabilities, preset="psa"), track=Silent())
+    crf.run(_config(voc, tmp_path / "oaa", probabilities, preset="oaa"), track=Silent())
+    crf.run(_config(voc, tmp_path / "own", probabilities, preset="oaa", **own), track=Silent())
     psa, oaa, same = (_labels(tmp_path / name) for name in ("psa", "oaa", "own"))
-    assert all(np.array_equal(psa[i], same[i]) for i in tree.val_ids)
-    assert not all(np.array_equal(psa[i], oaa[i]) for i in tree.val_ids)
+    assert all(np.array_equal(psa[i], same[i]) for i in voc.val_ids)
+    assert not all(np.array_equal(psa[i], oaa[i]) for i in voc.val_ids)
     recorded = read_manifest(tmp_path / "psa" / "crf")["settings"]
     assert recorded == {"preset": "psa", "logits": False, **own}
 
 
 @pytest.mark.parametrize("as_logits", [False, True])
-def test_smaller_maps_span_the_photograph(tree: TinyTree, tmp_path: Path, as_logits: bool) -> None:
+def test_smaller_maps_span_the_photograph(voc: TinyVoc, tmp_path: Path, as_logits: bool) -> None:
     """Corner on corner; between samples linearly, of logits before the softmax."""
-    image_id = tree.val_ids[0]
+    image_id = voc.val_ids[0]
     small, large = np.zeros((4, 2, 2), np.float32), np.zeros(SHAPE, np.float32)
     small[1] = [[-2, 2], [2, 6]] if as_logits else [[0.1, 0.3], [0.4, 0.9]]
     small[0] = 1 if as_logits else 1 - small[1]
@@ -111,9 +111,9 @@ def test_smaller_maps_span_the_photograph(tree: TinyTree, tmp_path: Path, as_log
     large = _softmax(large) if as_logits else large
     (tmp_path / "soft").mkdir()
     np.save(tmp_path / "soft" / f"{image_id}.npy", small)
-    config = _config(tree, tmp_path / "run", tmp_path / "soft", logits=as_logits, preset="dcsp")
+    config = _config(voc, tmp_path / "run", tmp_path / "soft", logits=as_logits, preset="dcsp")
     crf.run(config, track=Silent())
-    photograph = torch.from_numpy(read_image(tree.image(image_id)))
+    photograph = torch.from_numpy(read_image(voc.image(image_id)))
     expected = dense_crf(torch.from_numpy(large), photograph, PRESETS["dcsp"]).argmax(dim=0)
     found = _labels(tmp_path / "run")[image_id]
     assert float((found == expected.numpy()).mean()) > 0.999
@@ -121,11 +121,11 @@ def test_smaller_maps_span_the_photograph(tree: TinyTree, tmp_path: Path, as_log
 
 
 def test_scores_kept_by_segment_give_what_segment_would_have_refined(
-    tree: TinyTree, tmp_path: Path
+    voc: TinyVoc, tmp_path: Path
 ) -> None:
     run, refined = tmp_path / "run", tmp_path / "refined"
     small: dict[str, Any] = {"model": "tiny", "iterations": 1, "batch_size": 2, "crop": 32}
-    common: dict[str, Any] = {"data": tree.root, "scales": (1.0,), "flip": False, "amp": "off"}
+    common: dict[str, Any] = {"data": voc.root, "scales": (1.0,), "flip": False, "amp": "off"}
     segment.run(
         SegmentConfig(run=run, supervision="full", probabilities=True, **small, **common),
         track=Silent(),
@@ -135,23 +135,23 @@ def test_scores_kept_by_segment_give_what_segment_would_have_refined(
         SegmentConfig(run=refined, checkpoint=checkpoint, crf="oaa", **common), track=Silent()
     )
     report = crf.run(CrfConfig(run=run, preset="oaa"), track=Silent())
-    assert report.values["images"] == len(tree.val_ids)
+    assert report.values["images"] == len(voc.val_ids)
     for image_id, found in _labels(run).items():
         theirs = read_label_map(refined / "segment" / "predictions" / f"{image_id}.png")
         assert np.array_equal(found, theirs)
 
 
 def test_it_is_resumed_up_to_date_and_refused_like_any_stage(
-    wsss: Command, tree: TinyTree, probabilities: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, probabilities: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    asked = ["crf", "--scores", probabilities, "--data", tree.root, "--run", run, "--json"]
+    asked = ["crf", "--scores", probabilities, "--data", voc.root, "--run", run, "--json"]
     plan = wsss(*asked, "--dry-run").values
     assert (plan["images"], plan["iterations"], plan["found"]) == (4, 10, "new")
     assert not run.exists()
     assert wsss(*asked).values["written"] == 4
     assert wsss(*asked).values["status"] == "up to date"
-    lost = run / "crf" / "labels" / f"{tree.val_ids[1]}.png"
+    lost = run / "crf" / "labels" / f"{voc.val_ids[1]}.png"
     before = lost.read_bytes()
     lost.unlink()
     again = wsss(*asked).values
@@ -160,20 +160,20 @@ def test_it_is_resumed_up_to_date_and_refused_like_any_stage(
     refused = wsss(*asked, "--bilateral-xy", 40)
     assert refused.code == 2
     assert "bilateral_xy 121 there, 40.0 now" in refused.err
-    np.savez_compressed(probabilities / f"{tree.val_ids[0]}.npz", _softmax(_soft(99)))
+    np.savez_compressed(probabilities / f"{voc.val_ids[0]}.npz", _softmax(_soft(99)))
     assert "its input scores has changed" in wsss(*asked).err
     assert wsss(*asked, "--overwrite").values["written"] == 4
 
 
 def test_evaluate_and_show_know_it_by_name(
-    wsss: Command, tree: TinyTree, probabilities: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, probabilities: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     assert f"wsss crf --run {run}" in wsss("evaluate", "--what", "crf", "--run", run).err
-    crf.run(_config(tree, run, probabilities), track=Silent())
+    crf.run(_config(voc, run, probabilities), track=Silent())
     scores = wsss("evaluate", "--what", "crf", "--run", run, "--json").values
-    labels, masks = run / "crf" / "labels", tree.root / "SegmentationClass"
-    same = wsss("evaluate", "--pred", labels, "--gt", masks, "--data", tree.root, "--json").values
+    labels, masks = run / "crf" / "labels", voc.root / "SegmentationClass"
+    same = wsss("evaluate", "--pred", labels, "--gt", masks, "--data", voc.root, "--json").values
     assert (scores["miou"], scores["images"]) == (same["miou"], 4)
     summary = wsss("show", run, "--json").values
     assert summary["stages"]["crf"]["settings"]["preset"] == "largefov"
@@ -181,24 +181,24 @@ def test_evaluate_and_show_know_it_by_name(
     assert "crf" in wsss("show", run).out
 
 
-def test_threads_change_nothing(tree: TinyTree, probabilities: Path, tmp_path: Path) -> None:
+def test_threads_change_nothing(voc: TinyVoc, probabilities: Path, tmp_path: Path) -> None:
     before = torch.get_num_threads()
     for workers in (0, 3):
-        config = _config(tree, tmp_path / str(workers), probabilities, workers=workers)
+        config = _config(voc, tmp_path / str(workers), probabilities, workers=workers)
         crf.run(config, track=Silent())
     assert torch.get_num_threads() == before
     one, three = _labels(tmp_path / "0"), _labels(tmp_path / "3")
-    assert all(np.array_equal(one[i], three[i]) for i in tree.val_ids)
+    assert all(np.array_equal(one[i], three[i]) for i in voc.val_ids)
 
 
 def test_impossible_inputs_are_refused_in_one_sentence(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
     soft, run = tmp_path / "soft", tmp_path / "run"
     soft.mkdir()
 
     def refused(code: int, *named: str, options: tuple[str, ...] = ()) -> None:
-        asked = ["crf", "--scores", soft, "--data", own_tree.root, "--run", run, "--overwrite"]
+        asked = ["crf", "--scores", soft, "--data", own_voc.root, "--run", run, "--overwrite"]
         outcome = wsss(*asked, *options)
         assert outcome.code == code, outcome.err
         said = outcome.err.splitlines()[-1]
@@ -209,7 +209,7 @@ def test_impossible_inputs_are_refused_in_one_sentence(
     np.save(soft / "nobody.npy", _softmax(_soft(0)))
     refused(1, "1 images are missing", "nobody.jpg")
     (soft / "nobody.npy").unlink()
-    path = soft / f"{own_tree.val_ids[0]}.npy"
+    path = soft / f"{own_voc.val_ids[0]}.npy"
     np.save(path, _soft(0))
     refused(1, path.name, "holds no probabilities", "pass --logits")
     np.save(path, _softmax(_soft(0)).swapaxes(1, 2))
@@ -218,16 +218,16 @@ def test_impossible_inputs_are_refused_in_one_sentence(
     refused(1, path.name, "it should be (4, h, w)")
     np.save(path, _softmax(_soft(0)))
     refused(1, path.name, "holds probabilities", "leave --logits out", options=("--logits",))
-    own_tree.image(own_tree.val_ids[0]).unlink()
-    refused(1, "1 images are missing", own_tree.val_ids[0])
+    own_voc.image(own_voc.val_ids[0]).unlink()
+    refused(1, "1 images are missing", own_voc.val_ids[0])
     unknown = wsss("crf", "--scores", soft, "--run", tmp_path / "other")
     assert (unknown.code, "does not know its data set yet" in unknown.err) == (2, True)
 
 
 def test_wrong_maps_cost_no_earlier_result(
-    tree: TinyTree, probabilities: Path, logits: Path, tmp_path: Path
+    voc: TinyVoc, probabilities: Path, logits: Path, tmp_path: Path
 ) -> None:
-    config = _config(tree, tmp_path, probabilities)
+    config = _config(voc, tmp_path, probabilities)
     crf.run(config, track=Silent())
     before = _labels(tmp_path)
     with pytest.raises(WsssError, match="pass --logits"):
@@ -236,13 +236,13 @@ def test_wrong_maps_cost_no_earlier_result(
     assert read_manifest(tmp_path / "crf")["status"] == "complete"
 
 
-def test_what_scores_there_are_is_said(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
-    run = ["--run", tmp_path / "run", "--data", tree.root]
+def test_what_scores_there_are_is_said(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    run = ["--run", tmp_path / "run", "--data", voc.root]
     assert f"wsss segment --run {run[1]}` first or pass --scores" in wsss("crf", *run).err
     missing = tmp_path / "scores.h5"
     assert f"{missing} does not exist" in wsss("crf", *run, "--scores", missing).err
     with h5py.File(missing, "w") as file:
-        group = file.create_group(tree.val_ids[0])
+        group = file.create_group(voc.val_ids[0])
         group.attrs["height"], group.attrs["width"] = 47, 64
         group.create_dataset("scores", data=_soft(0, (4, 6, 8)).astype(np.float16))
     refused = wsss("crf", *run, "--scores", missing)

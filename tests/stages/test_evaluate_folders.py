@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import Command, Outcome, TinyTree, draw_tree
+from conftest import Command, Outcome, TinyVoc, draw_voc
 from PIL import Image
 
 from wsss_cli.artifacts.label_png import voc_palette, write_label_map
@@ -19,15 +19,15 @@ from wsss_cli.stages.evaluate import label_maps
 CLASSES = ["square", "disc", "cross"]
 
 
-def _truth(tree: TinyTree, image_id: str) -> np.ndarray:
-    return np.array(Image.open(tree.mask(image_id)))
+def _truth(voc: TinyVoc, image_id: str) -> np.ndarray:
+    return np.array(Image.open(voc.mask(image_id)))
 
 
-def _folder(tree: TinyTree, folder: Path, wrong: float, seed: int = 0) -> Path:
+def _folder(voc: TinyVoc, folder: Path, wrong: float, seed: int = 0) -> Path:
     """The truth with some of its pixels changed; no 255."""
     rng = np.random.default_rng(seed)
-    for image_id in tree.train_ids:
-        labels = _truth(tree, image_id)
+    for image_id in voc.train_ids:
+        labels = _truth(voc, image_id)
         labels[(rng.random(labels.shape) < wrong) | (labels == 255)] = 0
         write_label_map(folder / f"{image_id}.png", labels)
     return folder
@@ -41,17 +41,17 @@ def _refused(outcome: Outcome, code: int, *named: object) -> None:
 
 
 @pytest.fixture
-def better(tree: TinyTree, tmp_path: Path) -> Path:
-    return _folder(tree, tmp_path / "better", 0.1)
+def better(voc: TinyVoc, tmp_path: Path) -> Path:
+    return _folder(voc, tmp_path / "better", 0.1)
 
 
 @pytest.fixture
-def worse(tree: TinyTree, tmp_path: Path) -> Path:
-    return _folder(tree, tmp_path / "worse", 0.5)
+def worse(voc: TinyVoc, tmp_path: Path) -> Path:
+    return _folder(voc, tmp_path / "worse", 0.5)
 
 
-def _evaluate(tree: TinyTree, folder: Path, *more: object) -> list[object]:
-    return ["evaluate", "--pred", folder, "--data", tree.root, "--split", "train", *more]
+def _evaluate(voc: TinyVoc, folder: Path, *more: object) -> list[object]:
+    return ["evaluate", "--pred", folder, "--data", voc.root, "--split", "train", *more]
 
 
 def _slow_scores(predicted: np.ndarray, true: np.ndarray) -> tuple[float, dict[str, float]]:
@@ -70,25 +70,32 @@ def _slow_scores(predicted: np.ndarray, true: np.ndarray) -> tuple[float, dict[s
 
 @pytest.mark.parametrize("block", [64, 5])
 def test_every_image_has_its_scores_and_every_score_its_pixels(
-    wsss: Command, tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+    wsss: Command,
+    voc: TinyVoc,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    block: int,
 ) -> None:
     monkeypatch.setattr(label_maps, "_BLOCK", block)
-    folder = _folder(tree, tmp_path / "odd", 0.2)
-    strange, hole = tree.train_ids[1], tree.train_ids[2]
-    labels = _truth(tree, strange)
+    folder = _folder(voc, tmp_path / "odd", 0.2)
+    strange, hole = voc.train_ids[1], voc.train_ids[2]
+    labels = _truth(voc, strange)
     labels[labels == 255] = 0
     labels[5:9, 5:9] = 1  # a square that is not there
     write_label_map(folder / f"{strange}.png", labels)
-    labels = _truth(tree, hole)
+    labels = _truth(voc, hole)
     labels[20:30] = 255
     write_label_map(folder / f"{hole}.png", labels)
 
-    values = wsss(*_evaluate(tree, folder, "--json")).values
-    assert list(values["per_image"]) == tree.train_ids
+    values = wsss(*_evaluate(voc, folder, "--json")).values
+    assert list(values["per_image"]) == voc.train_ids
     square = np.zeros((4, 4), int)
     missed = np.zeros(4, int)
-    for image_id in tree.train_ids:
-        predicted, true = np.array(Image.open(folder / f"{image_id}.png")), _truth(tree, image_id)
+    for image_id in voc.train_ids:
+        predicted, true = (
+            np.array(Image.open(folder / f"{image_id}.png")),
+            _truth(voc, image_id),
+        )
         miou, ious = _slow_scores(predicted, true)
         found = values["per_image"][image_id]
         assert found["miou"] == pytest.approx(miou, abs=1e-6)
@@ -100,23 +107,23 @@ def test_every_image_has_its_scores_and_every_score_its_pixels(
     assert (missed > 0).any()
     assert values["confusion"] == square.tolist()
     assert values["unpredicted"] == missed.tolist()
-    excluded = wsss(*_evaluate(tree, folder, "--json", "--predicted-ignore", "excluded")).values
+    excluded = wsss(*_evaluate(voc, folder, "--json", "--predicted-ignore", "excluded")).values
     assert excluded["confusion"] == square.tolist()
     assert excluded["unpredicted"] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("what", ["prediction", "attention"])
 def test_what_makes_an_image_difficult_stands_beside_its_scores(
-    wsss: Command, tree: TinyTree, tmp_path: Path, what: str
+    wsss: Command, voc: TinyVoc, tmp_path: Path, what: str
 ) -> None:
-    own = draw_tree(tmp_path / "own")
+    own = draw_voc(tmp_path / "own")
     plain, empty = own.train_ids[1], own.train_ids[2]
     labels = np.zeros((48, 64), np.uint8)
     Image.fromarray(labels).save(own.mask(empty))
     labels[::8, ::8] = labels[1::8, ::8] = labels[::8, 1::8] = labels[1::8, 1::8] = 2
     Image.fromarray(labels).save(own.mask(plain))
     Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(own.image(plain))
-    scored = ["--pred", tree.root / "SegmentationClass"]
+    scored = ["--pred", voc.root / "SegmentationClass"]
     if what == "attention":
         attention = tmp_path / "attention.h5"
         with h5py.File(attention, "w") as file:
@@ -137,9 +144,9 @@ def test_what_makes_an_image_difficult_stands_beside_its_scores(
 
 
 def test_photographs_to_be_looked_at_must_be_there_and_fit(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
-    own = draw_tree(tmp_path / "own")
+    own = draw_voc(tmp_path / "own")
     masks = own.root / "SegmentationClass"
     command = ["evaluate", "--difficulty", "--pred", masks, "--gt", masks, "--run", tmp_path]
     _refused(wsss(*command), 2, "--difficulty looks at the photographs; pass --data DIR")
@@ -152,118 +159,123 @@ def test_photographs_to_be_looked_at_must_be_there_and_fit(
 
 
 def test_two_folders_are_compared_on_the_same_images(
-    wsss: Command, tree: TinyTree, better: Path, worse: Path
+    wsss: Command, voc: TinyVoc, better: Path, worse: Path
 ) -> None:
-    found = wsss(*_evaluate(tree, better, "--against", worse, "--json")).values
-    other = wsss(*_evaluate(tree, worse, "--json")).values
+    found = wsss(*_evaluate(voc, better, "--against", worse, "--json")).values
+    other = wsss(*_evaluate(voc, worse, "--json")).values
     against = found["against"]
     assert against["miou"] == pytest.approx(other["miou"])
     assert against["difference"] == pytest.approx(found["miou"] - other["miou"])
     assert 0 < against["low"] <= against["difference"] <= against["high"]
     assert against["real"] is True
     assert found["interval"]["low"] < found["miou"] < found["interval"]["high"]
-    text = wsss(*_evaluate(tree, better, "--against", worse)).out
+    text = wsss(*_evaluate(voc, better, "--against", worse)).out
     assert "which is real" in text
 
 
 def test_a_folder_beside_its_own_copy_does_not_differ(
-    wsss: Command, tree: TinyTree, better: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, better: Path, tmp_path: Path
 ) -> None:
     copy = shutil.copytree(better, tmp_path / "copy")
-    against = wsss(*_evaluate(tree, better, "--against", copy, "--json")).values["against"]
+    against = wsss(*_evaluate(voc, better, "--against", copy, "--json")).values["against"]
     assert (against["difference"], against["low"], against["high"]) == (0, 0, 0)
     assert against["real"] is False
-    _refused(wsss(*_evaluate(tree, better, "--against", better)), 2, "what is scored itself")
+    _refused(wsss(*_evaluate(voc, better, "--against", better)), 2, "what is scored itself")
 
 
-def test_the_draws_follow_the_seed(wsss: Command, tree: TinyTree, better: Path) -> None:
+def test_the_draws_follow_the_seed(wsss: Command, voc: TinyVoc, better: Path) -> None:
     first, again, other = (
-        wsss(*_evaluate(tree, better, "--json", "--seed", seed)).values["interval"]
+        wsss(*_evaluate(voc, better, "--json", "--seed", seed)).values["interval"]
         for seed in (1, 1, 2)
     )
     assert first == again != other
 
 
 def test_what_cannot_be_compared_is_one_sentence(
-    wsss: Command, tree: TinyTree, better: Path, worse: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, better: Path, worse: Path, tmp_path: Path
 ) -> None:
-    lost = tree.train_ids[3]
+    lost = voc.train_ids[3]
     (worse / f"{lost}.png").unlink()
-    _refused(wsss(*_evaluate(tree, better, "--against", worse)), 1, "--against", lost)
+    _refused(wsss(*_evaluate(voc, better, "--against", worse)), 1, "--against", lost)
     nothing = tmp_path / "nothing"
     nothing.mkdir()
-    _refused(wsss(*_evaluate(tree, better, "--against", nothing)), 2, "neither a segment folder")
+    _refused(wsss(*_evaluate(voc, better, "--against", nothing)), 2, "neither a segment folder")
 
 
-def test_images_of_a_split_must_all_be_there(wsss: Command, tree: TinyTree, better: Path) -> None:
-    lost = tree.train_ids[5]
+def test_images_of_a_split_must_all_be_there(wsss: Command, voc: TinyVoc, better: Path) -> None:
+    lost = voc.train_ids[5]
     (better / f"{lost}.png").unlink()
-    _refused(wsss(*_evaluate(tree, better)), 1, "1 of the 12 images of train", lost)
+    _refused(wsss(*_evaluate(voc, better)), 1, "1 of the 12 images of train", lost)
     _refused(
-        wsss("evaluate", "--pred", better, "--gt", tree.root / "SegmentationClass",
+        wsss("evaluate", "--pred", better, "--gt", voc.root / "SegmentationClass",
              "--split", "train"), 2, "--data DIR",
     )  # fmt: skip
 
 
-def test_masks_without_a_prediction_are_listed(wsss: Command, tree: TinyTree, better: Path) -> None:
-    lost = tree.train_ids[5]
+def test_masks_without_a_prediction_are_listed(wsss: Command, voc: TinyVoc, better: Path) -> None:
+    lost = voc.train_ids[5]
     (better / f"{lost}.png").unlink()
-    folders = ["--pred", better, "--gt", tree.root / "SegmentationClass", "--data", tree.root]
+    folders = [
+        "--pred",
+        better,
+        "--gt",
+        voc.root / "SegmentationClass",
+        "--data",
+        voc.root,
+    ]
     outcome = wsss("evaluate", *folders, "--json")
-    assert outcome.values["missing_predictions"] == sorted([lost, *tree.val_ids])
+    assert outcome.values["missing_predictions"] == sorted([lost, *voc.val_ids])
     assert lost in outcome.err
     assert lost in wsss("evaluate", *folders, "-q").out
 
 
-def test_masks_without_attention_are_listed_too(
-    wsss: Command, tree: TinyTree, trained: Path
-) -> None:
+def test_masks_without_attention_are_listed_too(wsss: Command, voc: TinyVoc, trained: Path) -> None:
     """Of a file that somebody names; the run's own is of the list that it was made for."""
     file = trained / "attend/attention.h5"
-    base = ["evaluate", "--what", "attention", "--data", tree.root, "--json"]
+    base = ["evaluate", "--what", "attention", "--data", voc.root, "--json"]
     outcome = wsss(*base, "--attention", file)
-    assert outcome.values["missing_predictions"] == tree.val_ids
-    assert tree.val_ids[0] in outcome.err
+    assert outcome.values["missing_predictions"] == voc.val_ids
+    assert voc.val_ids[0] in outcome.err
 
 
-def test_contours_are_scored_over_the_data_set(wsss: Command, tree: TinyTree, worse: Path) -> None:
-    found = wsss(*_evaluate(tree, worse, "--boundaries", "--json")).values
+def test_contours_are_scored_over_the_data_set(wsss: Command, voc: TinyVoc, worse: Path) -> None:
+    found = wsss(*_evaluate(voc, worse, "--boundaries", "--json")).values
     boundary, trimap = 0, 0
-    for image_id in tree.train_ids:
-        maps = np.array(Image.open(worse / f"{image_id}.png")), _truth(tree, image_id)
+    for image_id in voc.train_ids:
+        maps = np.array(Image.open(worse / f"{image_id}.png")), _truth(voc, image_id)
         boundary = boundary + boundary_overlap(*maps, 4, "false-negative")
         trimap = trimap + trimap_overlaps(*maps, 4, "false-negative")
     assert found["boundary_iou"] == pytest.approx(float(iou_of(boundary).nanmean()))
     assert found["trimap"]["miou"] == pytest.approx(iou_of(trimap).nanmean(dim=-1).tolist())
     assert list(found["per_class_boundary_iou"]) == ["background", *CLASSES]
-    assert "boundary IoU" in wsss(*_evaluate(tree, worse, "--boundaries")).out
-    assert "boundary_iou" not in wsss(*_evaluate(tree, worse, "--json")).values
+    assert "boundary IoU" in wsss(*_evaluate(voc, worse, "--boundaries")).out
+    assert "boundary_iou" not in wsss(*_evaluate(voc, worse, "--json")).values
 
 
 def test_the_style_of_the_truth_is_said(
-    wsss: Command, tree: TinyTree, better: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, better: Path, tmp_path: Path
 ) -> None:
-    assert wsss(*_evaluate(tree, better, "--json")).values["ground_truth_style"] == "sbd"
+    assert wsss(*_evaluate(voc, better, "--json")).values["ground_truth_style"] == "sbd"
     gt = tmp_path / "gt"
-    for number, image_id in enumerate(tree.train_ids):
-        labels = _truth(tree, image_id)
+    for number, image_id in enumerate(voc.train_ids):
+        labels = _truth(voc, image_id)
         if number:
             touching = np.zeros(labels.shape, bool)
             touching[:, 1:] |= labels[:, 1:] != labels[:, :-1]
             touching[:, :-1] |= labels[:, 1:] != labels[:, :-1]
             labels[touching] = 255
         write_label_map(gt / f"{image_id}.png", labels)
-    found = wsss(*_evaluate(tree, better, "--gt", gt, "--json")).values
+    found = wsss(*_evaluate(voc, better, "--gt", gt, "--json")).values
     assert found["ground_truth_style"] == "mixed"
     assert found["ground_truth_styles"] == {"sbd": 1, "voc": 11}
 
 
 def test_palette_png_decoded_to_colours_is_recognised(
-    wsss: Command, tree: TinyTree, better: Path
+    wsss: Command, voc: TinyVoc, better: Path
 ) -> None:
-    path = better / f"{tree.train_ids[0]}.png"
+    path = better / f"{voc.train_ids[0]}.png"
     Image.fromarray(voc_palette()[np.array(Image.open(path))]).save(path)
-    _refused(wsss(*_evaluate(tree, better)), 1, path, "all its colours are those of VOC's palette")
+    _refused(wsss(*_evaluate(voc, better)), 1, path, "all its colours are those of VOC's palette")
 
 
 @pytest.mark.parametrize(
@@ -272,54 +284,60 @@ def test_palette_png_decoded_to_colours_is_recognised(
 )
 @pytest.mark.parametrize("folder", ["prediction", "truth"])
 def test_other_pixels_than_labels_are_named(
-    wsss: Command, tree: TinyTree, better: Path, tmp_path: Path, folder: str, mode: str, named: str
+    wsss: Command,
+    voc: TinyVoc,
+    better: Path,
+    tmp_path: Path,
+    folder: str,
+    mode: str,
+    named: str,
 ) -> None:
-    gt = Path(shutil.copytree(tree.root / "SegmentationClass", tmp_path / "gt"))
-    path = (better if folder == "prediction" else gt) / f"{tree.train_ids[0]}.png"
+    gt = Path(shutil.copytree(voc.root / "SegmentationClass", tmp_path / "gt"))
+    path = (better if folder == "prediction" else gt) / f"{voc.train_ids[0]}.png"
     Image.new(mode, (64, 48)).save(path)
-    outcome = wsss(*_evaluate(tree, better, "--gt", gt, "--json"))
+    outcome = wsss(*_evaluate(voc, better, "--gt", gt, "--json"))
     _refused(outcome, 1, path, named)
 
 
 @pytest.mark.parametrize("folder", ["prediction", "rival", "truth"])
 def test_the_file_with_a_value_that_is_no_label_is_named(
-    wsss: Command, tree: TinyTree, better: Path, worse: Path, tmp_path: Path, folder: str
+    wsss: Command, voc: TinyVoc, better: Path, worse: Path, tmp_path: Path, folder: str
 ) -> None:
-    gt = Path(shutil.copytree(tree.root / "SegmentationClass", tmp_path / "gt"))
+    gt = Path(shutil.copytree(voc.root / "SegmentationClass", tmp_path / "gt"))
     odd = {"prediction": better, "rival": worse, "truth": gt}[folder]
-    path = odd / f"{tree.train_ids[1]}.png"
+    path = odd / f"{voc.train_ids[1]}.png"
     labels = np.array(Image.open(path))
     labels[0, 0] = 4  # there are three classes
     write_label_map(path, labels)
-    outcome = wsss(*_evaluate(tree, better, "--gt", gt, "--against", worse))
+    outcome = wsss(*_evaluate(voc, better, "--gt", gt, "--against", worse))
     _refused(outcome, 1, path, "has the value 4", "neither a label")
 
 
 def test_truncated_and_absent_files_are_named(
-    wsss: Command, tree: TinyTree, better: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, better: Path, tmp_path: Path
 ) -> None:
-    path = better / f"{tree.train_ids[2]}.png"
+    path = better / f"{voc.train_ids[2]}.png"
     path.write_bytes(path.read_bytes()[:50])
-    _refused(wsss(*_evaluate(tree, better)), 1, path, "not a readable PNG")
+    _refused(wsss(*_evaluate(voc, better)), 1, path, "not a readable PNG")
     (tmp_path / "empty").mkdir()
-    _refused(wsss(*_evaluate(tree, tmp_path / "empty")), 2, tmp_path / "empty", "holds no PNG")
+    _refused(wsss(*_evaluate(voc, tmp_path / "empty")), 2, tmp_path / "empty", "holds no PNG")
 
 
 def test_proxies_that_have_vanished_are_missed(
-    wsss: Command, tree: TinyTree, trained: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, trained: Path, tmp_path: Path
 ) -> None:
     run = Path(shutil.copytree(trained, tmp_path / "run"))
-    assert wsss("proxy", "--run", run, "--saliency", tree.saliency).code == 0
+    assert wsss("proxy", "--run", run, "--saliency", voc.saliency).code == 0
     next((run / "proxy" / "labels").glob("*.png")).unlink()
     outcome = wsss("evaluate", "--what", "proxy", "--run", run)
     _refused(outcome, 1, "11 of the 12 label maps", "wsss proxy")
 
 
-def _attention(path: Path, tree: TinyTree, image_ids: list[str], scale: float) -> Path:
+def _attention(path: Path, voc: TinyVoc, image_ids: list[str], scale: float) -> Path:
     """The truth as attention of the strength ``scale``, half as strong on the left."""
     with h5py.File(path, "w") as file:
         for image_id in image_ids:
-            labels = _truth(tree, image_id)
+            labels = _truth(voc, image_id)
             present = [c for c in (1, 2, 3) if (labels == c).any()]
             maps = scale * np.stack([labels == c for c in present]).astype(np.float32)
             maps[..., :32] /= 2
@@ -330,46 +348,46 @@ def _attention(path: Path, tree: TinyTree, image_ids: list[str], scale: float) -
 
 
 def test_attention_is_compared_each_at_its_best_threshold(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
     """Both separate object and background perfectly, though at different thresholds."""
     strong, weak = (
-        _attention(tmp_path / f"{scale}.h5", tree, tree.train_ids, scale) for scale in (0.9, 0.2)
+        _attention(tmp_path / f"{scale}.h5", voc, voc.train_ids, scale) for scale in (0.9, 0.2)
     )
-    arguments = ["evaluate", "--what", "attention", "--attention", strong, "--data", tree.root]
+    arguments = ["evaluate", "--what", "attention", "--attention", strong, "--data", voc.root]
     found = wsss(*arguments, "--against", weak, "--json").values
     assert found["miou"] == found["against"]["miou"] == 1
     assert (found["against"]["difference"], found["against"]["real"]) == (0, False)
     assert found["interval"]["low"] == found["interval"]["high"] == 1
     assert found["best_threshold"] == found["against"]["best_threshold"] == 0.11
-    assert list(found["per_image"]) == tree.train_ids
+    assert list(found["per_image"]) == voc.train_ids
     assert {one["miou"] for one in found["per_image"].values()} == {1}
-    assert set(found["per_image"][tree.train_ids[0]]["iou"]) == {"background", "square", "disc"}
-    few = _attention(tmp_path / "few.h5", tree, tree.train_ids[:5], 0.5)
-    _refused(wsss(*arguments, "--against", few), 1, few, tree.train_ids[5])
+    assert set(found["per_image"][voc.train_ids[0]]["iou"]) == {"background", "square", "disc"}
+    few = _attention(tmp_path / "few.h5", voc, voc.train_ids[:5], 0.5)
+    _refused(wsss(*arguments, "--against", few), 1, few, voc.train_ids[5])
 
 
 def test_attention_that_is_the_truth_finds_every_box(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        for image_id in tree.train_ids:
-            labels = _truth(tree, image_id)
+        for image_id in voc.train_ids:
+            labels = _truth(voc, image_id)
             present = [c for c in (1, 2, 3) if (labels == c).any()]
             file[f"{image_id}/maps"] = np.stack([labels == c for c in present]).astype(np.float32)
             file[f"{image_id}/class_ids"] = present
     arguments = ["evaluate", "--what", "attention", "--attention", tmp_path / "a.h5"]
-    found = wsss(*arguments, "--data", tree.root, "--localisation", "--json").values
+    found = wsss(*arguments, "--data", voc.root, "--localisation", "--json").values
     assert found["max_box_acc_v2"] == found["pixel_average_precision"] == 1
-    assert "max_box_acc_v2" not in wsss(*arguments, "--data", tree.root, "--json").values
+    assert "max_box_acc_v2" not in wsss(*arguments, "--data", voc.root, "--json").values
 
 
 def test_threshold_of_another_split_is_applied(
-    wsss: Command, tree: TinyTree, trained: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, trained: Path, tmp_path: Path
 ) -> None:
     other = Path(shutil.copytree(trained, tmp_path / "other"))
-    theirs = _attention(tmp_path / "theirs.h5", tree, tree.val_ids, 0.8)
-    arguments = ["evaluate", "--what", "attention", "--data", tree.root]
+    theirs = _attention(tmp_path / "theirs.h5", voc, voc.val_ids, 0.8)
+    arguments = ["evaluate", "--what", "attention", "--data", voc.root]
     mine = [*arguments, "--attention", theirs, "--threshold-from", other, "--json"]
     _refused(wsss(*mine), 2, "has no scores yet", "--run")
     assert wsss(*arguments, "--run", other).code == 0

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, Command, TinyTree, draw_tree, logged
+from conftest import CLASSES, Command, TinyVoc, draw_voc, logged
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.data.voc import VocTree
+from wsss_cli.data.voc import VocDataSet
 from wsss_cli.errors import UsageError
 from wsss_cli.metrics.classification import mean_average_precision
 from wsss_cli.ops.losses import frequency_loss, multilabel_loss
 from wsss_cli.stages import attend, train
-from wsss_cli.stages.held_out import Classification, Measuring
+from wsss_cli.stages.train.held_out import Classification, Measuring
 from wsss_cli.tracking import Silent
 
 SETTINGS = "--backbone tiny --method cam --batch-size 8 --crop 48 --lr 0.02 --amp off"
@@ -34,34 +34,34 @@ class _Notes(Silent):
         self.said.append(message)
 
 
-def _config(tree: TinyTree, run: Path, **settings: Any) -> TrainConfig:
+def _config(voc: TinyVoc, run: Path, **settings: Any) -> TrainConfig:
     usual = {"method": "cam", "iterations": 4, "batch_size": 8, "crop": 48, "lr": 0.02}
-    where = {"run": run, "data": tree.root, "backbone": "tiny", "amp": "off"}
+    where = {"run": run, "data": voc.root, "backbone": "tiny", "amp": "off"}
     return TrainConfig(**{**where, **usual, **settings})
 
 
-def _without_val(tree: TinyTree) -> TinyTree:
-    tree.split("val").unlink()
-    return tree
+def _without_val(voc: TinyVoc) -> TinyVoc:
+    voc.split("val").unlink()
+    return voc
 
 
 @pytest.fixture(scope="module")
-def undivided(tmp_path_factory: pytest.TempPathFactory) -> TinyTree:
+def undivided(tmp_path_factory: pytest.TempPathFactory) -> TinyVoc:
     """Sixty images in one list."""
-    return _without_val(draw_tree(tmp_path_factory.mktemp("undivided"), train=60, val=0))
+    return _without_val(draw_voc(tmp_path_factory.mktemp("undivided"), train=60, val=0))
 
 
 def test_map_is_taken_on_val_without_masks_and_all_of_train_is_learnt_from(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
-    for image_id in (*own_tree.train_ids, *own_tree.val_ids):
-        own_tree.mask(image_id).unlink()
-    arguments = ["train", "--data", own_tree.root, *SETTINGS.split(), "--iterations", "20"]
+    for image_id in (*own_voc.train_ids, *own_voc.val_ids):
+        own_voc.mask(image_id).unlink()
+    arguments = ["train", "--data", own_voc.root, *SETTINGS.split(), "--iterations", "20"]
     outcome = wsss(*arguments, "--run", tmp_path / "run", "--json")
     assert outcome.code == 0, outcome.err
     values = outcome.values
-    assert values["images"] == len(own_tree.train_ids)
-    assert values["held_out_images"] == len(own_tree.val_ids)
+    assert values["images"] == len(own_voc.train_ids)
+    assert values["held_out_images"] == len(own_voc.val_ids)
     assert 0 <= values["held_out_map"] <= 1
     measured = values["classification"]
     assert (measured["list"], measured["held_out"]) == ("val", True)
@@ -74,9 +74,9 @@ def test_map_is_taken_on_val_without_masks_and_all_of_train_is_learnt_from(
 
 @pytest.mark.parametrize("method", ["gain", "seenet"])
 def test_measuring_on_val_leaves_the_training_to_the_byte(
-    tree: TinyTree, tmp_path: Path, method: str
+    voc: TinyVoc, tmp_path: Path, method: str
 ) -> None:
-    measured = _config(tree, tmp_path / "measured", method=method, iterations=20, batch_size=4)
+    measured = _config(voc, tmp_path / "measured", method=method, iterations=20, batch_size=4)
     silent = replace(measured, run=tmp_path / "silent", held_out=0.0)
     assert "classification" in train.run(measured, track=Silent()).values
     assert "classification" not in train.run(silent, track=Silent()).values
@@ -84,11 +84,11 @@ def test_measuring_on_val_leaves_the_training_to_the_byte(
     assert ours.read_bytes() == theirs.read_bytes()
 
 
-def test_map_is_that_of_the_logits_that_attend_stores(tree: TinyTree, tmp_path: Path) -> None:
-    values = train.run(_config(tree, tmp_path, iterations=30), track=Silent()).values
+def test_map_is_that_of_the_logits_that_attend_stores(voc: TinyVoc, tmp_path: Path) -> None:
+    values = train.run(_config(voc, tmp_path, iterations=30), track=Silent()).values
     attend.run(AttendConfig(run=tmp_path, split="val", size=48, amp="off"), track=Silent())
     with AttentionFile(tmp_path / "attend" / "attention.h5") as file:
-        outlines = [file.outline(image_id) for image_id in tree.val_ids]
+        outlines = [file.outline(image_id) for image_id in voc.val_ids]
     logits = torch.from_numpy(np.stack([outline.logits for outline in outlines]))
     labels = torch.zeros(len(outlines), len(CLASSES))
     for row, outline in enumerate(outlines):
@@ -97,14 +97,14 @@ def test_map_is_that_of_the_logits_that_attend_stores(tree: TinyTree, tmp_path: 
 
 
 def test_map_is_logged_at_intervals_and_a_stopped_training_logs_the_same(
-    tree: TinyTree, tmp_path: Path
+    voc: TinyVoc, tmp_path: Path
 ) -> None:
     class Stops(Silent):
         def note(self, message: str) -> None:
             if "iteration 20:" in message:
                 raise RuntimeError("stopped")
 
-    config = _config(tree, tmp_path / "whole", iterations=40, checkpoint_every=7, crop=32)
+    config = _config(voc, tmp_path / "whole", iterations=40, checkpoint_every=7, crop=32)
     notes = _Notes()
     values = train.run(config, track=notes).values
     lines = logged(config.run / "train")
@@ -128,7 +128,7 @@ def test_map_is_logged_at_intervals_and_a_stopped_training_logs_the_same(
 
 
 def test_a_tenth_is_held_out_where_there_is_one_list_and_attend_covers_it(
-    undivided: TinyTree, tmp_path: Path
+    undivided: TinyVoc, tmp_path: Path
 ) -> None:
     config = _config(undivided, tmp_path)
     values = train.run(config, track=Silent()).values
@@ -141,16 +141,16 @@ def test_a_tenth_is_held_out_where_there_is_one_list_and_attend_covers_it(
 
 
 def test_held_out_images_are_not_learnt_from(
-    undivided: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    undivided: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: set[str] = set()
-    original = VocTree.read_image
+    original = VocDataSet.read_image
 
-    def reading(data_set: VocTree, image_id: str) -> Any:
+    def reading(voc: VocDataSet, image_id: str) -> Any:
         seen.add(image_id)
-        return original(data_set, image_id)
+        return original(voc, image_id)
 
-    monkeypatch.setattr(VocTree, "read_image", reading)
+    monkeypatch.setattr(VocDataSet, "read_image", reading)
     monkeypatch.setattr(Measuring, "measure", lambda *_: Classification(0.5, {}))
     plan = train.prepare(_config(undivided, tmp_path, iterations=20), Silent())
     assert plan.measured is not None
@@ -160,7 +160,7 @@ def test_held_out_images_are_not_learnt_from(
     assert seen == set(undivided.train_ids) - held
 
 
-def test_finished_training_of_before_stays_up_to_date(undivided: TinyTree, tmp_path: Path) -> None:
+def test_finished_training_of_before_stays_up_to_date(undivided: TinyVoc, tmp_path: Path) -> None:
     """With ``--held-out 0`` settings and fingerprint are those of before there was the option."""
     before = _config(undivided, tmp_path, held_out=0.0)
     plan = train.prepare(before, Silent())
@@ -178,12 +178,12 @@ def test_finished_training_of_before_stays_up_to_date(undivided: TinyTree, tmp_p
 
 
 def test_few_images_are_all_learnt_from_and_the_map_is_called_theirs(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
     arguments = [
         "train",
         "--data",
-        _without_val(own_tree).root,
+        _without_val(own_voc).root,
         *SETTINGS.split(),
         "--iterations",
         "4",
@@ -202,20 +202,20 @@ def test_few_images_are_all_learnt_from_and_the_map_is_called_theirs(
 
 
 def test_share_that_holds_out_nothing_is_refused(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
-    arguments = ["train", "--data", own_tree.root, *SETTINGS.split(), "--run", tmp_path / "run"]
+    arguments = ["train", "--data", own_voc.root, *SETTINGS.split(), "--run", tmp_path / "run"]
     outcome = wsss(*arguments, "--held-out", "0.01")
     assert outcome.code == 2
     assert "--held-out" in outcome.err
 
 
 def test_val_without_labels_is_named_and_the_training_goes_on(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
-    lost = own_tree.val_ids[0]
-    own_tree.annotation(lost).unlink()
-    arguments = ["train", "--data", own_tree.root, *SETTINGS.split(), "--iterations", "2"]
+    lost = own_voc.val_ids[0]
+    own_voc.annotation(lost).unlink()
+    arguments = ["train", "--data", own_voc.root, *SETTINGS.split(), "--iterations", "2"]
     outcome = wsss(*arguments, "--run", tmp_path / "run", "--json")
     assert outcome.code == 0, outcome.err
     assert lost in outcome.err
@@ -223,9 +223,9 @@ def test_val_without_labels_is_named_and_the_training_goes_on(
 
 
 def test_untrained_network_is_told_from_a_trained_one(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
-    arguments = ["train", "--data", tree.root, *SETTINGS.split(), "--json"]
+    arguments = ["train", "--data", voc.root, *SETTINGS.split(), "--json"]
     for iterations in (3, 20):
         settings = ["--run", tmp_path / str(iterations), "--iterations", iterations, "--lr", "1e-6"]
         outcome = wsss(*arguments, *settings)
@@ -242,11 +242,9 @@ def test_untrained_network_is_told_from_a_trained_one(
     assert trained["held_out_map"] > 0.9
 
 
-def test_result_that_is_up_to_date_still_warns(
-    wsss: Command, tree: TinyTree, trained: Path
-) -> None:
+def test_result_that_is_up_to_date_still_warns(wsss: Command, voc: TinyVoc, trained: Path) -> None:
     settings = "--backbone tiny --iterations 4 --batch-size 4 --crop 32 --lr 0.01 --amp off"
-    outcome = wsss("train", "--data", tree.root, "--run", trained, *settings.split())
+    outcome = wsss("train", "--data", voc.root, "--run", trained, *settings.split())
     assert "up to date" in outcome.out
     assert "warning: " in outcome.out
 
@@ -265,9 +263,9 @@ def test_frequency_loss_is_the_lowest_of_a_constant_answer() -> None:
 
 
 def test_finished_training_whose_log_is_lost_is_measured_again(
-    tree: TinyTree, tmp_path: Path
+    voc: TinyVoc, tmp_path: Path
 ) -> None:
-    config = _config(tree, tmp_path, iterations=20)
+    config = _config(voc, tmp_path, iterations=20)
     values = train.run(config, track=Silent()).values
     (tmp_path / "train" / "metrics.jsonl").unlink()
     again = train.run(config, track=Silent()).values

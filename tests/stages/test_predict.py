@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, Command, TinyTree, clean_environment
+from conftest import CLASSES, Command, TinyVoc, clean_environment
 from new_photographs import photograph, segmentation_checkpoint, video
 from PIL import Image, ImageOps
 
@@ -77,12 +77,12 @@ def test_folder_becomes_label_maps_under_the_pictures_own_names(
 
 
 def test_prediction_is_that_of_segment(
-    wsss: Command, checkpoint: Path, tree: TinyTree, tmp_path: Path
+    wsss: Command, checkpoint: Path, voc: TinyVoc, tmp_path: Path
 ) -> None:
     for crf in (None, "irn"):
         config = SegmentConfig(
             run=tmp_path / f"run{crf}",
-            data=tree.root,
+            data=voc.root,
             checkpoint=checkpoint,
             split="val",
             amp="off",
@@ -90,7 +90,7 @@ def test_prediction_is_that_of_segment(
             probabilities=True,
         )
         segment.run(config, track=Silent())
-        paths = [tree.image(image_id) for image_id in tree.val_ids]
+        paths = [voc.image(image_id) for image_id in voc.val_ids]
         out = tmp_path / f"out{crf}"
         extra = ["--crf", crf] if crf else []
         done = wsss(
@@ -98,7 +98,7 @@ def test_prediction_is_that_of_segment(
             *extra,
         )
         assert done.code == 0, done.err
-        for image_id in tree.val_ids:
+        for image_id in voc.val_ids:
             of_segment = config.run / "segment" / "predictions" / f"{image_id}.png"
             assert (out / f"{image_id}.png").read_bytes() == of_segment.read_bytes()
         with (
@@ -543,9 +543,9 @@ def test_large_photographs_are_looked_at_as_large_as_those_of_the_training(
     assert (large_map[2::5, 2::5] == small_map).mean() > 0.9
 
 
-def test_training_records_the_size_of_its_pictures(tree: TinyTree, tmp_path: Path) -> None:
+def test_training_records_the_size_of_its_pictures(voc: TinyVoc, tmp_path: Path) -> None:
     config = SegmentConfig(
-        run=tmp_path, data=tree.root, supervision="full", model="tiny", iterations=1, crop=32,
+        run=tmp_path, data=voc.root, supervision="full", model="tiny", iterations=1, crop=32,
         batch_size=2,
     )  # fmt: skip
     segment.run(config, track=Silent())
@@ -554,17 +554,17 @@ def test_training_records_the_size_of_its_pictures(tree: TinyTree, tmp_path: Pat
 
 
 def test_attention_checkpoint_finds_classes_and_where_they_are(
-    wsss: Command, lively_checkpoint: Path, tree: TinyTree, tmp_path: Path
+    wsss: Command, lively_checkpoint: Path, voc: TinyVoc, tmp_path: Path
 ) -> None:
     out, run = tmp_path / "out", tmp_path / "run"
-    paths = [tree.image(image_id) for image_id in tree.val_ids]
+    paths = [voc.image(image_id) for image_id in voc.val_ids]
     done = wsss(
         *("predict", lively_checkpoint, *paths, "--out", out, "--overlay", "--probabilities"),
         *("--size", 64, "--amp", "off", "--json"),
     )
     assert done.code == 0, done.err
     config = AttendConfig(
-        run=run, data=tree.root, checkpoint=lively_checkpoint, split="val", labels="predicted",
+        run=run, data=voc.root, checkpoint=lively_checkpoint, split="val", labels="predicted",
         size=64, amp="off",
     )  # fmt: skip
     attend.run(config, track=Silent())
@@ -573,7 +573,7 @@ def test_attention_checkpoint_finds_classes_and_where_they_are(
         AttentionFile(run / "attend" / "attention.h5") as theirs,
     ):
         assert mine.labels == theirs.labels == "predicted"
-        for image_id, picture in zip(tree.val_ids, done.values["pictures"], strict=True):
+        for image_id, picture in zip(voc.val_ids, done.values["pictures"], strict=True):
             a, b = mine.read(image_id), theirs.read(image_id)
             assert a.class_ids.tolist() == b.class_ids.tolist()
             assert np.allclose(a.maps, b.maps, atol=2e-3)

@@ -8,14 +8,14 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, Command, TinyTree, train_arguments
+from conftest import CLASSES, Command, TinyVoc, train_arguments
 from PIL import Image
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsss_cli.methods.network_file import load_network
 from wsss_cli.metrics.localisation import Localisation
 from wsss_cli.ops.predicted_labels import predicted_labels
-from wsss_cli.stages.train import load_network
 
 SHORT = ["--size", "64", "--amp", "off", "--batch-size", "5", "--json"]
 
@@ -37,11 +37,11 @@ def test_labels_by_hand(logits: list[float], expected: list[int]) -> None:
 
 @pytest.fixture(scope="module")
 def undecided(
-    lively_checkpoint: Path, tree: TinyTree, tmp_path_factory: pytest.TempPathFactory
+    lively_checkpoint: Path, voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The lively network, its classes' scores shifted to the middle of what the images get."""
     network, _, _ = load_network(lively_checkpoint)
-    logits = torch.tensor([_logits(network, tree.image(i), 64) for i in tree.train_ids])
+    logits = torch.tensor([_logits(network, voc.image(i), 64) for i in voc.train_ids])
     content = read_checkpoint(lively_checkpoint, "attention")
     shift = logits.quantile(0.6, dim=0)
     for name, tensor in content["network"].items():
@@ -71,18 +71,18 @@ def _expected(logits: Sequence[float]) -> list[int]:
 
 
 def test_maps_are_those_of_the_classes_that_the_network_finds(
-    wsss: Command, tree: TinyTree, undecided: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, undecided: Path, tmp_path: Path
 ) -> None:
-    base = ["attend", "--data", tree.root, "--checkpoint", undecided, *SHORT]
+    base = ["attend", "--data", voc.root, "--checkpoint", undecided, *SHORT]
     done = wsss(*base, "--run", tmp_path / "own", "--labels", "predicted")
     assert done.code == 0, done.err
     network, _, _ = load_network(undecided)
     with AttentionFile(tmp_path / "own/attend/attention.h5") as file:
-        found = {i: file.read(i) for i in tree.train_ids}
+        found = {i: file.read(i) for i in voc.train_ids}
         assert file.labels == "predicted"
     kinds = set()
-    for image_id in tree.train_ids:
-        logits = _logits(network, tree.image(image_id), 64)
+    for image_id in voc.train_ids:
+        logits = _logits(network, voc.image(image_id), 64)
         assert found[image_id].logits == pytest.approx(logits, abs=1e-3)
         expected = _expected(logits)
         assert found[image_id].class_ids.tolist() == expected
@@ -95,7 +95,7 @@ def test_maps_are_those_of_the_classes_that_the_network_finds(
     both = 0
     with AttentionFile(tmp_path / "given/attend/attention.h5") as file:
         assert file.labels == "given"
-        for image_id in tree.train_ids:
+        for image_id in voc.train_ids:
             given = file.read(image_id)
             for row, class_id in enumerate(given.class_ids.tolist()):
                 if class_id in found[image_id].class_ids:
@@ -107,30 +107,30 @@ def test_maps_are_those_of_the_classes_that_the_network_finds(
 
 @pytest.mark.parametrize("method", ["cam", "acol", "gain"])
 def test_every_method_attends_what_it_predicts(
-    wsss: Command, tree: TinyTree, tmp_path: Path, method: str
+    wsss: Command, voc: TinyVoc, tmp_path: Path, method: str
 ) -> None:
     run = tmp_path / "run"
-    assert wsss(*train_arguments(tree, run), "--method", method).code == 0
+    assert wsss(*train_arguments(voc, run), "--method", method).code == 0
     done = wsss("attend", "--run", run, "--labels", "predicted", "--scales", "1", *SHORT)
     assert done.code == 0, done.err
     assert done.values["maps"] >= done.values["images"] == 12
 
 
 def test_it_is_another_result_and_needs_no_annotation(
-    wsss: Command, own_tree: TinyTree, undecided: Path, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, undecided: Path, tmp_path: Path
 ) -> None:
-    base = ["attend", "--data", own_tree.root, "--checkpoint", undecided, *SHORT]
+    base = ["attend", "--data", own_voc.root, "--checkpoint", undecided, *SHORT]
     assert wsss(*base, "--run", tmp_path / "run").code == 0
     other = wsss(*base, "--run", tmp_path / "run", "--labels", "predicted")
     assert other.code == 2
     assert "labels" in other.err
-    shutil.rmtree(own_tree.root / "Annotations")
+    shutil.rmtree(own_voc.root / "Annotations")
     assert wsss(*base, "--run", tmp_path / "bare").code == 1
     predicted = [*base, "--run", tmp_path / "bare", "--labels", "predicted"]
     assert wsss(*predicted).code == 0
     # What the annotations say is none of its business.
-    (own_tree.root / "Annotations").mkdir()
-    own_tree.annotation(own_tree.train_ids[0]).write_text("<annotation/>")
+    (own_voc.root / "Annotations").mkdir()
+    own_voc.annotation(own_voc.train_ids[0]).write_text("<annotation/>")
     assert wsss(*predicted).values["status"] == "up to date"
     # A shard that has vanished is made again, and the count is of all maps.
     first = wsss(*predicted).values["maps"]
@@ -139,10 +139,10 @@ def test_it_is_another_result_and_needs_no_annotation(
 
 
 def test_a_folder_of_pictures_can_be_attended_and_labelled(
-    wsss: Command, tree: TinyTree, undecided: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, undecided: Path, tmp_path: Path
 ) -> None:
     photos, run = tmp_path / "photos", tmp_path / "run"
-    shutil.copytree(tree.root / "JPEGImages", photos / "summer")
+    shutil.copytree(voc.root / "JPEGImages", photos / "summer")
     data = ["--data", photos]
     assert "classes.txt" in wsss("attend", *data, "--checkpoint", undecided, "--run", run).err
     (photos / "classes.txt").write_text("\n".join(CLASSES))
@@ -162,9 +162,9 @@ def test_a_folder_of_pictures_can_be_attended_and_labelled(
 
 
 def test_rounds_refuse_labels_of_their_own(
-    wsss: Command, tree: TinyTree, undecided: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, undecided: Path, tmp_path: Path
 ) -> None:
-    base = ["attend", "--data", tree.root, "--checkpoint", undecided, *SHORT]
+    base = ["attend", "--data", voc.root, "--checkpoint", undecided, *SHORT]
     assert wsss(*base, "--run", tmp_path / "one").code == 0
     before = tmp_path / "one/attend/attention.h5"
     done = wsss(*base, "--run", tmp_path / "two", "--erase", before, "--labels", "predicted")
@@ -212,12 +212,12 @@ def _average_precision_by_hand(logits: np.ndarray, true: np.ndarray) -> float:
 
 
 def test_scores_count_maps_of_absent_classes_and_classes_without_a_map(
-    wsss: Command, tree: TinyTree, undecided: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, undecided: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    base = ["attend", "--data", tree.root, "--checkpoint", undecided, "--run", run, *SHORT]
+    base = ["attend", "--data", voc.root, "--checkpoint", undecided, "--run", run, *SHORT]
     assert wsss(*base, "--labels", "predicted").code == 0
-    file, masks = run / "attend/attention.h5", tree.root / "SegmentationClass"
+    file, masks = run / "attend/attention.h5", voc.root / "SegmentationClass"
     text = wsss("evaluate", "--what", "attention", "--run", run).out
     values = wsss(
         "evaluate", "--what", "attention", "--run", run, "--localisation", "--json"
@@ -239,27 +239,27 @@ def test_scores_count_maps_of_absent_classes_and_classes_without_a_map(
     expected = _average_precision_by_hand(logits, true)
     assert values["classification_map"] == pytest.approx(expected)
     assert expected < 0.999
-    _foreign_file_says_nothing(wsss, file, tree, tmp_path / "other.h5")
+    _foreign_file_says_nothing(wsss, file, voc, tmp_path / "other.h5")
 
 
 def test_an_image_that_shows_no_class_is_scored_too(
-    wsss: Command, own_tree: TinyTree, undecided: Path, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, undecided: Path, tmp_path: Path
 ) -> None:
-    mask = own_tree.mask(own_tree.train_ids[0])
+    mask = own_voc.mask(own_voc.train_ids[0])
     Image.fromarray(np.zeros_like(np.array(Image.open(mask)))).save(mask)
     run = ["--run", tmp_path / "run"]
-    base = ["attend", "--data", own_tree.root, "--checkpoint", undecided, *run, *SHORT]
+    base = ["attend", "--data", own_voc.root, "--checkpoint", undecided, *run, *SHORT]
     assert wsss(*base, "--labels", "predicted").code == 0
     done = wsss("evaluate", "--what", "attention", *run, "--json")
     assert done.code == 0, done.err
-    assert done.values["images"] == len(own_tree.train_ids)
+    assert done.values["images"] == len(own_voc.train_ids)
 
 
-def _foreign_file_says_nothing(wsss: Command, file: Path, tree: TinyTree, other: Path) -> None:
+def _foreign_file_says_nothing(wsss: Command, file: Path, voc: TinyVoc, other: Path) -> None:
     with h5py.File(file) as ours, h5py.File(other, "w") as theirs:
         for image_id in ours:
             theirs.copy(ours[image_id], image_id)
-    arguments = ["evaluate", "--what", "attention", "--attention", other, "--data", tree.root]
+    arguments = ["evaluate", "--what", "attention", "--attention", other, "--data", voc.root]
     assert wsss(*arguments, "--json").values["labels"] is None
     assert "does not say whose labels" in wsss(*arguments).out
 

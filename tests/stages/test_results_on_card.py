@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import HEIGHT, WIDTH, Command, TinyTree, train_arguments
+from conftest import HEIGHT, WIDTH, Command, TinyVoc, train_arguments
 from two_devices import on_card, require_equal, same_on_both
 
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
@@ -45,12 +45,12 @@ VIEWS: dict[str, Settings] = {
 
 
 @pytest.fixture(scope="module")
-def segmenting(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def segmenting(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkpoint of a segmentation network with random scores."""
     run = tmp_path_factory.mktemp("segmenting")
     small: Settings = {"iterations": 1, "batch_size": 2, "crop": 32, "scales": (1.0,)}
     config = SegmentConfig(
-        run=run, data=tree.root, model="tiny", supervision="full", amp="off", **small
+        run=run, data=voc.root, model="tiny", supervision="full", amp="off", **small
     )
     segment.run(config, track=Silent())
     path = run / "segment" / "checkpoint.pt"
@@ -62,11 +62,11 @@ def segmenting(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.mark.parametrize("method", WAYS)
-def test_attention_is_the_same(tree: TinyTree, trained: Path, tmp_path: Path, method: str) -> None:
+def test_attention_is_the_same(voc: TinyVoc, trained: Path, tmp_path: Path, method: str) -> None:
     before = trained / "attend" / INDEX if method == "aepsl" else None
     config = TrainConfig(
         run=tmp_path / "run",
-        data=tree.root,
+        data=voc.root,
         method=method,
         backbone="tiny",
         iterations=1,
@@ -79,7 +79,7 @@ def test_attention_is_the_same(tree: TinyTree, trained: Path, tmp_path: Path, me
     checkpoint = tmp_path / "run" / "train" / "checkpoint.pt"
     found = same_on_both(
         attend,
-        partial(AttendConfig, data=tree.root, checkpoint=checkpoint, erase=before),
+        partial(AttendConfig, data=voc.root, checkpoint=checkpoint, erase=before),
         tmp_path,
         size=64,
         batch_size=5,
@@ -92,13 +92,17 @@ def test_attention_is_the_same(tree: TinyTree, trained: Path, tmp_path: Path, me
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_predictions_are_the_same(
-    tree: TinyTree, segmenting: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    voc: TinyVoc,
+    segmenting: Path,
+    tmp_path: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if name == "tiles":
         monkeypatch.setattr(views, "MOST_PIXELS", HEIGHT * WIDTH)
         monkeypatch.setattr(views, "TILE", 7)
         monkeypatch.setattr(views, "CONTEXT", 2)
-    config = partial(SegmentConfig, data=tree.root, checkpoint=segmenting, amp="off")
+    config = partial(SegmentConfig, data=voc.root, checkpoint=segmenting, amp="off")
     found = same_on_both(segment, config, tmp_path, **VIEWS[name])
     labels = [read_label_map(path) for path in (found / "predictions").glob("*.png")]
     assert len(np.unique(labels)) > 1
@@ -113,38 +117,38 @@ def test_predictions_are_the_same(
     ids=lambda settings: settings.get("rule", "seenet"),
 )
 def test_proxies_are_the_same(
-    tree: TinyTree, trained: Path, tmp_path: Path, settings: Settings
+    voc: TinyVoc, trained: Path, tmp_path: Path, settings: Settings
 ) -> None:
-    config = partial(ProxyConfig, data=tree.root, attention=trained / "attend" / INDEX, workers=2)
-    grey = {} if "rule" in settings else {"saliency": tree.saliency}
+    config = partial(ProxyConfig, data=voc.root, attention=trained / "attend" / INDEX, workers=2)
+    grey = {} if "rule" in settings else {"saliency": voc.saliency}
     same_on_both(proxy, config, tmp_path, **grey, **settings)
 
 
 @pytest.mark.parametrize("logits", [False, True])
-def test_soft_maps_are_refined_the_same(tree: TinyTree, tmp_path: Path, logits: bool) -> None:
+def test_soft_maps_are_refined_the_same(voc: TinyVoc, tmp_path: Path, logits: bool) -> None:
     folder = tmp_path / "soft"
     folder.mkdir()
     generator = torch.Generator().manual_seed(1)
-    for image_id in tree.val_ids:
+    for image_id in voc.val_ids:
         soft = 3 * torch.randn(4, 6, 8, generator=generator)
         np.save(folder / f"{image_id}.npy", (soft if logits else soft.softmax(dim=0)).numpy())
-    config = partial(CrfConfig, data=tree.root, scores=folder, workers=2)
+    config = partial(CrfConfig, data=voc.root, scores=folder, workers=2)
     same_on_both(crf, config, tmp_path, logits=logits)
 
 
-def test_a_whole_chain_on_the_card(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+def test_a_whole_chain_on_the_card(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     """From the command line, with what looks at results beside it: scores and pictures."""
     full = "--supervision full --model tiny --iterations 2 --crop 32 --scales 1 --probabilities"
     for run, place in ((tmp_path / "cpu", nullcontext()), (tmp_path / "card", on_card())):
         lines: list[list[object]] = [
-            train_arguments(tree, run),
+            train_arguments(voc, run),
             ["attend", "--run", run, "--size", 64, "--amp", "off"],
             ["saliency", "--run", run, "--model", "unsupervised"],
             ["proxy", "--run", run],
             ["segment", "--run", run, *full.split(), "--amp", "off"],
             ["crf", "--run", run],
             *(["evaluate", "--run", run, "--what", what] for what in (*LABEL_FOLDERS, "attention")),
-            ["show", run, "--image", tree.train_ids[0]],
+            ["show", run, "--image", voc.train_ids[0]],
         ]
         with place:
             outcomes = [wsss(*line) for line in lines]

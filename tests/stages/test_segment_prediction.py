@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Command, TinyTree, classes_of
+from conftest import Command, TinyVoc, classes_of
 
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsss_cli.artifacts.label_png import read_label_map
@@ -25,12 +25,12 @@ from wsss_cli.tracking import Silent
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network with random scores, which sees every class somewhere."""
     run = tmp_path_factory.mktemp("segmented")
     small: dict[str, Any] = {"model": "tiny", "iterations": 1, "batch_size": 2, "crop": 32}
     segment.run(
-        SegmentConfig(run=run, data=tree.root, supervision="full", amp="off", **small),
+        SegmentConfig(run=run, data=voc.root, supervision="full", amp="off", **small),
         track=Silent(),
     )
     path = run / "segment" / "checkpoint.pt"
@@ -41,9 +41,9 @@ def checkpoint(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
-def _config(tree: TinyTree, checkpoint: Path, run: Path, **settings: Any) -> SegmentConfig:
+def _config(voc: TinyVoc, checkpoint: Path, run: Path, **settings: Any) -> SegmentConfig:
     return SegmentConfig(
-        run=run, data=tree.root, checkpoint=checkpoint, split="val", amp="off", **settings
+        run=run, data=voc.root, checkpoint=checkpoint, split="val", amp="off", **settings
     )
 
 
@@ -85,12 +85,12 @@ class Stopping(Silent):
     [{}, {"scales": (1.0,), "flip": False}, {"merge": "max"}, {"restrict_to_labels": True}],
 )
 def test_label_maps_are_the_most_probable_labels_of_the_stored_scores(
-    tree: TinyTree, checkpoint: Path, tmp_path: Path, settings: dict[str, Any]
+    voc: TinyVoc, checkpoint: Path, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    config = _config(tree, checkpoint, tmp_path / "run", probabilities=True, **settings)
+    config = _config(voc, checkpoint, tmp_path / "run", probabilities=True, **settings)
     segment.run(config, track=Silent())
     predictions, scores = _predictions(tmp_path / "run"), _scores(tmp_path / "run")
-    assert list(predictions) == list(scores) == tree.val_ids
+    assert list(predictions) == list(scores) == voc.val_ids
     for image_id, prediction_ in predictions.items():
         found = _probabilities(scores[image_id]).argmax(dim=0).numpy()
         assert np.array_equal(found, prediction_)
@@ -103,11 +103,11 @@ def test_label_maps_are_the_most_probable_labels_of_the_stored_scores(
 
 
 def test_labels_that_an_image_cannot_have_are_marked_in_its_scores(
-    tree: TinyTree, checkpoint: Path, tmp_path: Path
+    voc: TinyVoc, checkpoint: Path, tmp_path: Path
 ) -> None:
-    config = _config(tree, checkpoint, tmp_path, probabilities=True, restrict_to_labels=True)
+    config = _config(voc, checkpoint, tmp_path, probabilities=True, restrict_to_labels=True)
     segment.run(config, track=Silent())
-    for index, image_id in enumerate(tree.val_ids, start=len(tree.train_ids)):
+    for index, image_id in enumerate(voc.val_ids, start=len(voc.train_ids)):
         possible = [0, *(column + 1 for column in classes_of(index))]
         scores = _scores(tmp_path)[image_id].scores
         for label in range(4):
@@ -117,9 +117,9 @@ def test_labels_that_an_image_cannot_have_are_marked_in_its_scores(
 
 
 def test_scores_asked_for_later_are_made_later(
-    wsss: Command, tree: TinyTree, checkpoint: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, checkpoint: Path, tmp_path: Path
 ) -> None:
-    asked = ["segment", "--data", tree.root, "--checkpoint", checkpoint, "--scales", 1]
+    asked = ["segment", "--data", voc.root, "--checkpoint", checkpoint, "--scales", 1]
     asked += ["--amp", "off", "--run"]
     assert wsss(*asked, tmp_path / "once", "--probabilities").code == 0
     later = [*asked, tmp_path / "later"]
@@ -138,9 +138,9 @@ def test_scores_asked_for_later_are_made_later(
 
 
 def test_scores_belong_to_their_predictions_and_go_with_them(
-    wsss: Command, tree: TinyTree, checkpoint: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, checkpoint: Path, tmp_path: Path
 ) -> None:
-    asked = ["segment", "--data", tree.root, "--checkpoint", checkpoint, "--scales", 1]
+    asked = ["segment", "--data", voc.root, "--checkpoint", checkpoint, "--scales", 1]
     asked += ["--amp", "off", "--run", tmp_path]
     assert wsss(*asked, "--probabilities").code == 0
     refused = wsss(*asked, "--probabilities", "--no-flip")
@@ -153,14 +153,14 @@ def test_scores_belong_to_their_predictions_and_go_with_them(
 
 @pytest.mark.parametrize("stop", [0, 1, 3])
 def test_stopped_prediction_ends_with_the_same_bytes(
-    tree: TinyTree,
+    voc: TinyVoc,
     checkpoint: Path,
     tmp_path: Path,
     stop: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(prediction, "SHARD_IMAGES", 2)
-    config = _config(tree, checkpoint, tmp_path / "whole", probabilities=True, scales=(1.0,))
+    config = _config(voc, checkpoint, tmp_path / "whole", probabilities=True, scales=(1.0,))
     segment.run(config, track=Silent())
     stopped = replace(config, run=tmp_path / "stopped")
     with pytest.raises(KeyboardInterrupt):
@@ -173,14 +173,14 @@ def test_stopped_prediction_ends_with_the_same_bytes(
 
 
 def test_shards_hold_no_more_than_their_bytes(
-    tree: TinyTree, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voc: TinyVoc, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = 2 * 4 * 7 * 9  # float16, labels, the grid of 48 x 64 pixels
     monkeypatch.setattr(prediction, "SHARD_BYTES", 3 * one + 3)
-    config = _config(tree, checkpoint, tmp_path, probabilities=True, scales=(1.0,))
+    config = _config(voc, checkpoint, tmp_path, probabilities=True, scales=(1.0,))
     segment.run(config, track=Silent())
     assert len(list((tmp_path / "segment" / "shards").glob("*.h5"))) == 2  # of 3 and 1
-    assert list(_scores(tmp_path)) == tree.val_ids
+    assert list(_scores(tmp_path)) == voc.val_ids
     monkeypatch.setattr(prediction, "SHARD_BYTES", 1)  # less than one: still one each
     single = replace(config, run=tmp_path / "single")
     segment.run(single, track=Silent())
@@ -189,10 +189,10 @@ def test_shards_hold_no_more_than_their_bytes(
 
 @pytest.mark.parametrize("restricted", [False, True])
 def test_refined_predictions_are_the_best_of_the_crf(
-    tree: TinyTree, checkpoint: Path, tmp_path: Path, restricted: bool
+    voc: TinyVoc, checkpoint: Path, tmp_path: Path, restricted: bool
 ) -> None:
     config = _config(
-        tree,
+        voc,
         checkpoint,
         tmp_path / "refined",
         crf="irn",
@@ -205,7 +205,7 @@ def test_refined_predictions_are_the_best_of_the_crf(
     refined, raw = _predictions(tmp_path / "refined"), _predictions(tmp_path / "raw")
     changed = 0
     for image_id, image in _scores(tmp_path / "refined").items():
-        photograph = torch.from_numpy(read_image(tree.image(image_id)))
+        photograph = torch.from_numpy(read_image(voc.image(image_id)))
         best = dense_crf(_probabilities(image), photograph, PRESETS["irn"]).argmax(dim=0)
         assert np.array_equal(refined[image_id], best.numpy())
         changed += int((refined[image_id] != raw[image_id]).sum())
@@ -213,18 +213,18 @@ def test_refined_predictions_are_the_best_of_the_crf(
 
 
 def test_way_of_merging_is_no_setting_of_a_single_view(
-    wsss: Command, tree: TinyTree, checkpoint: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, checkpoint: Path, tmp_path: Path
 ) -> None:
-    asked = ["segment", "--data", tree.root, "--checkpoint", checkpoint, "--run", tmp_path]
+    asked = ["segment", "--data", voc.root, "--checkpoint", checkpoint, "--run", tmp_path]
     asked += ["--amp", "off", "--scales", 1, "--no-flip", "--json"]
     assert wsss(*asked).code == 0
     assert wsss(*asked, "--merge", "max").values["status"] == "up to date"
 
 
 def test_spoilt_scores_are_named_and_made_again_once_removed(
-    tree: TinyTree, checkpoint: Path, tmp_path: Path
+    voc: TinyVoc, checkpoint: Path, tmp_path: Path
 ) -> None:
-    config = _config(tree, checkpoint, tmp_path, scales=(1.0,), probabilities=True)
+    config = _config(voc, checkpoint, tmp_path, scales=(1.0,), probabilities=True)
     segment.run(config, track=Silent())
     before = _bytes(tmp_path)
     shard = tmp_path / "segment" / "shards" / "00000.h5"
@@ -239,10 +239,10 @@ def test_spoilt_scores_are_named_and_made_again_once_removed(
 
 
 def test_settings_of_a_training_say_nothing_of_a_given_network(
-    tree: TinyTree, checkpoint: Path, tmp_path: Path
+    voc: TinyVoc, checkpoint: Path, tmp_path: Path
 ) -> None:
     def fingerprint(**settings: Any) -> str:
-        config = _config(tree, checkpoint, tmp_path, **settings)
+        config = _config(voc, checkpoint, tmp_path, **settings)
         return segment.prepare(config, Silent()).directory.fingerprint
 
     plain = fingerprint()

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Command, TinyTree
+from conftest import Command, TinyVoc
 
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
-from wsss_cli.artifacts.next_command import recorded_command
+from wsss_cli.artifacts.stage_commands import recorded_command
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.scales import DEEPLAB_SCALES, default_scales
 from wsss_cli.configs.segment import SegmentConfig
@@ -32,17 +32,17 @@ class Notes(Silent):
         self.notes.append(text)
 
 
-def _training(tree: TinyTree, run: Path, **settings: Any) -> SegmentConfig:
+def _training(voc: TinyVoc, run: Path, **settings: Any) -> SegmentConfig:
     return SegmentConfig(
-        run=run, data=tree.root, supervision="full", amp="off", **{**SMALL, **settings}
+        run=run, data=voc.root, supervision="full", amp="off", **{**SMALL, **settings}
     )
 
 
 @pytest.fixture(scope="module")
-def halved(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def halved(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose network was trained on photographs of half their size to their whole size."""
     run = tmp_path_factory.mktemp("halved")
-    segment.run(_training(tree, run, scale_low=0.5, scale_high=1.0), track=Silent())
+    segment.run(_training(voc, run, scale_low=0.5, scale_high=1.0), track=Silent())
     return run
 
 
@@ -60,8 +60,8 @@ def without_range(halved: Path, tmp_path: Path) -> Path:
     return path
 
 
-def _scales(tree: TinyTree, run: Path, checkpoint: Path, **settings: Any) -> Any:
-    config = SegmentConfig(run=run, data=tree.root, checkpoint=checkpoint, amp="off", **settings)
+def _scales(voc: TinyVoc, run: Path, checkpoint: Path, **settings: Any) -> Any:
+    config = SegmentConfig(run=run, data=voc.root, checkpoint=checkpoint, amp="off", **settings)
     return segment.prepare(config, Silent()).scales
 
 
@@ -84,12 +84,12 @@ def test_default_scales_are_those_of_deeplab_up_to_1_within_the_training_range(
 
 
 def test_training_predicts_within_its_own_range_and_its_manifest_says_so(
-    wsss: Command, tree: TinyTree, halved: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, halved: Path, tmp_path: Path
 ) -> None:
     manifest = read_manifest(halved / "segment")
     assert manifest["settings"]["scales"] == manifest["config"]["scales"] == [0.5, 0.75, 1.0]
     assert read_network(halved / "segment" / "checkpoint.pt").scale_range == (0.5, 1.0)
-    asked = ["segment", "--data", tree.root, "--supervision", "full", "--model", "tiny"]
+    asked = ["segment", "--data", voc.root, "--supervision", "full", "--model", "tiny"]
     plan = wsss(*asked, "--run", tmp_path, "--dry-run", "--json").values
     assert plan["scales"] == [0.75, 1.0]
     again = recorded_command("segment", manifest, halved)
@@ -102,9 +102,9 @@ def test_training_predicts_within_its_own_range_and_its_manifest_says_so(
 
 
 def test_default_equals_its_scales_given_one_by_one(
-    wsss: Command, tree: TinyTree, halved: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, halved: Path, tmp_path: Path
 ) -> None:
-    asked = ["segment", "--data", tree.root, "--checkpoint", halved / "segment/checkpoint.pt"]
+    asked = ["segment", "--data", voc.root, "--checkpoint", halved / "segment/checkpoint.pt"]
     asked += ["--run", tmp_path, "--json"]
     assert wsss(*asked).code == 0
     given = [word for scale in (0.5, 0.75, 1.0) for word in ("--scales", scale)]
@@ -115,26 +115,30 @@ def test_default_equals_its_scales_given_one_by_one(
 
 
 def test_given_network_is_asked_at_the_scales_of_its_own_training(
-    tree: TinyTree, halved: Path, tmp_path: Path
+    voc: TinyVoc, halved: Path, tmp_path: Path
 ) -> None:
     checkpoint = halved / "segment" / "checkpoint.pt"
-    assert _scales(tree, tmp_path, checkpoint) == (0.5, 0.75, 1.0)
+    assert _scales(voc, tmp_path, checkpoint) == (0.5, 0.75, 1.0)
     # These are settings of a training, which does not take place.
-    assert _scales(tree, tmp_path, checkpoint, scale_low=1.0, scale_high=1.5) == (0.5, 0.75, 1.0)
-    assert _scales(tree, tmp_path, checkpoint, scales=(1.5,)) == (1.5,)
+    assert _scales(voc, tmp_path, checkpoint, scale_low=1.0, scale_high=1.5) == (
+        0.5,
+        0.75,
+        1.0,
+    )
+    assert _scales(voc, tmp_path, checkpoint, scales=(1.5,)) == (1.5,)
 
 
 def test_range_of_an_earlier_checkpoint_is_in_the_manifest_beside_it(
-    tree: TinyTree, halved: Path, without_range: Path, tmp_path: Path
+    voc: TinyVoc, halved: Path, without_range: Path, tmp_path: Path
 ) -> None:
     shutil.copy(halved / "segment" / "manifest.json", without_range.parent)
-    assert _scales(tree, tmp_path, without_range) == (0.5, 0.75, 1.0)
+    assert _scales(voc, tmp_path, without_range) == (0.5, 0.75, 1.0)
 
 
 def test_range_that_nothing_records_is_assumed_and_said(
-    wsss: Command, tree: TinyTree, without_range: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, without_range: Path, tmp_path: Path
 ) -> None:
-    asked = ["segment", "--data", tree.root, "--checkpoint", without_range, "--run", tmp_path]
+    asked = ["segment", "--data", voc.root, "--checkpoint", without_range, "--run", tmp_path]
     done = wsss(*asked)
     assert done.code == 0
     assert read_manifest(tmp_path / "segment")["settings"]["scales"] == [0.75, 1.0]
@@ -157,9 +161,9 @@ def test_checkpoint_with_an_impossible_range_is_refused(
 
 
 def test_run_begun_at_the_five_former_scales_goes_on_with_them(
-    tree: TinyTree, tmp_path: Path
+    voc: TinyVoc, tmp_path: Path
 ) -> None:
-    five = _training(tree, tmp_path, scales=DEEPLAB_SCALES)
+    five = _training(voc, tmp_path, scales=DEEPLAB_SCALES)
     segment.run(five, track=Silent())
     folder = tmp_path / "segment"
     before = {path.name: path.read_bytes() for path in folder.rglob("*.p*")}
@@ -177,9 +181,9 @@ def test_run_begun_at_the_five_former_scales_goes_on_with_them(
 
 
 def test_run_of_other_settings_or_scales_is_not_taken_for_a_former_one(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
-    asked = ["segment", "--data", tree.root, "--supervision", "full", "--model", "tiny"]
+    asked = ["segment", "--data", voc.root, "--supervision", "full", "--model", "tiny"]
     asked += ["--iterations", 1, "--batch-size", 2, "--crop", 32, "--run", tmp_path]
     assert wsss(*asked, "--scales", 1).code == 0
     assert wsss(*asked).code == 2

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import TinyTree
+from conftest import TinyVoc
 
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.segment import SegmentConfig
@@ -27,10 +27,10 @@ class Listening(Silent):
         self.notes.append(message)
 
 
-def _config(tree: TinyTree, run: Path, **settings: Any) -> SegmentConfig:
+def _config(voc: TinyVoc, run: Path, **settings: Any) -> SegmentConfig:
     small: dict[str, Any] = {"iterations": 2, "batch_size": 2, "accumulate": 2, "crop": 32}
     return SegmentConfig(
-        run=run, data=tree.root, supervision="full", amp="off", **{**small, **settings}
+        run=run, data=voc.root, supervision="full", amp="off", **{**small, **settings}
     )
 
 
@@ -42,9 +42,9 @@ def _train_manifest(run: Path, trained: Path, **config: str) -> None:
     (run / "train" / "manifest.json").write_text(json.dumps(content), "utf-8")
 
 
-def test_solver_and_initial_weights_are_said_and_kept(tree: TinyTree, tmp_path: Path) -> None:
+def test_solver_and_initial_weights_are_said_and_kept(voc: TinyVoc, tmp_path: Path) -> None:
     track = Listening()
-    config = _config(tree, tmp_path, model="tiny", weights="none", lr=0.002)
+    config = _config(voc, tmp_path, model="tiny", weights="none", lr=0.002)
     report = segment.run(config, track=track)
     origin = {"trunk": "none", "fc6_fc7": "new: fc6 from He, fc7 from He"}
     assert report.values["initial_weights"] == origin
@@ -88,12 +88,12 @@ def test_solver_and_initial_weights_are_said_and_kept(tree: TinyTree, tmp_path: 
 
 
 def test_prediction_alone_has_neither_solver_nor_initial_weights(
-    tree: TinyTree, tmp_path: Path
+    voc: TinyVoc, tmp_path: Path
 ) -> None:
-    segment.run(_config(tree, tmp_path / "a", model="tiny"), track=Silent())
+    segment.run(_config(voc, tmp_path / "a", model="tiny"), track=Silent())
     checkpoint = tmp_path / "a" / "segment" / "checkpoint.pt"
     track = Listening()
-    report = segment.run(_config(tree, tmp_path / "b", checkpoint=checkpoint), track=track)
+    report = segment.run(_config(voc, tmp_path / "b", checkpoint=checkpoint), track=track)
     assert report.values["initial_weights"] is None
     assert read_manifest(tmp_path / "b" / "segment")["solver"] is None
     assert "solver" not in " ".join(track.notes)
@@ -137,17 +137,17 @@ def test_optimiser_is_what_the_constants_say() -> None:
 
 @pytest.mark.parametrize("backbone", ["vgg16", "tiny"])
 def test_model_is_that_of_the_trainings_backbone_unless_given(
-    tree: TinyTree, trained: Path, tmp_path: Path, backbone: str
+    voc: TinyVoc, trained: Path, tmp_path: Path, backbone: str
 ) -> None:
     _train_manifest(tmp_path, trained, backbone=backbone)
-    chosen = segment.prepare(_config(tree, tmp_path, weights="none"), Silent()).model
+    chosen = segment.prepare(_config(voc, tmp_path, weights="none"), Silent()).model
     assert chosen == {"vgg16": "deeplab-largefov-vgg16", "tiny": "tiny"}[backbone]
-    given = _config(tree, tmp_path, model="deeplab-largefov-resnet50")
+    given = _config(voc, tmp_path, model="deeplab-largefov-resnet50")
     assert segment.prepare(given, Silent()).model == "deeplab-largefov-resnet50"
 
 
 def test_weights_are_inherited_by_the_same_backbone_only(
-    tree: TinyTree, trained: Path, tmp_path: Path
+    voc: TinyVoc, trained: Path, tmp_path: Path
 ) -> None:
     layers = build_trunk("vgg16").features.state_dict()
     tensors = {f"features.{n}": torch.zeros(1).expand(t.shape) for n, t in layers.items()}
@@ -156,7 +156,7 @@ def test_weights_are_inherited_by_the_same_backbone_only(
     run = tmp_path / "run"
     _train_manifest(run, trained, backbone="vgg16", weights=str(path))
     names = {
-        model: segment.prepare(_config(tree, run, model=model), Silent()).weights.name
+        model: segment.prepare(_config(voc, run, model=model), Silent()).weights.name
         for model in SEGMENTATION_MODELS
     }
     assert names == {
@@ -167,7 +167,7 @@ def test_weights_are_inherited_by_the_same_backbone_only(
     }
 
 
-def test_resnet_learns_and_predicts_from_a_file(tree: TinyTree, tmp_path: Path) -> None:
+def test_resnet_learns_and_predicts_from_a_file(voc: TinyVoc, tmp_path: Path) -> None:
     """From torchvision's own shapes; what is kept of the normalisation is the file's."""
     torch.manual_seed(0)
     trunk = build_trunk("resnet50").features.state_dict()
@@ -175,7 +175,7 @@ def test_resnet_learns_and_predicts_from_a_file(tree: TinyTree, tmp_path: Path) 
     tensors = {n: t / 16 if n.endswith("bn3.weight") else t for n, t in trunk.items()}
     torch.save({**tensors, "fc.weight": torch.zeros(2, 2)}, tmp_path / "resnet50.pth")
     config = _config(
-        tree,
+        voc,
         tmp_path / "run",
         model="deeplab-largefov-resnet50",
         weights=str(tmp_path / "resnet50.pth"),
@@ -185,7 +185,7 @@ def test_resnet_learns_and_predicts_from_a_file(tree: TinyTree, tmp_path: Path) 
         flip=False,
     )
     report = segment.run(config, track=Silent())
-    assert report.values["written"] == len(tree.val_ids)
+    assert report.values["written"] == len(voc.val_ids)
     network, model, _ = segment.load_network(tmp_path / "run" / "segment" / "checkpoint.pt")
     assert model == "deeplab-largefov-resnet50"
     kept = network.trunk.features.state_dict()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import CLASSES, Command, TinyTree, classes_of
+from conftest import CLASSES, Command, TinyVoc, classes_of
 from onnx_file import write_weighted_channels
 from PIL import Image
 
@@ -55,9 +55,9 @@ def blind(lively_checkpoint: Path, tmp_path: Path) -> Path:
 
 
 def test_attend_counts_empty_maps_by_class_and_warns(
-    wsss: Command, tree: TinyTree, blind: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, blind: Path, tmp_path: Path
 ) -> None:
-    where = ["--data", tree.root, "--checkpoint", blind, "--size", "64", "--amp", "off"]
+    where = ["--data", voc.root, "--checkpoint", blind, "--size", "64", "--amp", "off"]
     arguments = ["attend", *where, "--run", tmp_path / "run", "--heatmaps"]
     outcome = wsss(*arguments, "--json")
     assert outcome.code == 0, outcome.err
@@ -75,18 +75,18 @@ def test_attend_counts_empty_maps_by_class_and_warns(
 
 
 def test_maps_that_show_something_are_no_reason_to_warn(
-    tree: TinyTree, lively_checkpoint: Path, tmp_path: Path
+    voc: TinyVoc, lively_checkpoint: Path, tmp_path: Path
 ) -> None:
-    where = {"run": tmp_path, "data": tree.root, "checkpoint": lively_checkpoint}
+    where = {"run": tmp_path, "data": voc.root, "checkpoint": lively_checkpoint}
     values = attend.run(AttendConfig(**where, size=64, amp="off"), track=Silent()).values
     assert values["warnings"] == ([] if not values["empty_maps"] else values["warnings"])
     assert values["empty_maps"] < values["maps"] / 3
 
 
 def test_resumed_attend_counts_the_maps_of_earlier_shards_too(
-    tree: TinyTree, blind: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voc: TinyVoc, blind: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    where = {"data": tree.root, "checkpoint": blind, "size": 64, "amp": "off", "batch_size": 2}
+    where = {"data": voc.root, "checkpoint": blind, "size": 64, "amp": "off", "batch_size": 2}
     config = AttendConfig(run=tmp_path / "whole", **where)
     whole = attend.run(config, track=Silent()).values
     monkeypatch.setattr(attend, "SHARD_IMAGES", 5)
@@ -99,10 +99,10 @@ def test_resumed_attend_counts_the_maps_of_earlier_shards_too(
         assert resumed[name] == whole[name]
 
 
-def _attention(path: Path, tree: TinyTree, strength: float) -> Path:
+def _attention(path: Path, voc: TinyVoc, strength: float) -> Path:
     """Attention of the whole image for the first class, and none for others."""
     with write_shard(path) as write:
-        for index, image_id in enumerate(tree.train_ids):
+        for index, image_id in enumerate(voc.train_ids):
             class_ids = np.array([column + 1 for column in classes_of(index)], np.uint8)
             maps = np.zeros((len(class_ids), 48, 64), np.float16)
             maps[class_ids == 1] = strength
@@ -111,11 +111,11 @@ def _attention(path: Path, tree: TinyTree, strength: float) -> Path:
 
 
 def test_proxy_says_the_share_of_objects_beside_that_of_ignored_pixels(
-    wsss: Command, tree: TinyTree, trained: Path, lively_checkpoint: Path, tmp_path: Path
+    wsss: Command, voc: TinyVoc, trained: Path, lively_checkpoint: Path, tmp_path: Path
 ) -> None:
-    run = ["--run", tmp_path, "--data", tree.root]
+    run = ["--run", tmp_path, "--data", voc.root]
     assert wsss("attend", *run, "--checkpoint", lively_checkpoint, "--size", "64").code == 0
-    outcome = wsss("proxy", *run, "--saliency", tree.saliency, "--json")
+    outcome = wsss("proxy", *run, "--saliency", voc.saliency, "--json")
     assert outcome.code == 0, outcome.err
     values = outcome.values
     maps = [read_label_map(path) for path in (tmp_path / "proxy" / "labels").iterdir()]
@@ -126,7 +126,7 @@ def test_proxy_says_the_share_of_objects_beside_that_of_ignored_pixels(
     assert sum(values["objects_by_class"].values()) == pytest.approx(objects)
     assert values["labelled_images"] == 12
     assert values["without_object"] == sum(not ((m > 0) & (m < 255)).any() for m in maps)
-    text = wsss("proxy", *run, "--saliency", tree.saliency).out
+    text = wsss("proxy", *run, "--saliency", voc.saliency).out
     assert f"{objects:.1%} of the pixels are objects" in text
 
 
@@ -134,18 +134,18 @@ def test_proxy_says_the_share_of_objects_beside_that_of_ignored_pixels(
     ("grey", "strength", "share"), [(0, 0.0, 0.0), (255, 1.0, 1.0)], ids=["none", "all"]
 )
 def test_proxy_warns_where_nothing_or_everything_is_object(
-    wsss: Command, tree: TinyTree, tmp_path: Path, grey: int, strength: float, share: float
+    wsss: Command, voc: TinyVoc, tmp_path: Path, grey: int, strength: float, share: float
 ) -> None:
     (tmp_path / "flat").mkdir()
-    for image_id in tree.train_ids:
+    for image_id in voc.train_ids:
         Image.new("L", (64, 48), 230 if grey else 20).save(tmp_path / "flat" / f"{image_id}.png")
     attention = tmp_path / "own.h5"
     with write_shard(attention) as write:
-        for index, image_id in enumerate(tree.train_ids):
+        for index, image_id in enumerate(voc.train_ids):
             class_ids = np.array([column + 1 for column in classes_of(index)], np.uint8)
             maps = np.full((len(class_ids), 48, 64), strength, np.float16)
             write(image_id, ImageAttention(maps, class_ids, (48, 64)))
-    where = ["--run", tmp_path / "run", "--data", tree.root, "--attention", attention]
+    where = ["--run", tmp_path / "run", "--data", voc.root, "--attention", attention]
     outcome = wsss("proxy", *where, "--saliency", tmp_path / "flat", "--json")
     assert outcome.code == 0, outcome.err
     assert outcome.values["objects"] == share
@@ -168,27 +168,27 @@ def test_images_of_none_of_the_classes_are_no_measure_of_the_objects(objects: fl
 
 
 def test_proxy_names_black_saliency_maps_among_others(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
-    attention = _attention(tmp_path / "own.h5", tree, 1.0)
+    attention = _attention(tmp_path / "own.h5", voc, 1.0)
     saliency = tmp_path / "saliency"
-    shutil.copytree(tree.saliency, saliency)
-    for image_id in tree.train_ids[:2]:  # of 0 and 1, where the others have 20 and 230
+    shutil.copytree(voc.saliency, saliency)
+    for image_id in voc.train_ids[:2]:  # of 0 and 1, where the others have 20 and 230
         Image.new("L", (64, 48), 1).save(saliency / f"{image_id}.png")
-    where = ["--data", tree.root, "--attention", attention]
+    where = ["--data", voc.root, "--attention", attention]
     outcome = wsss("proxy", *where, "--run", tmp_path / "a", "--saliency", saliency, "--json")
     assert any("2 saliency maps" in warning for warning in outcome.values["warnings"])
-    outcome = wsss("proxy", *where, "--run", tmp_path / "b", "--saliency", tree.saliency, "--json")
+    outcome = wsss("proxy", *where, "--run", tmp_path / "b", "--saliency", voc.saliency, "--json")
     assert not any(
         "saliency maps" in warning.split(";")[0] for warning in outcome.values["warnings"]
     )
 
 
 def test_proxy_names_the_classes_that_it_never_shows_also_when_resumed(
-    tree: TinyTree, tmp_path: Path
+    voc: TinyVoc, tmp_path: Path
 ) -> None:
-    attention = _attention(tmp_path / "own.h5", tree, 1.0)
-    where = {"data": tree.root, "attention": attention, "rule": "threshold"}
+    attention = _attention(tmp_path / "own.h5", voc, 1.0)
+    where = {"data": voc.root, "attention": attention, "rule": "threshold"}
     config = ProxyConfig(run=tmp_path / "whole", **where)
     whole = proxy.run(config, track=Silent()).values
     assert whole["never_shown"] == {"disc": _images_of(1), "cross": _images_of(2)}
@@ -216,31 +216,31 @@ def test_images_without_a_class_miss_no_object() -> None:
 
 
 def test_predictions_of_nothing_but_background_are_warned_of(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
     masks = tmp_path / "masks"
     masks.mkdir()
-    for index, image_id in enumerate(tree.train_ids):
+    for index, image_id in enumerate(voc.train_ids):
         label_map = np.zeros((48, 64), np.uint8)
         label_map[24, 32] = 1 + classes_of(index)[0]  # too little to be learned
         Image.fromarray(label_map).save(masks / f"{image_id}.png")
     settings = "--model tiny --iterations 8 --batch-size 4 --crop 48 --lr 0.1 --scales 1 --no-flip"
-    where = ["--data", tree.root, "--run", tmp_path / "run", "--proxy", masks]
+    where = ["--data", voc.root, "--run", tmp_path / "run", "--proxy", masks]
     outcome = wsss("segment", *where, *settings.split(), "--probabilities", "--json")
     assert outcome.code == 0, outcome.err
     values = outcome.values
     assert values["objects"] == 0
-    assert values["without_object"] == values["images"] == len(tree.val_ids)
+    assert values["without_object"] == values["images"] == len(voc.val_ids)
     assert any("object" in warning for warning in values["warnings"])
     refined = wsss("crf", "--run", tmp_path / "run", "--preset", "oaa", "--json").values
     assert refined["objects"] == 0
     assert refined["warnings"]
 
 
-def test_black_saliency_maps_are_counted(wsss: Command, tree: TinyTree, tmp_path: Path) -> None:
+def test_black_saliency_maps_are_counted(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     network = tmp_path / "black.onnx"
     write_weighted_channels(network, (0.0, 0.0, 0.0))
-    where = ["--data", tree.root, "--run", tmp_path / "run", "--model", network, "--size", "32"]
+    where = ["--data", voc.root, "--run", tmp_path / "run", "--model", network, "--size", "32"]
     outcome = wsss("saliency", *where, "--json")
     assert outcome.code == 0, outcome.err
     assert outcome.values["salient"] in (0.0, 1.0)

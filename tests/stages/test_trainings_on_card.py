@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TinyTree
+from conftest import TinyVoc
 from torch import Tensor
 from two_devices import on_card, require_equal, same_on_both
 
@@ -65,27 +65,27 @@ def proxies(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_attention_networks_learn_the_same(
-    tree: TinyTree, trained: Path, tmp_path: Path, name: str
+    voc: TinyVoc, trained: Path, tmp_path: Path, name: str
 ) -> None:
     settings = {**SMALL, **METHODS[name], "snapshot_every": 1}
     if name == "aepsl":
         settings["erase"] = trained / "attend" / INDEX
     stage = same_on_both(
-        train, partial(TrainConfig, data=tree.root, backbone="tiny"), tmp_path, **settings
+        train, partial(TrainConfig, data=voc.root, backbone="tiny"), tmp_path, **settings
     )
     first, last = (stage / "snapshots" / f"00000{n}.pt" for n in (1, 2))
     assert first.read_bytes() != last.read_bytes()
 
 
-def test_a_training_goes_on_from_another_one(tree: TinyTree, trained: Path, tmp_path: Path) -> None:
+def test_a_training_goes_on_from_another_one(voc: TinyVoc, trained: Path, tmp_path: Path) -> None:
     start = trained / "train" / "checkpoint.pt"
-    config = partial(TrainConfig, data=tree.root, backbone="tiny", share_background_head=False)
+    config = partial(TrainConfig, data=voc.root, backbone="tiny", share_background_head=False)
     same_on_both(train, config, tmp_path, start=start, **SMALL)
 
 
 @pytest.mark.parametrize("name", ["proxy", "prohibitive", "full"])
 def test_segmentation_networks_learn_the_same(
-    tree: TinyTree, trained: Path, proxies: Path, tmp_path: Path, name: str
+    voc: TinyVoc, trained: Path, proxies: Path, tmp_path: Path, name: str
 ) -> None:
     settings: dict[str, Settings] = {
         "proxy": {"proxy": proxies},
@@ -96,17 +96,17 @@ def test_segmentation_networks_learn_the_same(
         },
         "full": {"supervision": "full", "accumulate": 2, "frozen_blocks": 1},
     }
-    config = partial(SegmentConfig, data=tree.root, **SMALL, **ONE_VIEW)
+    config = partial(SegmentConfig, data=voc.root, **SMALL, **ONE_VIEW)
     same_on_both(segment, config, tmp_path, **settings[name])
 
 
 @pytest.mark.parametrize("then", [on_card, nullcontext], ids=["there", "here"])
 @pytest.mark.parametrize("name", ["seenet", "gain", "segment"])
 def test_a_training_stopped_on_the_card_goes_on(
-    tree: TinyTree, tmp_path: Path, name: str, then: Place
+    voc: TinyVoc, tmp_path: Path, name: str, then: Place
 ) -> None:
     """There, and from the state left there also on the CPU: to the weights of one that ran on."""
-    common = {**SMALL, "data": tree.root, "checkpoint_every": 1}
+    common = {**SMALL, "data": voc.root, "checkpoint_every": 1}
     whole, halved = tmp_path / "whole", tmp_path / "halved"
     if name == "segment":
         full = partial(SegmentConfig, supervision="full", accumulate=2, **common, **ONE_VIEW)
@@ -125,7 +125,7 @@ def test_a_training_stopped_on_the_card_goes_on(
 
 
 def test_one_rank_of_two_stays_on_the_card(
-    tree: TinyTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if the other rank's images were this one's: sums are twice its own."""
 
@@ -141,4 +141,4 @@ def test_one_rank_of_two_stays_on_the_card(
         "summed": summed,
     }.items():
         monkeypatch.setattr(ranks, name, stands_in)
-    same_on_both(train, partial(TrainConfig, data=tree.root, backbone="tiny"), tmp_path, **SMALL)
+    same_on_both(train, partial(TrainConfig, data=voc.root, backbone="tiny"), tmp_path, **SMALL)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Command, TinyTree, draw_tree
+from conftest import Command, TinyVoc, draw_voc
 from PIL import Image
 
 from wsss_cli.artifacts.label_png import write_label_map
@@ -52,10 +52,10 @@ def test_verdict_of_earlier_scores_and_of_none() -> None:
     assert verdict({"what": "proxy", "miou": float("nan")}).standing is None
 
 
-def _predictions(tree: TinyTree, folder: Path, image_ids: list[str], wrong: float) -> Path:
+def _predictions(voc: TinyVoc, folder: Path, image_ids: list[str], wrong: float) -> Path:
     rng = np.random.default_rng(0)
     for image_id in image_ids:
-        labels = np.array(Image.open(tree.mask(image_id)))
+        labels = np.array(Image.open(voc.mask(image_id)))
         labels[(rng.random(labels.shape) < wrong) | (labels == 255)] = 0
         write_label_map(folder / f"{image_id}.png", labels)
     return folder
@@ -63,23 +63,23 @@ def _predictions(tree: TinyTree, folder: Path, image_ids: list[str], wrong: floa
 
 @pytest.mark.parametrize(("wrong", "standing"), [(0.02, "above"), (1.0, "below")])
 def test_scores_open_with_the_verdict(
-    wsss: Command, tree: TinyTree, tmp_path: Path, wrong: float, standing: str
+    wsss: Command, voc: TinyVoc, tmp_path: Path, wrong: float, standing: str
 ) -> None:
-    folder = _predictions(tree, tmp_path / "maps", tree.train_ids, wrong)
-    arguments = ["evaluate", "--pred", folder, "--data", tree.root, "--split", "train"]
+    folder = _predictions(voc, tmp_path / "maps", voc.train_ids, wrong)
+    arguments = ["evaluate", "--pred", folder, "--data", voc.root, "--split", "train"]
     values = wsss(*arguments, "--json").values
     assert values["verdict_standing"] == standing
     assert values["verdict_baseline"] == "background"
     text = wsss(*arguments)
     assert text.code == 0
     assert text.out.splitlines()[0] == values["verdict"]
-    painted = wsss(*arguments, "--baselines", "--saliency", tree.saliency, "--json").values
+    painted = wsss(*arguments, "--baselines", "--saliency", voc.saliency, "--json").values
     assert painted["verdict_baseline"] != "background"
     assert f"{100 * max(painted['baselines'].values()):.1f}" in painted["verdict"]
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> tuple[TinyTree, Path]:
+def chain(tmp_path_factory: pytest.TempPathFactory) -> tuple[TinyVoc, Path]:
     """The default chain: saliency of the training images alone, predictions of val."""
     from wsss_cli.configs.attend import AttendConfig
     from wsss_cli.configs.proxy import ProxyConfig
@@ -89,26 +89,26 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> tuple[TinyTree, Path]:
     from wsss_cli.tracking import Silent
 
     base = tmp_path_factory.mktemp("chain")
-    tree, run = draw_tree(base), base / "run of mine"
-    for image_id in tree.val_ids:
-        (tree.saliency / f"{image_id}.png").unlink()
-    where: dict[str, Any] = {"run": run, "data": tree.root, "amp": "off"}
+    voc, run = draw_voc(base), base / "run of mine"
+    for image_id in voc.val_ids:
+        (voc.saliency / f"{image_id}.png").unlink()
+    where: dict[str, Any] = {"run": run, "data": voc.root, "amp": "off"}
     small = {"iterations": 4, "batch_size": 4, "crop": 32}
     train.run(TrainConfig(**where, **small, backbone="tiny", lr=0.01), track=Silent())
     attend.run(AttendConfig(**where, size=64), track=Silent())
-    proxy.run(ProxyConfig(**where, saliency=tree.saliency), track=Silent())
+    proxy.run(ProxyConfig(**where, saliency=voc.saliency), track=Silent())
     segment.run(SegmentConfig(**where, **small, scales=(1.0,), flip=False), track=Silent())
-    return tree, run
+    return voc, run
 
 
 def test_default_chain_is_scored_and_the_commands_for_the_baselines_work_as_they_stand(
-    wsss: Command, chain: tuple[TinyTree, Path]
+    wsss: Command, chain: tuple[TinyVoc, Path]
 ) -> None:
-    tree, run = chain
+    voc, run = chain
     outcome = wsss("evaluate", "--run", run, "--baselines", "--json")
     assert outcome.code == 0, outcome.err
     values = outcome.values
-    assert values["images"] == len(tree.val_ids)
+    assert values["images"] == len(voc.val_ids)
     assert set(values["baselines"]) == {"background", "centre_box"}
     painted = {"saliency_first_label", "saliency_best_label", "saliency_predicted_label"}
     assert set(values["baselines_missing"]) == painted
@@ -134,7 +134,7 @@ def test_default_chain_is_scored_and_the_commands_for_the_baselines_work_as_they
 
 
 def test_baselines_of_attention_are_scored_beside_it(
-    wsss: Command, chain: tuple[TinyTree, Path]
+    wsss: Command, chain: tuple[TinyVoc, Path]
 ) -> None:
     run = chain[1]
     attention = wsss("evaluate", "--run", run, "--what", "attention", "--baselines", "--json")
@@ -150,40 +150,47 @@ def test_baselines_of_attention_are_scored_beside_it(
 
 
 def test_labels_that_are_not_known_cost_their_baselines_only(
-    wsss: Command, own_tree: TinyTree, tmp_path: Path
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
-    folder = _predictions(own_tree, tmp_path / "maps", own_tree.val_ids, 0.1)
-    for image_id in own_tree.val_ids:
-        own_tree.annotation(image_id).unlink()
-    arguments = ["evaluate", "--pred", folder, "--baselines", "--saliency", own_tree.saliency]
-    outcome = wsss(*arguments, "--data", own_tree.root, "--run", tmp_path / "none", "--json")
+    folder = _predictions(own_voc, tmp_path / "maps", own_voc.val_ids, 0.1)
+    for image_id in own_voc.val_ids:
+        own_voc.annotation(image_id).unlink()
+    arguments = ["evaluate", "--pred", folder, "--baselines", "--saliency", own_voc.saliency]
+    outcome = wsss(*arguments, "--data", own_voc.root, "--run", tmp_path / "none", "--json")
     assert outcome.code == 0, outcome.err
     assert set(outcome.values["baselines"]) == {"background"}
     assert outcome.values["baselines_missing"]["centre_box"]["reason"]
 
 
-def test_saliency_that_was_named_must_be_there(
-    wsss: Command, tree: TinyTree, tmp_path: Path
-) -> None:
-    folder = _predictions(tree, tmp_path / "maps", tree.val_ids, 0.1)
+def test_saliency_that_was_named_must_be_there(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    folder = _predictions(voc, tmp_path / "maps", voc.val_ids, 0.1)
     (tmp_path / "some").mkdir()
-    arguments = ["evaluate", "--pred", folder, "--data", tree.root, "--split", "val", "--baselines"]
+    arguments = [
+        "evaluate",
+        "--pred",
+        folder,
+        "--data",
+        voc.root,
+        "--split",
+        "val",
+        "--baselines",
+    ]
     outcome = wsss(*arguments, "--saliency", tmp_path / "some")
     assert outcome.code == 1
-    assert tree.val_ids[0] in outcome.err
+    assert voc.val_ids[0] in outcome.err
 
 
 def test_everything_background_counts_what_is_predicted_255_as_well(
-    wsss: Command, tree: TinyTree, tmp_path: Path
+    wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
     folder, undecided = tmp_path / "maps", tmp_path / "undecided"
-    for image_id in tree.train_ids:
-        labels = np.array(Image.open(tree.mask(image_id)))
+    for image_id in voc.train_ids:
+        labels = np.array(Image.open(voc.mask(image_id)))
         write_label_map(folder / f"{image_id}.png", np.where(labels == 255, 0, 0 * labels))
         labels[:, :20] = 255
         labels[0, 20:] = 0
         write_label_map(undecided / f"{image_id}.png", labels)
-    arguments = ["evaluate", "--data", tree.root, "--split", "train", "--json", "--pred"]
+    arguments = ["evaluate", "--data", voc.root, "--split", "train", "--json", "--pred"]
     as_folder = wsss(*arguments, folder)
     beside = wsss(*arguments, undecided)
     assert beside.code == 0, beside.err

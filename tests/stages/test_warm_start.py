@@ -6,23 +6,23 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import TinyTree
+from conftest import TinyVoc
 from torch import Tensor
 
 from wsss_cli.artifacts.checkpoint import read_checkpoint
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.methods.network_file import CHECKPOINT_KIND, build_network
 from wsss_cli.stages import train
-from wsss_cli.stages.train import CHECKPOINT_KIND, build_network
 from wsss_cli.tracking import Silent
 
 # So small a rate leaves every weight where it started, to float32's last digits.
 STILL: dict[str, Any] = {"lr": 1e-12, "iterations": 1, "weight_decay": 0.0}
 
 
-def _config(tree: TinyTree, run: Path, **settings: Any) -> TrainConfig:
+def _config(voc: TinyVoc, run: Path, **settings: Any) -> TrainConfig:
     common = {"backbone": "tiny", "iterations": 3, "batch_size": 4, "crop": 32, "lr": 0.05}
-    return TrainConfig(run=run, data=tree.root, amp="off", **{**common, **settings})
+    return TrainConfig(run=run, data=voc.root, amp="off", **{**common, **settings})
 
 
 def _weights(run: Path) -> dict[str, Tensor]:
@@ -33,18 +33,18 @@ def _weights(run: Path) -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def cam(tree: TinyTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cam(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkpoint of a short CAM training."""
     run = tmp_path_factory.mktemp("cam")
-    train.run(_config(tree, run, method="cam"), track=Silent())
+    train.run(_config(voc, run, method="cam"), track=Silent())
     return run / "train" / "checkpoint.pt"
 
 
 @pytest.mark.parametrize("own_head", [False, True])
 def test_every_head_starts_from_the_one_there_is(
-    tree: TinyTree, cam: Path, tmp_path: Path, own_head: bool
+    voc: TinyVoc, cam: Path, tmp_path: Path, own_head: bool
 ) -> None:
-    config = _config(tree, tmp_path, start=cam, share_background_head=not own_head, **STILL)
+    config = _config(voc, tmp_path, start=cam, share_background_head=not own_head, **STILL)
     train.run(config, track=Silent())
     begun, found = _weights(cam.parent.parent), _weights(tmp_path)
     heads = ["head_a", "head_b", *(["head_c"] if own_head else [])]
@@ -58,33 +58,33 @@ def test_every_head_starts_from_the_one_there_is(
 
 
 def test_a_head_that_is_there_is_kept_and_one_without_place_left_out(
-    tree: TinyTree, tmp_path: Path
+    voc: TinyVoc, tmp_path: Path
 ) -> None:
     seenet, again, single = (tmp_path / name for name in ("seenet", "again", "single"))
-    train.run(_config(tree, seenet), track=Silent())
+    train.run(_config(voc, seenet), track=Silent())
     checkpoint = seenet / "train" / "checkpoint.pt"
-    train.run(_config(tree, again, start=checkpoint, **STILL), track=Silent())
-    train.run(_config(tree, single, start=checkpoint, method="cam", **STILL), track=Silent())
+    train.run(_config(voc, again, start=checkpoint, **STILL), track=Silent())
+    train.run(_config(voc, single, start=checkpoint, method="cam", **STILL), track=Silent())
     layer = "head_b.score.weight"
     assert not torch.equal(_weights(seenet)[layer], _weights(seenet)["head_a.score.weight"])
     torch.testing.assert_close(_weights(again)[layer], _weights(seenet)[layer], rtol=0, atol=1e-6)
     assert not any(name.startswith("head_b") for name in _weights(single))
 
 
-def test_start_counts_by_content(tree: TinyTree, cam: Path, tmp_path: Path) -> None:
+def test_start_counts_by_content(voc: TinyVoc, cam: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.pt"
     other.write_bytes(cam.read_bytes())
-    plain = train.prepare(_config(tree, tmp_path), Silent())
-    started = train.prepare(_config(tree, tmp_path, start=cam), Silent())
-    moved = train.prepare(_config(tree, tmp_path, start=other), Silent())
+    plain = train.prepare(_config(voc, tmp_path), Silent())
+    started = train.prepare(_config(voc, tmp_path, start=cam), Silent())
+    moved = train.prepare(_config(voc, tmp_path, start=other), Silent())
     assert started.directory.fingerprint == moved.directory.fingerprint
-    trunk_alone = train.prepare(_config(tree, tmp_path, weights=str(cam)), Silent())
+    trunk_alone = train.prepare(_config(voc, tmp_path, weights=str(cam)), Silent())
     fingerprints = {p.directory.fingerprint for p in (plain, started, trunk_alone)}
     assert len(fingerprints) == 3
 
 
-def test_what_does_not_fit_is_refused(tree: TinyTree, cam: Path, tmp_path: Path) -> None:
-    config = _config(tree, tmp_path, start=cam)
+def test_what_does_not_fit_is_refused(voc: TinyVoc, cam: Path, tmp_path: Path) -> None:
+    config = _config(voc, tmp_path, start=cam)
     with pytest.raises(UsageError, match="--backbone tiny"):
         train.prepare(replace(config, backbone="vgg16"), Silent())
     with pytest.raises(UsageError, match="--weights"):
@@ -96,16 +96,16 @@ def test_what_does_not_fit_is_refused(tree: TinyTree, cam: Path, tmp_path: Path)
         train.prepare(replace(config, start=tmp_path / "gone.pt"), Silent())
 
 
-def test_without_a_start_the_heads_are_new(tree: TinyTree, cam: Path, tmp_path: Path) -> None:
-    plan = train.prepare(_config(tree, tmp_path, weights=str(cam)), Silent())
+def test_without_a_start_the_heads_are_new(voc: TinyVoc, cam: Path, tmp_path: Path) -> None:
+    plan = train.prepare(_config(voc, tmp_path, weights=str(cam)), Silent())
     network = build_network(plan.config, 3, plan.weights)
     found, begun = network.state_dict(), _weights(cam.parent.parent)
     assert torch.equal(found["trunk.features.0.weight"], begun["trunk.features.0.weight"])
     assert not torch.equal(found["head_a.score.weight"], begun["head_a.score.weight"])
 
 
-def test_a_training_does_not_replace_what_it_starts_from(tree: TinyTree, tmp_path: Path) -> None:
-    config = _config(tree, tmp_path, method="cam")
+def test_a_training_does_not_replace_what_it_starts_from(voc: TinyVoc, tmp_path: Path) -> None:
+    config = _config(voc, tmp_path, method="cam")
     train.run(config, track=Silent())
     begun = tmp_path / "train" / "checkpoint.pt"
     before = begun.read_bytes()

@@ -1,7 +1,9 @@
-"""Names of images and classes as names of files: what is made of an image is called ``ID.png``."""
+"""Names of files: of checkpoints, and of what is made of an image, which is called ``ID.png``."""
 
 import re
 
+CHECKPOINT_FILE = "checkpoint.pt"
+"""The checkpoint of a finished training, in ``RUN/train`` and ``RUN/segment``."""
 # ID.png with a temporary ending fits into the 255 bytes that file systems allow a name.
 LONGEST = 200
 _LONGEST_WORD = 50

@@ -24,7 +24,7 @@ from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint
 from wsss_cli.artifacts.hdf5_attributes import read_attribute
 from wsss_cli.artifacts.hdf5_chunks import require_readable
 from wsss_cli.artifacts.image_size import is_believable, is_holdable
-from wsss_cli.artifacts.next_command import command_to_make
+from wsss_cli.artifacts.stage_commands import command_to_make
 from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest
 from wsss_cli.command_line import command_line
 from wsss_cli.errors import WsssError, listing

@@ -19,7 +19,7 @@ from wsss_cli.artifacts import divergence
 from wsss_cli.artifacts.atomic import PARTIAL_SUFFIX, read_json, unwritable, write_json
 from wsss_cli.artifacts.fingerprint import fingerprint
 from wsss_cli.artifacts.metrics_log import METRICS_FILE
-from wsss_cli.artifacts.next_command import command_to_make, recorded_command
+from wsss_cli.artifacts.stage_commands import command_to_make, recorded_command
 from wsss_cli.artifacts.tensorboard_events import EVENTS
 from wsss_cli.errors import DivergenceError, UsageError, WsssError, near_path
 

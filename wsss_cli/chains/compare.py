@@ -24,13 +24,13 @@ from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
 from wsss_cli.data.label_folder import require_folder, saliency_files
 from wsss_cli.errors import DivergenceError, UsageError, WsssError
+from wsss_cli.inspect.estimates.costs import Estimate
 from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
 from wsss_cli.metrics.segmentation import overlap
 from wsss_cli.stages import attend, proxy, train
-from wsss_cli.stages.estimates.costs import Estimate
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, FRACTION, MATCHED_RECALL
 from wsss_cli.stages.inputs import find_masks
-from wsss_cli.stages.report import Report
+from wsss_cli.stages.outcome import Report
 from wsss_cli.tracking import Silent, Track
 
 WAY_OUT = "choose another --out, or remove that run's folder"
@@ -48,9 +48,9 @@ def check(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
     standings, splits = [], {}
     for run in runs:
         before, plan = _plans(run)
-        split = run.attend.split or run.train.split or plan.tree.training_split()
+        split = run.attend.split or run.train.split or plan.data_set.training_split()
         if split not in splits:
-            _check_images(run, plan.tree, split)
+            _check_images(run, plan.data_set, split)
         splits[split] = run.setting
         if len(splits) > 1:
             raise UsageError(
@@ -92,7 +92,7 @@ def _plans(run: ComparedRun) -> tuple[dict[str, str], train.TrainPlan]:
     state = start.directory.state(way_out=WAY_OUT)
     if state == "complete":
         return {"start": state}, train.prepare(run.train, Silent())
-    train.require_fit(run.train, run.start, len(start.tree.class_names))
+    train.require_fit(run.train, run.start, len(start.data_set.class_names))
     return {"start": state}, start
 
 
@@ -108,18 +108,18 @@ def _standing(run: ComparedRun, training: StageDirectory) -> dict[str, str]:
     return found
 
 
-def _check_images(run: ComparedRun, tree: DataSet, split: str) -> None:
+def _check_images(run: ComparedRun, data_set: DataSet, split: str) -> None:
     """Photographs, labels, saliency maps and masks of the images attended."""
-    image_ids = tree.image_ids(split)
-    tree.labels(image_ids)
-    check_images(map(tree.image_path, image_ids))
+    image_ids = data_set.image_ids(split)
+    data_set.labels(image_ids)
+    check_images(map(data_set.image_path, image_ids))
     if run.labels.saliency is None:
         raise UsageError(
             "a comparison needs saliency maps, if only for the baseline; pass --saliency DIR (grey "
             "PNG by image id)"
         )
     saliency_files(run.labels.saliency, image_ids, "--saliency")
-    masks = run.labels.gt or find_masks(tree)
+    masks = run.labels.gt or find_masks(data_set)
     require_folder(masks, "evaluate.gt" if run.labels.gt else "--data")
     if not any((masks / f"{image_id}.png").is_file() for image_id in image_ids):
         raise WsssError(f"{masks} has no mask of the images of {split}, so nothing can be scored")

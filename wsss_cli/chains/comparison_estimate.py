@@ -7,11 +7,12 @@ from typing import Any
 from wsss_cli.configs.compare import ComparedRun
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.images import check_images
+from wsss_cli.inspect.estimates.by_stage import estimate_stage
+from wsss_cli.inspect.estimates.costs import Estimate, added, nothing_to_do
+from wsss_cli.methods.network_file import build_network
 from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.stages.attend import AttendPlan
-from wsss_cli.stages.estimates.by_stage import estimate_stage
-from wsss_cli.stages.estimates.costs import Estimate, added, nothing_to_do
-from wsss_cli.stages.train import TrainPlan, build_network
+from wsss_cli.stages.train import TrainPlan
 
 
 def estimate_comparison(
@@ -52,13 +53,13 @@ def _training(plan: TrainPlan, config: TrainConfig) -> Estimate:
 
 
 def _attending(plan: TrainPlan, run: ComparedRun) -> Estimate:
-    data_set, config = plan.tree, run.attend
+    data_set, config = plan.data_set, run.attend
     split = config.split or run.train.split or data_set.training_split()
     image_ids = data_set.image_ids(split)
     network = build_network(run.train, len(data_set.class_names), InitialWeights())
     looking = AttendPlan(
         config=config,
-        tree=data_set,
+        data_set=data_set,
         split=split,
         image_ids=image_ids,
         labels=data_set.labels(image_ids),

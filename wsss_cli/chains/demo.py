@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.atomic import read_json, write_json
+from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.demo import DemoConfig
@@ -16,12 +17,11 @@ from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.data.synthetic import draw_voc_tree
+from wsss_cli.data.synthetic import draw_voc_data_set
 from wsss_cli.errors import UsageError
 from wsss_cli.stages import attend, crf, evaluate, proxy, segment, train
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, FRACTION
-from wsss_cli.stages.report import Report
-from wsss_cli.stages.train import CHECKPOINT_FILE
+from wsss_cli.stages.outcome import Report
 from wsss_cli.tracking import Track
 
 TRAIN_IMAGES = 300
@@ -32,7 +32,7 @@ SEGMENTATION_ITERATIONS = 600
 CROP = 112
 TEST_SIZE = 128
 SETTINGS_FILE = "demo.json"
-DATA, SALIENCY = "VOC2012", "saliency_maps"  # as draw_voc_tree calls them
+DATA, SALIENCY = "VOC2012", "saliency_maps"  # as draw_voc_data_set calls them
 
 
 def run(config: DemoConfig, *, track: Track) -> Report:
@@ -117,7 +117,7 @@ def _draw(config: DemoConfig, track: Track) -> tuple[Path, Path]:
     last_written = root / DATA / "classes.txt"
     if not last_written.exists():
         track.note(f"drawing {TRAIN_IMAGES + VAL_IMAGES} images to {root / DATA}")
-        draw_voc_tree(root, train_images=TRAIN_IMAGES, val_images=VAL_IMAGES, seed=config.seed)
+        draw_voc_data_set(root, train_images=TRAIN_IMAGES, val_images=VAL_IMAGES, seed=config.seed)
     return root / DATA, root / SALIENCY
 
 

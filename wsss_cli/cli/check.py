@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from typer import Argument, Exit, Option
 
 from wsss_cli.cli import options
-from wsss_cli.cli.conversation import errors_as_sentences
-from wsss_cli.cli.conversation import show as print_result
-from wsss_cli.cli.given_paths import require_existing, require_existing_data
+from wsss_cli.cli.path_checks import require_existing, require_existing_data
+from wsss_cli.cli.run_command import errors_as_sentences
+from wsss_cli.cli.run_command import show as print_result
 from wsss_cli.configs.common import CommonConfig
 
 
@@ -37,7 +37,7 @@ def check(
     with errors_as_sentences(debug=debug):
         require_existing("FILE", file)
         require_existing_data(data)
-        from wsss_cli.stages import check as stage
+        from wsss_cli.inspect import submission as stage
 
         report = stage.run(CommonConfig(data=data, run=run), file, split)
         print_result(report.values, _text, as_json=json)

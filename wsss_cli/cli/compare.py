@@ -10,9 +10,9 @@ from typer import Argument, Option
 from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.comparison_file import read_comparison
-from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
-from wsss_cli.cli.given_paths import require_existing, require_given_paths
+from wsss_cli.cli.path_checks import require_existing, require_given_paths
 from wsss_cli.cli.plan_text import takes_text
+from wsss_cli.cli.run_command import choose_track, errors_as_sentences, show
 from wsss_cli.configs.compare import CompareConfig
 
 
@@ -64,7 +64,7 @@ def compare(
         require_given_paths("compare", given)
         config = CompareConfig(file, out, data, saliency, weights, device, workers)
         runs = read_comparison(config)
-        from wsss_cli.stages.usage import check_usage
+        from wsss_cli.stages.early_checks import check_usage
 
         check_usage("train", runs[0].start or runs[0].train)
         from wsss_cli.chains import compare as chain

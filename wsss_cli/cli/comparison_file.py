@@ -17,9 +17,9 @@ import typer
 from typer.main import get_command
 
 from wsss_cli.cli.attend import attend
-from wsss_cli.cli.conversation import config_from
 from wsss_cli.cli.evaluate import evaluate
 from wsss_cli.cli.proxy import proxy
+from wsss_cli.cli.run_command import config_from
 from wsss_cli.cli.train import train
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import CommonConfig

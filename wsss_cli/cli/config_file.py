@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from wsss_cli.cli.given_paths import require_existing
+from wsss_cli.cli.path_checks import require_existing
 from wsss_cli.errors import UsageError, did_you_mean
 
 

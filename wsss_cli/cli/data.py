@@ -10,8 +10,8 @@ from typer import Argument, Option
 
 from wsss_cli import ranks
 from wsss_cli.cli import options
-from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
-from wsss_cli.cli.given_paths import require_existing, require_existing_data
+from wsss_cli.cli.path_checks import require_existing, require_existing_data
+from wsss_cli.cli.run_command import choose_track, errors_as_sentences, show
 from wsss_cli.cli.wrapping import Command, Group
 from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig, DataMasksConfig
 
@@ -89,9 +89,9 @@ def check(
     with errors_as_sentences(debug=debug):
         require_existing_data(data, "DATA")
         config = DataCheckConfig(data, quick, workers)
-        from wsss_cli.stages import data_check
+        from wsss_cli.inspect import data_set
 
-        report = data_check.run(config, track=choose_track(quiet=quiet))
+        report = data_set.run(config, track=choose_track(quiet=quiet))
         show({"stage": report.stage, **report.values}, _checked, as_json=json)
         if report.values["problems"]:
             raise typer.Exit(1)
@@ -132,9 +132,9 @@ def convert(
         ranks.require_alone("wsss data convert")
         require_existing_data(data, "DATA")
         config = DataConvertConfig(data, out, binary, workers)
-        from wsss_cli.stages import data_convert
+        from wsss_cli.inspect import conversion
 
-        report = data_convert.run(config, track=choose_track(quiet=quiet))
+        report = conversion.run(config, track=choose_track(quiet=quiet))
         status = "up to date" if report.up_to_date else "complete"
         head = {"stage": report.stage, "status": status, "directory": str(report.directory)}
         show({**head, **report.values}, _converted, as_json=json)
@@ -176,7 +176,7 @@ def masks(
         ranks.require_alone("wsss data masks")
         require_existing("MASKS", masks)
         config = DataMasksConfig(masks, out, white, workers)
-        from wsss_cli.stages import mask_conversion
+        from wsss_cli.inspect import mask_conversion
 
         report = mask_conversion.run(config, track=choose_track(quiet=quiet))
         head = {"stage": report.stage, "status": "complete", "directory": str(report.directory)}

@@ -8,7 +8,7 @@ from typer import Argument
 
 from wsss_cli import ranks
 from wsss_cli.cli import options
-from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
+from wsss_cli.cli.run_command import choose_track, errors_as_sentences, show
 from wsss_cli.command_line import command_line
 from wsss_cli.configs.demo import DemoConfig
 

@@ -6,9 +6,9 @@ from typing import Any
 from typer import Exit
 
 from wsss_cli.cli import options
-from wsss_cli.cli.conversation import errors_as_sentences
-from wsss_cli.cli.conversation import show as print_result
-from wsss_cli.cli.given_paths import require_existing_data
+from wsss_cli.cli.path_checks import require_existing_data
+from wsss_cli.cli.run_command import errors_as_sentences
+from wsss_cli.cli.run_command import show as print_result
 from wsss_cli.configs.common import CommonConfig
 
 
@@ -31,7 +31,7 @@ def doctor(
     """  # noqa: D301
     with errors_as_sentences(debug=debug):
         require_existing_data(data)
-        from wsss_cli.stages import doctor as stage
+        from wsss_cli.inspect import doctor as stage
 
         report = stage.run(CommonConfig(data=data, run=run))
         print_result(report.values, _text, as_json=json)

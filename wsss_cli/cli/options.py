@@ -7,7 +7,7 @@ from typing import Annotated
 from typer import Option
 
 from wsss_cli.cli.config_file import read_defaults
-from wsss_cli.cli.given_paths import require_existing
+from wsss_cli.cli.path_checks import require_existing
 from wsss_cli.command_line import default_run
 from wsss_cli.configs.common import CommonConfig
 

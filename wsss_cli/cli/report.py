@@ -8,8 +8,8 @@ from typer import Argument, Option
 
 from wsss_cli import ranks
 from wsss_cli.cli import options
-from wsss_cli.cli.conversation import choose_track, errors_as_sentences, show
-from wsss_cli.cli.given_paths import require_existing_data
+from wsss_cli.cli.path_checks import require_existing_data
+from wsss_cli.cli.run_command import choose_track, errors_as_sentences, show
 from wsss_cli.configs.report import ReportConfig
 
 
@@ -49,10 +49,10 @@ def report(
         ranks.require_alone("wsss report")
         require_existing_data(data)
         config = ReportConfig(tuple(options.named_runs(runs, run)), out, data, images, workers)
-        from wsss_cli.stages.usage import check_report
+        from wsss_cli.stages.early_checks import check_report
 
         check_report(config)
-        from wsss_cli.stages import page
+        from wsss_cli.inspect import report as page
 
         found = page.run(config, track=choose_track(quiet=quiet))
         status = "up to date" if found.up_to_date else "complete"

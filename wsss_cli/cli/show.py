@@ -9,15 +9,15 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from wsss_cli.cli import options
-from wsss_cli.cli.conversation import errors_as_sentences
-from wsss_cli.cli.conversation import show as print_result
+from wsss_cli.cli.run_command import errors_as_sentences
+from wsss_cli.cli.run_command import show as print_result
 from wsss_cli.cli.show_text import file_text, run_text, runs_text
 from wsss_cli.cli.wrapping import columns
+from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.proxy_rules import RULES
 from wsss_cli.configs.saliency import SALIENCY_MODELS
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 from wsss_cli.errors import UsageError
-from wsss_cli.methods.table import METHODS
 
 
 def show(
@@ -66,13 +66,13 @@ def show(
             return
         paths = list(options.named_runs(paths, run, what="PATH"))
         if image:
-            from wsss_cli.stages.usage import require_trained
+            from wsss_cli.stages.early_checks import require_trained
 
             for path in paths:
                 require_trained(path)
-            from wsss_cli.stages import picture
+            from wsss_cli.inspect import branch_picture
 
-            report = picture.run(paths, image)
+            report = branch_picture.run(paths, image)
             print_result(report.values, _paths, as_json=json)
             return
         if len(paths) > 1:
@@ -81,15 +81,15 @@ def show(
         from wsss_cli.artifacts.stage_directory import MANIFEST
 
         if path.is_dir() and not (path / MANIFEST).exists():
-            from wsss_cli.stages.show.run_tree import summarise
-            from wsss_cli.stages.show.runs_folder import find_runs, is_run, list_runs
+            from wsss_cli.inspect.show.run_contents import summarise
+            from wsss_cli.inspect.show.runs_folder import find_runs, is_run, list_runs
 
             if not is_run(path) and next(find_runs(path), None) is not None:
                 print_result(list_runs(path), runs_text, as_json=json)
                 return
             print_result(summarise(path), run_text, as_json=json)
             return
-        from wsss_cli.stages.show.explain import explain
+        from wsss_cli.inspect.show.explain import explain
 
         print_result(explain(path), file_text, as_json=json)
 

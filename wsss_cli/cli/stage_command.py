@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from wsss_cli.cli import options
-from wsss_cli.cli.conversation import run_stage
+from wsss_cli.cli.run_command import run_stage
 from wsss_cli.configs.common import WorkConfig
 
 Command = Callable[..., None]

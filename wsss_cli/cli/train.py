@@ -7,8 +7,8 @@ from typer import Option
 
 from wsss_cli.cli import options, render
 from wsss_cli.cli.stage_command import stage_command
+from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.train import BACKBONES, TrainConfig
-from wsss_cli.methods.table import METHODS
 
 
 @stage_command(TrainConfig, render.train)

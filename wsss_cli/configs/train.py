@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from wsss_cli.configs.common import CommonConfig, check, choice
-from wsss_cli.methods.table import METHODS
+from wsss_cli.configs.methods import METHODS
 
 BACKBONES = ("vgg16", "tiny")
 

@@ -4,21 +4,21 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from wsss_cli.data import class_folders, coco, csv_labels, named_parts, unlabelled_pictures
+from wsss_cli.data import class_folders, coco, csv_labels, toml_layout, unlabelled_pictures
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.image_table import ImageTable
 from wsss_cli.data.pictures import survey
-from wsss_cli.data.voc import VocTree
+from wsss_cli.data.voc import VocDataSet
 from wsss_cli.errors import UsageError, WsssError, listing
 
 _FOLDERS = (
-    *(VocTree.find, coco.find, csv_labels.find, class_folders.find),
+    *(VocDataSet.find, coco.find, csv_labels.find, class_folders.find),
     unlabelled_pictures.find,
 )
 # How many folders a data set may lie below the one that is given.
 _LEVELS = 2
 _FILES = {
-    ".toml": named_parts.read,
+    ".toml": toml_layout.read,
     ".json": coco.read,
     **dict.fromkeys(csv_labels.CSV_SUFFIXES, csv_labels.read),
 }
@@ -37,8 +37,8 @@ def find_data_set(path: Path, option: str = "--data") -> DataSet:
     """
     place = path.resolve()
     if place.is_dir():
-        tree = _in_folder(place)
-        return _below(path, place, option) if tree is None else tree
+        data_set = _in_folder(place)
+        return _below(path, place, option) if data_set is None else data_set
     read = _FILES.get(place.suffix.lower())
     if read is None or not place.is_file():
         what = "is no data set" if place.exists() else "does not exist"
@@ -55,11 +55,11 @@ def _in_folder(place: Path) -> DataSet | None:
         if find is class_folders.find and _holds_data_sets(place):
             continue  # whose folders are no classes
         try:
-            tree = find(place)
+            data_set = find(place)
         except csv_labels.NoLabelTableError as error:
             return _beside_table(place, error)
-        if tree is not None:
-            return tree
+        if data_set is not None:
+            return data_set
     return None
 
 
@@ -69,10 +69,10 @@ def _beside_table(place: Path, error: WsssError) -> DataSet:
     Raises:
         WsssError: There are no such folders, or the CSV is ``labels.csv``.
     """
-    tree = None if csv_labels.has_usual_name(place) else class_folders.find(place)
-    if tree is None:
+    data_set = None if csv_labels.has_usual_name(place) else class_folders.find(place)
+    if data_set is None:
         raise error
-    return _with_remark(tree, f"labels are those of the folders, not of a table: {error}")
+    return _with_remark(data_set, f"labels are those of the folders, not of a table: {error}")
 
 
 def _holds_data_sets(place: Path) -> bool:
@@ -100,27 +100,27 @@ def _below(path: Path, place: Path, option: str) -> DataSet:
         there = {}
         for folder in level:
             try:
-                tree = _in_folder(folder)
+                data_set = _in_folder(folder)
             except WsssError as error:
                 reasons.append(str(error))
                 continue
-            if tree is not None and tree.pictures():
-                there[folder] = tree
+            if data_set is not None and data_set.pictures():
+                there[folder] = data_set
         if len(there) > 1:
             names = listing([str(folder.relative_to(place)) for folder in there])
             raise UsageError(
                 f"{option} {path} holds several data sets: {names}; name one, as in {option} "
                 f"{path / next(iter(there)).relative_to(place)}"
             )
-        for folder, tree in there.items():
-            return _with_remark(tree, f"the data set lies in {folder.relative_to(place)}")
+        for folder, data_set in there.items():
+            return _with_remark(data_set, f"the data set lies in {folder.relative_to(place)}")
     raise UsageError(f"{option} {path}: {_nothing_in(place)}{'; '.join(['', *reasons[:1]])}")
 
 
-def _with_remark(tree: DataSet, remark: str) -> DataSet:
-    if isinstance(tree, ImageTable):
-        return replace(tree, remarks=[remark, *tree.remarks])
-    return replace(tree, place=remark) if isinstance(tree, VocTree) else tree
+def _with_remark(data_set: DataSet, remark: str) -> DataSet:
+    if isinstance(data_set, ImageTable):
+        return replace(data_set, remarks=[remark, *data_set.remarks])
+    return replace(data_set, place=remark) if isinstance(data_set, VocDataSet) else data_set
 
 
 def _folders(folder: Path) -> list[Path]:

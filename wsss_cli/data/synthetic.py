@@ -155,7 +155,7 @@ _LOOKS = (
 CLASS_NAMES: tuple[str, ...] = tuple(look.name for look in _LOOKS)
 
 
-def draw_voc_tree(root: Path, *, train_images: int, val_images: int, seed: int) -> None:
+def draw_voc_data_set(root: Path, *, train_images: int, val_images: int, seed: int) -> None:
     """Write the demo data set: a ``VOC2012`` tree and ``saliency_maps`` beside it.
 
     Image number `index` depends on `seed` and `index` only; the validation images follow the

@@ -48,7 +48,7 @@ _SAFE_LIST = re.compile(r"[\w][\w.\-]*")
 
 
 @dataclass(frozen=True)
-class VocTree:
+class VocDataSet:
     """A VOC tree on disk.
 
     Attributes:
@@ -62,7 +62,7 @@ class VocTree:
     masks_advice = "give them with --gt DIR"
 
     @classmethod
-    def find(cls, path: Path) -> "VocTree | None":
+    def find(cls, path: Path) -> "VocDataSet | None":
         """The tree itself, or the one in it as ``VOCdevkit`` or its parent holds it; else None."""
         for candidate in (path, path / "VOC2012", path / "VOCdevkit" / "VOC2012"):
             if (candidate / "JPEGImages").is_dir():

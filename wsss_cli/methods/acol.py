@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.methods.protocol import BranchMaps
 from wsss_cli.models.heads import ClassHead
-from wsss_cli.models.second_look import look_twice
 from wsss_cli.models.trunks import Trunk
+from wsss_cli.models.two_heads import look_twice
 from wsss_cli.ops.erasing import attention_prior
 from wsss_cli.ops.losses import multilabel_loss
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.methods.protocol import Branches, BranchMaps
 from wsss_cli.models.heads import ClassHead
-from wsss_cli.models.second_look import look_twice, own_prior
 from wsss_cli.models.trunks import Trunk
+from wsss_cli.models.two_heads import look_twice, own_prior
 from wsss_cli.ops.erasing import attention_prior, background_mask, conditional_relu, ternary_mask
 from wsss_cli.ops.losses import multilabel_loss
 

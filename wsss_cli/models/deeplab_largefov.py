@@ -16,10 +16,10 @@ from torch.nn import functional
 
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 from wsss_cli.labels import IGNORE
+from wsss_cli.models.batch_wide_layers import Dropout
 from wsss_cli.models.imagenet_classifier import largefov_layers
 from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.models.trunks import Preprocessing, Trunk, build_trunk, vgg16_layers
-from wsss_cli.models.whole_batch import Dropout
 
 SCORE_LR_FACTOR = 10.0  # the score layer starts from nothing
 SCORE_STD = 0.01  # deviation of its initial weights, as in DeepLab

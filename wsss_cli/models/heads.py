@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from wsss_cli.models.whole_batch import Dropout
+from wsss_cli.models.batch_wide_layers import Dropout
 
 
 class ClassHead(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet, vgg
 from torchvision.ops import FrozenBatchNorm2d
 
-from wsss_cli.models.whole_batch import BatchNorm2d
+from wsss_cli.models.batch_wide_layers import BatchNorm2d
 
 # RGB means of ImageNet in 0..255, as subtracted by the Oxford VGG models (no division).
 OXFORD_MEAN = (123.68, 116.779, 103.939)

@@ -20,7 +20,7 @@ from wsss_cli.artifacts.attention_file import (
     ImageAttention,
     write_shard,
 )
-from wsss_cli.artifacts.file_names import class_word
+from wsss_cli.artifacts.file_names import CHECKPOINT_FILE, class_word
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.heatmap_png import write_heatmap
 from wsss_cli.artifacts.image_groups import SHARD_IMAGES, SHARDS, shard_path, write_index
@@ -34,15 +34,15 @@ from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.resizing import resize_image
 from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
 from wsss_cli.errors import UsageError
+from wsss_cli.methods.network_file import load_network
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
 from wsss_cli.ops.attention import fuse_scales
 from wsss_cli.ops.predicted_labels import predicted_labels
+from wsss_cli.stages.completion import images_made, make
 from wsss_cli.stages.empty_maps import MapCount, are_empty, warnings
 from wsss_cli.stages.inputs import find_data, require_same_classes, trained_split
-from wsss_cli.stages.making import images_made, make
-from wsss_cli.stages.report import Report
+from wsss_cli.stages.outcome import Report
 from wsss_cli.stages.rounds import check_mined, mined_before, mined_regions
-from wsss_cli.stages.train import CHECKPOINT_FILE, load_network
 from wsss_cli.tracking import Track
 
 HEATMAPS = "heatmaps"
@@ -61,7 +61,7 @@ class AttendPlan:
     """
 
     config: AttendConfig
-    tree: DataSet
+    data_set: DataSet
     split: str
     image_ids: list[str]
     labels: npt.NDArray[np.bool_] | None
@@ -77,7 +77,7 @@ class AttendPlan:
         """What would be done, for ``--dry-run``."""
         return {
             **record(self.config),
-            "data": str(self.tree.root),
+            "data": str(self.data_set.root),
             "split": self.split,
             "images": len(self.image_ids),
             "maps": None if self.labels is None else int(self.labels.sum()),
@@ -103,16 +103,16 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
         checkpoint = config.run / "train" / CHECKPOINT_FILE
     erase = mined_before(config)
     network, trained_with, class_names = load_network(checkpoint)
-    tree = find_data(config)
-    require_same_classes(checkpoint, class_names, tree)
-    split = trained_split(config.split, config.run, tree)
-    image_ids = tree.image_ids(split)
-    labels = None if config.labels == PREDICTED else tree.labels(image_ids)
-    sizes = image_sizes(tree, image_ids, track.note)
+    data_set = find_data(config)
+    require_same_classes(checkpoint, class_names, data_set)
+    split = trained_split(config.split, config.run, data_set)
+    image_ids = data_set.image_ids(split)
+    labels = None if config.labels == PREDICTED else data_set.labels(image_ids)
+    sizes = image_sizes(data_set, image_ids, track.note)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     inputs = {
-        "data": Input(tree.root, tree.fingerprint(image_ids, labels)),
+        "data": Input(data_set.root, data_set.fingerprint(image_ids, labels)),
         "checkpoint": Input(checkpoint, file_fingerprint(checkpoint)),
     }
     if erase is not None:
@@ -122,7 +122,7 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
                 "labels given, so it cannot name them itself; leave --labels or --erase out, or "
                 "give --checkpoint alone to attend whole images"
             )
-        inputs["erase"] = check_mined(erase, tree, image_ids, labels, sizes)
+        inputs["erase"] = check_mined(erase, data_set, image_ids, labels, sizes)
     directory = StageDirectory(
         path=config.run / "attend",
         stage="attend",
@@ -133,7 +133,7 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
         extras=EXTRAS,
         details={
             "config": record(config),
-            "data": str(tree.root),
+            "data": str(data_set.root),
             "class_names": list(class_names),
             "seed": config.seed,
             "device": str(device),
@@ -141,7 +141,7 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
     )
     return AttendPlan(
         config,
-        tree,
+        data_set,
         split,
         image_ids,
         labels,
@@ -187,7 +187,7 @@ def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
     total = sum(len(shard) for shard, _ in work)
     to_do = sum(len(shard) for shard, _ in missing)
     track.note(f"{len(images)} images of {plan.split}, {plan.device} in {plan.precision}")
-    count = MapCount(plan.tree.class_names)
+    count = MapCount(plan.data_set.class_names)
     for shard, path in work:
         if path.exists():
             count.add_shard(path, [plan.image_ids[index] for index in shard])
@@ -201,7 +201,7 @@ def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
             directory.path,
             LAYOUT,
             [[plan.image_ids[index] for index in shard] for shard in shards],
-            plan.tree.class_names,
+            plan.data_set.class_names,
             {LABELS: plan.config.labels},
         )
     maps = count.values()
@@ -220,7 +220,7 @@ def _write_images(
     """Write whole shards and count their maps; yields the ids of each batch."""
     module = plan.network.eval().to(plan.device)
     module.to(memory_format=torch.channels_last)
-    with mined_regions(plan.erase, plan.tree.class_names, plan.erase_threshold) as mined:
+    with mined_regions(plan.erase, plan.data_set.class_names, plan.erase_threshold) as mined:
         for shard, path in shards:
             with write_shard(path) as write:
                 for batch in _attend(plan, mined, shard):
@@ -238,7 +238,7 @@ def _attend(
 
     def load(index: int) -> list[Tensor]:
         """The image at each scale, (side, side, 3)."""
-        image = plan.tree.read_image(plan.image_ids[index])
+        image = plan.data_set.read_image(plan.image_ids[index])
         if mined is not None:
             image = mined.erase(plan.image_ids[index], image)
         return [torch.from_numpy(resize_image(image, (side, side))) for side in sides]
@@ -299,7 +299,7 @@ def _labels(plan: AttendPlan, batch: Sequence[int], images: Tensor) -> tuple[Ten
     """
     if plan.labels is not None:
         return torch.from_numpy(plan.labels[batch]).float().to(plan.device), None
-    return labels_by_network(plan.network, images, len(plan.tree.class_names))
+    return labels_by_network(plan.network, images, len(plan.data_set.class_names))
 
 
 def labels_by_network(
@@ -348,7 +348,7 @@ def attention_of(
 def _draw_heatmaps(plan: AttendPlan, track: Track) -> tuple[int, int]:
     """Draw what is not drawn yet; returns how many pictures, and how many of empty maps."""
     folder = plan.directory.path / HEATMAPS
-    names = plan.tree.class_names
+    names = plan.data_set.class_names
     drawn = empty = 0
     with AttentionFile(plan.directory.path / INDEX) as file:
         image_ids = ranks.mine(plan.image_ids)
@@ -358,7 +358,7 @@ def _draw_heatmaps(plan: AttendPlan, track: Track) -> tuple[int, int]:
             paths = [folder / f"{image_id}_{class_word(names[c - 1], c)}.png" for c in ids]
             if all(path.exists() for path in paths):
                 continue
-            image = plan.tree.read_image(image_id)
+            image = plan.data_set.read_image(image_id)
             for path, attention_map in zip(paths, attention.maps, strict=True):
                 write_heatmap(path, image, attention_map.astype(np.float32))
                 drawn += 1

@@ -20,16 +20,16 @@ from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.map_sizes import if_turned
 from wsss_cli.data.mask_survey import known_labels
-from wsss_cli.data.turned import if_turned
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.ops.dense_crf import refined_labels
 from wsss_cli.ops.score_grid import evenly, interpolate_at, label_probabilities
+from wsss_cli.stages.completion import images_made, make
 from wsss_cli.stages.inputs import find_data, find_scores
 from wsss_cli.stages.label_shares import shares_of_files, warnings
-from wsss_cli.stages.making import images_made, make
-from wsss_cli.stages.report import Report
+from wsss_cli.stages.outcome import Report
 from wsss_cli.tracking import Track
 
 REFINED = "labels"
@@ -43,7 +43,7 @@ class CrfPlan:
     """Everything checked before the first image."""
 
     config: CrfConfig
-    tree: DataSet
+    data_set: DataSet
     scores: Path
     image_ids: list[str]
     device: torch.device
@@ -54,7 +54,7 @@ class CrfPlan:
         return {
             **record(self.config),
             **asdict(self.config.chosen),
-            "data": str(self.tree.root),
+            "data": str(self.data_set.root),
             "scores": str(self.scores),
             "images": len(self.image_ids),
             "device": str(self.device),
@@ -68,12 +68,12 @@ def prepare(config: CrfConfig, track: Track) -> CrfPlan:
         WsssError: Something is missing or broken.
     """
     del track
-    tree = find_data(config)
+    data_set = find_data(config)
     scores = find_scores(config.scores, config.run, config.data)
     device = resolve_device(config.device)
-    with _opened(scores, config, tree) as maps:
+    with _opened(scores, config, data_set) as maps:
         image_ids = maps.image_ids
-        sizes = check_images(map(tree.image_path, image_ids))
+        sizes = check_images(map(data_set.image_path, image_ids))
         # What is wrong with one is mostly wrong with all: seen now, it costs no earlier result.
         _probabilities(maps, image_ids[0], sizes[0], torch.device("cpu"))
         made_by = maps.fingerprint()
@@ -84,29 +84,29 @@ def prepare(config: CrfConfig, track: Track) -> CrfPlan:
         settings={**settings(config), **asdict(config.chosen)},
         inputs={
             "scores": Input(scores.resolve(), made_by),
-            "images": Input(tree.root, tree.fingerprint(image_ids, None)),
+            "images": Input(data_set.root, data_set.fingerprint(image_ids, None)),
         },
         owned=OWNED,
         details={
             "config": record(config),
-            "data": str(tree.root),
-            "class_names": list(tree.class_names),
+            "data": str(data_set.root),
+            "class_names": list(data_set.class_names),
             "seed": config.seed,
             "device": str(device),
         },
     )
-    return CrfPlan(config, tree, scores, image_ids, device, directory)
+    return CrfPlan(config, data_set, scores, image_ids, device, directory)
 
 
 @contextmanager
-def _opened(scores: Path, config: CrfConfig, tree: DataSet) -> Iterator[SoftMaps]:
+def _opened(scores: Path, config: CrfConfig, data_set: DataSet) -> Iterator[SoftMaps]:
     """The folder of arrays or the score file that lies there."""
     if scores.is_dir():
-        yield SoftMapFolder(scores, len(tree.class_names) + 1, logits=config.logits)
+        yield SoftMapFolder(scores, len(data_set.class_names) + 1, logits=config.logits)
         return
     if config.logits:
         raise UsageError(f"--logits is for folders; {scores} is to be a score file, leave it out")
-    with ScoreFile(scores, tree.class_names) as file:
+    with ScoreFile(scores, data_set.class_names) as file:
         yield file
 
 
@@ -128,7 +128,7 @@ def _refine_images(plan: CrfPlan, track: Track) -> dict[str, Any]:
     total = len(image_ids)
     folder = plan.directory.path / REFINED
     missing = [i for i in image_ids if not (folder / f"{i}.png").exists()]
-    with _opened(plan.scores, plan.config, plan.tree) as maps, one_thread_each():
+    with _opened(plan.scores, plan.config, plan.data_set) as maps, one_thread_each():
 
         def refine(image_id: str) -> None:
             write_label_map(folder / f"{image_id}.png", _refined(plan, maps, image_id).numpy())
@@ -139,9 +139,9 @@ def _refine_images(plan: CrfPlan, track: Track) -> dict[str, Any]:
     written = sum(ranks.counted(len(missing)))  # every label map is there now
     shown = shares_of_files(
         [folder / f"{image_id}.png" for image_id in plan.image_ids],
-        known_labels(plan.tree, plan.image_ids),
+        known_labels(plan.data_set, plan.image_ids),
         plan.config.workers,
-    ).values(plan.tree.class_names)
+    ).values(plan.data_set.class_names)
     return {
         **images_made(len(plan.image_ids), written, started),
         **shown,
@@ -151,13 +151,13 @@ def _refine_images(plan: CrfPlan, track: Track) -> dict[str, Any]:
 
 def refined_image(plan: CrfPlan, image_id: str) -> Tensor:
     """The (H, W) uint8 label map of one image, which is not written."""
-    with _opened(plan.scores, plan.config, plan.tree) as maps:
+    with _opened(plan.scores, plan.config, plan.data_set) as maps:
         return _refined(plan, maps, image_id)
 
 
 def _refined(plan: CrfPlan, maps: SoftMaps, image_id: str) -> Tensor:
     """(H, W) uint8 label map of one image, on the CPU."""
-    image = torch.from_numpy(plan.tree.read_image(image_id)).to(plan.device)
+    image = torch.from_numpy(plan.data_set.read_image(image_id)).to(plan.device)
     height, width = image.shape[:2]
     probabilities = _probabilities(maps, image_id, (height, width), plan.device)
     return refined_labels(probabilities, image, plan.config.chosen).cpu()

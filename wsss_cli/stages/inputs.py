@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wsss_cli.artifacts.next_command import recorded_command
+from wsss_cli.artifacts.stage_commands import recorded_command
 from wsss_cli.artifacts.stage_directory import MANIFEST, STAGES, read_manifest, require_complete
 from wsss_cli.command_line import command_line
 from wsss_cli.configs.common import CommonConfig, option
@@ -59,36 +59,39 @@ def find_data(config: CommonConfig) -> "DataSet":
     Raises:
         UsageError: Neither is there, or there is no data set.
     """
-    tree = data_if_known(config)
-    if tree is None:
+    data_set = data_if_known(config)
+    if data_set is None:
         raise UsageError(
             f"{config.run} does not know its data set yet; pass --data DIR (a VOC or COCO tree, "
             "pictures with a CSV of labels, or one folder per class)"
         )
-    return tree
+    return data_set
 
 
-def find_masks(tree: "DataSet") -> Path:
+def find_masks(data_set: "DataSet") -> Path:
     """The folder of the data set's true masks.
 
     Raises:
         UsageError: It has none; the message says how to come to some.
     """
-    if tree.masks is None:
-        raise UsageError(f"{tree.root} has no true masks; {tree.masks_advice}")
-    return tree.masks
+    if data_set.masks is None:
+        raise UsageError(f"{data_set.root} has no true masks; {data_set.masks_advice}")
+    return data_set.masks
 
 
-def require_same_classes(checkpoint: Path, class_names: tuple[str, ...], tree: "DataSet") -> None:
+def require_same_classes(
+    checkpoint: Path, class_names: tuple[str, ...], data_set: "DataSet"
+) -> None:
     """Refuse a network of other classes than the data set's.
 
     Raises:
         WsssError: Names both lists of classes.
     """
-    if class_names != tree.class_names:
+    if class_names != data_set.class_names:
         raise WsssError(
             f"{checkpoint} was trained on {len(class_names)} classes ({', '.join(class_names)}), "
-            f"but {tree.root} has {len(tree.class_names)} ({', '.join(tree.class_names)})"
+            f"but {data_set.root} has {len(data_set.class_names)} "
+            f"({', '.join(data_set.class_names)})"
         )
 
 
@@ -192,9 +195,9 @@ def training_settings(run: Path) -> dict[str, Any]:
     return config
 
 
-def trained_split(given: str | None, run: Path, tree: "DataSet") -> str:
+def trained_split(given: str | None, run: Path, data_set: "DataSet") -> str:
     """The list given, else the one that the run was trained on, else the data set's own choice."""
-    return given or training_settings(run).get("split") or tree.training_split()
+    return given or training_settings(run).get("split") or data_set.training_split()
 
 
 def data_if_known(config: CommonConfig, scored: str | None = None) -> "DataSet | None":

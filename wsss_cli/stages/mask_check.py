@@ -13,9 +13,9 @@ from wsss_cli.data.mask_survey import ImageLabels, MaskSurvey
 from wsss_cli.errors import listing
 
 
-def white_in_data_set(tree: DataSet) -> str:
+def white_in_data_set(data_set: DataSet) -> str:
     """What to do where 255 in the data set's masks should be an object, for messages."""
-    convert = command_line("data convert", tree.root, "OUT", binary=True)
+    convert = command_line("data convert", data_set.root, "OUT", binary=True)
     return (
         f"if 255 is the object, `{convert}` makes a data set in whose masks it is the class that "
         "the image's labels name"

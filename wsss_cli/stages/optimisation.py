@@ -18,7 +18,7 @@ from wsss_cli.artifacts.metrics_log import MetricsLog, read_metrics
 from wsss_cli.artifacts.stage_directory import StageDirectory
 from wsss_cli.artifacts.tensorboard_events import TensorBoardEvents
 from wsss_cli.errors import DivergenceError, UsageError, WsssError
-from wsss_cli.stages.kept_states import KeptStates
+from wsss_cli.stages.training_state import KeptStates
 from wsss_cli.tracking import Track
 
 # Iterations over which logged losses are averaged.

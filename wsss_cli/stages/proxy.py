@@ -25,13 +25,14 @@ from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, check_images
 from wsss_cli.data.label_folder import saliency_files
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.map_sizes import read_fitted_saliency, require_size
 from wsss_cli.data.resizing import enlarge_maps
 from wsss_cli.data.saliency_maps import require_saliency
-from wsss_cli.data.turned import read_fitted_saliency, require_size
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
 from wsss_cli.stages.attention_check import require_labelled_classes
+from wsss_cli.stages.completion import images_made, make
 from wsss_cli.stages.inputs import (
     data_if_known,
     find_attention,
@@ -39,8 +40,7 @@ from wsss_cli.stages.inputs import (
     rule_saliency,
 )
 from wsss_cli.stages.label_shares import LabelShares, count_pixels, warnings
-from wsss_cli.stages.making import images_made, make
-from wsss_cli.stages.report import Report
+from wsss_cli.stages.outcome import Report
 from wsss_cli.stages.salient_share import BLACK_BELOW
 from wsss_cli.tracking import Track
 
@@ -65,7 +65,7 @@ class ProxyPlan:
 
     config: ProxyConfig
     attention: Path
-    tree: DataSet | None
+    data_set: DataSet | None
     class_names: tuple[str, ...] | None
     image_ids: list[str]
     grey_maps: dict[str, dict[str, Path]]
@@ -114,11 +114,11 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
     """
     attention = find_attention(config.attention, config.run, config.data)
     folders = rule_saliency(config)
-    tree = data_if_known(config)
-    require_photographs(config, tree)
+    data_set = data_if_known(config)
+    require_photographs(config, data_set)
     # Rules take less time than the way to a card and back; the CRF does not.
     device = resolve_device("cpu" if config.viewer is None else config.device)
-    known_names = tree.class_names if tree is not None else None
+    known_names = data_set.class_names if data_set is not None else None
     with AttentionFile(attention, known_names) as file:
         image_ids = file.image_ids
         grey_maps = {
@@ -128,13 +128,13 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
         for name, folder in folders.items():
             for sentence in require_saliency(folder, list(grey_maps[name].values()), option(name)):
                 track.note(sentence)
-        if config.attention is not None and tree is not None:
-            for sentence in require_labelled_classes(file, tree, image_ids):
+        if config.attention is not None and data_set is not None:
+            for sentence in require_labelled_classes(file, data_set, image_ids):
                 track.note(sentence)
         images = {}
-        if config.viewer is not None and tree is not None:
-            check_images(map(tree.image_path, image_ids))
-            images["images"] = Input(tree.root, tree.fingerprint(image_ids, None))
+        if config.viewer is not None and data_set is not None:
+            check_images(map(data_set.image_path, image_ids))
+            images["images"] = Input(data_set.root, data_set.fingerprint(image_ids, None))
         class_names = file.class_names
         directory = StageDirectory(
             path=config.run / "proxy",
@@ -152,13 +152,15 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
             owned=OWNED,
             details={
                 "config": record(config),
-                "data": None if tree is None else str(tree.root),
+                "data": None if data_set is None else str(data_set.root),
                 "class_names": list(class_names or ()),
                 "seed": config.seed,
                 "device": str(device),
             },
         )
-    return ProxyPlan(config, attention, tree, class_names, image_ids, grey_maps, device, directory)
+    return ProxyPlan(
+        config, attention, data_set, class_names, image_ids, grey_maps, device, directory
+    )
 
 
 def run(config: ProxyConfig, *, track: Track) -> Report:
@@ -268,8 +270,8 @@ def _grey_maps(
     Raises:
         WsssError: They cannot be read, or the photograph has another size than the attention says.
     """
-    if plan.tree is not None and plan.tree.image_path(image_id).exists():
-        (true_size,) = check_images([plan.tree.image_path(image_id)])
+    if plan.data_set is not None and plan.data_set.image_path(image_id).exists():
+        (true_size,) = check_images([plan.data_set.image_path(image_id)])
         what = f"image {image_id} of {plan.attention}"
         require_size(what, size, true_size, beside="in the data it is")
     return {
@@ -279,9 +281,9 @@ def _grey_maps(
 
 def _photograph(plan: ProxyPlan, image_id: str) -> Pixels | None:
     """An image, where rule or CRF look at it."""
-    if plan.config.viewer is None or plan.tree is None:
+    if plan.config.viewer is None or plan.data_set is None:
         return None
-    return plan.tree.read_image(image_id)
+    return plan.data_set.read_image(image_id)
 
 
 def label_image(

@@ -5,7 +5,7 @@ from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from wsss_cli.artifacts.next_command import recorded_config
+from wsss_cli.artifacts.stage_commands import recorded_config
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.common import CommonConfig
 

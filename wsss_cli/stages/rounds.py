@@ -22,7 +22,7 @@ from wsss_cli.models.trunks import OXFORD_MEAN
 
 def check_mined(
     path: Path,
-    tree: DataSet,
+    data_set: DataSet,
     image_ids: Sequence[str],
     labels: npt.NDArray[np.bool_],
     sizes: Sequence[tuple[int, int]],
@@ -31,7 +31,7 @@ def check_mined(
 
     Args:
         path: The attention of the round before.
-        tree: The data set.
+        data_set: The data set.
         image_ids: The N images to erase from.
         labels: (N, C) image-level labels.
         sizes: (H, W) of every image.
@@ -42,15 +42,15 @@ def check_mined(
     Raises:
         WsssError: It is no attention file, or one of other images, classes or sizes.
     """
-    with AttentionFile(path, tree.class_names, option="--erase") as file:
+    with AttentionFile(path, data_set.class_names, option="--erase") as file:
         file.require(image_ids)
         for image_id, row, size in zip(image_ids, labels, sizes, strict=True):
             outline = file.outline(image_id)
-            own = [str(tree.class_names[column]) for column in np.flatnonzero(row)]
-            mapped = [tree.class_names[class_id - 1] for class_id in sorted(outline.class_ids)]
+            own = [str(data_set.class_names[column]) for column in np.flatnonzero(row)]
+            mapped = [data_set.class_names[class_id - 1] for class_id in sorted(outline.class_ids)]
             if mapped != own:
                 raise WsssError(
-                    f"{path} maps {_named(mapped)} in the image {image_id}, which {tree.root} "
+                    f"{path} maps {_named(mapped)} in the image {image_id}, which {data_set.root} "
                     f"labels {_named(own)}; give --erase the attention of this very data set"
                 )
             if outline.size != size:

@@ -22,9 +22,9 @@ from wsss_cli.device import resolve_workers
 from wsss_cli.models.saliency_network import SaliencyNetwork
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.models.unsupervised_saliency import UnsupervisedSaliency
+from wsss_cli.stages.completion import images_made, make
 from wsss_cli.stages.inputs import MAPS, SECOND_MAPS, find_data, trained_split
-from wsss_cli.stages.making import images_made, make
-from wsss_cli.stages.report import Report
+from wsss_cli.stages.outcome import Report
 from wsss_cli.stages.salient_share import SalientShare
 from wsss_cli.tracking import Track
 
@@ -52,7 +52,7 @@ class SaliencyPlan:
     """Everything checked before the first map."""
 
     config: SaliencyConfig
-    tree: DataSet
+    data_set: DataSet
     split: str
     image_ids: list[str]
     model: Model
@@ -62,7 +62,7 @@ class SaliencyPlan:
         """What would be done, for ``--dry-run``."""
         return {
             **record(self.config),
-            "data": str(self.tree.root),
+            "data": str(self.data_set.root),
             "split": self.split,
             "images": len(self.image_ids),
         }
@@ -75,29 +75,29 @@ def prepare(config: SaliencyConfig, track: Track) -> SaliencyPlan:
         WsssError: Something is missing or broken.
     """
     model, inputs = _model(config.required_model(), config.size)
-    tree = find_data(config)
-    split = trained_split(config.split, config.run, tree)
-    image_ids = tree.image_ids(split)
-    image_sizes(tree, image_ids, track.note)
+    data_set = find_data(config)
+    split = trained_split(config.split, config.run, data_set)
+    image_ids = data_set.image_ids(split)
+    image_sizes(data_set, image_ids, track.note)
     directory = StageDirectory(
         path=config.run / "saliency",
         stage="saliency",
         stage_version=STAGES["saliency"],
         settings={**settings(config), "split": split},
         inputs={
-            "images": Input(tree.root, tree.fingerprint(image_ids, None)),
+            "images": Input(data_set.root, data_set.fingerprint(image_ids, None)),
             **inputs,
         },
         owned=OWNED,
         details={
             "config": record(config),
-            "data": str(tree.root),
+            "data": str(data_set.root),
             "seed": config.seed,
             "model": asdict(SALIENCY_MODELS[config.way]),
             "device": "cpu",  # opencv-python computes networks there alone
         },
     )
-    return SaliencyPlan(config, tree, split, image_ids, model, directory)
+    return SaliencyPlan(config, data_set, split, image_ids, model, directory)
 
 
 def _model(given: str, size: int) -> tuple[Model, dict[str, Input]]:
@@ -133,7 +133,7 @@ def _write_maps(plan: SaliencyPlan, track: Track) -> dict[str, Any]:
         shown.add(read_saliency(paths[image_id][0]))
 
     def load(image_id: str) -> tuple[str, Pixels]:
-        return image_id, plan.tree.read_image(image_id)
+        return image_id, plan.data_set.read_image(image_id)
 
     def compute() -> Iterator[tuple[str, list[Pixels]]]:
         for image_id, image in prefetch(load, missing, resolve_workers(config.workers)):

@@ -6,10 +6,10 @@ not import each other; what they share is in ``scores``, ``deciding`` and ``igno
 ``configs/proxy_rules.py`` has them by name.
 """
 
+from wsss_cli.ops.proxy_labels.assignment import refined_label
 from wsss_cli.ops.proxy_labels.dcsp import dcsp_proxy
-from wsss_cli.ops.proxy_labels.deciding import refined_label
 from wsss_cli.ops.proxy_labels.drs import drs_proxy
-from wsss_cli.ops.proxy_labels.ignoring import ignore_conflicts, ignore_salient_background
+from wsss_cli.ops.proxy_labels.ignore_masks import ignore_conflicts, ignore_salient_background
 from wsss_cli.ops.proxy_labels.irn import irn_proxy
 from wsss_cli.ops.proxy_labels.oaa import oaa_proxy
 from wsss_cli.ops.proxy_labels.seenet import seenet_proxy

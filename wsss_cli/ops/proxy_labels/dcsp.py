@@ -13,7 +13,7 @@ network trained on them; both are the business of other stages.
 import torch
 from torch import Tensor
 
-from wsss_cli.ops.proxy_labels.deciding import Decide, strongest_label
+from wsss_cli.ops.proxy_labels.assignment import Decide, strongest_label
 from wsss_cli.ops.proxy_labels.scores import harmonic_mean
 
 # Read in a public implementation.

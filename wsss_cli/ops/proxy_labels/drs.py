@@ -10,8 +10,8 @@ Constants and order of the steps are those of the authors' public implementation
 from torch import Tensor
 
 from wsss_cli.labels import IGNORE
-from wsss_cli.ops.proxy_labels.deciding import Decide, strongest_label
-from wsss_cli.ops.proxy_labels.ignoring import ignore_crowded
+from wsss_cli.ops.proxy_labels.assignment import Decide, strongest_label
+from wsss_cli.ops.proxy_labels.ignore_masks import ignore_crowded
 from wsss_cli.ops.proxy_labels.scores import cut_low
 
 ATTENTION_CUT = 0.2

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.labels import IGNORE
-from wsss_cli.ops.proxy_labels.deciding import refined_label, strongest_label
+from wsss_cli.ops.proxy_labels.assignment import refined_label, strongest_label
 
 SURELY_OBJECT = 0.30
 SURELY_BACKGROUND = 0.05

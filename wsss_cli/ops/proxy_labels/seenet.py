@@ -11,7 +11,7 @@ written turns salient pixels into background (docs/RESULTS.md).
 
 from torch import Tensor
 
-from wsss_cli.ops.proxy_labels.deciding import Decide, strongest_label
+from wsss_cli.ops.proxy_labels.assignment import Decide, strongest_label
 from wsss_cli.ops.proxy_labels.scores import harmonic_mean
 
 

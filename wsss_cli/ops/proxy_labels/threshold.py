@@ -6,7 +6,7 @@ the largest score wins. It needs nothing but attention, and so shows what the sa
 
 from torch import Tensor
 
-from wsss_cli.ops.proxy_labels.deciding import Decide, strongest_label
+from wsss_cli.ops.proxy_labels.assignment import Decide, strongest_label
 
 # The higher of IRN's two (Ahn et al., CVPR 2019): what is above is surely object.
 BACKGROUND_SCORE = 0.3

@@ -21,7 +21,7 @@ from wsss_cli.stages.evaluate.difficulties import image_difficulties
 from wsss_cli.stages.evaluate.label_maps import score_label_maps
 from wsss_cli.stages.evaluate.plan import EvaluatePlan, prepare
 from wsss_cli.stages.evaluate.verdict import verdict
-from wsss_cli.stages.report import Report
+from wsss_cli.stages.outcome import Report
 from wsss_cli.tracking import Track
 
 # The unit of every score in JSON; text for people has per cent.

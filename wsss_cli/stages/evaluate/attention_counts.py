@@ -11,8 +11,8 @@ from torch import Tensor
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.data.map_sizes import require_size
 from wsss_cli.data.resizing import enlarge_maps
-from wsss_cli.data.turned import require_size
 from wsss_cli.labels import IGNORE
 from wsss_cli.metrics.attention import ThresholdCurve
 from wsss_cli.metrics.localisation import Localisation

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wsss_cli.artifacts.attention_file import INDEX
+from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.command_line import command_line
 from wsss_cli.configs.attend import AttendConfig
@@ -18,7 +19,7 @@ from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.label_folder import saliency_files
 from wsss_cli.data.saliency_maps import require_saliency
 from wsss_cli.errors import UsageError, WsssError
-from wsss_cli.stages.baselines import (
+from wsss_cli.stages.evaluate.baselines import (
     LABELS,
     LOGITS,
     NEEDS,
@@ -28,7 +29,6 @@ from wsss_cli.stages.baselines import (
     recorded_saliency,
 )
 from wsss_cli.stages.inputs import MAPS
-from wsss_cli.stages.train import CHECKPOINT_FILE
 
 
 def find_baselines(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from wsss_cli.artifacts.label_png import read_label_map
-from wsss_cli.data.turned import require_size
+from wsss_cli.data.map_sizes import require_size
 from wsss_cli.metrics.difficulty import Difficulty, difficulty
 from wsss_cli.stages.evaluate.each_image import number
 from wsss_cli.stages.evaluate.plan import EvaluatePlan
@@ -23,8 +23,8 @@ def image_difficulties(plan: EvaluatePlan, track: Track) -> dict[str, dict[str, 
 
     def look(index: int) -> Difficulty:
         truth, photograph = plan.truth[index], plan.photographs[index]
-        assert plan.tree is not None  # or there were no photographs
-        target, image = read_label_map(truth), plan.tree.read_image(plan.image_ids[index])
+        assert plan.data_set is not None  # or there were no photographs
+        target, image = read_label_map(truth), plan.data_set.read_image(plan.image_ids[index])
         require_size(str(truth), target.shape, image.shape[:2], beside=f"its image {photograph}")
         return difficulty(image, target)
 

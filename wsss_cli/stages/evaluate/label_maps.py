@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from wsss_cli.artifacts.label_png import read_label_map
-from wsss_cli.data.turned import require_size
+from wsss_cli.data.map_sizes import require_size
 from wsss_cli.metrics.boundary import DISTANCE, boundary_overlap
 from wsss_cli.metrics.segmentation import Labels, iou_of
 from wsss_cli.metrics.tally import Tally, by_name

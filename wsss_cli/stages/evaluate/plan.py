@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from wsss_cli import ranks
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
-from wsss_cli.artifacts.next_command import recorded_command
+from wsss_cli.artifacts.stage_commands import recorded_command
 from wsss_cli.artifacts.stage_directory import read_manifest, require_complete
 from wsss_cli.configs.common import record
 from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
@@ -20,15 +20,15 @@ from wsss_cli.data.label_folder import (
     require_folder,
 )
 from wsss_cli.data.loading import prefetch
+from wsss_cli.data.map_sizes import turned_masks
 from wsss_cli.data.mask_survey import ImageLabels, known_labels
-from wsss_cli.data.turned import turned_masks
 from wsss_cli.data.voc import VOC_CLASSES
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.stages.attention_check import require_labelled_classes
-from wsss_cli.stages.baselines import Baselines
 from wsss_cli.stages.crf import REFINED
 from wsss_cli.stages.evaluate.baseline_inputs import find_baselines, missing_baselines
+from wsss_cli.stages.evaluate.baselines import Baselines
 from wsss_cli.stages.evaluate.chosen_threshold import ChosenThreshold, recorded_threshold
 from wsss_cli.stages.inputs import data_if_known, find_attention, find_masks
 from wsss_cli.stages.proxy import LABELS
@@ -60,7 +60,7 @@ class EvaluatePlan:
         labels: Whose labels attention is of, ``given`` or ``predicted``; None where its file does
             not say, and of label maps.
         chosen: The threshold of another run's evaluation, if asked for.
-        tree: The data set, where it is known.
+        data_set: The data set, where it is known.
         image_labels: Image-level labels of the images, where a data set is known.
     """
 
@@ -77,7 +77,7 @@ class EvaluatePlan:
     baselines_missing: Mapping[str, Any]
     labels: str | None
     chosen: ChosenThreshold | None
-    tree: DataSet | None
+    data_set: DataSet | None
     image_labels: ImageLabels | None
 
     @property
@@ -123,15 +123,15 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     Raises:
         WsssError: Something is missing.
     """
-    tree = data_if_known(config, SCORED_STAGE[config.what])
-    source, image_ids = _scored(config, tree, track)
+    data_set = data_if_known(config, SCORED_STAGE[config.what])
+    source, image_ids = _scored(config, data_set, track)
     if config.split is not None:
-        image_ids = _of_split(config.split, tree, source, image_ids)
-    gt = find_masks(tree) if config.gt is None and tree is not None else config.gt
+        image_ids = _of_split(config.split, data_set, source, image_ids)
+    gt = find_masks(data_set) if config.gt is None and data_set is not None else config.gt
     if gt is None:
         raise UsageError("the true masks are not known; pass --gt DIR or --data DIR")
     require_folder(gt, "--gt")
-    masks = _masks(config, tree, gt, image_ids)
+    masks = _masks(config, data_set, gt, image_ids)
     known = list(masks)
     if not known:
         raise WsssError(
@@ -145,13 +145,13 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
             f"{without_truth} of {len(image_ids)} images have no mask in {gt}: not scored: "
             f"{listing(unknown)}{other_files(gt, unknown)}"
         )
-    if tree is not None and config.gt is None:
-        on_their_side = turned_masks(tree, known)
+    if data_set is not None and config.gt is None:
+        on_their_side = turned_masks(data_set, known)
         if on_their_side is not None:
             track.note(on_their_side)
-    if tree is None:
+    if data_set is None:
         track.note("no data set is known, so classes are named as VOC's; pass --data DIR for yours")
-    names = tree.class_names if tree is not None else VOC_CLASSES
+    names = data_set.class_names if data_set is not None else VOC_CLASSES
     missing = []
     foreign = config.attention if config.what == "attention" else config.pred
     if foreign is not None and config.split is None:
@@ -162,13 +162,13 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
                 f"{len(missing)} masks of {gt} have nothing in {source}: not scored: "
                 f"{listing(missing)}{there} (name the images that must be there with --split)"
             )
-    rival = None if config.against is None else _rival(config, tree, known)
+    rival = None if config.against is None else _rival(config, data_set, known)
     if rival is not None and rival.resolve() == source.resolve():
         raise UsageError(f"--against {config.against} is what is scored itself; name another run")
     chosen = None
     if config.threshold_from is not None:
         chosen = recorded_threshold(config.threshold_from, scored=source)
-    baselines = find_baselines(config, tree, known) if config.baselines else None
+    baselines = find_baselines(config, data_set, known) if config.baselines else None
     return EvaluatePlan(
         config=config,
         class_names=names,
@@ -178,25 +178,27 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         without_truth=without_truth,
         missing_predictions=missing,
         truth=list(masks.values()),
-        photographs=_photographs(tree, known) if config.difficulty else [],
+        photographs=_photographs(data_set, known) if config.difficulty else [],
         baselines=baselines,
         baselines_missing=(
-            missing_baselines(config, tree, baselines) if baselines and baselines.lacking else {}
+            missing_baselines(config, data_set, baselines)
+            if baselines and baselines.lacking
+            else {}
         ),
         labels=_labels(source) if config.what == "attention" else None,
         chosen=chosen,
-        tree=tree,
-        image_labels=None if tree is None else known_labels(tree, known),
+        data_set=data_set,
+        image_labels=None if data_set is None else known_labels(data_set, known),
     )
 
 
 def _masks(
-    config: EvaluateConfig, tree: DataSet | None, gt: Path, image_ids: Sequence[str]
+    config: EvaluateConfig, data_set: DataSet | None, gt: Path, image_ids: Sequence[str]
 ) -> dict[str, Path]:
     """The true masks that are there, by image."""
     masks = {image_id: gt / f"{image_id}.png" for image_id in image_ids}
-    if tree is not None and config.gt is None:
-        masks = {image_id: tree.mask_path(image_id) or path for image_id, path in masks.items()}
+    if data_set is not None and config.gt is None:
+        masks = {image_id: data_set.mask_path(image_id) or path for image_id, path in masks.items()}
     return {image_id: path for image_id, path in masks.items() if path.is_file()}
 
 
@@ -205,13 +207,15 @@ def _labels(attention: Path) -> str | None:
         return file.labels
 
 
-def _scored(config: EvaluateConfig, tree: DataSet | None, track: Track) -> tuple[Path, list[str]]:
+def _scored(
+    config: EvaluateConfig, data_set: DataSet | None, track: Track
+) -> tuple[Path, list[str]]:
     """What is scored, and the ids that it must cover."""
     if config.what == "attention":
         path = find_attention(config.attention, config.run, config.data)
-        with AttentionFile(path, tree.class_names if tree else None) as file:
-            if config.attention is not None and tree is not None:
-                for sentence in require_labelled_classes(file, tree, file.image_ids):
+        with AttentionFile(path, data_set.class_names if data_set else None) as file:
+            if config.attention is not None and data_set is not None:
+                for sentence in require_labelled_classes(file, data_set, file.image_ids):
                     track.note(sentence)
             return path, file.image_ids
     if config.pred is not None:
@@ -221,8 +225,8 @@ def _scored(config: EvaluateConfig, tree: DataSet | None, track: Track) -> tuple
     again = recorded_command(stage, manifest, config.run)
     folder = config.run / stage / LABEL_FOLDERS[config.what]
     image_ids = png_ids(folder, "--pred")
-    if config.what == "prediction" and tree is not None:
-        lost = sorted(set(tree.image_ids(manifest["config"]["split"])) - set(image_ids))
+    if config.what == "prediction" and data_set is not None:
+        lost = sorted(set(data_set.image_ids(manifest["config"]["split"])) - set(image_ids))
         if lost:
             raise WsssError(
                 f"{folder} lacks the predictions of {listing(lost)}; make them again: `{again}`"
@@ -237,12 +241,12 @@ def _scored(config: EvaluateConfig, tree: DataSet | None, track: Track) -> tuple
 
 
 def _of_split(
-    split: str, tree: DataSet | None, source: Path, image_ids: Sequence[str]
+    split: str, data_set: DataSet | None, source: Path, image_ids: Sequence[str]
 ) -> list[str]:
     """The images of a list, all of which must be there."""
-    if tree is None:
+    if data_set is None:
         raise UsageError("--split is a list of the data set; pass --data DIR")
-    listed, there = tree.image_ids(split), set(image_ids)
+    listed, there = data_set.image_ids(split), set(image_ids)
     missing = [image_id for image_id in listed if image_id not in there]
     if missing:
         raise WsssError(
@@ -252,7 +256,7 @@ def _of_split(
     return listed
 
 
-def _rival(config: EvaluateConfig, tree: DataSet | None, image_ids: Sequence[str]) -> Path:
+def _rival(config: EvaluateConfig, data_set: DataSet | None, image_ids: Sequence[str]) -> Path:
     """What ``--against`` names: the same stage of another run, or a folder or file as such.
 
     Raises:
@@ -267,7 +271,9 @@ def _rival(config: EvaluateConfig, tree: DataSet | None, image_ids: Sequence[str
         path = path / stage / INDEX if in_run else path
         if path.is_dir():
             raise UsageError(f"--against {path} has no attention; give a run or an attention file")
-        with AttentionFile(path, tree.class_names if tree else None, option="--against") as file:
+        with AttentionFile(
+            path, data_set.class_names if data_set else None, option="--against"
+        ) as file:
             file.require(image_ids)
         return path
     folder = path / stage / LABEL_FOLDERS[config.what] if in_run else path
@@ -280,9 +286,9 @@ def _rival(config: EvaluateConfig, tree: DataSet | None, image_ids: Sequence[str
     return folder
 
 
-def _photographs(tree: DataSet | None, image_ids: Sequence[str]) -> list[Path]:
-    if tree is None:
+def _photographs(data_set: DataSet | None, image_ids: Sequence[str]) -> list[Path]:
+    if data_set is None:
         raise UsageError("--difficulty looks at the photographs; pass --data DIR")
-    paths = [tree.image_path(image_id) for image_id in image_ids]
+    paths = [data_set.image_path(image_id) for image_id in image_ids]
     check_images(paths)
     return paths

@@ -90,7 +90,7 @@ def _survey(plan: EvaluatePlan, shown: Bools, *, white: bool | None) -> MaskSurv
 
 
 def _way_out(plan: EvaluatePlan, folder: Path) -> str:
-    tree = plan.tree
-    if tree is not None and tree.masks == folder:
-        return white_in_data_set(tree)
+    data_set = plan.data_set
+    if data_set is not None and data_set.masks == folder:
+        return white_in_data_set(data_set)
     return white_in_folder(folder)

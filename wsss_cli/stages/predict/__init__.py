@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from wsss_cli.configs.predict import PredictConfig
-from wsss_cli.data.photographs import find_photographs
-from wsss_cli.stages.predict.finding import find_checkpoint, require_own_folder
-from wsss_cli.stages.report import Report
+from wsss_cli.data.photo_arguments import find_photographs
+from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.predict.places import find_checkpoint, require_own_folder
 from wsss_cli.tracking import Track
 
 if TYPE_CHECKING:
@@ -50,6 +50,6 @@ def run(config: PredictConfig, *, track: Track) -> Report:
         WsssError: The network cannot be read, or the disk is full.
     """
     plan = prepare(config, track)
-    from wsss_cli.stages.predict.work import predict
+    from wsss_cli.stages.predict.execution import predict
 
     return predict(plan, track)

@@ -17,15 +17,15 @@ from wsss_cli.artifacts.oriented_png import write_grey_map
 from wsss_cli.artifacts.overlay import Drawing
 from wsss_cli.configs.attend import PREDICTED, AttendConfig
 from wsss_cli.configs.predict import PredictConfig
+from wsss_cli.data.exif_orientation import as_stored
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.resizing import enlarge_maps, resize_image
-from wsss_cli.data.upright import as_stored
 from wsss_cli.device import autocast
 from wsss_cli.errors import UsageError
+from wsss_cli.methods.network_file import load_network
 from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.ops.attention import fuse_scales
 from wsss_cli.stages.attend import attention_of, labels_by_network
-from wsss_cli.stages.train import load_network
 
 # Maps of larger pictures are made at so many pixels and enlarged when they are drawn: their detail
 # is that of a grid of some 30 x 30.

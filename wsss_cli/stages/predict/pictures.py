@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from wsss_cli.artifacts.overlay import write_overlay
+from wsss_cli.data.exif_orientation import as_seen
 from wsss_cli.data.images import Pixels, read_image
 from wsss_cli.data.loading import prefetch
-from wsss_cli.data.photographs import Photograph
-from wsss_cli.data.upright import as_seen
+from wsss_cli.data.photo_arguments import Photograph
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.predict.plan import PredictPlan, numbers_id

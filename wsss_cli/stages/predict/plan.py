@@ -10,12 +10,12 @@ from wsss_cli.artifacts.checkpoint import checkpoint_kind
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.predict import PredictConfig
-from wsss_cli.data.photographs import Photograph, Photographs
+from wsss_cli.data.photo_arguments import Photograph, Photographs
 from wsss_cli.data.pictures import picture_id
 from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.stages.predict.attention import load_attention
-from wsss_cli.stages.predict.finding import STAGE
+from wsss_cli.stages.predict.places import STAGE
 from wsss_cli.stages.predict.predictor import Predictor
 from wsss_cli.stages.predict.records import RECORDS
 from wsss_cli.stages.predict.segmentation import load_segmentation

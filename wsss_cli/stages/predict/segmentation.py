@@ -15,8 +15,8 @@ from wsss_cli.artifacts.overlay import Drawing
 from wsss_cli.artifacts.score_file import LAYOUT, ImageScores, write_shard
 from wsss_cli.configs.predict import PredictConfig
 from wsss_cli.configs.segment import MERGES, SegmentConfig
+from wsss_cli.data.exif_orientation import as_seen, as_stored
 from wsss_cli.data.images import Pixels
-from wsss_cli.data.upright import as_seen, as_stored
 from wsss_cli.errors import UsageError
 from wsss_cli.stages.segment.image_prediction import ImagePredictor
 from wsss_cli.stages.segment.network_file import SegmentationCheckpoint, read_network

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsss_cli.artifacts.video_file import SUFFIX
-from wsss_cli.data.photographs import Photograph
+from wsss_cli.data.photo_arguments import Photograph
 from wsss_cli.errors import UsageError
 from wsss_cli.stages.predict.records import Source, is_whole, read_record
 

@@ -8,7 +8,7 @@ from typing import Any
 from wsss_cli.artifacts.video_file import Video, new_video, opened_video
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.loading import prefetch
-from wsss_cli.data.photographs import Photograph
+from wsss_cli.data.photo_arguments import Photograph
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.predict.plan import PredictPlan
 from wsss_cli.stages.predict.records import Source, forget, write_record

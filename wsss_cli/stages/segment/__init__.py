@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from wsss_cli import ranks
+from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.score_file import INDEX
 from wsss_cli.artifacts.submission import write_submission
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.mask_survey import known_labels
+from wsss_cli.stages.completion import images_made, make
 from wsss_cli.stages.label_shares import shares_of_files, warnings
-from wsss_cli.stages.making import images_made, make
 from wsss_cli.stages.optimisation import last_losses, write_events
-from wsss_cli.stages.report import Report
-from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, load_network
+from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.segment.network_file import load_network
 from wsss_cli.stages.segment.plan import PREDICTIONS, SegmentPlan, prepare
 from wsss_cli.stages.segment.prediction import has_scores, label_path, predict
 from wsss_cli.stages.segment.training import train, untrained
@@ -67,9 +68,9 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
     written = predict(plan, network, track)
     shown = shares_of_files(
         [label_path(plan, image_id) for image_id in plan.predicted_ids],
-        known_labels(plan.tree, plan.predicted_ids),
+        known_labels(plan.data_set, plan.predicted_ids),
         config.workers,
-    ).values(plan.tree.class_names)
+    ).values(plan.data_set.class_names)
     return {
         "initial_weights": None if fresh is None else fresh.origin,
         "training_images": len(plan.supervision),

@@ -18,7 +18,6 @@ from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.checkpoint_fit import require_shapes
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 
-CHECKPOINT_FILE = "checkpoint.pt"
 _KIND = "segmentation"
 _MOST_PIXELS_A_SIDE = 2**31
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from wsss_cli.artifacts.atomic import require_place
+from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.image_groups import SHARDS
 from wsss_cli.artifacts.metrics_log import METRICS_FILE
@@ -25,16 +26,15 @@ from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
-from wsss_cli.stages.kept_states import STATE_FILES
 from wsss_cli.stages.optimisation import require_shares
 from wsss_cli.stages.segment.network_file import (
-    CHECKPOINT_FILE,
     SegmentationCheckpoint,
     read_network,
 )
 from wsss_cli.stages.segment.scales import checkpoint_scales, listed
 from wsss_cli.stages.segment.solver import solver_constants
-from wsss_cli.stages.supervision import check_label_maps, find_confidence, find_supervision
+from wsss_cli.stages.segment.supervision import check_label_maps, find_confidence, find_supervision
+from wsss_cli.stages.training_state import STATE_FILES
 from wsss_cli.tracking import Track
 
 PREDICTIONS = "predictions"
@@ -57,7 +57,7 @@ class SegmentPlan:
     """
 
     config: SegmentConfig
-    tree: DataSet
+    data_set: DataSet
     model: str
     weights: InitialWeights
     supervision: dict[str, Path]
@@ -74,13 +74,13 @@ class SegmentPlan:
     @property
     def num_labels(self) -> int:
         """Labels including background."""
-        return len(self.tree.class_names) + 1
+        return len(self.data_set.class_names) + 1
 
     def describe(self) -> dict[str, Any]:
         """What would be done, for ``--dry-run``."""
         return {
             **record(self.config),
-            "data": str(self.tree.root),
+            "data": str(self.data_set.root),
             "model": self.model,
             "weights": self.weights.name,
             "training_images": len(self.supervision),
@@ -103,22 +103,22 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         require_tensorboard()
     if config.checkpoint is None:
         require_shares(config.batch_size)
-    tree = find_data(config)
-    predicted_ids = tree.image_ids(config.split)
-    predicted_sizes = image_sizes(tree, predicted_ids, track.note)
+    data_set = find_data(config)
+    predicted_ids = data_set.image_ids(config.split)
+    predicted_sizes = image_sizes(data_set, predicted_ids, track.note)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     trained = training_settings(config.run)
     model = config.model or model_of(trained.get("backbone", "vgg16"))
-    predicted_labels = tree.labels(predicted_ids) if config.restrict_to_labels else None
-    inputs = {"images": Input(tree.root, tree.fingerprint(predicted_ids, predicted_labels))}
+    predicted_labels = data_set.labels(predicted_ids) if config.restrict_to_labels else None
+    inputs = {"images": Input(data_set.root, data_set.fingerprint(predicted_ids, predicted_labels))}
     supervision: dict[str, Path] = {}
     sizes: list[tuple[int, int]] = []
     confidence = None
     weights = InitialWeights()
     scales = default_scales(config.scale_low, config.scale_high)
     if config.checkpoint is not None:
-        network = _checked_network(config.checkpoint, tree, config.model)
+        network = _checked_network(config.checkpoint, data_set, config.model)
         model = network.model
         if config.scales is None:
             scales = checkpoint_scales(config.checkpoint, network, track)
@@ -126,10 +126,10 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     else:
         backbone = SEGMENTATION_MODELS[model].backbone
         inherited = trained.get("weights") if trained.get("backbone") == backbone else None
-        supervision, sizes, inputs["supervision"] = find_supervision(config, tree, track)
-        check_label_maps(tree, supervision, config, track)
+        supervision, sizes, inputs["supervision"] = find_supervision(config, data_set, track)
+        check_label_maps(data_set, supervision, config, track)
         if config.prohibitive:
-            confidence, inputs["attention"] = find_confidence(config, tree, list(supervision))
+            confidence, inputs["attention"] = find_confidence(config, data_set, list(supervision))
         weights = initial_weights(config.weights or inherited, backbone, track)
         inputs["weights"] = Input(Path(weights.name), weights.fingerprint)
 
@@ -148,8 +148,8 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
             details={
                 "config": {**record(resolved), "model": model, "weights": weights.name},
                 "solver": None if config.checkpoint else solver_constants(config),
-                "data": str(tree.root),
-                "class_names": list(tree.class_names),
+                "data": str(data_set.root),
+                "class_names": list(data_set.class_names),
                 "seed": config.seed,
                 "device": str(device),
             },
@@ -158,7 +158,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     scales = config.scales or _kept_scales(directory_at, scales, config, track)
     return SegmentPlan(
         replace(config, scales=scales),
-        tree,
+        data_set,
         model,
         weights,
         supervision,
@@ -196,9 +196,11 @@ def _kept_scales(
     return DEEPLAB_SCALES
 
 
-def _checked_network(checkpoint: Path, tree: DataSet, wanted: str | None) -> SegmentationCheckpoint:
+def _checked_network(
+    checkpoint: Path, data_set: DataSet, wanted: str | None
+) -> SegmentationCheckpoint:
     network = read_network(checkpoint)
-    require_same_classes(checkpoint, network.class_names, tree)
+    require_same_classes(checkpoint, network.class_names, data_set)
     if wanted not in (None, network.model):
         raise UsageError(f"--model {wanted}: {checkpoint} holds {network.model}; leave --model out")
     return network

@@ -55,7 +55,7 @@ def predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
         pass
     seen = sum(ranks.counted(to_do))  # every shard is there now
     if shards and ranks.first():
-        write_index(plan.directory.path, LAYOUT, shards, plan.tree.class_names)
+        write_index(plan.directory.path, LAYOUT, shards, plan.data_set.class_names)
     return seen
 
 
@@ -81,7 +81,7 @@ def label_path(plan: SegmentPlan, image_id: str) -> Path:
 def has_scores(plan: SegmentPlan) -> bool:
     """Whether the soft scores of all images are there."""
     try:
-        with ScoreFile(plan.directory.path / INDEX, plan.tree.class_names) as file:
+        with ScoreFile(plan.directory.path / INDEX, plan.data_set.class_names) as file:
             file.require(plan.predicted_ids)
     except WsssError:
         return False
@@ -98,7 +98,7 @@ def _predict(
     possible = _possible_labels(plan)
 
     def load(image_id: str) -> tuple[str, Pixels]:
-        return image_id, plan.tree.read_image(image_id)
+        return image_id, plan.data_set.read_image(image_id)
 
     def compute() -> Iterator[tuple[str, Tensor | None, ImageScores]]:
         for image_id, image in prefetch(load, image_ids, resolve_workers(plan.config.workers)):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.data.augmentation import random_joint_view
 from wsss_cli.data.images import Pixels
@@ -18,7 +19,7 @@ from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV, segmentation_loss
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.ops.prohibitive import prohibitive_labels
 from wsss_cli.stages.optimisation import Batch, Loss, Trainer
-from wsss_cli.stages.segment.network_file import CHECKPOINT_FILE, write_network
+from wsss_cli.stages.segment.network_file import write_network
 from wsss_cli.stages.segment.plan import SegmentPlan
 from wsss_cli.stages.segment.solver import learning_rate, optimiser, solver_lines
 from wsss_cli.tracking import Track
@@ -87,7 +88,7 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
             network,
             plan.model,
             plan.weights.name,
-            plan.tree.class_names,
+            plan.data_set.class_names,
             (config.scale_low, config.scale_high),
             usual_longest_side(plan.supervision_sizes),
         )
@@ -124,7 +125,7 @@ def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
     def load(batch: list[tuple[int, int]]) -> Batch:
         images, label_maps, inside = [], [], []
         for sample, index in batch:
-            whole = plan.tree.read_image(image_ids[index])
+            whole = plan.data_set.read_image(image_ids[index])
             image, label_map = view(
                 sample, whole, read_label_map(plan.supervision[image_ids[index]])
             )

@@ -1,0 +1,231 @@
+"""Runs a command's work: chooses the track, prints the result, turns errors into sentences."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from wsss_cli import ranks, stop_signals
+from wsss_cli.artifacts.atomic import finite
+from wsss_cli.cli.path_checks import require_given_paths
+from wsss_cli.cli.plan_text import plan_text
+from wsss_cli.cli.progress import Bars, Lines, say
+from wsss_cli.cli.wrapping import folded_for
+from wsss_cli.configs.common import WorkConfig
+from wsss_cli.errors import WsssError
+from wsss_cli.tracking import Silent, Track
+
+# What the shell reports of a process that ended because its reader had gone (SIGPIPE).
+UNREAD = 141
+
+
+def run_stage(
+    stage: str,
+    config_type: type[WorkConfig],
+    options: Mapping[str, Any],
+    render: Callable[[Any], str],
+    given: Set[str] = frozenset(),
+) -> None:
+    """Run one stage from the values of its command's options.
+
+    Args:
+        stage: Name of the stage and of its module in ``wsss_cli.stages``.
+        config_type: Its config; the options of the same names fill it.
+        options: The command's parameters.
+        render: Turns the stage's report into text for people.
+        given: The parameters that were given, on the command line, in a file or by the
+            environment; the others have their defaults.
+    """
+    with ExitStack() as stack:
+        saves_memory = config_type.saves_memory
+        stack.enter_context(errors_as_sentences(debug=options["debug"], saves_memory=saves_memory))
+        require_given_paths(stage, options)
+        config = config_from(config_type, options)
+        stack.enter_context(_saying_what_is_kept(stage, getattr(config, "run", None)))
+        track = choose_track(quiet=options["quiet"])
+        from wsss_cli.stages.early_checks import check_usage
+        from wsss_cli.stages.inputs import data_sets_read_once
+        from wsss_cli.stages.recorded_settings import with_recorded_settings
+
+        asked, config = config, with_recorded_settings(stage, config, given)
+        if config != asked:
+            track.note(f"the other settings are those that {config.run / stage} was made with")
+        stack.enter_context(data_sets_read_once())
+        check_usage(stage, config)
+        ranks.meet()
+        module = import_module(f"wsss_cli.stages.{stage}")
+        if options["dry_run"] or options["verbose"]:
+            # Before the work itself its preparation would say everything twice.
+            prepared = module.prepare(config, track if options["dry_run"] else Silent())
+            plan = {**prepared.describe(), **_standing(prepared, config)}
+            if options["dry_run"]:
+                _show_plan(stage, prepared, plan, config, as_json=options["json"])
+                return
+            if ranks.first():
+                say(plan_text(plan, config))
+        report = module.run(config, track=track)
+        values = {
+            "stage": report.stage,
+            "status": "up to date" if report.up_to_date else "complete",
+            "directory": None if report.directory is None else str(report.directory),
+            **report.values,
+        }
+        show(values, render, as_json=options["json"])
+        if options["json"] and not options["quiet"] and ranks.first():
+            for sentence in values.get("warnings", ()):  # the text has them
+                say(f"warning: {sentence}")
+        if report.failure is not None:
+            raise WsssError(report.failure)
+
+
+def _show_plan(
+    stage: str,
+    prepared: Any,  # noqa: ANN401 - any stage's
+    plan: Mapping[str, Any],
+    config: WorkConfig,
+    *,
+    as_json: bool,
+) -> None:
+    """Print what would be done, and what it would take."""
+    if not ranks.first():
+        return
+    from wsss_cli.inspect.estimates.by_stage import estimate_stage
+
+    needs = asdict(estimate_stage(stage, prepared, plan.get("found", "new")))
+    show(
+        {**plan, "estimate": needs},
+        lambda p: plan_text(p, config) + "\nnothing was done",
+        as_json=as_json,
+    )
+
+
+def _standing(plan: Any, config: WorkConfig) -> dict[str, str]:  # noqa: ANN401 - any stage's
+    """What of the result is there; refuses what the run itself would refuse."""
+    # Most plans leave it to their directory, which knows nothing of new photographs.
+    standing = plan if hasattr(plan, "state") else getattr(plan, "directory", None)
+    return {} if standing is None else {"found": standing.state(overwrite=config.overwrite)}
+
+
+def config_from(config_type: type[WorkConfig], options: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Fill a config with the options of the same names."""
+    values: dict[str, Any] = {field.name: options[field.name] for field in fields(config_type)}
+    values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return config_type(**values)
+
+
+def choose_track(*, quiet: bool) -> Track:
+    """Silence, bars on a terminal, or plain lines; of several ranks the first one speaks."""
+    if quiet or not ranks.first():
+        return Silent()
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+def show(values: Any, render: Callable[[Any], str], *, as_json: bool) -> None:  # noqa: ANN401
+    """Print the result on stdout: one JSON object, or text; of several ranks the first one's."""
+    if ranks.first():
+        if as_json:
+            print(json.dumps(finite(values), indent=2), flush=True)
+        else:
+            print(folded_for(sys.stdout, render(values)), flush=True)
+
+
+@contextmanager
+def errors_as_sentences(
+    *, debug: bool, saves_memory: str = "close other programs"
+) -> Iterator[None]:
+    """Say what went wrong in one sentence and exit with the code that belongs to it.
+
+    Args:
+        debug: Let an error through, with its traceback.
+        saves_memory: What to do where there is too little.
+    """
+    heading = "error"
+    try:
+        if not ranks.first():
+            heading = f"error of rank {ranks.rank()}"
+        yield
+    except KeyboardInterrupt as interrupt:
+        _close_suspended(interrupt)
+        with suppress(OSError):  # its terminal may be gone
+            say(_of_interrupt(interrupt))
+        raise typer.Exit(128 + stop_signals.number_of(interrupt)) from None
+    except BrokenPipeError:  # as in `wsss show | head -1`: nobody is left to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(UNREAD) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        message, code = _sentence(error, saves_memory)
+        _close_suspended(error)
+        say(f"{heading}: {message}")
+        raise typer.Exit(code) from None
+    else:
+        ranks.leave()
+
+
+@contextmanager
+def _saying_what_is_kept(stage: str, run: Path | None) -> Iterator[None]:
+    """Let an interrupt say what of a stage is there, if nobody who knew better has."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        from wsss_cli.artifacts.stage_directory import STAGES, standing
+
+        if run is not None and stage in STAGES and not getattr(interrupt, "__notes__", None):
+            with suppress(WsssError, OSError):
+                interrupt.add_note(standing(run / stage))
+        raise
+
+
+def _close_suspended(error: BaseException | None) -> None:
+    """Close the generators that an error has left in the middle: one shows a bar on the terminal.
+
+    They would be closed with the error's frames, which is after the sentence, and never in a
+    process that ends at once.
+    """
+    import traceback
+
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+def _of_interrupt(interrupt: KeyboardInterrupt) -> str:
+    """By which signal, unless it was Ctrl-C, and what is kept: the notes of whoever was at work."""
+    number = stop_signals.number_of(interrupt)
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    kept = "; ".join(getattr(interrupt, "__notes__", ["files that were finished are kept"]))
+    return f"interrupted{by}: {kept}; run the same command again to continue"
+
+
+def _sentence(error: Exception, saves_memory: str) -> tuple[str, int]:
+    message, code = _reason(error, saves_memory)
+    return "; ".join([message, *getattr(error, "__notes__", ())]), code
+
+
+def _reason(error: Exception, saves_memory: str) -> tuple[str, int]:
+    if isinstance(error, WsssError):
+        return str(error), error.exit_code
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if _is_out_of_memory(error):
+        return f"out of memory ({text}); {saves_memory}", 1
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}; check the path and its permissions", 1
+    return f"{type(error).__name__}: {text}; run again with --debug and report what it shows", 1
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether it says so; Python and numpy, torch on a card, torch on a CPU and OpenCV differ."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return any(words in str(error) for words in ("can't allocate memory", "Insufficient memory"))

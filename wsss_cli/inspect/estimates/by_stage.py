@@ -1,0 +1,308 @@
+"""What each stage's plan amounts to: time, disk and memory."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wsss_cli.data.images import Pixels, read_image
+from wsss_cli.errors import WsssError
+from wsss_cli.inspect.doctor.space import BYTES_PER_NUMBER
+from wsss_cli.inspect.estimates.costs import (
+    Estimate,
+    added,
+    estimate_images,
+    estimate_passes,
+    estimate_training,
+    grey_maps,
+    heatmaps,
+    label_maps,
+    nothing_to_do,
+)
+
+Size = tuple[int, int]
+
+# Memory of a CRF and of a proxy rule, for each pixel of the image and each label.
+_CRF_BYTES = 500
+_RULE_BYTES = 30
+# Classes that a network is taken to predict in an image.
+_PREDICTED = 2
+# Of a pixel of a frame, compressed.
+_VIDEO_BYTES = 0.02
+# What evaluate --json keeps of an image, and of the rest.
+_SCORES_BYTES = 400
+
+
+def estimate_stage(stage: str, plan: Any, state: str) -> Estimate:  # noqa: ANN401 - any stage's
+    """Estimate what a stage has still to do.
+
+    Args:
+        stage: Name of the stage.
+        plan: What its ``prepare`` returned.
+        state: How its result stands: ``new``, ``resumable`` or ``complete``.
+    """
+    if state == "complete":
+        return nothing_to_do()
+    return _ESTIMATES[stage](plan)
+
+
+def _train(plan: Any) -> Estimate:  # noqa: ANN401
+    from wsss_cli.methods.network_file import build_network
+    from wsss_cli.models.pretrained import InitialWeights
+
+    config, classes = plan.config, len(plan.data_set.class_names)
+    network = build_network(config, classes, InitialWeights())
+    labels = torch.zeros(1, classes, device=plan.device)
+    labels[:, 0] = 1
+
+    def loss(images: Tensor) -> Tensor:
+        losses: Mapping[str, Tensor] = network.losses(images, labels.expand(len(images), -1))
+        return torch.stack([each.float() for each in losses.values()]).sum()
+
+    trained = estimate_training(
+        plan.directory.path,
+        network,
+        loss,
+        iterations=config.iterations,
+        batch=config.batch_size,
+        images_per_step=config.batch_size,
+        crop=config.crop,
+        device=plan.device,
+        precision=plan.precision,
+    )
+    numbers = sum(each.numel() for each in network.parameters())
+    snapshots = config.iterations // config.snapshot_every if config.snapshot_every else 0
+    kept = Estimate(0.0, snapshots * BYTES_PER_NUMBER * numbers, 0)
+    return added(trained, kept)
+
+
+def _attend(plan: Any) -> Estimate:  # noqa: ANN401
+    from wsss_cli.stages.attend import attention_of
+
+    config = plan.config
+    labels = torch.zeros(1, len(plan.data_set.class_names), device=plan.device)
+    labels[:, 0] = 1
+    maps = [_PREDICTED] * len(plan.sizes) if plan.labels is None else plan.labels.sum(1).tolist()
+    drawn = sum(h * w * count for (h, w), count in zip(plan.sizes, maps, strict=True))
+    views = 2 if config.flip else 1
+    sides = config.sides()
+    return estimate_passes(
+        plan.network.eval(),
+        lambda images: attention_of(
+            plan.network, images, labels.expand(len(images), -1), flip=False
+        ),
+        pixels=len(plan.image_ids) * views * sum(side**2 for side in sides),
+        most_at_once=config.batch_size * views * max(sides) ** 2,
+        written=2 * drawn + (heatmaps(drawn) if config.heatmaps else 0),
+        device=plan.device,
+        precision=plan.precision,
+    )
+
+
+def _saliency(plan: Any) -> Estimate:  # noqa: ANN401
+    from wsss_cli.stages.saliency import passes
+
+    paths = [plan.data_set.image_path(image_id) for image_id in plan.image_ids]
+    pixels = _pixels(paths)
+    return estimate_images(
+        lambda path: passes(plan.model, read_image(path), plan.config.passes),
+        paths,
+        workers=0,  # one at a time
+        written=plan.config.passes * grey_maps(pixels),
+        most_pixels=plan.config.size**2,
+        bytes_per_pixel=_CRF_BYTES,
+    )
+
+
+def _proxy(plan: Any) -> Estimate:  # noqa: ANN401
+    from wsss_cli.artifacts.attention_file import AttentionFile
+    from wsss_cli.data.map_sizes import read_fitted_saliency
+    from wsss_cli.stages.proxy import label_image
+
+    with AttentionFile(plan.attention, plan.class_names) as file:
+
+        def label(image_id: str) -> None:
+            maps = file.read(image_id)
+            grey = {
+                name: read_fitted_saliency(paths[image_id], maps.size)[0]
+                for name, paths in plan.grey_maps.items()
+            }
+            looks = plan.config.viewer is not None and plan.data_set is not None
+            photograph = read_image(plan.data_set.image_path(image_id)) if looks else None
+            label_image(plan.config, maps, grey, photograph, plan.device)
+
+        sizes = [file.outline(i).size for i in plan.image_ids[:: len(plan.image_ids) // 200 + 1]]
+        mean = sum(h * w for h, w in sizes) / len(sizes)
+        each = _RULE_BYTES if plan.config.viewer is None else _CRF_BYTES
+        return estimate_images(
+            label,
+            plan.image_ids,
+            workers=plan.config.workers,
+            written=label_maps(mean * len(plan.image_ids)),
+            most_pixels=max(h * w for h, w in sizes),
+            bytes_per_pixel=each,
+        )
+
+
+def _segment(plan: Any) -> Estimate:  # noqa: ANN401
+    from wsss_cli.stages.segment.network_file import load_network
+    from wsss_cli.stages.segment.training import untrained_network
+    from wsss_cli.stages.segment.views import MOST_PIXELS, grid_size
+
+    config = plan.config
+    fresh = config.checkpoint is None
+    network = untrained_network(plan) if fresh else load_network(config.checkpoint)[0]
+    parts = []
+    if fresh:
+        parts.append(
+            estimate_training(
+                plan.directory.path,
+                network,
+                lambda images: network(images).float().square().mean(),
+                iterations=config.iterations,
+                batch=config.batch_size,
+                images_per_step=config.batch_size * config.accumulate,
+                crop=config.crop,
+                device=plan.device,
+                precision=plan.precision,
+            )
+        )
+    area = sum(height * width for height, width in plan.predicted_sizes)
+    largest = max(height * width for height, width in plan.predicted_sizes)
+    scales, views = plan.config.scales, 2 if config.flip else 1
+    written = label_maps(area)
+    if config.probabilities:
+        grids = [grid_size(network, size, scales) for size in plan.predicted_sizes]
+        written += 2 * plan.num_labels * sum(height * width for height, width in grids)
+    if config.submission is not None:
+        written += label_maps(area)
+    parts.append(
+        estimate_passes(
+            network.eval(),
+            network,
+            pixels=area * views * sum(scale**2 for scale in scales),
+            most_at_once=min(MOST_PIXELS, largest * max(scales) ** 2),
+            written=written,
+            device=plan.device,
+            precision=plan.precision,
+        )
+    )
+    if config.crf is not None:
+        parts.append(_refining(plan, config.crf))
+    return added(*parts)
+
+
+def _refining(plan: Any, preset: str) -> Estimate:  # noqa: ANN401
+    """The CRF that follows a prediction, timed on even scores."""
+    from wsss_cli.configs.crf import PRESETS
+    from wsss_cli.ops.dense_crf import refined_labels
+
+    def refine(path: Path) -> None:
+        image = torch.from_numpy(read_image(path)).to(plan.device)
+        even = torch.full((plan.num_labels, *image.shape[:2]), 1 / plan.num_labels)
+        refined_labels(even.to(plan.device), image, PRESETS[preset])
+
+    largest = max(height * width for height, width in plan.predicted_sizes)
+    return estimate_images(
+        refine,
+        [plan.data_set.image_path(image_id) for image_id in plan.predicted_ids],
+        workers=0,  # one at a time, beside the network
+        written=0,
+        most_pixels=largest,
+        bytes_per_pixel=_CRF_BYTES,
+    )
+
+
+def _crf(plan: Any) -> Estimate:  # noqa: ANN401
+    from wsss_cli.stages.crf import refined_image
+
+    paths = [plan.data_set.image_path(image_id) for image_id in plan.image_ids]
+    return estimate_images(
+        lambda image_id: refined_image(plan, image_id),
+        plan.image_ids,
+        workers=plan.config.workers,
+        written=label_maps(_pixels(paths)),
+        most_pixels=_pixels(paths[:1]),
+        bytes_per_pixel=_CRF_BYTES,
+    )
+
+
+def _evaluate(plan: Any) -> Estimate:  # noqa: ANN401
+    from wsss_cli.artifacts.label_png import read_label_map
+
+    kept = _SCORES_BYTES * (len(plan.truth) + plan.num_labels**2)
+    # The other side takes about as long to read, and counting as long as both.
+    return estimate_images(
+        lambda path: [read_label_map(path) for _ in range(4)],
+        plan.truth,
+        workers=plan.config.workers,
+        written=kept if plan.keeps_scores else 0,
+        most_pixels=_pixels(plan.truth[:1]),
+        bytes_per_pixel=_RULE_BYTES,
+    )
+
+
+def _predict(plan: Any) -> Estimate:  # noqa: ANN401
+    from wsss_cli.artifacts.video_file import opened_video
+    from wsss_cli.data.exif_orientation import as_seen
+
+    def look(task: Any) -> None:  # noqa: ANN401
+        picture = task.picture
+        with suppress(WsssError):  # a broken one is told of when it is predicted
+            plan.predictor.predict(as_seen(read_image(picture.path), picture.orientation))
+
+    todo = plan.todo()
+    sizes = [task.picture.size for task in todo.tasks]
+    largest = max((height * width for height, width in sizes), default=0)
+    pictures = estimate_images(
+        look,
+        todo.tasks,
+        workers=0,  # one at a time
+        written=label_maps(sum(height * width for height, width in sizes)),
+        most_pixels=largest,
+        bytes_per_pixel=_RULE_BYTES,
+    )
+    parts = [pictures]
+    for video in todo.videos:
+        with suppress(WsssError), opened_video(video.path) as opened:
+            first = next(opened.frames(), None)
+            if first is not None:
+                parts.append(_of_video(plan, first, opened.outline.frames or 1))
+    return added(*parts)
+
+
+def _of_video(plan: Any, first: Pixels, frames: int) -> Estimate:  # noqa: ANN401
+    """A video, timed on its first frame."""
+    pixels = first.shape[0] * first.shape[1]
+    return estimate_images(
+        lambda _: plan.predictor.predict(first).overlay(first),
+        range(frames),
+        workers=0,
+        written=_VIDEO_BYTES * pixels * frames,
+        most_pixels=pixels,
+        bytes_per_pixel=_RULE_BYTES,
+    )
+
+
+def _pixels(paths: list[Path]) -> float:
+    """Pixels of all pictures, from an even sample."""
+    from wsss_cli.data.images import check_images
+
+    sample = paths[:: len(paths) // 200 + 1]
+    sizes = check_images(sample)
+    return sum(height * width for height, width in sizes) / len(sizes) * len(paths)
+
+
+_ESTIMATES: Mapping[str, Callable[[Any], Estimate]] = {
+    "train": _train,
+    "attend": _attend,
+    "saliency": _saliency,
+    "proxy": _proxy,
+    "segment": _segment,
+    "crf": _crf,
+    "evaluate": _evaluate,
+    "predict": _predict,
+}

@@ -1,0 +1,214 @@
+"""Which images a page shows, each by a rule that is said beside them."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wsss_cli.data.data_set import DataSet
+from wsss_cli.data.loading import prefetch
+from wsss_cli.device import resolve_workers
+from wsss_cli.errors import WsssError
+from wsss_cli.metrics.difficulty import LEAST_SHARE, Difficulty, difficulty
+from wsss_cli.tracking import Track
+
+# From so many separate regions of one class on an image counts as one of many instances.
+MANY = 4
+# The share of the images whose objects look most like their background.
+ALIKE = 0.1
+# Classes that have pictures of their own; with more, those with the lowest IoU.
+MOST_CLASSES = 24
+# One and several of what was scored.
+_NOUNS = {
+    "prediction": ("prediction", "predictions"),
+    "crf": ("refined prediction", "refined predictions"),
+    "proxy": ("proxy", "proxies"),
+    "attention": ("attention", "attention"),
+}
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Some images, and why these.
+
+    Attributes:
+        what: What the scores are of that chose them.
+        key: Its name in the JSON.
+        title: For people.
+        rule: How they were chosen, as a sentence.
+        image_ids: In the order shown, and why each is there.
+        matching: How many images the rule is about.
+        class_id: The class that it is about; None where it is about all.
+    """
+
+    what: str
+    key: str
+    title: str
+    rule: str
+    image_ids: Mapping[str, str]
+    matching: int
+    class_id: int | None = None
+
+
+Scores = Mapping[str, Mapping[str, Any]]
+"""By image id, as ``wsss evaluate`` keeps them."""
+
+
+def extremes(what: str, scores: Scores, most: int) -> list[Gallery]:
+    """The best, the median and the worst images."""
+    ranked = _ranked(scores, lambda one: one["miou"])
+    one, several = _NOUNS[what]
+    about = f"by the mIoU of their {one} alone, of {len(ranked)} images"
+    chosen = {
+        "worst": (ranked[:most], "The lowest"),
+        "median": (_middle(ranked, most), "Those in the middle"),
+        "best": (ranked[::-1][:most], "The highest"),
+    }
+    return [
+        Gallery(
+            what,
+            f"{what}-{key}",
+            f"{key.capitalize()} {several}",
+            f"{rule} {about}.",
+            {image_id: _standing(image_id, ranked) for image_id in image_ids},
+            len(ranked),
+        )
+        for key, (image_ids, rule) in chosen.items()
+        if image_ids
+    ]
+
+
+def failures(
+    what: str, scores: Scores, difficulties: Mapping[str, Difficulty], most: int
+) -> list[Gallery]:
+    """The failures that the SeeNet line of work reports: the worst images of three kinds."""
+    ranked = _ranked(scores, lambda one: one["miou"])
+    together = [i for i in ranked if len(_classes(scores[i])) > 1]
+    many = [i for i in ranked if i in difficulties and difficulties[i].regions >= MANY]
+    by_colour = sorted(
+        (i for i in ranked if i in difficulties and not math.isnan(difficulties[i].colours_shared)),
+        key=lambda i: -difficulties[i].colours_shared,
+    )
+    looks_alike = set(by_colour[: math.ceil(ALIKE * len(by_colour))])
+    alike = [i for i in ranked if i in looks_alike]
+    lowest = f"lowest mIoU of their {_NOUNS[what][0]}"
+    return [
+        Gallery(
+            what,
+            "co-occurring-classes",
+            "Classes that occur together",
+            f"Of the {len(together)} images whose truth has two classes or more, the {lowest}.",
+            {i: f"{len(_classes(scores[i]))} classes" for i in together[:most]},
+            len(together),
+        ),
+        Gallery(
+            what,
+            "many-instances",
+            "Many instances",
+            f"Of the {len(many)} images whose truth has {MANY} separate regions of one class or "
+            f"more, each at least {LEAST_SHARE:.1%} of the image, the {lowest}.",
+            {i: f"{difficulties[i].regions} regions of a class" for i in many[:most]},
+            len(many),
+        ),
+        Gallery(
+            what,
+            "object-like-background",
+            "Objects that look like their background",
+            f"Of the {len(alike)} images ({ALIKE:.0%}) whose objects share most of their colours "
+            f"with the background, the {lowest}.",
+            {
+                i: f"{difficulties[i].colours_shared:.0%} of the colours shared"
+                for i in alike[:most]
+            },
+            len(alike),
+        ),
+    ]
+
+
+def of_classes(what: str, scores: Scores, values: Mapping[str, Any]) -> list[Gallery]:
+    """Of every class the best, the median and the worst image that truly has it.
+
+    Args:
+        what: What was scored.
+        scores: Of each image.
+        values: All scores of the same evaluation.
+    """
+    names = list(values["per_class"])
+    order = sorted(
+        (i for i, name in enumerate(names) if i and values["per_class"][name] is not None),
+        key=lambda i: values["per_class"][names[i]],
+    )[:MOST_CLASSES]
+    galleries = []
+    for class_id in sorted(order):
+        name = names[class_id]
+        having = {i: one for i, one in scores.items() if one["iou"].get(name) is not None}
+        ranked = _ranked(having, lambda one, name=name: one["iou"][name])  # type: ignore[misc]
+        chosen = dict.fromkeys([*ranked[:1], *_middle(ranked, 1), *ranked[-1:]])
+        galleries.append(
+            Gallery(
+                what,
+                f"class-{name}",
+                name,
+                f"The worst, the median and the best of the {len(ranked)} images that have it, by "
+                f"its IoU in their {_NOUNS[what][0]}.",
+                {image_id: _standing(image_id, ranked) for image_id in chosen},
+                len(ranked),
+                class_id,
+            )
+        )
+    return galleries
+
+
+def without_scores(what: str, image_ids: Sequence[str], most: int) -> list[Gallery]:
+    """Evenly spread images, where there is nothing to choose by."""
+    count = min(most, len(image_ids))
+    chosen = [image_ids[(2 * n + 1) * len(image_ids) // (2 * count)] for n in range(count)]
+    rule = f"Spread evenly over the {len(image_ids)} images: there are no scores to choose by."
+    return [
+        Gallery(
+            what, f"{what}-any", f"Some {_NOUNS[what][1]}", rule, dict.fromkeys(chosen, ""), count
+        )
+    ]
+
+
+def difficulties_of(
+    data_set: DataSet, image_ids: Sequence[str], workers: int | None, track: Track
+) -> dict[str, Difficulty]:
+    """Look at the photographs and the truth of all images; what cannot be read is left out."""
+
+    def look(index: int) -> Difficulty | None:
+        image_id = image_ids[index]
+        try:
+            target = data_set.true_label_map(image_id)
+            image = data_set.read_image(image_id)
+        except WsssError:
+            return None
+        if target is None or target.shape != image.shape[:2]:
+            return None
+        return difficulty(image, target)
+
+    looked: Iterable[Difficulty | None] = prefetch(
+        look, range(len(image_ids)), resolve_workers(workers)
+    )
+    tracked = track.steps(looked, total=len(image_ids), label="looking for failures")
+    found = zip(image_ids, tracked, strict=True)
+    return {image_id: one for image_id, one in found if one is not None}
+
+
+def _classes(score: Mapping[str, Any]) -> list[str]:
+    return [name for name in score["iou"] if name != "background"]
+
+
+def _ranked(scores: Scores, key: Callable[[Mapping[str, Any]], float | None]) -> list[str]:
+    """Ids from the worst to the best; equals in the order of their ids."""
+    known = {image_id: key(one) for image_id, one in scores.items()}
+    return sorted((i for i, v in known.items() if v is not None), key=lambda i: (known[i], i))
+
+
+def _middle(ranked: Sequence[str], most: int) -> list[str]:
+    start = max(0, (len(ranked) - most) // 2)
+    return list(ranked[start : start + most])
+
+
+def _standing(image_id: str, ranked: Sequence[str]) -> str:
+    return f"rank {len(ranked) - ranked.index(image_id)} of {len(ranked)}"

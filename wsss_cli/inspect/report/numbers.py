@@ -1,0 +1,155 @@
+"""Every score on the page, with the place in the JSON of ``wsss evaluate`` that it comes from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wsss_cli.configs.evaluate import SUBJECTS
+from wsss_cli.inspect.report.run_records import RunRecord
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of an evaluation.
+
+    Attributes:
+        value: As it stands in the JSON.
+        shown: As it stands on the page.
+        source: ``RUN/WHAT/POINTER``: number of the run from 0, what was scored, and a JSON pointer
+            (RFC 6901) into ``RUN/evaluate/WHAT.json``.
+    """
+
+    value: float
+    shown: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """One cell: a number, perhaps with its interval."""
+
+    number: Number | None
+    low: Number | None = None
+    high: Number | None = None
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One score of all runs; with ``heading`` a new kind of result begins."""
+
+    title: str
+    cells: Sequence[Score]
+    heading: str = ""
+
+
+def percent(value: float) -> str:
+    """A share as the page shows it."""
+    return f"{100 * value:.1f}"
+
+
+class Evaluations:
+    """The scores of all runs, by their places."""
+
+    def __init__(self, records: Sequence[RunRecord]) -> None:
+        self._records = records
+
+    def number(self, run: int, what: str, *keys: str | int, shown: str = "") -> Number | None:
+        """What stands at a place; None where it is not there or not defined.
+
+        Args:
+            run: Number of the run.
+            what: What was scored.
+            keys: The way through the JSON.
+            shown: Instead of a share in per cent.
+        """
+        found: Any = self._records[run].scores.get(what)
+        for key in keys:
+            if not _has(found, key):
+                return None
+            found = found[key]
+        if found is None:
+            return None
+        pointer = "/".join(str(key).replace("~", "~0").replace("/", "~1") for key in keys)
+        return Number(found, shown or percent(found), f"{run}/{what}/{pointer}")
+
+    def count(self, run: int, what: str, *keys: str | int) -> Number | None:
+        """A count or another number that is shown as it is."""
+        found = self.number(run, what, *keys)
+        return found and Number(found.value, f"{found.value:,}".replace(",", " "), found.source)
+
+    def score(self, run: int, what: str, *keys: str) -> Score:
+        """A score with the interval beside it, if there is one."""
+        above = keys[:-1]
+        ends = [
+            self.number(run, what, *above, "interval", end) if keys[-1] == "miou" else None
+            for end in ("low", "high")
+        ]
+        return Score(self.number(run, what, *keys), *ends)
+
+    def subject(self) -> str | None:
+        """What the page is about: the first that every run has scored, else the first run has."""
+        scored = [set(record.scores) for record in self._records]
+        for candidates in (set.intersection(*scored), scored[0]):
+            for what in ("prediction", "crf", "proxy", "attention"):
+                if what in candidates:
+                    return what
+        return None
+
+    def table(self) -> list[ScoreRow]:
+        """All scores that any run has, a column for each run."""
+        rows = []
+        for what in SUBJECTS:
+            of_what = [row for row in self._rows(what) if any(cell.number for cell in row.cells)]
+            if of_what:
+                first = of_what[0]
+                rows += [ScoreRow(first.title, first.cells, TITLES[what]), *of_what[1:]]
+        return rows
+
+    def _rows(self, what: str) -> list[ScoreRow]:
+        places = [(title, keys) for title, *keys in _SCORES]
+        baselines = dict.fromkeys(
+            name
+            for record in self._records
+            for name in record.scores.get(what, {}).get("baselines") or ()
+        )
+        places += [
+            (f"{name.replace('_', ' ')}, no learning", ["baselines", name]) for name in baselines
+        ]
+        runs = range(len(self._records))
+        rows = [
+            ScoreRow(title, [self.score(run, what, *keys) for run in runs])
+            for title, keys in places
+        ]
+        plain = [
+            ScoreRow(title, [Score(self.count(run, what, *keys)) for run in runs])
+            for title, *keys in _COUNTS
+        ]
+        return [*rows, *plain]
+
+
+TITLES = {
+    "prediction": "Predictions",
+    "crf": "Predictions after the CRF",
+    "proxy": "Proxy labels",
+    "attention": "Attention",
+}
+
+_SCORES = (
+    ("mIoU", "miou"),
+    ("mIoU at a threshold chosen elsewhere", "at_chosen", "miou"),
+    ("pixel accuracy", "pixel_accuracy"),
+    ("class accuracy", "class_accuracy"),
+    ("coverage", "coverage"),
+    ("boundary IoU", "boundary_iou"),
+    ("background lit at half of the object", "background_lit_at_recall"),
+    ("classification mAP", "classification_map"),
+    ("MaxBoxAccV2", "max_box_acc_v2"),
+    ("PxAP", "pixel_average_precision"),
+)
+_COUNTS = (("best threshold for these images", "best_threshold"), ("images", "images"))
+
+
+def _has(found: Any, key: str | int) -> bool:  # noqa: ANN401 - JSON values
+    if isinstance(found, list):
+        return isinstance(key, int) and key < len(found)
+    return isinstance(found, Mapping) and key in found

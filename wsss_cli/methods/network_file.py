@@ -1,0 +1,92 @@
+"""The attention network and its file: built for a method, written to a checkpoint, read back."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from wsss_cli.artifacts.checkpoint import (
+    ODD_CONTENT,
+    read_checkpoint,
+    require_names,
+    write_checkpoint,
+)
+from wsss_cli.configs.common import settings
+from wsss_cli.configs.methods import METHODS
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.errors import WsssError
+from wsss_cli.methods.protocol import AttentionNetwork
+from wsss_cli.models.checkpoint_fit import require_shapes
+from wsss_cli.models.pretrained import InitialWeights
+from wsss_cli.models.trunks import build_trunk
+
+CHECKPOINT_KIND = "attention"
+
+
+def import_method(name: str) -> ModuleType:
+    """Import the module of a method, by the name that ``--method`` takes."""
+    return import_module(METHODS[name].module)
+
+
+def build_network(config: TrainConfig, num_classes: int, weights: InitialWeights) -> Any:  # noqa: ANN401
+    """Build trunk and heads of the config's method: a module that is an AttentionNetwork."""
+    trunk = build_trunk(config.backbone)
+    weights.load_into(trunk)
+    trunk.freeze(config.frozen_blocks)
+    return import_method(config.method).build(trunk, num_classes, config)
+
+
+def write_network(
+    path: Path, config: TrainConfig, class_names: Sequence[str], network: nn.Module
+) -> None:
+    """Write a checkpoint that :func:`load_network` reads.
+
+    Args:
+        path: The file.
+        config: Settings of the training; those that change a result are stored.
+        class_names: Names of classes 1..C.
+        network: Built by :func:`build_network` with the same config.
+
+    Raises:
+        WsssError: The disk is full.
+    """
+    write_checkpoint(
+        path,
+        CHECKPOINT_KIND,
+        {
+            "class_names": list(class_names),
+            "config": {**settings(config), "lr_steps": list(config.lr_steps)},
+            "network": network.state_dict(),
+        },
+    )
+
+
+def load_network(path: Path) -> tuple[AttentionNetwork, TrainConfig, tuple[str, ...]]:
+    """Rebuild a trained attention network from its checkpoint.
+
+    Returns:
+        The network on the CPU, in evaluation mode; the settings it was built with; class names.
+
+    Raises:
+        WsssError: The file is no such checkpoint.
+    """
+    content = read_checkpoint(path, CHECKPOINT_KIND)
+    try:
+        require_names(content["class_names"])
+        known = {field.name for field in fields(TrainConfig)}
+        stored = {name: value for name, value in content["config"].items() if name in known}
+        config = TrainConfig(**{**stored, "lr_steps": tuple(stored["lr_steps"])})
+        names = tuple(content["class_names"])
+        with torch.device("meta"):
+            require_shapes(build_network(config, len(names), InitialWeights()), content["network"])
+        network = build_network(config, len(names), InitialWeights())
+        network.load_state_dict(content["network"])
+    except ODD_CONTENT as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise WsssError(f"{path} does not hold a whole attention network ({reason})") from error
+    return network.eval(), config, names

@@ -1,0 +1,188 @@
+"""Wrong usage of a stage that can be told before torch is imported, which takes seconds.
+
+Each check here is one that the stage makes as well, in the same words; nothing here imports torch.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from wsss_cli.artifacts.atomic import require_place
+from wsss_cli.artifacts.html_page import require_page_place
+from wsss_cli.artifacts.stage_directory import read_manifests, require_complete
+from wsss_cli.artifacts.tensorboard_events import require_tensorboard
+from wsss_cli.command_line import FOLDER, command_line
+from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.common import option
+from wsss_cli.configs.crf import CrfConfig
+from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
+from wsss_cli.configs.predict import PredictConfig
+from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.report import ReportConfig
+from wsss_cli.configs.saliency import SaliencyConfig
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.data.label_folder import require_folder
+from wsss_cli.errors import UsageError, near_path
+from wsss_cli.stages.inputs import (
+    data_if_known,
+    find_attention,
+    find_data,
+    find_masks,
+    find_scores,
+    require_photographs,
+    rule_saliency,
+    trained_split,
+)
+from wsss_cli.stages.predict.places import find_checkpoint, require_own_folder
+
+
+def check_usage(stage: str, config: Any) -> None:  # noqa: ANN401 - each stage's own
+    """Refuse what a stage cannot be meant to do.
+
+    Args:
+        stage: Name of the stage.
+        config: Its config.
+
+    Raises:
+        WsssError: An earlier stage, a list, a folder or the data set is missing or wrong.
+    """
+    _CHECKS[stage](config)
+
+
+def require_run(run: Path) -> dict[str, dict[str, Any]]:
+    """The manifests of a run by stage.
+
+    Raises:
+        UsageError: The folder does not exist, or holds no run.
+    """
+    manifests = read_manifests(run)
+    if not manifests:
+        if not run.exists():
+            near = near_path(run)
+            if near:
+                raise UsageError(f"{run} does not exist{near}")
+        start = command_line("train", data=FOLDER, run=run)
+        raise UsageError(f"{run} holds no run; start one with `{start}`")
+    return manifests
+
+
+def require_trained(run: Path) -> None:
+    """Refuse a run without a finished training, whose network could be looked at.
+
+    Raises:
+        UsageError: There is none.
+    """
+    require_complete(run / "train", "train", instead="another RUN")
+
+
+def check_report(config: ReportConfig) -> None:
+    """Refuse a page about nothing, or one that has no place.
+
+    Raises:
+        UsageError: A run holds nothing, or there is no place for the page.
+    """
+    for run in config.runs:
+        require_run(run)
+    require_page_place(config.page, "--out")
+
+
+def _train(config: TrainConfig) -> None:
+    if config.tensorboard:
+        require_tensorboard()
+    data_set = find_data(config)
+    data_set.image_ids(config.split or data_set.training_split())
+
+
+def _attend(config: AttendConfig) -> None:
+    if config.checkpoint is None:
+        require_complete(
+            config.run / "train", "train", instead="--checkpoint FILE", data=config.data
+        )
+    data_set = find_data(config)
+    data_set.image_ids(trained_split(config.split, config.run, data_set))
+
+
+def _saliency(config: SaliencyConfig) -> None:
+    config.required_model()
+    data_set = find_data(config)
+    data_set.image_ids(trained_split(config.split, config.run, data_set))
+
+
+def _proxy(config: ProxyConfig) -> None:
+    find_attention(config.attention, config.run, config.data)
+    for name, folder in rule_saliency(config).items():
+        require_folder(folder, option(name))
+    require_photographs(config, data_if_known(config))
+
+
+def _segment(config: SegmentConfig) -> None:
+    if config.submission is not None:
+        require_place(config.submission, "--submission")
+    if config.tensorboard:
+        require_tensorboard()
+    data_set = find_data(config)
+    data_set.image_ids(config.split)
+    if config.checkpoint is not None:
+        return
+    split = trained_split(config.train_split, config.run, data_set)
+    data_set.image_ids(split, option="--train-split")
+    if config.supervision == "full":
+        find_masks(data_set)
+    elif config.proxy is None:
+        require_complete(config.run / "proxy", "proxy", instead="--proxy DIR", data=config.data)
+    else:
+        require_folder(config.proxy, "--proxy")
+    if config.prohibitive:
+        find_attention(config.attention, config.run, config.data)
+
+
+def _crf(config: CrfConfig) -> None:
+    find_data(config)
+    find_scores(config.scores, config.run, config.data)
+
+
+def _evaluate(config: EvaluateConfig) -> None:
+    stage = SCORED_STAGE[config.what]
+    data_set = data_if_known(config, stage)
+    if config.what == "attention":
+        find_attention(config.attention, config.run, config.data)
+    elif config.pred is None:
+        require_complete(config.run / stage, stage, instead="--pred DIR", data=config.data)
+    else:
+        require_folder(config.pred, "--pred")
+    if config.gt is not None:
+        require_folder(config.gt, "--gt")
+    elif data_set is not None:
+        require_folder(find_masks(data_set), "--gt")
+    else:
+        raise UsageError("the true masks are not known; pass --gt DIR or --data DIR")
+    if data_set is not None:
+        if config.split is not None:
+            data_set.image_ids(config.split)
+        return
+    needing = {
+        "--split": (config.split is not None, "is a list of the data set"),
+        "--difficulty": (config.difficulty, "looks at the photographs"),
+        "--baselines": (config.baselines, "needs the image-level labels"),
+    }
+    for name, (asked, why) in needing.items():
+        if asked:
+            raise UsageError(f"{name} {why}; pass --data DIR")
+
+
+def _predict(config: PredictConfig) -> None:
+    find_checkpoint(config.checkpoint)
+    require_own_folder(config.out)  # it looks for the photographs before it imports torch, too
+
+
+_CHECKS: Mapping[str, Callable[[Any], None]] = {
+    "train": _train,
+    "attend": _attend,
+    "saliency": _saliency,
+    "proxy": _proxy,
+    "segment": _segment,
+    "crf": _crf,
+    "evaluate": _evaluate,
+    "predict": _predict,
+}

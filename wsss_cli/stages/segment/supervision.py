@@ -1,0 +1,166 @@
+"""The label maps that a segmentation network learns from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from wsss_cli.artifacts.attention_file import AttentionFile
+from wsss_cli.artifacts.fingerprint import files_fingerprint, fingerprint
+from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.artifacts.stage_directory import Input, require_complete
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.data.data_set import DataSet
+from wsss_cli.data.images import check_images
+from wsss_cli.data.label_folder import other_files, png_ids
+from wsss_cli.data.loading import prefetch
+from wsss_cli.data.map_sizes import require_size, turned_masks
+from wsss_cli.data.mask_survey import MaskSurvey, known_labels, shown_labels
+from wsss_cli.device import resolve_workers
+from wsss_cli.errors import WsssError, listing
+from wsss_cli.ops.prohibitive import label_confidence
+from wsss_cli.stages.inputs import (
+    find_attention,
+    find_masks,
+    trained_split,
+)
+from wsss_cli.stages.mask_check import white_in_data_set, white_in_folder
+from wsss_cli.stages.proxy import LABELS
+from wsss_cli.tracking import Track
+
+
+def find_supervision(
+    config: SegmentConfig, data_set: DataSet, track: Track
+) -> tuple[dict[str, Path], list[tuple[int, int]], Input]:
+    """What a network learns from.
+
+    Returns:
+        The label map of every training image, the sizes (H, W) of these images, and what they are.
+
+    Raises:
+        WsssError: Label maps or photographs are missing.
+        UsageError: There is no such list, or no folder.
+    """
+    split = trained_split(config.train_split, config.run, data_set)
+    image_ids = data_set.image_ids(split, option="--train-split")
+    if config.supervision == "full":
+        find_masks(data_set)
+        masks = {image_id: data_set.training_mask_path(image_id) for image_id in image_ids}
+        paths = [path for path in masks.values() if path is not None and path.exists()]
+        missing = [i for i, path in masks.items() if path is None or not path.exists()]
+        if missing:
+            raise WsssError(
+                f"{data_set.root}: {len(missing)} training images have no mask for --supervision "
+                f"full: {listing(missing)}"
+            )
+        place = data_set.root
+        on_their_side = turned_masks(data_set, image_ids)
+        if on_their_side is not None:
+            track.note(on_their_side)
+    else:
+        folder = config.proxy
+        if folder is None:
+            require_complete(config.run / "proxy", "proxy", instead="--proxy DIR", data=config.data)
+            folder = config.run / "proxy" / LABELS
+        others = sorted(set(png_ids(folder, "--proxy")).difference(image_ids))
+        paths, place = [folder / f"{image_id}.png" for image_id in image_ids], folder
+        missing = [path.stem for path in paths if not path.is_file()]
+        if missing:
+            raise WsssError(
+                f"--proxy {folder}: {len(missing)} of the {len(image_ids)} images of {split} have "
+                f"no label map there: {listing(missing)}; add them, or name the list of the images "
+                f"to learn from with --train-split{other_files(folder, missing)}"
+            )
+        if others:
+            track.note(
+                f"label maps of images that are not in {split} are not used: {listing(others)}"
+            )
+    sizes = check_images(map(data_set.image_path, image_ids))
+    identity = fingerprint([files_fingerprint(paths), data_set.fingerprint(image_ids, None)])
+    return dict(zip(image_ids, paths, strict=True)), sizes, Input(place, identity)
+
+
+def find_confidence(
+    config: SegmentConfig, data_set: DataSet, image_ids: Sequence[str]
+) -> tuple[npt.NDArray[np.float32], Input]:
+    """How far each label may be believed in each training image, for ``--prohibitive``.
+
+    Returns:
+        (N, C + 1) float32 as :func:`~wsss_cli.ops.prohibitive.label_confidence` has it, and the
+        attention file it is from.
+
+    Raises:
+        WsssError: The attention lacks images or their class scores.
+    """
+    path = find_attention(config.attention, config.run, config.data)
+    rows = []
+    with AttentionFile(path, data_set.class_names) as file:
+        file.require(image_ids)
+        for image_id in image_ids:
+            outline = file.outline(image_id)
+            if outline.logits is None:
+                raise WsssError(
+                    f"{path} has no logits for the image {image_id}, which --prohibitive weights "
+                    "by; give an attention file of `wsss attend`, or leave --prohibitive out"
+                )
+            rows.append(label_confidence(outline.logits, outline.class_ids.tolist()))
+        return np.stack(rows), Input(path.resolve(), file.fingerprint())
+
+
+def check_label_maps(
+    data_set: DataSet, supervision: dict[str, Path], config: SegmentConfig, track: Track
+) -> None:
+    """Read every label map once: a bad one must not stop a training after hours.
+
+    Raises:
+        WsssError: A label map is broken, holds other values, or differs in size from its image; or
+            all of them show no class, or other classes than the labels name.
+    """
+    num_classes = len(data_set.class_names)
+
+    def look(item: tuple[str, Path]) -> npt.NDArray[np.bool_]:
+        image_id, path = item
+        label_map = read_label_map(path, num_labels=num_classes + 1)
+        (size,) = check_images([data_set.image_path(image_id)])
+        require_size(str(path), label_map.shape, size)
+        return shown_labels(label_map, num_classes)
+
+    looked = prefetch(look, supervision.items(), resolve_workers(config.workers))
+    tracked = track.steps(looked, total=len(supervision), label="checking label maps")
+    shown = dict(zip(supervision, tracked, strict=True))
+    labels = known_labels(data_set, list(shown))
+    _require_learnable(MaskSurvey.of(data_set.class_names, shown, labels), data_set, config, track)
+
+
+def _require_learnable(
+    survey: MaskSurvey, data_set: DataSet, config: SegmentConfig, track: Track
+) -> None:
+    """Refuse label maps that cannot be meant, and say which classes they do not teach."""
+    made_here = config.supervision == "proxy" and config.proxy is None
+    if config.supervision == "full":
+        where, way_out = f"{data_set.masks}", white_in_data_set(data_set)
+    elif config.proxy is not None:
+        where, way_out = f"--proxy {config.proxy}", white_in_folder(config.proxy)
+    else:
+        where = str(config.run / "proxy" / LABELS)
+        way_out = "look at the attention and the saliency, and at the options of `wsss proxy`"
+    if not survey.classes.any():
+        if not survey.is_binary and not made_here:
+            way_out = "look at what made them"
+        raise WsssError(
+            f"{where}: the {len(survey.image_ids)} label maps to learn from hold {survey.held()}, "
+            f"so there is no class to learn; {way_out}"
+        )
+    problem = None if made_here else survey.contradiction()
+    if problem is not None:
+        raise WsssError(f"{where}: {problem}")
+    doubt = None if made_here else survey.doubt()
+    if doubt is not None:
+        track.note(f"{where}: {doubt}")
+    never = survey.never_shown()
+    if never:
+        track.note(
+            f"no label map shows {listing(never)}, though the labels name it there: the network "
+            "cannot learn it"
+        )
