@@ -7,7 +7,7 @@
 # RUN has been through `wsss segment`. Two further runs: RUN-relabelled and RUN-second. How well the
 # new labels are scored, beside the proxies, says whether the round is worth its time.
 #
-# Hardware, time and score: on a short schedule in docs/RESULTS.md, where the second network was worse
+# Hardware, time and score: on a short schedule in docs/results.md, where the second network was worse
 # (39.7 against 40.8 mIoU) though its labels were better, and why. Look at the confusion matrices first.
 set -euo pipefail
 usage="usage: $0 VOC2012 RUN"

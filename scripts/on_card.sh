@@ -5,7 +5,7 @@
 #
 # The tests that want a card, then the ratios that networks decide: the stages beside their bare
 # networks and beside the card's best convolution, decoding beside attending, other tools' maps.
-# Needs pip install -e '.[test,bench]'. Prints the table of docs/PERFORMANCE.md with the card's name.
+# Needs pip install -e '.[test,bench]'. Prints the table of docs/performance.md with the card's name.
 set -euo pipefail
 usage="usage: $0 VOC2012 CHECKPOINT SEGMENT_CHECKPOINT [OUT.json]"
 data=${1:?$usage}

@@ -1,4 +1,4 @@
-"""Write docs/JSON.md from the schemas in wsss_cli/schemas, which are what is maintained."""
+"""Write docs/json.md from the schemas in wsss_cli/schemas, which are what is maintained."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from wsss_cli import schemas
 
-PAGE = Path(__file__).parent.parent / "docs" / "JSON.md"
+PAGE = Path(__file__).parent.parent / "docs" / "json.md"
 INTRODUCTION = """\
 # What --json prints
 

@@ -23,12 +23,12 @@ from wsss_cli.errors import UsageError
 from wsss_cli.stages import attend, evaluate, segment
 from wsss_cli.tracking import Silent
 
-# In mIoU; what other seeds gave stands in docs/RESULTS.md.
+# In mIoU; what other seeds gave stands in docs/results.md.
 ATTENTION_MARGIN = 0.02
 PROXY_MARGIN = 0.05
 PREDICTION_MARGIN = 0.1
 SCALES_MARGIN = 0.03
-# What bfloat16 may move, as docs/PERFORMANCE.md states it: mIoU, the mean correlation of attention
+# What bfloat16 may move, as docs/performance.md states it: mIoU, the mean correlation of attention
 # maps, and the share of pixels that get another label.
 MIOU_MOVED = 0.01
 SAME_MAPS = 0.995

@@ -14,7 +14,7 @@ from conftest import Command, clean_environment
 import wsss_cli
 
 PACKAGE = Path(wsss_cli.__file__).parent
-# From the bottom to the top, as in docs/ARCHITECTURE.md.
+# From the bottom to the top, as in docs/architecture.md.
 LAYERS = (
     (
         *("errors", "labels", "reserved_names", "tracking", "configs", "device", "ranks"),

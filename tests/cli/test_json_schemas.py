@@ -1,7 +1,7 @@
 """Every key that ``--json`` prints is in a schema, and everything is of its type.
 
 A key that is new fails here until it stands, with a description, in wsss_cli/schemas; then
-``python scripts/write_json_docs.py`` writes docs/JSON.md.
+``python scripts/write_json_docs.py`` writes docs/json.md.
 """
 
 import json
@@ -48,7 +48,7 @@ def test_schemas_are_schemas_and_describe_every_key(name: str) -> None:
 
 def test_page_of_the_documentation_is_that_of_the_schemas() -> None:
     written = runpy.run_path(str(ROOT / "scripts" / "write_json_docs.py"))
-    assert (ROOT / "docs" / "JSON.md").read_text("utf-8") == written["page"]()
+    assert (ROOT / "docs" / "json.md").read_text("utf-8") == written["page"]()
 
 
 def test_a_key_that_nobody_described_is_noticed() -> None:

@@ -1,6 +1,6 @@
 """Every stage, killed or interrupted at random moments, ends with the bytes of an undisturbed run.
 
-``WSSS_KILLS=20`` asks for twenty moments a stage instead of one; docs/RELIABILITY.md has what came
+``WSSS_KILLS=20`` asks for twenty moments a stage instead of one; docs/reliability.md has what came
 of it.
 """
 

@@ -1,6 +1,6 @@
 """JSON Schemas (draft 2020-12) of what ``--json`` prints, a file for each command.
 
-A schema has every key with a description; a key that is not in it fails a test. docs/JSON.md is
+A schema has every key with a description; a key that is not in it fails a test. docs/json.md is
 written from these files by ``scripts/write_json_docs.py``.
 """
 

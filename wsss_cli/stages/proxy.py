@@ -49,7 +49,7 @@ OWNED = (f"{LABELS}/*.png",)
 
 # Images that go through each step together. Reading, the rule and writing do not fit into a
 # processor's caches beside each other: an image at a time takes longer, a tenth on an idle machine
-# and almost half beside other work (PERFORMANCE.md). More gain little, and of large photographs an
+# and almost half beside other work (performance.md). More gain little, and of large photographs an
 # interrupt waits seconds for each; with the CRF, which takes longer than all the steps, for one.
 BLOCK = 4
 
