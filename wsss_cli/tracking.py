@@ -6,7 +6,8 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 
-def _single(item: object) -> int:
+def single(item: object) -> int:
+    """The size of an item that is one image."""
     del item
     return 1
 
@@ -22,7 +23,7 @@ class Track(Protocol):
         label: str,
         done: int = 0,
         unit: str = "images",
-        size: Callable[[T], int] = _single,
+        size: Callable[[T], int] = single,
     ) -> Iterator[T]:
         """Yield ``items`` and count them, of ``total`` of which ``done`` were there before.
 
@@ -56,7 +57,7 @@ class Silent:
         label: str,
         done: int = 0,
         unit: str = "images",
-        size: Callable[[T], int] = _single,
+        size: Callable[[T], int] = single,
     ) -> Iterator[T]:
         """Yield ``items`` unchanged."""
         yield from items

@@ -18,10 +18,8 @@ from PIL import Image
 from typer.main import get_command
 
 from wsss_cli import schemas
-from wsss_cli.artifacts.stage_commands import CONFIGS
 from wsss_cli.cli.app import app
-from wsss_cli.configs.evaluate import EvaluateConfig
-from wsss_cli.configs.predict import PredictConfig
+from wsss_cli.configs.stages import CHAIN
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -145,7 +143,7 @@ def test_every_command_prints_what_its_schema_says(
         _fits("evaluate", {"stage": "evaluate", "status": "complete", "directory": None, **kept})
 
 
-PLANNED = {**CONFIGS, "evaluate": EvaluateConfig, "predict": PredictConfig}
+PLANNED = CHAIN
 
 
 @pytest.mark.parametrize("stage", PLANNED)

@@ -35,7 +35,7 @@ from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report
 
 CONVERSATION = {"dry_run", "json", "config", "quiet", "verbose", "debug"}
 # Parameters that are not fields: Typer's own, and another way to name the runs of a page.

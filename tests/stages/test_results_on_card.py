@@ -18,10 +18,10 @@ from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.stages import attend, crf, proxy, segment, train
-from wsss_cli.stages.evaluate.plan import LABEL_FOLDERS
 from wsss_cli.stages.segment import views
 from wsss_cli.tracking import Silent
 

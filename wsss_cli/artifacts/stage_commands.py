@@ -9,25 +9,9 @@ from typing import Any
 from wsss_cli.artifacts.atomic import read_json
 from wsss_cli.artifacts.divergence import DIVERGED, lower
 from wsss_cli.command_line import FOLDER, command_line
-from wsss_cli.configs.attend import AttendConfig
-from wsss_cli.configs.common import INPUT_PATHS, CommonConfig, option
-from wsss_cli.configs.crf import CrfConfig
-from wsss_cli.configs.proxy import ProxyConfig
-from wsss_cli.configs.saliency import SaliencyConfig
-from wsss_cli.configs.segment import SegmentConfig
-from wsss_cli.configs.train import TrainConfig
+from wsss_cli.configs.common import INPUT_PATHS, option
+from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import WsssError
-
-CONFIGS: Mapping[str, type[CommonConfig]] = {
-    "train": TrainConfig,
-    "attend": AttendConfig,
-    "saliency": SaliencyConfig,
-    "proxy": ProxyConfig,
-    "segment": SegmentConfig,
-    "crf": CrfConfig,
-}
-# The stage whose result each one reads unless told otherwise.
-_BEFORE = {"attend": "train", "proxy": "attend", "segment": "proxy", "crf": "segment"}
 
 
 def moved_path(run: Path, manifest: Mapping[str, Any], recorded: str) -> Path:
@@ -73,7 +57,7 @@ def recorded_command(
     if DIVERGED in manifest and recorded.get("lr") is not None:
         recorded["lr"] = lower(recorded["lr"])
     words = ["wsss", stage, "--run", str(run)]
-    for field in fields(CONFIGS[stage]):
+    for field in fields(STAGES[stage].config):
         value = recorded.get(field.name)
         if field.name in ("run", "overwrite") or value in (None, field.default):
             continue
@@ -103,10 +87,10 @@ def command_to_make(run: Path, stage: str, *, data: Path | None = None, **extras
     if manifest.get("config"):
         flags = [option(name) for name in extras if not manifest["config"].get(name)]
         return " ".join([recorded_command(stage, manifest, run), *flags])
-    before = _BEFORE.get(stage)
+    before = STAGES[stage].reads
     commands = []
     if before is not None and _manifest(run, before).get("status") != "complete":
-        needed = {"probabilities": True} if stage == "crf" else {}
+        needed = dict.fromkeys(STAGES[stage].reads_extras, True)
         commands.append(command_to_make(run, before, data=data, **needed))
     given: dict[str, Any] = dict(extras)
     if stage == "train":

@@ -21,6 +21,7 @@ from wsss_cli.artifacts.fingerprint import fingerprint
 from wsss_cli.artifacts.metrics_log import METRICS_FILE
 from wsss_cli.artifacts.stage_commands import command_to_make, recorded_command
 from wsss_cli.artifacts.tensorboard_events import EVENTS
+from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import DivergenceError, UsageError, WsssError, near_path
 
 SCHEMA = 1
@@ -29,9 +30,6 @@ LOCK = ".lock"
 # Status of an artifact whose files are being removed to make room for another.
 REMOVING = "removing"
 WAY_OUT = "pass --overwrite to replace it, or --run DIR to keep both"
-# The stages that keep a directory in the run, in the order of the chain, each with its version:
-# raised when the stage's code changes its results.
-STAGES = {"train": 2, "attend": 2, "saliency": 1, "proxy": 1, "segment": 3, "crf": 1}
 ANOTHER_VERSION = "it was made by another version of this stage"
 # What a stage says while it works: where there is nothing else, nothing was made.
 _LOGS = frozenset({METRICS_FILE, EVENTS})

@@ -30,7 +30,7 @@ from wsss_cli.metrics.segmentation import overlap
 from wsss_cli.stages import attend, proxy, train
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, FRACTION, MATCHED_RECALL
 from wsss_cli.stages.inputs import find_masks
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Silent, Track
 
 WAY_OUT = "choose another --out, or remove that run's folder"

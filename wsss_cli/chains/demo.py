@@ -21,7 +21,7 @@ from wsss_cli.data.synthetic import draw_voc_data_set
 from wsss_cli.errors import UsageError
 from wsss_cli.stages import attend, crf, evaluate, proxy, segment, train
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, FRACTION
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
 
 TRAIN_IMAGES = 300

@@ -20,8 +20,8 @@ from wsss_cli.configs.compare import ComparedRun
 from wsss_cli.data.label_folder import saliency_files
 from wsss_cli.metrics.tally import Tally
 from wsss_cli.stages import evaluate
-from wsss_cli.stages.completion import make
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, MATCHED_RECALL
+from wsss_cli.stages.result import make
 from wsss_cli.tracking import Silent, Track
 
 FOLDER = "compare"

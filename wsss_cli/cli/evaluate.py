@@ -7,14 +7,15 @@ from typer import Option
 
 from wsss_cli.cli import options, render
 from wsss_cli.cli.stage_command import stage_command
-from wsss_cli.configs.evaluate import PREDICTED_IGNORE, SUBJECTS, EvaluateConfig
+from wsss_cli.configs.evaluate import PREDICTED_IGNORE, EvaluateConfig
+from wsss_cli.configs.results import BY_INTEREST
 
 
 @stage_command(EvaluateConfig, render.evaluate)
 def evaluate(
     run: options.Run = EvaluateConfig.run,
     what: Annotated[
-        str, Option(help=f"What is scored: {', '.join(SUBJECTS)}.")
+        str, Option(help=f"What is scored: {', '.join(BY_INTEREST)}.")
     ] = EvaluateConfig.what,
     pred: Annotated[
         Path | None, Option(help="Folder of label maps, PNG by image id.", show_default="the run's")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from wsss_cli.cli.wrapping import folded_for
+from wsss_cli.tracking import single
 
 T = TypeVar("T")
 
@@ -18,11 +19,6 @@ FIRST_LINE_AFTER = 2.0
 def say(message: str) -> None:
     """Say something on stderr."""
     print(folded_for(sys.stderr, message), file=sys.stderr, flush=True)
-
-
-def _single(item: object) -> int:
-    del item
-    return 1
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ class Lines:
         label: str,
         done: int = 0,
         unit: str = "images",
-        size: Callable[[T], int] = _single,
+        size: Callable[[T], int] = single,
     ) -> Iterator[T]:
         """Yield ``items``, reporting count, rate and times."""
         started = time.monotonic()
@@ -111,7 +107,7 @@ class Bars:
         label: str,
         done: int = 0,
         unit: str = "images",
-        size: Callable[[T], int] = _single,
+        size: Callable[[T], int] = single,
     ) -> Iterator[T]:
         """Yield ``items`` beside a bar that disappears when they are done.
 

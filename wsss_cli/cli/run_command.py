@@ -20,6 +20,7 @@ from wsss_cli.cli.plan_text import plan_text
 from wsss_cli.cli.progress import Bars, Lines, say
 from wsss_cli.cli.wrapping import folded_for
 from wsss_cli.configs.common import WorkConfig
+from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import WsssError
 from wsss_cli.tracking import Silent, Track
 
@@ -179,7 +180,7 @@ def _saying_what_is_kept(stage: str, run: Path | None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        from wsss_cli.artifacts.stage_directory import STAGES, standing
+        from wsss_cli.artifacts.stage_directory import standing
 
         if run is not None and stage in STAGES and not getattr(interrupt, "__notes__", None):
             with suppress(WsssError, OSError):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wsss_cli.cli.render import size_text
+from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import listing
 
 Values = Mapping[str, Any]
@@ -15,8 +16,6 @@ _LISTED = 25
 
 def run_text(summary: Values) -> str:
     """A run: a few lines for each stage, a line for each kind of scores."""
-    from wsss_cli.artifacts.stage_directory import STAGES
-
     lines = [summary["run"]]
     for stage in STAGES:
         found = summary["stages"].get(stage)
@@ -29,8 +28,6 @@ def run_text(summary: Values) -> str:
 
 def runs_text(found: Values) -> str:
     """The runs in a folder: a row for each."""
-    from wsss_cli.artifacts.stage_directory import STAGES
-
     runs = found["runs"]
     stages = [s for s in STAGES if any(s in run.get("stages", {}) for run in runs)]
     subjects = list(dict.fromkeys(what for run in runs for what in run.get("miou", {})))

@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsss_cli.configs.common import CommonConfig, check, choice
+from wsss_cli.configs.results import BY_INTEREST
 
-# What can be scored, and the stage that makes it.
-SCORED_STAGE = {"prediction": "segment", "proxy": "proxy", "crf": "crf", "attention": "attend"}
-SUBJECTS = tuple(SCORED_STAGE)
 PREDICTED_IGNORE = ("false-negative", "background", "excluded")
 
 
@@ -54,7 +52,7 @@ class EvaluateConfig(CommonConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choice("what", self.what, SUBJECTS)
+        choice("what", self.what, BY_INTEREST)
         choice("predicted_ignore", self.predicted_ignore, PREDICTED_IGNORE)
         check(
             self.pred is None or self.what != "attention",

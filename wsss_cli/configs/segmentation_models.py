@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from wsss_cli.errors import UsageError
+
 
 @dataclass(frozen=True)
 class SegmentationModel:
@@ -37,5 +39,15 @@ SEGMENTATION_MODELS = {
 
 
 def model_of(backbone: str) -> str:
-    """The segmentation network that stands on a backbone of the attention network."""
-    return next(name for name, model in SEGMENTATION_MODELS.items() if model.backbone == backbone)
+    """Find the segmentation network that stands on a backbone of the attention network.
+
+    Raises:
+        UsageError: There is none.
+    """
+    for name, model in SEGMENTATION_MODELS.items():
+        if model.backbone == backbone:
+            return name
+    raise UsageError(
+        f"no segmentation network stands on the backbone {backbone}; pass --model with one of "
+        f"{', '.join(SEGMENTATION_MODELS)}"
+    )

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -63,14 +64,12 @@ def prefetch(
         return
     remaining = iter(items)
     with ThreadPoolExecutor(workers, thread_name_prefix="wsss-load") as pool:
-        waiting: deque[Future[R]] = deque(
-            pool.submit(function, item) for item in islice(remaining, 2 * workers)
-        )
+        submit = partial(pool.submit, function)
+        waiting: deque[Future[R]] = deque(map(submit, islice(remaining, 2 * workers)))
         try:
             while waiting:
                 result = waiting.popleft().result()
-                for item in islice(remaining, 1):
-                    waiting.append(pool.submit(function, item))
+                waiting.extend(map(submit, islice(remaining, 1)))
                 yield result
         finally:
             for future in waiting:

@@ -32,7 +32,7 @@ from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.metrics.branch_shares import branch_shares
 from wsss_cli.stages.early_checks import require_trained
 from wsss_cli.stages.inputs import find_data, require_same_classes
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report
 from wsss_cli.stages.rounds import mined_before, mined_regions
 
 PICTURES = "pictures"

@@ -27,7 +27,7 @@ from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.inspect.mask_conversion import painted_mask, require_one_class_each
 from wsss_cli.stages.mask_check import mask_problem, survey_masks
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
 
 RECORD = "converted.json"

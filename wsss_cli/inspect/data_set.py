@@ -28,7 +28,7 @@ from wsss_cli.stages.mask_check import (
     survey_masks,
     unused_masks,
 )
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
 
 # Below this a network's strides leave nothing of an image.

@@ -14,7 +14,7 @@ from wsss_cli.data.label_folder import other_files, require_folder
 from wsss_cli.data.loading import prefetch
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
 
 

@@ -10,7 +10,7 @@ from wsss_cli.configs.common import CommonConfig
 from wsss_cli.data.images import check_images
 from wsss_cli.errors import listing
 from wsss_cli.stages.inputs import find_data
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report
 
 
 def run(config: CommonConfig, archive: Path, split: str) -> Report:

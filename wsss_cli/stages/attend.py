@@ -1,8 +1,9 @@
 """``wsss attend``: say, for each image and each of its classes, where the class is."""
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,33 +22,30 @@ from wsss_cli.artifacts.attention_file import (
     write_shard,
 )
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE, class_word
-from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.heatmap_png import write_heatmap
-from wsss_cli.artifacts.image_groups import SHARD_IMAGES, SHARDS, shard_path, write_index
-from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory, require_complete
+from wsss_cli.artifacts.image_groups import SHARD_IMAGES, shard_path, write_index
+from wsss_cli.artifacts.stage_directory import StageDirectory, require_complete
 from wsss_cli.configs.attend import PREDICTED, AttendConfig
-from wsss_cli.configs.common import record, settings
+from wsss_cli.configs.common import record
 from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.label_summary import count_negatives
-from wsss_cli.data.loading import prefetch
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.resizing import resize_image
-from wsss_cli.device import autocast, resolve_device, resolve_precision, resolve_workers
+from wsss_cli.device import autocast, resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
 from wsss_cli.methods.network_file import load_network
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
 from wsss_cli.ops.attention import fuse_scales
 from wsss_cli.ops.predicted_labels import predicted_labels
-from wsss_cli.stages.completion import images_made, make
 from wsss_cli.stages.empty_maps import MapCount, are_empty, warnings
+from wsss_cli.stages.image_loop import Shard, Share, pipeline
+from wsss_cli.stages.input_kinds import file_input, images_input
 from wsss_cli.stages.inputs import find_data, require_same_classes, trained_split
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report, make, result_directory
 from wsss_cli.stages.rounds import check_mined, mined_before, mined_regions
 from wsss_cli.tracking import Track
 
 HEATMAPS = "heatmaps"
-OWNED = (INDEX, f"{SHARDS}/*.h5")
-EXTRAS = (f"{HEATMAPS}/*.png",)
 
 
 @dataclass(frozen=True)
@@ -112,8 +110,8 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     inputs = {
-        "data": Input(data_set.root, data_set.fingerprint(image_ids, labels)),
-        "checkpoint": Input(checkpoint, file_fingerprint(checkpoint)),
+        "data": images_input(data_set, image_ids, labels),
+        "checkpoint": file_input(checkpoint),
     }
     if erase is not None:
         if labels is None:
@@ -123,21 +121,14 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
                 "give --checkpoint alone to attend whole images"
             )
         inputs["erase"] = check_mined(erase, data_set, image_ids, labels, sizes)
-    directory = StageDirectory(
-        path=config.run / "attend",
-        stage="attend",
-        stage_version=STAGES["attend"],
-        settings={**settings(config), "split": split, "precision": precision},
-        inputs=inputs,
-        owned=OWNED,
-        extras=EXTRAS,
-        details={
-            "config": record(config),
-            "data": str(data_set.root),
-            "class_names": list(class_names),
-            "seed": config.seed,
-            "device": str(device),
-        },
+    directory = result_directory(
+        "attend",
+        config,
+        inputs,
+        data=data_set.root,
+        class_names=class_names,
+        device=device,
+        resolved={"split": split, "precision": precision},
     )
     return AttendPlan(
         config,
@@ -162,7 +153,7 @@ def run(config: AttendConfig, *, track: Track) -> Report:
         WsssError: The inputs are wrong or the disk is full.
     """
     plan = prepare(config, track)
-    report = make(plan.directory, lambda: _write_shards(plan, track), overwrite=config.overwrite)
+    report = make(plan.directory, _write_shards, plan, track, overwrite=config.overwrite)
     if not config.heatmaps:
         return report
     with plan.directory.claimed():
@@ -176,111 +167,104 @@ def run(config: AttendConfig, *, track: Track) -> Report:
 
 
 def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
+    """Write the shards that are missing and the index; returns the counts."""
     directory = plan.directory
     directory.begin(overwrite=plan.config.overwrite)
-    started = time.monotonic()
-    images = range(len(plan.image_ids))
-    shards = [images[at : at + SHARD_IMAGES] for at in range(0, len(images), SHARD_IMAGES)]
-    paths = [shard_path(directory.path, number) for number in range(len(shards))]
-    work = ranks.mine(list(zip(shards, paths, strict=True)))
-    missing = [(shard, path) for shard, path in work if not path.exists()]
-    total = sum(len(shard) for shard, _ in work)
-    to_do = sum(len(shard) for shard, _ in missing)
-    track.note(f"{len(images)} images of {plan.split}, {plan.device} in {plan.precision}")
+    track.note(f"{len(plan.image_ids)} images of {plan.split}, {plan.device} in {plan.precision}")
+    firsts = range(0, len(plan.image_ids), SHARD_IMAGES)
+    shards = [
+        Shard(shard_path(directory.path, number), plan.image_ids[first : first + SHARD_IMAGES])
+        for number, first in enumerate(firsts)
+    ]
+    share = Share(shards, Shard.left, size=len)
     count = MapCount(plan.data_set.class_names)
-    for shard, path in work:
-        if path.exists():
-            count.add_shard(path, [plan.image_ids[index] for index in shard])
-    # Counted by batches, as they are computed: images of one come all at once.
-    batches = _write_images(plan, missing, count)
-    for _ in track.steps(batches, total=total, label="attending", done=total - to_do, size=len):
-        pass
-    written = sum(ranks.counted(to_do))  # every shard is there now
+    for shard in share.items:
+        if not shard.left():
+            count.add_shard(shard.path, shard.image_ids)
+    # Progress is by batches, as they are computed: the images of one are finished together.
+    for batch in share.follow(_write_batches(plan, share.missing), track, "attending", size=len):
+        for attention in batch:
+            count.add(attention)
+    made = share.made()
     if ranks.first():
         write_index(
             directory.path,
             LAYOUT,
-            [[plan.image_ids[index] for index in shard] for shard in shards],
+            [shard.image_ids for shard in shards],
             plan.data_set.class_names,
             {LABELS: plan.config.labels},
         )
     maps = count.values()
     negatives = 0 if plan.labels is None else count_negatives(plan.labels)
-    return {
-        **images_made(len(images), written, started),
-        **maps,
-        "negatives": negatives,
-        "warnings": warnings(maps),
-    }
+    return {**made, **maps, "negatives": negatives, "warnings": warnings(maps)}
 
 
-def _write_images(
-    plan: AttendPlan, shards: Sequence[tuple[range, Path]], count: MapCount
-) -> Iterator[list[str]]:
-    """Write whole shards and count their maps; yields the ids of each batch."""
-    module = plan.network.eval().to(plan.device)
-    module.to(memory_format=torch.channels_last)
+def _write_batches(plan: AttendPlan, shards: Sequence[Shard]) -> Iterator[list[ImageAttention]]:
+    """Write whole shards; yields the attention of each batch."""
+    plan.network.eval().to(plan.device).to(memory_format=torch.channels_last)
     with mined_regions(plan.erase, plan.data_set.class_names, plan.erase_threshold) as mined:
-        for shard, path in shards:
-            with write_shard(path) as write:
-                for batch in _attend(plan, mined, shard):
-                    for index, attention in batch:
-                        write(plan.image_ids[index], attention)
-                        count.add(attention)
-                    yield [plan.image_ids[index] for index, _ in batch]
+        for shard in shards:
+            with write_shard(shard.path) as write:
+                for batch in _attend(plan, mined, shard.image_ids):
+                    for image_id, attention in batch.items():
+                        write(image_id, attention)
+                    yield list(batch.values())
 
 
 def _attend(
-    plan: AttendPlan, mined: MinedRegions | None, indices: Sequence[int]
-) -> Iterator[list[tuple[int, ImageAttention]]]:
+    plan: AttendPlan, mined: MinedRegions | None, image_ids: Sequence[str]
+) -> Iterator[dict[str, ImageAttention]]:
     """Attention of some images, batch by batch: decoding ahead in threads, fusing behind in one."""
     sides, batch_size = plan.config.sides(), plan.config.batch_size
+    rows = {image_id: row for row, image_id in enumerate(plan.image_ids)}
 
-    def load(index: int) -> list[Tensor]:
-        """The image at each scale, (side, side, 3)."""
-        image = plan.data_set.read_image(plan.image_ids[index])
+    def load(image_id: str) -> tuple[int, list[Tensor]]:
+        """The image's row, and the image at each scale, (side, side, 3)."""
+        image = plan.data_set.read_image(image_id)
         if mined is not None:
-            image = mined.erase(plan.image_ids[index], image)
-        return [torch.from_numpy(resize_image(image, (side, side))) for side in sides]
+            image = mined.erase(image_id, image)
+        return rows[image_id], [
+            torch.from_numpy(resize_image(image, (side, side))) for side in sides
+        ]
 
-    def compute() -> Iterator[tuple[Sequence[int], list[BranchMaps]]]:
-        images = prefetch(load, indices, resolve_workers(plan.config.workers))
-        for at in range(0, len(indices), batch_size):
-            batch = indices[at : at + batch_size]
-            scales = list(zip(*[next(images) for _ in batch], strict=True))
+    def compute(
+        images: Iterator[tuple[int, list[Tensor]]],
+    ) -> Iterator[tuple[list[int], list[BranchMaps]]]:
+        while batch := list(islice(images, batch_size)):
+            batch_rows = [row for row, _ in batch]
+            scales = zip(*[views for _, views in batch], strict=True)
             with torch.inference_mode(), autocast(plan.device, plan.precision):
                 pixels = [
                     torch.stack(views).permute(0, 3, 1, 2).to(plan.device) for views in scales
                 ]
-                labels, logits = _labels(plan, batch, pixels[0])
-                raw = [
-                    attention_of(plan.network, images, labels, flip=plan.config.flip)
-                    for images in pixels
-                ]
+                labels, logits = _labels(plan, batch_rows, pixels[0])
+                look = partial(attention_of, plan.network, labels=labels, flip=plan.config.flip)
+                raw = list(map(look, pixels))
             if logits is not None:  # those that the labels are from, to the last bit
                 raw[0] = replace(raw[0], logits=logits)
-            yield batch, raw  # outside: the mode must not leak to whoever waits for this
+            yield batch_rows, raw  # outside: the mode must not leak into the caller
 
-    def fuse(computed: tuple[Sequence[int], list[BranchMaps]]) -> list[tuple[int, ImageAttention]]:
-        batch, raw = computed
+    def fuse(computed: tuple[list[int], list[BranchMaps]]) -> dict[str, ImageAttention]:
+        batch_rows, raw = computed
         pairs, logits = raw[0].pairs, raw[0].logits  # pairs are the same at every scale
-        fused = []
-        for position, index in enumerate(batch):
-            mine = pairs[:, 0] == position
+        fused = {}
+        for position, row in enumerate(batch_rows):
+            image_id, size = plan.image_ids[row], plan.sizes[row]
+            of_image = pairs[:, 0] == position
             with torch.inference_mode():
-                maps = fuse_scales([scale.maps[mine] for scale in raw], plan.sizes[index])
+                maps = fuse_scales([scale.maps[of_image] for scale in raw], size)
             attention = ImageAttention(
                 maps.half().cpu().numpy(),
-                (pairs[mine, 1] + 1).to(torch.uint8).cpu().numpy(),
-                plan.sizes[index],
+                (pairs[of_image, 1] + 1).to(torch.uint8).cpu().numpy(),
+                size,
                 logits[position].float().cpu().numpy(),
             )
             if mined is not None:
-                attention = mined.merge(plan.image_ids[index], attention)
-            fused.append((index, attention))
+                attention = mined.merge(image_id, attention)
+            fused[image_id] = attention
         return fused
 
-    yield from prefetch(fuse, compute(), workers=1)
+    return pipeline(image_ids, load, compute, fuse, plan.config.workers)
 
 
 def _labels(plan: AttendPlan, batch: Sequence[int], images: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -290,8 +274,8 @@ def _labels(plan: AttendPlan, batch: Sequence[int], images: Tensor) -> tuple[Ten
     pass of the trunk, at the first scale.
 
     Args:
-        plan: Of the stage.
-        batch: Numbers of B images.
+        plan: The stage's plan.
+        batch: Rows of B images in the plan.
         images: (B, 3, h, w) RGB in 0..255, at the first scale.
 
     Returns:
@@ -346,21 +330,24 @@ def attention_of(
 
 
 def _draw_heatmaps(plan: AttendPlan, track: Track) -> tuple[int, int]:
-    """Draw what is not drawn yet; returns how many pictures, and how many of empty maps."""
+    """Draw the heatmaps that are missing; returns their number, and how many are of empty maps."""
     folder = plan.directory.path / HEATMAPS
     names = plan.data_set.class_names
     drawn = empty = 0
     with AttentionFile(plan.directory.path / INDEX) as file:
-        image_ids = ranks.mine(plan.image_ids)
-        for image_id in track.steps(image_ids, total=len(image_ids), label="drawing"):
-            attention = file.read(image_id)
-            ids = attention.class_ids.tolist()
-            paths = [folder / f"{image_id}_{class_word(names[c - 1], c)}.png" for c in ids]
-            if all(path.exists() for path in paths):
-                continue
-            image = plan.data_set.read_image(image_id)
-            for path, attention_map in zip(paths, attention.maps, strict=True):
+
+        def paths(image_id: str) -> list[Path]:
+            class_ids = file.outline(image_id).class_ids.tolist()
+            return [folder / f"{image_id}_{class_word(names[c - 1], c)}.png" for c in class_ids]
+
+        def draw(image_id: str) -> npt.NDArray[np.float16]:
+            attention, image = file.read(image_id), plan.data_set.read_image(image_id)
+            for path, attention_map in zip(paths(image_id), attention.maps, strict=True):
                 write_heatmap(path, image, attention_map.astype(np.float32))
-                drawn += 1
-            empty += int(are_empty(attention.maps).sum())
+            return attention.maps
+
+        share = Share(plan.image_ids, lambda i: not all(path.exists() for path in paths(i)))
+        for maps in share.follow(map(draw, share.missing), track, "drawing"):
+            drawn += len(maps)
+            empty += int(are_empty(maps).sum())
     return sum(ranks.counted(drawn)), sum(ranks.counted(empty))

@@ -1,6 +1,5 @@
 """``wsss crf``: refine soft maps of any origin by the dense CRF."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -10,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wsss_cli import ranks
 from wsss_cli.artifacts.label_png import write_label_map
 from wsss_cli.artifacts.score_file import ScoreFile
 from wsss_cli.artifacts.soft_map_folder import SoftMapFolder
-from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
-from wsss_cli.configs.common import record, settings
+from wsss_cli.artifacts.stage_directory import StageDirectory
+from wsss_cli.configs.common import record
 from wsss_cli.configs.crf import CrfConfig
+from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
 from wsss_cli.data.loading import prefetch
@@ -26,14 +25,14 @@ from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.ops.dense_crf import refined_labels
 from wsss_cli.ops.score_grid import evenly, interpolate_at, label_probabilities
-from wsss_cli.stages.completion import images_made, make
+from wsss_cli.stages.image_loop import Share
+from wsss_cli.stages.input_kinds import images_input, scores_input
 from wsss_cli.stages.inputs import find_data, find_scores
 from wsss_cli.stages.label_shares import shares_of_files, warnings
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report, make, result_directory
 from wsss_cli.tracking import Track
 
-REFINED = "labels"
-OWNED = (f"{REFINED}/*.png",)
+REFINED = LABEL_FOLDERS["crf"]
 
 SoftMaps = ScoreFile | SoftMapFolder
 
@@ -76,24 +75,15 @@ def prepare(config: CrfConfig, track: Track) -> CrfPlan:
         sizes = check_images(map(data_set.image_path, image_ids))
         # What is wrong with one is mostly wrong with all: seen now, it costs no earlier result.
         _probabilities(maps, image_ids[0], sizes[0], torch.device("cpu"))
-        made_by = maps.fingerprint()
-    directory = StageDirectory(
-        path=config.run / "crf",
-        stage="crf",
-        stage_version=STAGES["crf"],
-        settings={**settings(config), **asdict(config.chosen)},
-        inputs={
-            "scores": Input(scores.resolve(), made_by),
-            "images": Input(data_set.root, data_set.fingerprint(image_ids, None)),
-        },
-        owned=OWNED,
-        details={
-            "config": record(config),
-            "data": str(data_set.root),
-            "class_names": list(data_set.class_names),
-            "seed": config.seed,
-            "device": str(device),
-        },
+        soft_maps = scores_input(maps)
+    directory = result_directory(
+        "crf",
+        config,
+        {"scores": soft_maps, "images": images_input(data_set, image_ids)},
+        data=data_set.root,
+        class_names=data_set.class_names,
+        device=device,
+        resolved=asdict(config.chosen),
     )
     return CrfPlan(config, data_set, scores, image_ids, device, directory)
 
@@ -117,36 +107,29 @@ def run(config: CrfConfig, *, track: Track) -> Report:
         WsssError: The inputs are wrong or the disk is full.
     """
     plan = prepare(config, track)
-    return make(plan.directory, lambda: _refine_images(plan, track), overwrite=config.overwrite)
+    return make(plan.directory, _refine_images, plan, track, overwrite=config.overwrite)
 
 
 def _refine_images(plan: CrfPlan, track: Track) -> dict[str, Any]:
     """Write the label maps that are not there; returns the counts."""
     plan.directory.begin(overwrite=plan.config.overwrite)
-    started = time.monotonic()
-    image_ids = ranks.mine(plan.image_ids)
-    total = len(image_ids)
     folder = plan.directory.path / REFINED
-    missing = [i for i in image_ids if not (folder / f"{i}.png").exists()]
+    share = Share(plan.image_ids, lambda i: not (folder / f"{i}.png").exists())
     with _opened(plan.scores, plan.config, plan.data_set) as maps, one_thread_each():
 
         def refine(image_id: str) -> None:
             write_label_map(folder / f"{image_id}.png", _refined(plan, maps, image_id).numpy())
 
-        done = prefetch(refine, missing, resolve_workers(plan.config.workers))
-        for _ in track.steps(done, total=total, label="refining", done=total - len(missing)):
+        refined = prefetch(refine, share.missing, resolve_workers(plan.config.workers))
+        for _ in share.follow(refined, track, "refining"):
             pass
-    written = sum(ranks.counted(len(missing)))  # every label map is there now
-    shown = shares_of_files(
+    made = share.made()
+    shares = shares_of_files(
         [folder / f"{image_id}.png" for image_id in plan.image_ids],
         known_labels(plan.data_set, plan.image_ids),
         plan.config.workers,
     ).values(plan.data_set.class_names)
-    return {
-        **images_made(len(plan.image_ids), written, started),
-        **shown,
-        "warnings": warnings(shown, "label maps"),
-    }
+    return {**made, **shares, "warnings": warnings(shares, "label maps")}
 
 
 def refined_image(plan: CrfPlan, image_id: str) -> Tensor:

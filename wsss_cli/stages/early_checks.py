@@ -15,10 +15,11 @@ from wsss_cli.command_line import FOLDER, command_line
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import option
 from wsss_cli.configs.crf import CrfConfig
-from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
+from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.predict import PredictConfig
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.report import ReportConfig
+from wsss_cli.configs.results import RESULTS
 from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
@@ -143,7 +144,7 @@ def _crf(config: CrfConfig) -> None:
 
 
 def _evaluate(config: EvaluateConfig) -> None:
-    stage = SCORED_STAGE[config.what]
+    stage = RESULTS[config.what].stage
     data_set = data_if_known(config, stage)
     if config.what == "attention":
         find_attention(config.attention, config.run, config.data)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsss_cli.artifacts.stage_commands import recorded_command
-from wsss_cli.artifacts.stage_directory import MANIFEST, STAGES, read_manifest, require_complete
+from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest, require_complete
 from wsss_cli.command_line import command_line
 from wsss_cli.configs.common import CommonConfig, option
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.saliency import UNSUPERVISED
+from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import UsageError, WsssError
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """``wsss proxy``: turn attention and saliency into proxy ground truth."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,13 +13,13 @@ import torch
 
 from wsss_cli import ranks
 from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention
-from wsss_cli.artifacts.fingerprint import files_fingerprint
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
-from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
+from wsss_cli.artifacts.stage_directory import StageDirectory
 from wsss_cli.command_line import command_line
-from wsss_cli.configs.common import option, record, settings
+from wsss_cli.configs.common import option, record
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, check_images
 from wsss_cli.data.label_folder import saliency_files
@@ -32,7 +31,8 @@ from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
 from wsss_cli.stages.attention_check import require_labelled_classes
-from wsss_cli.stages.completion import images_made, make
+from wsss_cli.stages.image_loop import Share
+from wsss_cli.stages.input_kinds import attention_input, grey_maps_input, images_input
 from wsss_cli.stages.inputs import (
     data_if_known,
     find_attention,
@@ -40,12 +40,11 @@ from wsss_cli.stages.inputs import (
     rule_saliency,
 )
 from wsss_cli.stages.label_shares import LabelShares, count_pixels, warnings
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report, make, result_directory
 from wsss_cli.stages.salient_share import BLACK_BELOW
 from wsss_cli.tracking import Track
 
-LABELS = "labels"
-OWNED = (f"{LABELS}/*.png",)
+LABELS = LABEL_FOLDERS["proxy"]
 
 # Images that go through each step together. Reading, the rule and writing do not fit into a
 # processor's caches beside each other: an image at a time takes longer, a tenth on an idle machine
@@ -89,17 +88,15 @@ class ProxyPlan:
 
 @dataclass(frozen=True)
 class LabelCount:
-    """What became of one image.
+    """The counts of one image.
 
     Attributes:
-        written: Now, not before.
-        resized: Its saliency was.
-        pixels: (256,) of each label.
+        resized: Whether a saliency map had another size than the image.
+        pixels: (256,) pixels of each label.
         class_ids: (K,) classes that its attention has maps of.
-        black: It has such classes, and a saliency map that marks nothing.
+        black: Whether it has such classes, but a saliency map that marks nothing.
     """
 
-    written: bool
     resized: bool
     pixels: npt.NDArray[np.int64]
     class_ids: npt.NDArray[np.uint8]
@@ -131,33 +128,21 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
         if config.attention is not None and data_set is not None:
             for sentence in require_labelled_classes(file, data_set, image_ids):
                 track.note(sentence)
-        images = {}
+        inputs = {"attention": attention_input(file)}
+        for name, folder in folders.items():
+            inputs[name] = grey_maps_input(folder, grey_maps[name].values())
         if config.viewer is not None and data_set is not None:
             check_images(map(data_set.image_path, image_ids))
-            images["images"] = Input(data_set.root, data_set.fingerprint(image_ids, None))
+            inputs["images"] = images_input(data_set, image_ids)
         class_names = file.class_names
-        directory = StageDirectory(
-            path=config.run / "proxy",
-            stage="proxy",
-            stage_version=STAGES["proxy"],
-            settings=settings(config),
-            inputs={
-                "attention": Input(attention.resolve(), file.fingerprint()),
-                **{
-                    name: Input(folder.resolve(), files_fingerprint(grey_maps[name].values()))
-                    for name, folder in folders.items()
-                },
-                **images,
-            },
-            owned=OWNED,
-            details={
-                "config": record(config),
-                "data": None if data_set is None else str(data_set.root),
-                "class_names": list(class_names or ()),
-                "seed": config.seed,
-                "device": str(device),
-            },
-        )
+    directory = result_directory(
+        "proxy",
+        config,
+        inputs,
+        data=None if data_set is None else data_set.root,
+        class_names=class_names,
+        device=device,
+    )
     return ProxyPlan(
         config, attention, data_set, class_names, image_ids, grey_maps, device, directory
     )
@@ -170,7 +155,7 @@ def run(config: ProxyConfig, *, track: Track) -> Report:
         WsssError: The inputs are wrong or the disk is full.
     """
     plan = prepare(config, track)
-    return make(plan.directory, lambda: _label_images(plan, track), overwrite=config.overwrite)
+    return make(plan.directory, _label_images, plan, track, overwrite=config.overwrite)
 
 
 def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
@@ -180,36 +165,36 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
     for name in config.chosen.takes:
         if name not in plan.grey_maps:
             track.note(f"without {option(name)}, the rule {config.rule} uses one saliency map")
-    started = time.monotonic()
-    written = resized = black = negatives = 0
+    folder = plan.directory.path / LABELS
+    share = Share(plan.image_ids, lambda i: not (folder / f"{i}.png").exists())
+    missing = set(share.missing)
+    resized = black = negatives = 0
     shares = LabelShares()
     with AttentionFile(plan.attention, plan.class_names) as file, one_thread_each():
-
-        def label(image_ids: Sequence[str]) -> list[LabelCount]:
-            return _label(plan, file, image_ids)
-
-        image_ids = ranks.mine(plan.image_ids)
-        block = BLOCK if config.viewer is None else 1
-        blocks = [image_ids[first : first + block] for first in range(0, len(image_ids), block)]
-        done = chain.from_iterable(prefetch(label, blocks, resolve_workers(config.workers)))
-        for count in track.steps(done, total=len(image_ids), label="labelling"):
-            written += count.written
+        workers = resolve_workers(config.workers)
+        kept = [image_id for image_id in share.items if image_id not in missing]
+        size = BLOCK if config.viewer is None else 1
+        firsts = range(0, len(share.missing), size)
+        blocks = [share.missing[first : first + size] for first in firsts]
+        labelled = chain.from_iterable(prefetch(partial(_label, plan, file), blocks, workers))
+        for count in chain(
+            prefetch(partial(_count_kept, plan, file), kept, workers),
+            share.follow(labelled, track, "labelling"),
+        ):
             shares.add(count.pixels, count.class_ids.tolist())
             if count.resized and not resized:
                 track.note("some saliency maps differ in size from their image and are resized")
             resized += count.resized
             black += count.black
             negatives += not len(count.class_ids)
-    written, resized, black, negatives = (
-        sum(ranks.counted(each)) for each in (written, resized, black, negatives)
-    )
-    shown = shares.values(plan.class_names)
+    resized, black, negatives = (sum(ranks.counted(n)) for n in (resized, black, negatives))
+    by_label = shares.values(plan.class_names)
     return {
-        **images_made(len(plan.image_ids), written, started),
+        **share.made(),
         "negatives": negatives,
-        **shown,
+        **by_label,
         "saliency_resized": resized,
-        "warnings": _warnings(config, shown, black),
+        "warnings": _warnings(config, by_label, black),
     }
 
 
@@ -227,38 +212,39 @@ def _warnings(config: ProxyConfig, shown: dict[str, Any], black: int) -> list[st
     return [*told, dark] if black else told
 
 
+def _count_kept(plan: ProxyPlan, file: AttentionFile, image_id: str) -> LabelCount:
+    """Count the label map that an earlier command has written."""
+    path = plan.directory.path / LABELS / f"{image_id}.png"
+    pixels = count_pixels(read_label_map(path, num_labels=plan.num_labels), None)
+    return LabelCount(False, pixels, file.outline(image_id).class_ids, False)
+
+
 def _label(plan: ProxyPlan, file: AttentionFile, image_ids: Sequence[str]) -> list[LabelCount]:
     """Write the label maps of a few images, step by step."""
     folder = plan.directory.path / LABELS
-    paths = {image_id: folder / f"{image_id}.png" for image_id in image_ids}
-    there = {image_id for image_id, path in paths.items() if path.exists()}
-    attention = {i: file.read(i) for i in image_ids if i not in there}
-    class_ids = {i: (file.outline(i) if i in there else attention[i]).class_ids for i in image_ids}
-    found = {i: _grey_maps(plan, i, maps.size) for i, maps in attention.items()}
+    attention = {i: file.read(i) for i in image_ids}
+    grey_maps = {i: _grey_maps(plan, i, maps.size) for i, maps in attention.items()}
     label_maps = {
         i: label_image(
             plan.config,
             maps,
-            {name: grey for name, (grey, _) in found[i].items()},
+            {name: grey for name, (grey, _) in grey_maps[i].items()},
             _photograph(plan, i),
             plan.device,
         )
         for i, maps in attention.items()
     }
     for image_id, label_map in label_maps.items():
-        write_label_map(paths[image_id], label_map)
-    for image_id in there:
-        label_maps[image_id] = read_label_map(paths[image_id], num_labels=plan.num_labels)
+        write_label_map(folder / f"{image_id}.png", label_map)
     return [
         LabelCount(
-            image_id not in there,
-            any(resized for _, resized in found.get(image_id, {}).values()),
-            count_pixels(label_maps[image_id], None if image_id in there else class_ids[image_id]),
-            class_ids[image_id],
-            len(class_ids[image_id]) > 0
-            and any(grey.max() < BLACK_BELOW for grey, _ in found.get(image_id, {}).values()),
+            any(resized for _, resized in grey_maps[i].values()),
+            count_pixels(label_maps[i], maps.class_ids),
+            maps.class_ids,
+            len(maps.class_ids) > 0
+            and any(grey.max() < BLACK_BELOW for grey, _ in grey_maps[i].values()),
         )
-        for image_id in image_ids
+        for i, maps in attention.items()
     ]
 
 

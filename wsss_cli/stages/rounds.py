@@ -18,6 +18,7 @@ from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.models.trunks import OXFORD_MEAN
+from wsss_cli.stages.input_kinds import attention_input
 
 
 def check_mined(
@@ -59,7 +60,7 @@ def check_mined(
                     f"{outline.size[1]}, but it is {size[0]} x {size[1]} (height x width); give "
                     "--erase the attention of this very data set"
                 )
-        return Input(path.resolve(), file.fingerprint())
+        return attention_input(file)
 
 
 def _named(class_names: Sequence[str]) -> str:

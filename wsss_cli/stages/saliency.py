@@ -1,6 +1,5 @@
 """``wsss saliency``: make saliency maps with a given network, or without one."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,27 +7,23 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from wsss_cli import ranks
-from wsss_cli.artifacts.fingerprint import file_fingerprint
 from wsss_cli.artifacts.plain_png import write_png
-from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
-from wsss_cli.configs.common import record, settings
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.configs.common import record
 from wsss_cli.configs.saliency import SALIENCY_MODELS, UNSUPERVISED, SaliencyConfig
 from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.images import Pixels, read_saliency
-from wsss_cli.data.loading import prefetch
 from wsss_cli.data.resizing import resize_grey, resize_image
-from wsss_cli.device import resolve_workers
 from wsss_cli.models.saliency_network import SaliencyNetwork
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.models.unsupervised_saliency import UnsupervisedSaliency
-from wsss_cli.stages.completion import images_made, make
+from wsss_cli.stages.image_loop import Share, pipeline
+from wsss_cli.stages.input_kinds import file_input, images_input
 from wsss_cli.stages.inputs import MAPS, SECOND_MAPS, find_data, trained_split
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report, make, result_directory
 from wsss_cli.stages.salient_share import SalientShare
 from wsss_cli.tracking import Track
 
-OWNED = (f"{MAPS}/*.png", f"{SECOND_MAPS}/*.png")
 # From this saliency on the first pass's object is painted over for the second one. Chaudhry et al.,
 # "Discovering Class-Specific Pixels for Weakly-Supervised Semantic Segmentation", BMVC 2017, as
 # public implementations have it.
@@ -36,7 +31,7 @@ SALIENT = round(0.7 * 255)
 
 
 class Model(Protocol):
-    """What gives the maps."""
+    """A maker of saliency maps."""
 
     def seen(self, height: int, width: int) -> tuple[int, int]:
         """(h, w) that it wants an image of some size resized to."""
@@ -79,33 +74,25 @@ def prepare(config: SaliencyConfig, track: Track) -> SaliencyPlan:
     split = trained_split(config.split, config.run, data_set)
     image_ids = data_set.image_ids(split)
     image_sizes(data_set, image_ids, track.note)
-    directory = StageDirectory(
-        path=config.run / "saliency",
-        stage="saliency",
-        stage_version=STAGES["saliency"],
-        settings={**settings(config), "split": split},
-        inputs={
-            "images": Input(data_set.root, data_set.fingerprint(image_ids, None)),
-            **inputs,
-        },
-        owned=OWNED,
-        details={
-            "config": record(config),
-            "data": str(data_set.root),
-            "seed": config.seed,
-            "model": asdict(SALIENCY_MODELS[config.way]),
-            "device": "cpu",  # opencv-python computes networks there alone
-        },
+    directory = result_directory(
+        "saliency",
+        config,
+        {"images": images_input(data_set, image_ids), **inputs},
+        data=data_set.root,
+        class_names=data_set.class_names,
+        device="cpu",  # opencv-python computes networks there alone
+        resolved={"split": split},
+        details={"model": asdict(SALIENCY_MODELS[config.way])},
     )
     return SaliencyPlan(config, data_set, split, image_ids, model, directory)
 
 
-def _model(given: str, size: int) -> tuple[Model, dict[str, Input]]:
-    """What ``--model`` names, and the file that it is read from."""
-    if given == UNSUPERVISED:
+def _model(name: str, size: int) -> tuple[Model, dict[str, Input]]:
+    """The model that ``--model`` names, and the file that it is read from."""
+    if name == UNSUPERVISED:
         return UnsupervisedSaliency(size), {}
-    path = Path(given)
-    return SaliencyNetwork(path, size), {"model": Input(path.resolve(), file_fingerprint(path))}
+    path = Path(name)
+    return SaliencyNetwork(path, size), {"model": file_input(path.resolve())}
 
 
 def run(config: SaliencyConfig, *, track: Track) -> Report:
@@ -115,42 +102,40 @@ def run(config: SaliencyConfig, *, track: Track) -> Report:
         WsssError: The inputs are wrong or the disk is full.
     """
     plan = prepare(config, track)
-    return make(plan.directory, lambda: _write_maps(plan, track), overwrite=config.overwrite)
+    return make(plan.directory, _write_maps, plan, track, overwrite=config.overwrite)
 
 
 def _write_maps(plan: SaliencyPlan, track: Track) -> dict[str, Any]:
     """Write the maps that are not there; returns the counts."""
     config, directory = plan.config, plan.directory
     directory.begin(overwrite=config.overwrite)
-    started = time.monotonic()
-    folders = (MAPS, SECOND_MAPS)[: config.passes]
-    image_ids = ranks.mine(plan.image_ids)
-    paths = {i: [directory.path / f / f"{i}.png" for f in folders] for i in image_ids}
-    missing = [i for i in image_ids if not all(path.exists() for path in paths[i])]
+    folders = [directory.path / name for name in (MAPS, SECOND_MAPS)[: config.passes]]
 
-    shown = SalientShare()
-    for image_id in sorted(set(image_ids) - set(missing)):
-        shown.add(read_saliency(paths[image_id][0]))
+    def paths(image_id: str) -> list[Path]:
+        return [folder / f"{image_id}.png" for folder in folders]
+
+    share = Share(plan.image_ids, lambda i: not all(path.exists() for path in paths(i)))
+    salient = SalientShare()
+    for image_id in sorted(set(share.items) - set(share.missing)):
+        salient.add(read_saliency(paths(image_id)[0]))
 
     def load(image_id: str) -> tuple[str, Pixels]:
         return image_id, plan.data_set.read_image(image_id)
 
-    def compute() -> Iterator[tuple[str, list[Pixels]]]:
-        for image_id, image in prefetch(load, missing, resolve_workers(config.workers)):
+    def compute(images: Iterator[tuple[str, Pixels]]) -> Iterator[tuple[str, list[Pixels]]]:
+        for image_id, image in images:
             yield image_id, passes(plan.model, image, config.passes)
 
-    def write(made: tuple[str, list[Pixels]]) -> None:
-        image_id, maps = made
-        for path, grey in zip(paths[image_id], maps, strict=True):
+    def write(computed: tuple[str, list[Pixels]]) -> None:
+        image_id, maps = computed
+        for path, grey in zip(paths(image_id), maps, strict=True):
             write_png(path, grey)
-        shown.add(maps[0])
+        salient.add(maps[0])
 
-    written = prefetch(write, compute(), workers=1)
-    total = len(image_ids)
-    for _ in track.steps(written, total=total, label="looking", done=total - len(missing)):
+    written = pipeline(share.missing, load, compute, write, config.workers)
+    for _ in share.follow(written, track, "making saliency maps"):
         pass
-    made = images_made(len(plan.image_ids), sum(ranks.counted(len(missing))), started)
-    return {**made, **shown.values()}
+    return {**share.made(), **salient.values()}
 
 
 def passes(model: Model, image: Pixels, number: int) -> list[Pixels]:
@@ -164,12 +149,12 @@ def passes(model: Model, image: Pixels, number: int) -> list[Pixels]:
     Returns:
         An (H, W) uint8 map for each pass.
     """
-    found = [_saliency(model, image)]
+    maps = [_saliency(model, image)]
     for _ in range(number - 1):
         image = image.copy()
-        image[found[-1] >= SALIENT] = np.round(OXFORD_MEAN).astype(np.uint8)
-        found.append(_saliency(model, image))
-    return found
+        image[maps[-1] >= SALIENT] = np.round(OXFORD_MEAN).astype(np.uint8)
+        maps.append(_saliency(model, image))
+    return maps
 
 
 def _saliency(model: Model, image: Pixels) -> Pixels:

@@ -8,11 +8,9 @@ from typing import Any
 
 from wsss_cli import ranks
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsss_cli.configs.stages import TRAINING_STATES
 
 KIND = "resume"
-LAST, EARLIER = "resume.pt", "resume.earlier.pt"
-STATE_FILES = (LAST, EARLIER)
-"""What of a stage's directory they are."""
 
 
 class KeptStates:
@@ -20,7 +18,7 @@ class KeptStates:
 
     def __init__(self, directory: Path) -> None:
         """Look in this directory."""
-        self.last, self._earlier = (directory / name for name in STATE_FILES)
+        self.last, self._earlier = (directory / name for name in TRAINING_STATES)
 
     def read(self) -> dict[str, Any] | None:
         """The newest state, None where there is none.

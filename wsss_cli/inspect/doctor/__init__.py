@@ -12,7 +12,7 @@ from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import WsssError
 from wsss_cli.inspect.doctor import libraries
 from wsss_cli.inspect.doctor.machine import NETWORK_FILE_SYSTEMS, Machine, existing, free_bytes
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report
 
 # Most memory of a process that makes one step of `wsss train` with its defaults (VGG16, 16 images
 # of 224 x 224) in float32 on a CPU: 2.1 GiB, measured by getrusage, the libraries among them.

@@ -3,7 +3,7 @@
 from wsss_cli.artifacts.html_page import require_page_place
 from wsss_cli.configs.report import ReportConfig
 from wsss_cli.inspect.report.earlier_page import earlier_page, sources_fingerprint
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wsss_cli.configs.methods import METHODS
-from wsss_cli.inspect.report.numbers import TITLES
+from wsss_cli.configs.results import BY_INTEREST, RESULTS
 from wsss_cli.inspect.report.plots import GREY, Curve, Plots
 from wsss_cli.inspect.report.run_records import RunRecord
 
@@ -36,7 +36,7 @@ def score_plots(records: Sequence[RunRecord], subject: str) -> list[Plot]:
         for name, s in each.items()
     }
     if any(of_images.values()):
-        title = f"{TITLES[subject]}, image by image"
+        title = f"{RESULTS[subject].title}, image by image"
         note = "Each image by itself; the mIoU above sums the pixels of all images first."
         found.append(Plot(title, plots.spread(title, of_images), note))
     attention = {r.name: r.scores["attention"] for r in records if "attention" in r.scores}
@@ -100,7 +100,8 @@ def _loss_titles(record: RunRecord, stage: str) -> Mapping[str, str]:
 
 def _intervals(plots: Plots, records: Sequence[RunRecord]) -> list[Plot]:
     rows = []
-    for what, title in TITLES.items():
+    for what in BY_INTEREST:
+        title = RESULTS[what].title
         for number, record in enumerate(records):
             scores = record.scores.get(what)
             if scores is None or scores["miou"] is None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wsss_cli.configs.results import RESULTS
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.loading import prefetch
 from wsss_cli.device import resolve_workers
@@ -18,13 +19,6 @@ MANY = 4
 ALIKE = 0.1
 # Classes that have pictures of their own; with more, those with the lowest IoU.
 MOST_CLASSES = 24
-# One and several of what was scored.
-_NOUNS = {
-    "prediction": ("prediction", "predictions"),
-    "crf": ("refined prediction", "refined predictions"),
-    "proxy": ("proxy", "proxies"),
-    "attention": ("attention", "attention"),
-}
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,7 @@ Scores = Mapping[str, Mapping[str, Any]]
 def extremes(what: str, scores: Scores, most: int) -> list[Gallery]:
     """The best, the median and the worst images."""
     ranked = _ranked(scores, lambda one: one["miou"])
-    one, several = _NOUNS[what]
+    one, several = RESULTS[what].noun, RESULTS[what].nouns
     about = f"by the mIoU of their {one} alone, of {len(ranked)} images"
     chosen = {
         "worst": (ranked[:most], "The lowest"),
@@ -91,7 +85,7 @@ def failures(
     )
     looks_alike = set(by_colour[: math.ceil(ALIKE * len(by_colour))])
     alike = [i for i in ranked if i in looks_alike]
-    lowest = f"lowest mIoU of their {_NOUNS[what][0]}"
+    lowest = f"lowest mIoU of their {RESULTS[what].noun}"
     return [
         Gallery(
             what,
@@ -150,7 +144,7 @@ def of_classes(what: str, scores: Scores, values: Mapping[str, Any]) -> list[Gal
                 f"class-{name}",
                 name,
                 f"The worst, the median and the best of the {len(ranked)} images that have it, by "
-                f"its IoU in their {_NOUNS[what][0]}.",
+                f"its IoU in their {RESULTS[what].noun}.",
                 {image_id: _standing(image_id, ranked) for image_id in chosen},
                 len(ranked),
                 class_id,
@@ -166,7 +160,12 @@ def without_scores(what: str, image_ids: Sequence[str], most: int) -> list[Galle
     rule = f"Spread evenly over the {len(image_ids)} images: there are no scores to choose by."
     return [
         Gallery(
-            what, f"{what}-any", f"Some {_NOUNS[what][1]}", rule, dict.fromkeys(chosen, ""), count
+            what,
+            f"{what}-any",
+            f"Some {RESULTS[what].nouns}",
+            rule,
+            dict.fromkeys(chosen, ""),
+            count,
         )
     ]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wsss_cli.configs.evaluate import SUBJECTS
+from wsss_cli.configs.results import BY_INTEREST, RESULTS
 from wsss_cli.inspect.report.run_records import RunRecord
 
 
@@ -90,7 +90,7 @@ class Evaluations:
         """What the page is about: the first that every run has scored, else the first run has."""
         scored = [set(record.scores) for record in self._records]
         for candidates in (set.intersection(*scored), scored[0]):
-            for what in ("prediction", "crf", "proxy", "attention"):
+            for what in BY_INTEREST:
                 if what in candidates:
                     return what
         return None
@@ -98,11 +98,11 @@ class Evaluations:
     def table(self) -> list[ScoreRow]:
         """All scores that any run has, a column for each run."""
         rows = []
-        for what in SUBJECTS:
+        for what in BY_INTEREST:
             of_what = [row for row in self._rows(what) if any(cell.number for cell in row.cells)]
             if of_what:
                 first = of_what[0]
-                rows += [ScoreRow(first.title, first.cells, TITLES[what]), *of_what[1:]]
+                rows += [ScoreRow(first.title, first.cells, RESULTS[what].title), *of_what[1:]]
         return rows
 
     def _rows(self, what: str) -> list[ScoreRow]:
@@ -126,13 +126,6 @@ class Evaluations:
         ]
         return [*rows, *plain]
 
-
-TITLES = {
-    "prediction": "Predictions",
-    "crf": "Predictions after the CRF",
-    "proxy": "Proxy labels",
-    "attention": "Attention",
-}
 
 _SCORES = (
     ("mIoU", "miou"),

@@ -17,19 +17,20 @@ from wsss_cli.artifacts.html_page import memory_element, write_page
 from wsss_cli.artifacts.label_png import voc_palette
 from wsss_cli.command_line import command_line
 from wsss_cli.configs.report import ReportConfig
+from wsss_cli.configs.results import BY_INTEREST, LABEL_FOLDERS, RESULTS
 from wsss_cli.inspect.report import image_selection
 from wsss_cli.inspect.report.curves import loss_plots, score_plots
 from wsss_cli.inspect.report.earlier_page import EarlierPage, memory
 from wsss_cli.inspect.report.figures import Figure, figures
 from wsss_cli.inspect.report.image_selection import Gallery
-from wsss_cli.inspect.report.numbers import TITLES, Evaluations
+from wsss_cli.inspect.report.numbers import Evaluations
 from wsss_cli.inspect.report.pictures import KINDS, RunPictures, label_map_ids, open_pictures
 from wsss_cli.inspect.report.run_records import RunRecord, read_runs
 from wsss_cli.inspect.report.settings import settings_tables
 from wsss_cli.labels import IGNORE
 from wsss_cli.metrics.difficulty import Difficulty
 from wsss_cli.stages.evaluate.verdict import verdict
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
 
 # Of all pictures together: a row of six is some 30 kB, so that a page stays below 5 MB a run.
@@ -88,8 +89,9 @@ def draw(config: ReportConfig, sources: str, earlier: EarlierPage, track: Track)
                 remarks=list(zip(records, remarks, strict=True)),
                 numbers=evaluations,
                 subject=subject,
+                results=BY_INTEREST,
                 verdicts=[_verdict(record, subject) for record in records],
-                what=TITLES.get(subject or "", ""),
+                what=RESULTS[subject].title if subject else "",
                 class_names=records[0].class_names,
                 colours=_colours(records[0].class_names),
                 plots=score_plots(records, subject) if subject else [],
@@ -220,7 +222,7 @@ def _unscored(record: RunRecord, image_ids: set[str], most: int) -> list[Gallery
     anything has scored them.
     """
     galleries: list[Gallery] = []
-    for what in ("crf", "prediction", "proxy"):
+    for what in reversed(LABEL_FOLDERS):
         made = label_map_ids(record, what)
         if made and not image_ids & set(made):
             galleries += image_selection.without_scores(what, made, most)

@@ -18,6 +18,7 @@ from wsss_cli.artifacts.heatmap_png import heatmap
 from wsss_cli.artifacts.label_png import read_label_map, voc_palette
 from wsss_cli.artifacts.thumbnail import Thumbnail, thumbnail
 from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.results import LABEL_FOLDERS, RESULTS
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.resizing import enlarge_maps
 from wsss_cli.errors import WsssError
@@ -26,12 +27,10 @@ from wsss_cli.inspect.report.earlier_page import EarlierPage
 from wsss_cli.inspect.report.run_records import RunRecord
 from wsss_cli.methods.network_file import import_method, load_network
 from wsss_cli.methods.protocol import AttentionNetwork
-from wsss_cli.stages.evaluate.plan import LABEL_FOLDERS
 
 ATTENTION, ZONES = "attention", "zones"
 # In the order in which they are made.
-KINDS = (ATTENTION, ZONES, "proxy", "prediction", "crf")
-STAGE_OF = {"proxy": "proxy", "prediction": "segment", "crf": "crf"}
+KINDS = (ATTENTION, ZONES, *LABEL_FOLDERS)
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class RunPictures:
             found.append(ATTENTION)
         if self.network and hasattr(import_method(self.network.method), "branches"):
             found.append(ZONES)
-        for kind in STAGE_OF:
+        for kind in LABEL_FOLDERS:
             folder = _label_folder(self.record, kind)
             if any((folder / f"{image_id}.png").is_file() for image_id in image_ids):
                 found.append(kind)
@@ -93,7 +92,7 @@ class RunPictures:
                 found[ATTENTION] = thumbnail(heatmap(image, stored))
             if self.network is not None:
                 found |= self._of_network(self.network, image, class_id, attention=stored is None)
-        for kind in STAGE_OF:
+        for kind in LABEL_FOLDERS:
             path = _label_folder(self.record, kind) / f"{image_id}.png"
             if path.is_file():
                 found[kind] = label_thumbnail(read_label_map(path))
@@ -188,7 +187,8 @@ def _missing(pictures: RunPictures, image_ids: Sequence[str]) -> Iterator[str]:
     kinds, record = pictures.kinds(image_ids), pictures.record
     if ATTENTION not in kinds:
         yield f"no attention: {_no_attention(pictures)}"
-    for kind, stage in STAGE_OF.items():
+    for kind in LABEL_FOLDERS:
+        stage = RESULTS[kind].stage
         if kind in kinds:
             continue
         if label_map_ids(record, kind):
@@ -216,7 +216,7 @@ def label_thumbnail(label_map: Pixels) -> Thumbnail:
 
 
 def _label_folder(record: RunRecord, kind: str) -> Path:
-    return record.path / STAGE_OF[kind] / LABEL_FOLDERS[kind]
+    return record.path / RESULTS[kind].stage / LABEL_FOLDERS[kind]
 
 
 def _network(record: RunRecord, remarks: list[str]) -> Network | None:

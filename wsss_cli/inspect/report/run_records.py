@@ -9,7 +9,8 @@ from wsss_cli.artifacts.atomic import read_json
 from wsss_cli.artifacts.metrics_log import read_metrics
 from wsss_cli.command_line import command_line
 from wsss_cli.configs.common import CommonConfig
-from wsss_cli.configs.evaluate import SCORED_STAGE, SUBJECTS, EvaluateConfig
+from wsss_cli.configs.evaluate import EvaluateConfig
+from wsss_cli.configs.results import BY_INTEREST, RESULTS
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.inspect.run_names import distinct_names
@@ -74,7 +75,7 @@ def read_runs(runs: Sequence[Path], data: Path | None) -> list[RunRecord]:
 
 def _scoring(run: Path, manifests: Mapping[str, object]) -> str:
     """The command that scores the last result that the run has."""
-    subjects = [what for what, stage in SCORED_STAGE.items() if stage in manifests]
+    subjects = [what for what in BY_INTEREST if RESULTS[what].stage in manifests]
     what = subjects[0] if subjects else None
     return command_line("evaluate", what=None if what == EvaluateConfig.what else what, run=run)
 
@@ -87,7 +88,7 @@ def _read(run: Path, name: str, data: Path | None) -> RunRecord:
         if manifest["status"] != "complete"
     ]
     scores = {}
-    for what in SUBJECTS:
+    for what in BY_INTEREST:
         try:
             found = read_json(run / "evaluate" / f"{what}.json")
         except FileNotFoundError:
@@ -99,7 +100,7 @@ def _read(run: Path, name: str, data: Path | None) -> RunRecord:
             )
             continue
         scores[what] = found
-        stage = SCORED_STAGE[what]
+        stage = RESULTS[what].stage
         if found.get("artifact_fingerprint") != manifests.get(stage, {}).get("fingerprint"):
             remarks.append(
                 f"the scores of its {what} are of an earlier result; run "

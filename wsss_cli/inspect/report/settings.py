@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wsss_cli.artifacts.stage_directory import STAGES
+from wsss_cli.configs.stages import STAGES
 from wsss_cli.inspect.report.run_records import RunRecord
 
 

@@ -5,13 +5,14 @@ from typing import Any
 
 from wsss_cli.artifacts.label_png import PngLook, look
 from wsss_cli.command_line import command_line
+from wsss_cli.configs.results import LABEL_FOLDERS, RESULTS
 from wsss_cli.inspect.show.explanation import Explanation, Writer
 from wsss_cli.labels import IGNORE
 
 # Without palette and manifest, values tell labels from greys: labels are few and small.
 _MOST_LABELS = 32
 _LARGEST_LABEL = 127
-_LABEL_STAGES = ("proxy", "segment", "crf")
+_LABEL_STAGES = {RESULTS[name].stage for name in LABEL_FOLDERS}
 # From here on a pixel counts as salient where a number is needed: the middle of the range.
 _SALIENT = 128
 

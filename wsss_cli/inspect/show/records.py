@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.metrics_log import METRICS_FILE, read_metrics
-from wsss_cli.artifacts.stage_directory import MANIFEST, STAGES, read_manifest
+from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest
 from wsss_cli.command_line import FOLDER, command_line
+from wsss_cli.configs.stages import CHAIN
 from wsss_cli.errors import WsssError
 from wsss_cli.inspect.show.explanation import Explanation, Writer
 
@@ -51,7 +52,7 @@ def explain_toml(path: Path, writer: Writer | None) -> Explanation:
     if {"images", "labels"} <= content.keys():
         advice = f"`{command_line('data check', path)}` looks at it"
         return Explanation("the parts of a data set", dict(content), advice)
-    stages = {*STAGES, "evaluate", "demo", "compare", "predict"}
+    stages = {*CHAIN, "demo", "compare"}
     if content and set(content) <= stages:
         return Explanation("options of commands, for --config", {"options": _flat(content)})
     raise WsssError(

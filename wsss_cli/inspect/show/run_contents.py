@@ -9,13 +9,13 @@ from wsss_cli.artifacts.atomic import read_json
 from wsss_cli.artifacts.stage_commands import recorded_command
 from wsss_cli.artifacts.stage_directory import (
     ANOTHER_VERSION,
-    STAGES,
     is_claimed,
     lacking,
     read_manifests,
 )
 from wsss_cli.command_line import FOLDER, command_line
-from wsss_cli.configs.evaluate import SCORED_STAGE
+from wsss_cli.configs.results import RESULTS
+from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import UsageError
 from wsss_cli.inspect.show.staleness import CHANGED, InputsNow
 
@@ -39,7 +39,8 @@ def summarise(run: Path) -> Values:
         start = command_line("train", data=FOLDER, run=run)
         raise UsageError(f"{run} holds no run; start one with `{start}`, or give a run or a file")
     for what, values in scores.items():
-        now = manifests.get(SCORED_STAGE.get(what, ""), {}).get("fingerprint")
+        stage = RESULTS[what].stage if what in RESULTS else ""
+        now = manifests.get(stage, {}).get("fingerprint")
         values["of_this_result"] = values.get("artifact_fingerprint") == now
     inputs = InputsNow(run)
     stages: dict[str, Values] = {}
@@ -84,7 +85,7 @@ def _stage(
         maker = _maker(run, given["path"])
         if role not in changed and before.get(maker, {}).get("stale"):
             stale.append(f"its input {role} is made by {maker}, which is stale")
-    if manifest.get("stage_version") != STAGES[stage]:
+    if manifest.get("stage_version") != STAGES[stage].version:
         stale.append(ANOTHER_VERSION)
     lost = lacking(run / stage, manifest)
     whole = manifest["status"] == "complete"

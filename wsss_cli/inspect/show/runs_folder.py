@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wsss_cli.artifacts.stage_directory import MANIFEST, STAGES
+from wsss_cli.artifacts.stage_directory import MANIFEST
+from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import WsssError
 from wsss_cli.inspect.show.run_contents import disk_use, summarise
 

@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from wsss_cli.artifacts.checkpoint import FORMAT, read_tensors
-from wsss_cli.artifacts.stage_commands import CONFIGS, recorded_command
+from wsss_cli.artifacts.stage_commands import recorded_command
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
+from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import WsssError
 from wsss_cli.inspect.show.explanation import Explanation, Writer
 
@@ -68,7 +69,7 @@ def _segmentation(path: Path, content: Content, writer: Writer | None) -> Explan
 def _unfinished(path: Path, content: Content, writer: Writer | None) -> Explanation:
     facts = {"iteration": content["iteration"], **_counted(content["network"])}
     advice = None
-    if writer is not None and writer.manifest["stage"] in CONFIGS:
+    if writer is not None and writer.manifest["stage"] in STAGES:
         run = path.parent.parent
         command = recorded_command(writer.manifest["stage"], writer.manifest, run)
         advice = f"`{command}` goes on from it"

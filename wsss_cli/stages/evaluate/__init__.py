@@ -9,7 +9,8 @@ import math
 from wsss_cli import ranks
 from wsss_cli.artifacts.atomic import write_json
 from wsss_cli.artifacts.stage_directory import read_manifest
-from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
+from wsss_cli.configs.evaluate import EvaluateConfig
+from wsss_cli.configs.results import RESULTS
 from wsss_cli.metrics.tally import Tally
 from wsss_cli.stages.evaluate.attention import (
     FIXED_THRESHOLD,
@@ -21,7 +22,7 @@ from wsss_cli.stages.evaluate.difficulties import image_difficulties
 from wsss_cli.stages.evaluate.label_maps import score_label_maps
 from wsss_cli.stages.evaluate.plan import EvaluatePlan, prepare
 from wsss_cli.stages.evaluate.verdict import verdict
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
 
 # The unit of every score in JSON; text for people has per cent.
@@ -77,7 +78,7 @@ def run(
     failure = _shortfall(config, values["miou"])
     if not plan.keeps_scores:
         return Report("evaluate", None, False, values, failure)
-    made = read_manifest(config.run / SCORED_STAGE[config.what])["fingerprint"]
+    made = read_manifest(config.run / RESULTS[config.what].stage)["fingerprint"]
     if ranks.first():
         path = config.run / "evaluate" / f"{config.what}.json"
         write_json(path, {**values, "artifact_fingerprint": made})

@@ -10,7 +10,8 @@ from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
 from wsss_cli.artifacts.stage_commands import recorded_command
 from wsss_cli.artifacts.stage_directory import read_manifest, require_complete
 from wsss_cli.configs.common import record
-from wsss_cli.configs.evaluate import SCORED_STAGE, EvaluateConfig
+from wsss_cli.configs.evaluate import EvaluateConfig
+from wsss_cli.configs.results import LABEL_FOLDERS, RESULTS
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
 from wsss_cli.data.label_folder import (
@@ -26,19 +27,13 @@ from wsss_cli.data.voc import VOC_CLASSES
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.stages.attention_check import require_labelled_classes
-from wsss_cli.stages.crf import REFINED
 from wsss_cli.stages.evaluate.baseline_inputs import find_baselines, missing_baselines
 from wsss_cli.stages.evaluate.baselines import Baselines
 from wsss_cli.stages.evaluate.chosen_threshold import ChosenThreshold, recorded_threshold
 from wsss_cli.stages.inputs import data_if_known, find_attention, find_masks
-from wsss_cli.stages.proxy import LABELS
-from wsss_cli.stages.segment import PREDICTIONS
 from wsss_cli.tracking import Track
 
 T = TypeVar("T")
-
-# Where a stage keeps the label maps that are scored.
-LABEL_FOLDERS = {"prediction": PREDICTIONS, "proxy": LABELS, "crf": REFINED}
 
 
 @dataclass(frozen=True)
@@ -123,7 +118,7 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     Raises:
         WsssError: Something is missing.
     """
-    data_set = data_if_known(config, SCORED_STAGE[config.what])
+    data_set = data_if_known(config, RESULTS[config.what].stage)
     source, image_ids = _scored(config, data_set, track)
     if config.split is not None:
         image_ids = _of_split(config.split, data_set, source, image_ids)
@@ -220,7 +215,7 @@ def _scored(
             return path, file.image_ids
     if config.pred is not None:
         return config.pred, png_ids(config.pred, "--pred")
-    stage = SCORED_STAGE[config.what]
+    stage = RESULTS[config.what].stage
     manifest = require_complete(config.run / stage, stage, instead="--pred DIR", data=config.data)
     again = recorded_command(stage, manifest, config.run)
     folder = config.run / stage / LABEL_FOLDERS[config.what]
@@ -263,7 +258,7 @@ def _rival(config: EvaluateConfig, data_set: DataSet | None, image_ids: Sequence
         WsssError: It is not there, or lacks images.
     """
     assert config.against is not None
-    path, stage = config.against, SCORED_STAGE[config.what]
+    path, stage = config.against, RESULTS[config.what].stage
     in_run = (path / stage).is_dir()
     if in_run:
         require_complete(path / stage, stage, instead="another --against RUN")

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from wsss_cli.configs.predict import PredictConfig
 from wsss_cli.data.photo_arguments import find_photographs
-from wsss_cli.stages.outcome import Report
 from wsss_cli.stages.predict.places import find_checkpoint, require_own_folder
+from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from wsss_cli.artifacts.image_groups import write_links
 from wsss_cli.artifacts.stage_directory import MANIFEST
 from wsss_cli.data.photo_arguments import Photograph
 from wsss_cli.errors import WsssError, listing
-from wsss_cli.stages.outcome import Report
 from wsss_cli.stages.predict.pictures import Failure, predict_pictures
 from wsss_cli.stages.predict.places import STAGE
 from wsss_cli.stages.predict.plan import PredictPlan
 from wsss_cli.stages.predict.records import forget, read_record, recorded_names
 from wsss_cli.stages.predict.tasks import Task
 from wsss_cli.stages.predict.videos import break_off, predict_video
+from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
 
 

@@ -11,17 +11,16 @@ from wsss_cli.artifacts.score_file import INDEX
 from wsss_cli.artifacts.submission import write_submission
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.mask_survey import known_labels
-from wsss_cli.stages.completion import images_made, make
 from wsss_cli.stages.label_shares import shares_of_files, warnings
 from wsss_cli.stages.optimisation import last_losses, write_events
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report, make
 from wsss_cli.stages.segment.network_file import load_network
-from wsss_cli.stages.segment.plan import PREDICTIONS, SegmentPlan, prepare
+from wsss_cli.stages.segment.plan import SegmentPlan, prepare
 from wsss_cli.stages.segment.prediction import has_scores, label_path, predict
 from wsss_cli.stages.segment.training import train, untrained
 from wsss_cli.tracking import Track
 
-__all__ = ["CHECKPOINT_FILE", "PREDICTIONS", "SegmentPlan", "load_network", "prepare", "run"]
+__all__ = ["CHECKPOINT_FILE", "SegmentPlan", "load_network", "prepare", "run"]
 
 
 def run(config: SegmentConfig, *, track: Track) -> Report:
@@ -31,9 +30,7 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
         WsssError: The inputs are wrong, the loss diverges or the disk is full.
     """
     plan = prepare(config, track)
-    report = make(
-        plan.directory, lambda: _train_and_predict(plan, track), overwrite=config.overwrite
-    )
+    report = make(plan.directory, _train_and_predict, plan, track, overwrite=config.overwrite)
     values, made = dict(report.values), not report.up_to_date
     if config.tensorboard:
         write_events(plan.directory)
@@ -55,7 +52,7 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
 
 
 def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
-    """Do what of both is not done yet; returns the counts."""
+    """Train and predict as far as this is not done yet; returns the counts."""
     config, directory = plan.config, plan.directory
     started = time.monotonic()
     checkpoint = _checkpoint(plan)
@@ -65,8 +62,8 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
         train(plan, fresh, track)
     trained = time.monotonic()
     network, _, _ = load_network(checkpoint)
-    written = predict(plan, network, track)
-    shown = shares_of_files(
+    predicted = predict(plan, network, track)
+    shares = shares_of_files(
         [label_path(plan, image_id) for image_id in plan.predicted_ids],
         known_labels(plan.data_set, plan.predicted_ids),
         config.workers,
@@ -75,11 +72,11 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
         "initial_weights": None if fresh is None else fresh.origin,
         "training_images": len(plan.supervision),
         "losses": last_losses(directory.path),
-        **images_made(len(plan.predicted_ids), written, trained),
+        **predicted,
         "training_seconds": round(trained - started, 2),
         "seconds": round(time.monotonic() - started, 2),  # of both, the rate is the prediction's
-        **shown,
-        "warnings": warnings(shown, "predictions"),
+        **shares,
+        "warnings": warnings(shares, "predictions"),
     }
 
 

@@ -11,13 +11,9 @@ import torch
 
 from wsss_cli.artifacts.atomic import require_place
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
-from wsss_cli.artifacts.fingerprint import file_fingerprint
-from wsss_cli.artifacts.image_groups import SHARDS
-from wsss_cli.artifacts.metrics_log import METRICS_FILE
-from wsss_cli.artifacts.score_file import INDEX
-from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
-from wsss_cli.artifacts.tensorboard_events import EVENTS, require_tensorboard
-from wsss_cli.configs.common import record, settings
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.artifacts.tensorboard_events import require_tensorboard
+from wsss_cli.configs.common import record
 from wsss_cli.configs.scales import DEEPLAB_SCALES, default_scales
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS, model_of
@@ -25,8 +21,10 @@ from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
+from wsss_cli.stages.input_kinds import file_input, images_input
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
 from wsss_cli.stages.optimisation import require_shares
+from wsss_cli.stages.result import result_directory
 from wsss_cli.stages.segment.network_file import (
     SegmentationCheckpoint,
     read_network,
@@ -34,12 +32,7 @@ from wsss_cli.stages.segment.network_file import (
 from wsss_cli.stages.segment.scales import checkpoint_scales, listed
 from wsss_cli.stages.segment.solver import solver_constants
 from wsss_cli.stages.segment.supervision import check_label_maps, find_confidence, find_supervision
-from wsss_cli.stages.training_state import STATE_FILES
 from wsss_cli.tracking import Track
-
-PREDICTIONS = "predictions"
-OWNED = (CHECKPOINT_FILE, METRICS_FILE, f"{PREDICTIONS}/*.png")
-EXTRAS = (INDEX, f"{SHARDS}/*.h5", EVENTS)
 
 
 @dataclass(frozen=True)
@@ -111,7 +104,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     trained = training_settings(config.run)
     model = config.model or model_of(trained.get("backbone", "vgg16"))
     predicted_labels = data_set.labels(predicted_ids) if config.restrict_to_labels else None
-    inputs = {"images": Input(data_set.root, data_set.fingerprint(predicted_ids, predicted_labels))}
+    inputs = {"images": images_input(data_set, predicted_ids, predicted_labels)}
     supervision: dict[str, Path] = {}
     sizes: list[tuple[int, int]] = []
     confidence = None
@@ -122,7 +115,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         model = network.model
         if config.scales is None:
             scales = checkpoint_scales(config.checkpoint, network, track)
-        inputs["checkpoint"] = Input(config.checkpoint, file_fingerprint(config.checkpoint))
+        inputs["checkpoint"] = file_input(config.checkpoint)
     else:
         backbone = SEGMENTATION_MODELS[model].backbone
         inherited = trained.get("weights") if trained.get("backbone") == backbone else None
@@ -135,24 +128,17 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
 
     def directory_at(scales: tuple[float, ...]) -> StageDirectory:
         resolved = replace(config, scales=scales)
-        return StageDirectory(
-            path=config.run / "segment",
-            stage="segment",
-            stage_version=STAGES["segment"],
-            settings={**settings(resolved), "model": model, "precision": precision},
-            inputs=inputs,
-            owned=OWNED,
-            scratch=STATE_FILES,
-            extras=EXTRAS,
+        return result_directory(
+            "segment",
+            resolved,
+            inputs,
+            data=data_set.root,
+            class_names=data_set.class_names,
+            device=device,
+            resolved={"model": model, "precision": precision},
+            recorded={"model": model, "weights": weights.name},
+            details={"solver": None if config.checkpoint else solver_constants(config)},
             lowerable=() if config.checkpoint else ("lr",),
-            details={
-                "config": {**record(resolved), "model": model, "weights": weights.name},
-                "solver": None if config.checkpoint else solver_constants(config),
-                "data": str(data_set.root),
-                "class_names": list(data_set.class_names),
-                "seed": config.seed,
-                "device": str(device),
-            },
         )
 
     scales = config.scales or _kept_scales(directory_at, scales, config, track)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,13 +11,13 @@ from wsss_cli import ranks
 from wsss_cli.artifacts.image_groups import SHARD_IMAGES, shard_path, write_index
 from wsss_cli.artifacts.label_png import write_label_map
 from wsss_cli.artifacts.score_file import INDEX, LAYOUT, ImageScores, ScoreFile, write_shard
+from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.data.images import Pixels
-from wsss_cli.data.loading import prefetch
-from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
+from wsss_cli.stages.image_loop import Shard, Share, pipeline
 from wsss_cli.stages.segment.image_prediction import ImagePredictor
-from wsss_cli.stages.segment.plan import PREDICTIONS, SegmentPlan
+from wsss_cli.stages.segment.plan import SegmentPlan
 from wsss_cli.stages.segment.views import grid_size
 from wsss_cli.tracking import Track
 
@@ -24,39 +25,44 @@ from wsss_cli.tracking import Track
 SHARD_BYTES = 2**27
 
 
-def predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> int:
+def predict(plan: SegmentPlan, network: DeepLabLargeFOV, track: Track) -> dict[str, Any]:
     """Write the label map of each image that has none yet, and the scores if they are wanted.
 
     Label maps are made from the very numbers that the scores are stored in, so both agree and
     neither depends on the other.
 
     Returns:
-        How many images the network has seen.
+        How many images the network has seen, and how fast.
     """
     predictor = image_predictor(plan, network)
     shards = _shards(plan, network) if plan.config.probabilities else []
-    paths = [shard_path(plan.directory.path, number) for number in range(len(shards))]
-    # Shards to make, then images of which only the label map is missing.
-    sharded = ranks.mine(list(zip(paths, shards, strict=True)))
-    work = [(path, ids) for path, ids in sharded if not path.exists()]
-    scored = {image_id for _, ids in work for image_id in ids}
-    own = [i for _, ids in sharded for i in ids] if shards else ranks.mine(plan.predicted_ids)
-    lacking = [i for i in own if i not in scored and not label_path(plan, i).exists()]
-    to_do = len(scored) + len(lacking)
+
+    def lacking(shard: Shard) -> list[str]:
+        """Images of which at least the label map is to be made."""
+        if shards and shard.left():
+            return list(shard.image_ids)
+        return [i for i in shard.image_ids if not label_path(plan, i).exists()]
+
+    singles = [Shard(label_path(plan, i), [i]) for i in plan.predicted_ids]
+    share = Share(shards or singles, lambda shard: len(lacking(shard)), size=len)
 
     def images() -> Iterator[str]:
-        for path, image_ids in work:
-            with write_shard(path) as keep:
-                yield from _predict(plan, predictor, image_ids, keep)
-        yield from _predict(plan, predictor, lacking, None)
+        """Shards to make, then images of which only the label map is missing."""
+        unwritten = [shard for shard in share.missing if shards and shard.left()]
+        scored = {image_id for shard in unwritten for image_id in shard.image_ids}
+        unlabelled = [i for shard in share.missing for i in lacking(shard) if i not in scored]
+        for shard in unwritten:
+            with write_shard(shard.path) as keep:
+                yield from _predict(plan, predictor, shard.image_ids, keep)
+        yield from _predict(plan, predictor, unlabelled, None)
 
-    total = len(own)
-    for _ in track.steps(images(), total=total, label="predicting", done=total - to_do):
+    for _ in share.follow(images(), track, "predicting"):
         pass
-    seen = sum(ranks.counted(to_do))  # every shard is there now
+    made = share.made()
     if shards and ranks.first():
-        write_index(plan.directory.path, LAYOUT, shards, plan.data_set.class_names)
-    return seen
+        image_ids = [shard.image_ids for shard in shards]
+        write_index(plan.directory.path, LAYOUT, image_ids, plan.data_set.class_names)
+    return made
 
 
 def image_predictor(plan: SegmentPlan, network: DeepLabLargeFOV) -> ImagePredictor:
@@ -75,7 +81,7 @@ def image_predictor(plan: SegmentPlan, network: DeepLabLargeFOV) -> ImagePredict
 
 def label_path(plan: SegmentPlan, image_id: str) -> Path:
     """Where the label map of an image lies."""
-    return plan.directory.path / PREDICTIONS / f"{image_id}.png"
+    return plan.directory.path / LABEL_FOLDERS["prediction"] / f"{image_id}.png"
 
 
 def has_scores(plan: SegmentPlan) -> bool:
@@ -100,8 +106,10 @@ def _predict(
     def load(image_id: str) -> tuple[str, Pixels]:
         return image_id, plan.data_set.read_image(image_id)
 
-    def compute() -> Iterator[tuple[str, Tensor | None, ImageScores]]:
-        for image_id, image in prefetch(load, image_ids, resolve_workers(plan.config.workers)):
+    def compute(
+        images: Iterator[tuple[str, Pixels]],
+    ) -> Iterator[tuple[str, Tensor | None, ImageScores]]:
+        for image_id, image in images:
             scores = predictor.scores(image, possible.get(image_id))
             size = image.shape[0], image.shape[1]
             missing = not label_path(plan, image_id).exists()
@@ -114,25 +122,26 @@ def _predict(
             write_label_map(label_path(plan, image_id), label_map.numpy())
         return image_id, scores
 
-    for image_id, scores in prefetch(write, compute(), workers=1):
+    for image_id, scores in pipeline(image_ids, load, compute, write, plan.config.workers):
         if keep is not None:
             keep(image_id, scores)
         yield image_id
 
 
-def _shards(plan: SegmentPlan, network: DeepLabLargeFOV) -> list[list[str]]:
+def _shards(plan: SegmentPlan, network: DeepLabLargeFOV) -> list[Shard]:
     """Images whose scores share a file, by their number and by the bytes they take."""
-    shards: list[list[str]] = []
+    groups: list[list[str]] = []
     taken = 0
     for image_id, size in zip(plan.predicted_ids, plan.predicted_sizes, strict=True):
         height, width = grid_size(network, size, plan.scales)
         needed = 2 * plan.num_labels * height * width
         taken += needed
-        if not shards or len(shards[-1]) == SHARD_IMAGES or taken > SHARD_BYTES:
-            shards.append([])
+        if not groups or len(groups[-1]) == SHARD_IMAGES or taken > SHARD_BYTES:
+            groups.append([])
             taken = needed
-        shards[-1].append(image_id)
-    return shards
+        groups[-1].append(image_id)
+    folder = plan.directory.path
+    return [Shard(shard_path(folder, number), group) for number, group in enumerate(groups)]
 
 
 def _possible_labels(plan: SegmentPlan) -> dict[str, Tensor]:

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wsss_cli.artifacts.attention_file import AttentionFile
-from wsss_cli.artifacts.fingerprint import files_fingerprint, fingerprint
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import Input, require_complete
+from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
@@ -20,20 +20,20 @@ from wsss_cli.data.mask_survey import MaskSurvey, known_labels, shown_labels
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError, listing
 from wsss_cli.ops.prohibitive import label_confidence
+from wsss_cli.stages.input_kinds import attention_input, supervision_input
 from wsss_cli.stages.inputs import (
     find_attention,
     find_masks,
     trained_split,
 )
 from wsss_cli.stages.mask_check import white_in_data_set, white_in_folder
-from wsss_cli.stages.proxy import LABELS
 from wsss_cli.tracking import Track
 
 
 def find_supervision(
     config: SegmentConfig, data_set: DataSet, track: Track
 ) -> tuple[dict[str, Path], list[tuple[int, int]], Input]:
-    """What a network learns from.
+    """Find the label maps that a network learns from.
 
     Returns:
         The label map of every training image, the sizes (H, W) of these images, and what they are.
@@ -54,7 +54,7 @@ def find_supervision(
                 f"{data_set.root}: {len(missing)} training images have no mask for --supervision "
                 f"full: {listing(missing)}"
             )
-        place = data_set.root
+        source = data_set.root
         on_their_side = turned_masks(data_set, image_ids)
         if on_their_side is not None:
             track.note(on_their_side)
@@ -62,9 +62,9 @@ def find_supervision(
         folder = config.proxy
         if folder is None:
             require_complete(config.run / "proxy", "proxy", instead="--proxy DIR", data=config.data)
-            folder = config.run / "proxy" / LABELS
+            folder = config.run / "proxy" / LABEL_FOLDERS["proxy"]
         others = sorted(set(png_ids(folder, "--proxy")).difference(image_ids))
-        paths, place = [folder / f"{image_id}.png" for image_id in image_ids], folder
+        paths, source = [folder / f"{image_id}.png" for image_id in image_ids], folder
         missing = [path.stem for path in paths if not path.is_file()]
         if missing:
             raise WsssError(
@@ -77,8 +77,8 @@ def find_supervision(
                 f"label maps of images that are not in {split} are not used: {listing(others)}"
             )
     sizes = check_images(map(data_set.image_path, image_ids))
-    identity = fingerprint([files_fingerprint(paths), data_set.fingerprint(image_ids, None)])
-    return dict(zip(image_ids, paths, strict=True)), sizes, Input(place, identity)
+    recorded = supervision_input(source, paths, data_set, image_ids)
+    return dict(zip(image_ids, paths, strict=True)), sizes, recorded
 
 
 def find_confidence(
@@ -105,7 +105,7 @@ def find_confidence(
                     "by; give an attention file of `wsss attend`, or leave --prohibitive out"
                 )
             rows.append(label_confidence(outline.logits, outline.class_ids.tolist()))
-        return np.stack(rows), Input(path.resolve(), file.fingerprint())
+        return np.stack(rows), attention_input(file)
 
 
 def check_label_maps(
@@ -143,7 +143,7 @@ def _require_learnable(
     elif config.proxy is not None:
         where, way_out = f"--proxy {config.proxy}", white_in_folder(config.proxy)
     else:
-        where = str(config.run / "proxy" / LABELS)
+        where = str(config.run / "proxy" / LABEL_FOLDERS["proxy"])
         way_out = "look at the attention and the saliency, and at the options of `wsss proxy`"
     if not survey.classes.any():
         if not survey.is_binary and not made_here:

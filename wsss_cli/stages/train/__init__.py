@@ -15,10 +15,10 @@ from torch import Tensor
 from wsss_cli import ranks
 from wsss_cli.artifacts.checkpoint import read_checkpoint
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
-from wsss_cli.artifacts.metrics_log import METRICS_FILE, read_metrics
-from wsss_cli.artifacts.stage_directory import STAGES, Input, StageDirectory
-from wsss_cli.artifacts.tensorboard_events import EVENTS, require_tensorboard
-from wsss_cli.configs.common import record, settings
+from wsss_cli.artifacts.metrics_log import read_metrics
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.artifacts.tensorboard_events import require_tensorboard
+from wsss_cli.configs.common import record
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.augmentation import random_view
 from wsss_cli.data.data_set import DataSet, image_sizes
@@ -37,7 +37,7 @@ from wsss_cli.methods.network_file import (
 )
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.warm_start import take_heads
-from wsss_cli.stages.completion import make
+from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.inputs import find_data, require_same_classes
 from wsss_cli.stages.optimisation import (
     Loss,
@@ -47,16 +47,13 @@ from wsss_cli.stages.optimisation import (
     require_shares,
     write_events,
 )
-from wsss_cli.stages.outcome import Report
+from wsss_cli.stages.result import Report, make, result_directory
 from wsss_cli.stages.rounds import check_mined, mined_regions
 from wsss_cli.stages.train.held_out import MeasuredImages, Measuring, divide
 from wsss_cli.stages.train.learning import Course, Learning
-from wsss_cli.stages.training_state import STATE_FILES
 from wsss_cli.tracking import Track
 
 SNAPSHOTS = "snapshots"
-OWNED = (CHECKPOINT_FILE, METRICS_FILE)
-EXTRAS = (f"{SNAPSHOTS}/*.pt", EVENTS)
 
 
 @dataclass(frozen=True)
@@ -120,35 +117,27 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     precision = resolve_precision(config.amp, device)
     weights = initial_weights(_origin(config, data_set), config.backbone, track)
     inputs = {
-        "data": Input(data_set.root, data_set.fingerprint(image_ids, labels)),
+        "data": images_input(data_set, image_ids, labels),
         "weights": Input(Path(weights.name), weights.fingerprint),
     }
     if config.start is not None:
         inputs["start"] = inputs["weights"]
     if config.erase is not None:
         inputs["erase"] = check_mined(config.erase, data_set, image_ids, labels, sizes)
-    directory = StageDirectory(
-        path=config.run / "train",
-        stage="train",
-        stage_version=STAGES["train"],
-        settings={
-            **settings(config),
+    directory = result_directory(
+        "train",
+        config,
+        inputs,
+        data=data_set.root,
+        class_names=data_set.class_names,
+        device=device,
+        resolved={
             **({"held_out": division.share} if division.share else {}),
             "split": split,
             "precision": precision,
         },
-        inputs=inputs,
-        owned=OWNED,
-        scratch=STATE_FILES,
-        extras=EXTRAS,
+        recorded={"split": split, "weights": weights.name},
         lowerable=("lr",),
-        details={
-            "config": {**record(config), "split": split, "weights": weights.name},
-            "data": str(data_set.root),
-            "class_names": list(data_set.class_names),
-            "seed": config.seed,
-            "device": str(device),
-        },
     )
     if config.snapshot_every and directory.state(overwrite=config.overwrite) == "complete":
         _require_snapshots(directory.path, config, config.iterations)
@@ -224,7 +213,7 @@ def run(config: TrainConfig, *, track: Track) -> Report:
         WsssError: The inputs are wrong, the loss diverges or the disk is full.
     """
     plan = prepare(config, track)
-    report = make(plan.directory, lambda: _train(plan, track), overwrite=config.overwrite)
+    report = make(plan.directory, _train, plan, track, overwrite=config.overwrite)
     if config.tensorboard:
         write_events(plan.directory)
     return report

@@ -1,0 +1,106 @@
+"""The stages, one entry each: whatever lists stages goes through this table.
+
+A new stage is its config, its module ``wsss_cli/stages/NAME.py`` with ``prepare`` and ``run``, and
+its entry here. Importing this imports no torch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.common import CommonConfig, WorkConfig
+from wsss_cli.configs.crf import CrfConfig
+from wsss_cli.configs.evaluate import EvaluateConfig
+from wsss_cli.configs.predict import PredictConfig
+from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.saliency import SaliencyConfig
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.configs.train import TrainConfig
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage that keeps its result in a directory of the run, ``RUN/NAME``.
+
+    File patterns are relative to that directory.
+
+    Attributes:
+        config: Class of its settings.
+        version: Raised when its code changes its results.
+        title: What it does, for lists of commands.
+        owned: Patterns of the files that make up the result.
+        scratch: Patterns of files that only an unfinished result needs.
+        extras: Patterns of files written on request; the result is complete without them.
+        reads: Stage whose result it reads unless another input is given.
+        reads_extras: Flags with which that stage must have run.
+    """
+
+    config: type[CommonConfig]
+    version: int
+    title: str
+    owned: tuple[str, ...]
+    scratch: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    reads: str | None = None
+    reads_extras: tuple[str, ...] = ()
+
+
+# The states that an unfinished training resumes from: the last one and the one before it.
+TRAINING_STATES = ("resume.pt", "resume.earlier.pt")
+_EVENTS = "tensorboard/events.out.tfevents.*"
+
+# In the order of the chain.
+STAGES: Mapping[str, Stage] = {
+    "train": Stage(
+        TrainConfig,
+        version=2,
+        title="learn where objects are, from labels alone",
+        owned=("checkpoint.pt", "metrics.jsonl"),
+        scratch=TRAINING_STATES,
+        extras=("snapshots/*.pt", _EVENTS),
+    ),
+    "attend": Stage(
+        AttendConfig,
+        version=2,
+        title="attention maps of the training images",
+        owned=("attention.h5", "shards/*.h5"),
+        extras=("heatmaps/*.png",),
+        reads="train",
+    ),
+    "saliency": Stage(
+        SaliencyConfig,
+        version=1,
+        title="saliency maps, unless there are any",
+        owned=("maps/*.png", "second_maps/*.png"),
+    ),
+    "proxy": Stage(
+        ProxyConfig,
+        version=1,
+        title="proxy ground truth",
+        owned=("labels/*.png",),
+        reads="attend",
+    ),
+    "segment": Stage(
+        SegmentConfig,
+        version=3,
+        title="train a segmentation network on it, predict",
+        owned=("checkpoint.pt", "metrics.jsonl", "predictions/*.png"),
+        scratch=TRAINING_STATES,
+        extras=("scores.h5", "shards/*.h5", _EVENTS),
+        reads="proxy",
+    ),
+    "crf": Stage(
+        CrfConfig,
+        version=1,
+        title="snap soft predictions to the edges of the images",
+        owned=("labels/*.png",),
+        reads="segment",
+        reads_extras=("probabilities",),
+    ),
+}
+CHAIN: Mapping[str, type[WorkConfig]] = {
+    **{name: stage.config for name, stage in STAGES.items()},
+    "evaluate": EvaluateConfig,
+    "predict": PredictConfig,
+}
+"""The config of everything that runs as a stage: with the two that keep no stage directory."""
