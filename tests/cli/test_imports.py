@@ -27,6 +27,7 @@ LAYERS = (
     ("inspect",),
     ("chains",),
     ("cli",),
+    ("api",),
     ("__main__",),
 )
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

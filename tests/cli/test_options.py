@@ -263,7 +263,7 @@ def test_value_of_every_option_reaches_the_stage(
         ("crf --bilateral-xy 0", "--bilateral-xy must be finite and above 0"),
         ("crf --gaussian-weight -1", "--gaussian-weight must be finite and 0 or more"),
         ("crf --logits", "--logits tells what a folder holds; give it with --scores DIR"),
-        ("evaluate --what maps", "--what must be one of prediction, proxy, crf, attention"),
+        ("evaluate --what maps", "--what must be one of prediction, crf, proxy, attention"),
         ("evaluate --predicted-ignore no", "--predicted-ignore must be one of false-negative"),
         ("evaluate --attention a.h5", "--attention is scored with --what attention, or"),
         ("evaluate --localisation", "--localisation is for --what attention"),

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, fields
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +51,9 @@ def run_stage(
         config = config_from(config_type, options)
         stack.enter_context(_saying_what_is_kept(stage, getattr(config, "run", None)))
         track = choose_track(quiet=options["quiet"])
-        from wsss_cli.stages.early_checks import check_usage
-        from wsss_cli.stages.inputs import data_sets_read_once
-        from wsss_cli.stages.recorded_settings import with_recorded_settings
+        from wsss_cli.stages.execution import checked_stage
 
-        asked, config = config, with_recorded_settings(stage, config, given)
-        if config != asked:
-            track.note(f"the other settings are those that {config.run / stage} was made with")
-        stack.enter_context(data_sets_read_once())
-        check_usage(stage, config)
-        ranks.meet()
-        module = import_module(f"wsss_cli.stages.{stage}")
+        module, config = stack.enter_context(checked_stage(stage, config, given, track))
         if options["dry_run"] or options["verbose"]:
             # Before the work itself its preparation would say everything twice.
             prepared = module.prepare(config, track if options["dry_run"] else Silent())
@@ -75,7 +66,7 @@ def run_stage(
         report = module.run(config, track=track)
         values = {
             "stage": report.stage,
-            "status": "up to date" if report.up_to_date else "complete",
+            "status": report.status,
             "directory": None if report.directory is None else str(report.directory),
             **report.values,
         }
@@ -214,14 +205,26 @@ def _sentence(error: Exception, saves_memory: str) -> tuple[str, int]:
     return "; ".join([message, *getattr(error, "__notes__", ())]), code
 
 
+def known_reason(error: Exception, saves_memory: str) -> str | None:
+    """What the machine refused, as a sentence; None where the error says something else."""
+    if _is_out_of_memory(error):
+        return f"out of memory ({_first_line(error)}); {saves_memory}"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}; check the path and its permissions"
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
 def _reason(error: Exception, saves_memory: str) -> tuple[str, int]:
     if isinstance(error, WsssError):
         return str(error), error.exit_code
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if _is_out_of_memory(error):
-        return f"out of memory ({text}); {saves_memory}", 1
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}; check the path and its permissions", 1
+    sentence = known_reason(error, saves_memory)
+    if sentence is not None:
+        return sentence, 1
+    text = _first_line(error)
     return f"{type(error).__name__}: {text}; run again with --debug and report what it shows", 1
 
 

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -64,8 +63,12 @@ def prefetch(
         return
     remaining = iter(items)
     with ThreadPoolExecutor(workers, thread_name_prefix="wsss-load") as pool:
-        submit = partial(pool.submit, function)
-        waiting: deque[Future[R]] = deque(map(submit, islice(remaining, 2 * workers)))
+
+        def submit(item: T) -> Future[R]:
+            return pool.submit(function, item)
+
+        # By map, not in a loop of our own: the items may be the results of another pipeline.
+        waiting = deque(map(submit, islice(remaining, 2 * workers)))
         try:
             while waiting:
                 result = waiting.popleft().result()

@@ -7,9 +7,9 @@ from typing import Any, TypeVar, get_args
 
 from wsss_cli.artifacts.stage_commands import recorded_config
 from wsss_cli.artifacts.stage_directory import read_manifest
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import CommonConfig, WorkConfig
 
-C = TypeVar("C", bound=CommonConfig)
+C = TypeVar("C", bound=WorkConfig)
 
 # Where and how fast: these are of the command, not of the result.
 _OF_THE_COMMAND = frozenset({"run", "device", "workers", "overwrite", "checkpoint_every"})
@@ -29,6 +29,8 @@ def with_recorded_settings(stage: str, config: C, given: Set[str]) -> C:
     Returns:
         The config itself where nothing is finished, or nothing is asked for but the result.
     """
+    if not isinstance(config, CommonConfig):  # it works in no run
+        return config
     asked = {name for name in config.extras & given if getattr(config, name)}
     if not asked or config.overwrite:
         return config

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory, read_manifest, standing
 from wsss_cli.configs.common import CommonConfig, record, settings
 from wsss_cli.configs.stages import STAGES
-from wsss_cli.errors import DivergenceError
+from wsss_cli.errors import DivergenceError, WsssError
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,38 @@ class Report:
     up_to_date: bool
     values: Mapping[str, Any]
     failure: str | None = None
+
+    def __post_init__(self) -> None:
+        # Results are facts: whoever wants to change them takes a copy, `dict(report.values)`.
+        object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
+
+    @property
+    def status(self) -> str:
+        """Whether the stage has worked: ``complete``, or ``up to date`` if it need not."""
+        return "up to date" if self.up_to_date else "complete"
+
+    def __repr__(self) -> str:
+        """The outcome on one line: status, directory and the single numbers and words."""
+        facts = [f"directory={str(self.directory)!r}"] if self.directory is not None else []
+        for name, value in self.values.items():
+            if isinstance(value, float):
+                facts.append(f"{name}={value:.4g}")
+            elif isinstance(value, (bool, int, str)):
+                facts.append(f"{name}={value!r}")
+        return f"<{self.stage} {self.status}: {', '.join(facts)}>"
+
+
+class FailedReportError(WsssError):
+    """A stage has a result, but not the one asked for.
+
+    Attributes:
+        report: The result that there is.
+    """
+
+    def __init__(self, report: Report) -> None:
+        """Say why the stage fails."""
+        super().__init__(report.failure)
+        self.report = report
 
 
 def result_directory(
