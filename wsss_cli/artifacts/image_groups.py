@@ -340,7 +340,7 @@ class ImageGroups:
         )
 
     def _odd(self, image_id: str, what: str) -> WsssError:
-        return WsssError(f"{self.path}: image {image_id} {what}; see the README for the layout")
+        return WsssError(f"{self.path}: image {image_id} {what}; docs/formats.md has the layout")
 
     def _links(self) -> set[str]:
         """Files that the index links to, relative to its folder."""

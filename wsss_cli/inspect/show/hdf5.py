@@ -28,7 +28,7 @@ def explain_hdf5(path: Path, writer: Writer | None) -> Explanation:
         return _attention(path, writer)
     raise WsssError(
         f"{path} is an HDF5 file, but neither attention (ID/maps) nor scores (ID/scores): "
-        f"{file.image_ids[0]} holds {', '.join(first) or 'nothing'}; see the README for the layouts"
+        f"{file.image_ids[0]} holds {', '.join(first) or 'nothing'}; docs/formats.md has the layout"
     )
 
 
@@ -94,7 +94,7 @@ def _array(file: ImageGroups, image_id: str, name: str) -> tuple[tuple[int, ...]
     arrays = file.arrays(image_id)
     if name not in arrays:
         raise WsssError(
-            f"{file.path}: image {image_id} has no {name}; see the README for the layout"
+            f"{file.path}: image {image_id} has no {name}; docs/formats.md has the layout"
         )
     return arrays[name]
 

@@ -1,0 +1,89 @@
+"""Draw docs/images/chain.png: what the chain makes of one photograph of ``wsss demo``.
+
+    wsss demo wsss-demo
+    python scripts/draw_chain.py wsss-demo
+
+The photograph is the one of median score among those of the validation list that show one object:
+half of them turned out better, half worse. No network has learned from it.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from wsss_cli.artifacts.attention_file import AttentionFile
+from wsss_cli.artifacts.branch_png import Tile, heat_tile, label_tile, write_rows
+from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.chains.demo import DATA, SALIENCY, TEST_SIZE
+from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.data.images import read_saliency
+from wsss_cli.labels import IGNORE
+from wsss_cli.metrics.segmentation import confusion_matrix, iou
+from wsss_cli.stages import attend, proxy
+from wsss_cli.stages.inputs import find_data
+from wsss_cli.tracking import Silent
+
+PICTURE = Path(__file__).parent.parent / "docs" / "images" / "chain.png"
+LabelMap = npt.NDArray[np.uint8]
+
+
+def main(demo: Path) -> None:
+    """Make attention and proxies of the validation images, and draw the median one."""
+    chain, data, run = demo / "runs" / "seenet", demo / DATA, demo / "runs" / "picture"
+    where = {"run": run, "data": data}
+    checkpoint = chain / "train" / "checkpoint.pt"
+    attend.run(
+        AttendConfig(**where, checkpoint=checkpoint, split="val", size=TEST_SIZE), track=Silent()
+    )
+    proxy.run(ProxyConfig(**where, saliency=demo / SALIENCY), track=Silent())
+    data_set = find_data(CommonConfig(**where))
+    scores = {}
+    for path in sorted((chain / "segment" / "predictions").glob("*.png")):
+        truth = _truth(data, path.stem)
+        if len(_objects(truth)) == 1:
+            scores[path.stem] = _object_iou(read_label_map(path), truth)
+    image_id = sorted(scores, key=lambda name: scores[name])[len(scores) // 2]
+
+    truth = _truth(data, image_id)
+    photograph = data_set.read_image(image_id)
+    class_id = int(_objects(truth)[0])
+    with AttentionFile(run / "attend" / "attention.h5") as file:
+        attention = file.read(image_id).maps[0].astype(np.float32)
+    saliency = read_saliency(demo / SALIENCY / f"{image_id}.png")
+    made = read_label_map(run / "proxy" / "labels" / f"{image_id}.png")
+    prediction = read_label_map(chain / "segment" / "predictions" / f"{image_id}.png")
+    refined = read_label_map(chain / "crf" / "labels" / f"{image_id}.png")
+    row = {
+        "photograph": Tile(photograph, [f'label: "{data_set.class_names[class_id - 1]}"']),
+        "attention": heat_tile(photograph, attention, ["where SeeNet looks"]),
+        "saliency": Tile(np.repeat(saliency[:, :, None], 3, axis=2), ["what stands out"]),
+        "proxy label": label_tile(made, [f"IoU {_object_iou(made, truth):.0%}"]),
+        "prediction": label_tile(prediction, [f"IoU {scores[image_id]:.0%}"]),
+        "with the CRF": label_tile(refined, [f"IoU {_object_iou(refined, truth):.0%}"]),
+        "truth": label_tile(truth, ["for the score only"]),
+    }
+    write_rows(PICTURE, [row], "")
+    print(f"{PICTURE}: {image_id}, the median of {len(scores)} images")
+
+
+def _truth(data: Path, image_id: str) -> LabelMap:
+    return read_label_map(data / "SegmentationClass" / f"{image_id}.png")
+
+
+def _objects(label_map: LabelMap) -> LabelMap:
+    labels = np.unique(label_map)
+    return labels[(labels != 0) & (labels != IGNORE)]
+
+
+def _object_iou(label_map: LabelMap, truth: LabelMap) -> float:
+    """Return the IoU of the one class that the truth shows."""
+    num_labels = int(max(label_map[label_map != IGNORE].max(), _objects(truth).max())) + 1
+    return float(iou(confusion_matrix(label_map, truth, num_labels))[int(_objects(truth)[0])])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
