@@ -45,8 +45,8 @@ class DivergenceError(WsssError):
 
 def listing(names: Sequence[str], *, most: int = 10) -> str:
     """Name the first few of many things, and how many there are: ``a, b and 12 more``."""
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    text = ", ".join(names[:most])
+    return text if len(names) <= most else f"{text} and {len(names) - most} more"
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
@@ -59,10 +59,10 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     by_lower: dict[str, str] = {}
-    for known in names:
-        by_lower.setdefault(known.lower(), known)
-    close = get_close_matches(name.lower(), by_lower, n=1, cutoff=_CLOSE)
-    return f"; did you mean {by_lower[close[0]]}?" if close else ""
+    for candidate in names:
+        by_lower.setdefault(candidate.lower(), candidate)
+    matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=_CLOSE)
+    return f"; did you mean {by_lower[matches[0]]}?" if matches else ""
 
 
 def near_path(path: Path) -> str:
@@ -74,11 +74,11 @@ def near_path(path: Path) -> str:
         missing = missing.parent
     try:
         with os.scandir(missing.parent) as entries:
-            beside = {entry.name.lower(): entry.name for entry in islice(entries, _MOST_BESIDE)}
+            neighbours = {entry.name.lower(): entry.name for entry in islice(entries, _MOST_BESIDE)}
     except OSError:
         return ""
     rest = path.relative_to(missing)
-    close = get_close_matches(missing.name.lower(), beside, n=3, cutoff=_CLOSE_PATH)
-    candidates = [missing.parent / beside[name] / rest for name in close]
-    there = [candidate for candidate in candidates if candidate.exists()]
-    return f"; did you mean {there[0]}?" if there else ""
+    matches = get_close_matches(missing.name.lower(), neighbours, n=3, cutoff=_CLOSE_PATH)
+    candidates = [missing.parent / neighbours[name] / rest for name in matches]
+    existing = [candidate for candidate in candidates if candidate.exists()]
+    return f"; did you mean {existing[0]}?" if existing else ""

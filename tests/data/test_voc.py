@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from conftest import CLASSES, TinyVoc, annotation_xml, classes_of
 
-from wsss_cli.data.voc import VOC_CLASSES, VocDataSet, object_names
+from wsss_cli.data.voc import VOC_CLASSES, object_names
+from wsss_cli.data.voc import find as find_voc
 from wsss_cli.errors import UsageError, WsssError
 
 
@@ -15,27 +16,27 @@ def test_tree_is_found_from_itself_its_parent_and_the_parent_of_that(
     tmp_path: Path, above: str
 ) -> None:
     (tmp_path / above / "JPEGImages").mkdir(parents=True)
-    assert VocDataSet.find(tmp_path).root == (tmp_path / above).resolve()
+    assert find_voc(tmp_path).root == (tmp_path / above).resolve()
 
 
 def test_folder_without_photographs_is_none(tmp_path: Path) -> None:
-    assert VocDataSet.find(tmp_path) is None
-    assert VocDataSet.find(tmp_path / "nowhere") is None
+    assert find_voc(tmp_path) is None
+    assert find_voc(tmp_path / "nowhere") is None
 
 
 def test_lists_are_read_in_their_order(voc: TinyVoc) -> None:
-    data_set = VocDataSet.find(voc.root)
+    data_set = find_voc(voc.root)
     assert data_set.image_ids("train") == voc.train_ids
     assert data_set.image_ids("val") == voc.val_ids
 
 
 def test_list_may_have_further_columns_and_blank_lines(own_voc: TinyVoc) -> None:
     own_voc.split("odd").write_text("b_2  1\n\n  a.1 -1\n")
-    assert VocDataSet.find(own_voc.root).image_ids("odd") == ["b_2", "a.1"]
+    assert find_voc(own_voc.root).image_ids("odd") == ["b_2", "a.1"]
 
 
 def test_training_list_is_train_aug_where_there_is_one(own_voc: TinyVoc) -> None:
-    voc = VocDataSet.find(own_voc.root)
+    voc = find_voc(own_voc.root)
     assert voc.training_split() == "train"
     own_voc.split("train_aug").write_text("x\n")
     assert voc.training_split() == "train_aug"
@@ -43,46 +44,46 @@ def test_training_list_is_train_aug_where_there_is_one(own_voc: TinyVoc) -> None
 
 def test_missing_list_is_refused_with_the_lists_that_are_there(voc: TinyVoc) -> None:
     with pytest.raises(UsageError, match=r"trainval\.txt does not exist.*train, val"):
-        VocDataSet.find(voc.root).image_ids("trainval")
+        find_voc(voc.root).image_ids("trainval")
 
 
 @pytest.mark.parametrize("content", ["", "\n \n"])
 def test_empty_list_is_refused(own_voc: TinyVoc, content: str) -> None:
     own_voc.split("train").write_text(content)
     with pytest.raises(WsssError, match="lists no image"):
-        VocDataSet.find(own_voc.root).image_ids("train")
+        find_voc(own_voc.root).image_ids("train")
 
 
 @pytest.mark.parametrize("odd", ["../x", "..", "a/b", "/etc/passwd", ".hidden", "-n", "a\\b"])
 def test_line_that_is_no_plain_file_name_is_refused(own_voc: TinyVoc, odd: str) -> None:
     own_voc.split("train").write_text(f"{own_voc.train_ids[0]}\n{odd}\n")
     with pytest.raises(WsssError, match="is not an image id"):
-        VocDataSet.find(own_voc.root).image_ids("train")
+        find_voc(own_voc.root).image_ids("train")
 
 
 @pytest.mark.parametrize("split", ["../train", "a/b", ".."])
 def test_name_of_a_list_cannot_leave_its_folder(voc: TinyVoc, split: str) -> None:
     with pytest.raises(UsageError, match="is not the name of a list"):
-        VocDataSet.find(voc.root).image_ids(split)
+        find_voc(voc.root).image_ids(split)
 
 
 def test_image_listed_twice_is_refused(own_voc: TinyVoc) -> None:
     own_voc.split("train").write_text("a\nb\na\n")
     with pytest.raises(WsssError, match="twice: a"):
-        VocDataSet.find(own_voc.root).image_ids("train")
+        find_voc(own_voc.root).image_ids("train")
 
 
 def test_labels_are_the_classes_of_the_objects(voc: TinyVoc) -> None:
-    labels = VocDataSet.find(voc.root).labels(voc.train_ids)
+    labels = find_voc(voc.root).labels(voc.train_ids)
     assert labels.shape == (len(voc.train_ids), len(CLASSES))
     expected = [[column in classes_of(index) for column in range(3)] for index in range(12)]
     assert labels.tolist() == expected
 
 
 def test_class_names_come_from_the_tree_or_are_vocs_twenty(own_voc: TinyVoc) -> None:
-    assert VocDataSet.find(own_voc.root).class_names == CLASSES
+    assert find_voc(own_voc.root).class_names == CLASSES
     (own_voc.root / "classes.txt").unlink()
-    names = VocDataSet.find(own_voc.root).class_names
+    names = find_voc(own_voc.root).class_names
     assert names == VOC_CLASSES
     assert len(names) == 20
     assert list(names) == sorted(names)
@@ -94,14 +95,14 @@ def test_class_list_that_is_empty_repeated_or_too_long_is_refused(
 ) -> None:
     (own_voc.root / "classes.txt").write_text(content)
     with pytest.raises(WsssError, match=r"classes\.txt"):
-        VocDataSet.find(own_voc.root).class_names  # noqa: B018
+        find_voc(own_voc.root).class_names  # noqa: B018
 
 
 def test_unknown_class_is_named_with_its_file(own_voc: TinyVoc) -> None:
     path = own_voc.annotation(own_voc.train_ids[1])
     path.write_text(annotation_xml(["zebra"]))
     with pytest.raises(WsssError, match=rf"{path.name} names the class 'zebra'"):
-        VocDataSet.find(own_voc.root).labels(own_voc.train_ids)
+        find_voc(own_voc.root).labels(own_voc.train_ids)
 
 
 def test_all_missing_annotations_are_listed(own_voc: TinyVoc) -> None:
@@ -109,13 +110,13 @@ def test_all_missing_annotations_are_listed(own_voc: TinyVoc) -> None:
     for image_id in gone:
         own_voc.annotation(image_id).unlink()
     with pytest.raises(WsssError, match=", ".join(gone)):
-        VocDataSet.find(own_voc.root).labels(own_voc.train_ids)
+        find_voc(own_voc.root).labels(own_voc.train_ids)
 
 
 def test_images_without_object_are_rows_of_zeros(own_voc: TinyVoc) -> None:
     for image_id in own_voc.train_ids[3:5]:
         own_voc.annotation(image_id).write_text(annotation_xml([]))
-    labels = VocDataSet.find(own_voc.root).labels(own_voc.train_ids)
+    labels = find_voc(own_voc.root).labels(own_voc.train_ids)
     assert np.flatnonzero(~labels.any(axis=1)).tolist() == [3, 4]
 
 
@@ -165,7 +166,7 @@ def test_broken_annotation_is_refused_by_name(tmp_path: Path, content: str) -> N
 
 
 def test_fingerprint_is_of_the_data_and_not_of_its_place(own_voc: TinyVoc, voc: TinyVoc) -> None:
-    here, there = VocDataSet.find(own_voc.root), VocDataSet.find(voc.root)
+    here, there = find_voc(own_voc.root), find_voc(voc.root)
     ids = voc.train_ids
     labels = here.labels(ids)
     assert here.fingerprint(ids, labels) == there.fingerprint(ids, there.labels(ids))
@@ -179,7 +180,7 @@ def test_fingerprint_is_of_the_data_and_not_of_its_place(own_voc: TinyVoc, voc: 
 
 
 def test_full_supervision_prefers_vocs_own_mask(own_voc: TinyVoc) -> None:
-    voc = VocDataSet.find(own_voc.root)
+    voc = find_voc(own_voc.root)
     aug = own_voc.root / "SegmentationClassAug"
     aug.mkdir()
     first, second = own_voc.train_ids[:2]
@@ -194,4 +195,4 @@ def test_full_supervision_prefers_vocs_own_mask(own_voc: TinyVoc) -> None:
 def test_background_is_no_class_of_its_own(own_voc: TinyVoc, name: str) -> None:
     (own_voc.root / "classes.txt").write_text("\n".join([name, *CLASSES]))
     with pytest.raises(WsssError, match="label 0 without being named"):
-        VocDataSet.find(own_voc.root).class_names  # noqa: B018
+        find_voc(own_voc.root).class_names  # noqa: B018

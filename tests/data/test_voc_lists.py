@@ -6,13 +6,14 @@ import pytest
 from data_sets_drawn import voc_set
 
 from wsss_cli.data.voc import VocDataSet
+from wsss_cli.data.voc import find as find_voc
 from wsss_cli.errors import WsssError
 
 IDS = [f"p{i:02d}" for i in range(6)]
 
 
 def _find(root: Path) -> VocDataSet:
-    voc = VocDataSet.find(root)
+    voc = find_voc(root)
     assert voc is not None
     return voc
 

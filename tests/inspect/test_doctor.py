@@ -201,5 +201,5 @@ def test_no_data_set_is_said_beside_the_rest(wsss: Command, tmp_path: Path) -> N
     assert "does not exist" in absent.err
     outcome = wsss("doctor", "--data", tmp_path, "--run", tmp_path)
     assert outcome.code == 1
-    assert "no layout is known there" in outcome.out
+    assert "JPEGImages" in outcome.out
     assert "libraries" in outcome.out

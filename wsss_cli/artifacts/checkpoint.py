@@ -48,11 +48,11 @@ def _on_cpu(content: Any) -> Any:  # noqa: ANN401 - whatever a checkpoint holds
     if isinstance(content, torch.Tensor):
         return content.cpu()
     if isinstance(content, list):
-        return [_on_cpu(each) for each in content]
+        return [_on_cpu(value) for value in content]
     if isinstance(content, dict):
-        whole = copy(content)  # what torch says of a state's versions is an attribute of the dict
-        whole.update((name, _on_cpu(each)) for name, each in content.items())
-        return whole
+        moved = copy(content)  # what torch says of a state's versions is an attribute of the dict
+        moved.update((name, _on_cpu(value)) for name, value in content.items())
+        return moved
     return content
 
 

@@ -14,9 +14,9 @@ _MOST_FONTS = 500
 @lru_cache(maxsize=16)
 def font_for(letters: frozenset[str]) -> Path | None:
     """The font file that has all of these letters, None where no font on this machine has."""
-    own = _own_font()
-    if _lacking(own, letters) == set():
-        return own
+    default = _own_font()
+    if _lacking(default, letters) == set():
+        return default
     from matplotlib.font_manager import findSystemFonts
 
     for path in sorted(findSystemFonts())[:_MOST_FONTS]:

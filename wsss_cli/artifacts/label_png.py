@@ -74,13 +74,13 @@ def read_label_map(path: Path, *, num_labels: int | None = None) -> npt.NDArray[
     return label_map
 
 
-def odd_label_map(content: bytes, size: tuple[int, int], most: int) -> str | None:
+def odd_label_map(content: bytes, size: tuple[int, int], largest: int) -> str | None:
     """Say what is wrong with the label map of an image, None if nothing is.
 
     Args:
         content: Of the PNG file.
         size: (H, W) of the image.
-        most: The largest label; 255 is none.
+        largest: The largest label; 255 is none.
     """
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
@@ -93,7 +93,7 @@ def odd_label_map(content: bytes, size: tuple[int, int], most: int) -> str | Non
         return "label maps that are not readable PNG"
     if (label_map == IGNORE).any():
         return "label maps with 255, which is no prediction; decide those pixels"
-    return f"label maps with values above {most}" if (label_map > most).any() else None
+    return f"label maps with values above {largest}" if (label_map > largest).any() else None
 
 
 def _what_it_holds(image: Image.Image) -> str:
@@ -142,9 +142,9 @@ def _is_decoded_palette(image: Image.Image) -> bool:
     """Whether an image in colour has no colour but those of VOC's palette."""
     if image.mode not in ("RGB", "RGBA"):
         return False
-    found = image.convert("RGB").getcolors(256)  # None: there are more
-    known = {tuple(colour) for colour in voc_palette().tolist()}
-    return found is not None and all(colour in known for _, colour in found)
+    colours = image.convert("RGB").getcolors(256)  # None: there are more
+    palette = {tuple(colour) for colour in voc_palette().tolist()}
+    return colours is not None and all(colour in palette for _, colour in colours)
 
 
 def _is_voc(colours: bytes) -> bool:

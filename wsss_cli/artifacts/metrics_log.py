@@ -71,9 +71,11 @@ def read_metrics(directory: Path) -> list[dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
-    whole, _, _ = text.rpartition("\n")  # what follows the last line break is still being written
+    complete, _, _ = text.rpartition(
+        "\n"
+    )  # what follows the last line break is still being written
     try:
-        lines = [json.loads(line) for line in whole.splitlines()]
+        lines = [json.loads(line) for line in complete.splitlines()]
         if not all({"iteration", "losses", "lr"} <= line.keys() for line in lines):
             raise ValueError("a line lacks iteration, losses or lr")
     except (ValueError, AttributeError) as error:

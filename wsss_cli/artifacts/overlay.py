@@ -46,8 +46,10 @@ class Drawing:
     @classmethod
     def of(cls, class_names: Sequence[str]) -> "Drawing":
         """Choose a font for the names."""
-        font, known = drawable(class_names)
-        texts = [name if known[name] else f"{i}" for i, name in enumerate(class_names, start=1)]
+        font, is_drawable = drawable(class_names)
+        texts = [
+            name if is_drawable[name] else f"{i}" for i, name in enumerate(class_names, start=1)
+        ]
         return cls(tuple(class_names), tuple(texts), font)
 
     @property
@@ -78,7 +80,7 @@ class Drawing:
             # A light line below the coloured one tells it from dark and from equal surroundings.
             cv2.drawContours(drawn, contours, -1, (255, 255, 255), width + 2, cv2.LINE_AA)
             cv2.drawContours(drawn, contours, -1, _colour(class_id), width, cv2.LINE_AA)
-            tags += [(place, class_id, self.texts[class_id - 1]) for place in _places(mask)]
+            tags += [(position, class_id, self.texts[class_id - 1]) for position in _places(mask)]
         return self._tagged(drawn, tags)
 
     def heat(

@@ -139,15 +139,17 @@ def look(path: Path) -> SoftMapLook:
         raise _no_plain_array(path, error) from error
     if maps is None:
         raise _several(path)
-    found = SoftMapLook(tuple(maps.shape), str(maps.dtype))
+    description = SoftMapLook(tuple(maps.shape), str(maps.dtype))
     if maps.nbytes > MOST_BYTES or not maps.size or not np.issubdtype(maps.dtype, np.number):
-        return found
+        return description
     values = np.asarray(maps, np.float32)
     finite = values[np.isfinite(values)]
     if not finite.size:
-        return found
+        return description
     low, high = float(finite.min()), float(finite.max())
-    return replace(found, low=low, high=high, probable=values.ndim == 3 and _is_probable(values))
+    return replace(
+        description, low=low, high=high, probable=values.ndim == 3 and _is_probable(values)
+    )
 
 
 def array_files(folder: Path) -> dict[str, Path]:

@@ -83,12 +83,12 @@ class Video:
         if not is_believable(height, width):
             raise self._unreadable(f"its frames would be {width} x {height}")
         fps = float(self._capture.get(cv2.CAP_PROP_FPS))
-        known = isfinite(fps) and 0 < fps <= _FASTEST
+        has_fps = isfinite(fps) and 0 < fps <= _FASTEST
         frames = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.outline = VideoOutline(
             (height, width),
-            fps if known else USUAL_FPS,
-            known,
+            fps if has_fps else USUAL_FPS,
+            has_fps,
             int(frames) if isfinite(frames) and 0 < frames < 2**31 else 0,
         )
 
@@ -133,7 +133,7 @@ class VideoWriter:
         self._frames = 0
         self._partial = path.with_name(f".{path.stem}.{os.getpid()}{PARTIAL_SUFFIX}{SUFFIX}")
         self._padding = size[0] % 2, size[1] % 2  # the codec takes even sides only
-        shown = (size[1] + self._padding[1], size[0] + self._padding[0])
+        coded_size = (size[1] + self._padding[1], size[0] + self._padding[0])
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._partial.touch()
@@ -141,7 +141,7 @@ class VideoWriter:
             raise unwritable(path, error) from error
         _hush()
         code = cv2.VideoWriter.fourcc(*_CODEC)
-        self._writer = cv2.VideoWriter(str(self._partial), cv2.CAP_FFMPEG, code, fps, shown)
+        self._writer = cv2.VideoWriter(str(self._partial), cv2.CAP_FFMPEG, code, fps, coded_size)
         if not self._writer.isOpened():
             self._partial.unlink(missing_ok=True)
             raise WsssError(

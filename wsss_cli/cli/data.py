@@ -14,6 +14,7 @@ from wsss_cli.cli.path_checks import require_existing, require_existing_data
 from wsss_cli.cli.run_command import choose_track, errors_as_sentences, show
 from wsss_cli.cli.wrapping import Command, Group
 from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig, DataMasksConfig
+from wsss_cli.configs.layouts import layouts_help
 
 Values = Mapping[str, Any]
 
@@ -22,43 +23,36 @@ _SHOWN = 20
 _PAIRS_SHOWN = 10
 _NEGATIVES = "(none of them)"
 
+_HELP = f"""Look at a data set before using it, or make a VOC tree of it.
+
+\b
+Examples:
+  wsss data check photos                 what is in it, what is wrong, who uses what
+  wsss data convert COCO VOC_of_COCO     as a VOC tree, with masks drawn
+  wsss data masks THEIRS masks           another tool's masks as label maps
+
+\b
+--data, DATA is one of
+{layouts_help()}
+
+Names of pictures are paths below the folder, or file names, with or without ending. A picture
+dogs/my dog.png has the id dogs__my_dog, by which its maps and masks are named. Masks for scores
+are masks/ID.png; class names may be given their order in classes.txt, one a line.
+
+Pictures that show none of the classes (negatives) have an empty cell or a word for nothing, a 0
+in every column, no object in COCO's JSON or VOC's XML, or lie in a class folder background. The
+background itself is label 0 and in no list of class names.
+"""
+
 data = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 Data = Annotated[
     Path, Argument(metavar="DATA", help="The data set: a folder or file.", show_default=False)
 ]
 
 
-@data.callback()
+@data.callback(help=_HELP)
 def about() -> None:
-    """Look at a data set before using it, or make a VOC tree of it.
-
-    \b
-    Examples:
-      wsss data check photos                 what is in it, what is wrong, who uses what
-      wsss data convert COCO VOC_of_COCO     as a VOC tree, with masks drawn
-      wsss data masks THEIRS masks           another tool's masks as label maps
-
-    \b
-    --data, DATA is one of
-      a PASCAL VOC tree         VOCdevkit or VOC2012, the folder of JPEGImages; train_aug is made
-                                of SBD's lists where these lie beside it
-      a COCO tree               annotations/instances_*.json, train2017, val2017; or one JSON
-      pictures with a CSV       labels.csv, its header `image,labels` or `image,CLASS,CLASS,...`,
-                                with a column split; or train.csv and val.csv; or one CSV
-                                in each list's folder
-      one folder per class      dog/*.jpg cat/*.jpg, or train/dog/*.jpg val/dog/*.jpg, or Training,
-                                Testing or others instead of train, val
-      pictures and classes.txt  without labels, for wsss attend --labels predicted alone
-      a TOML that names parts   images = "photos", labels = "labels.csv", masks = "masks"
-
-    Names of pictures are paths below the folder, or file names, with or without ending. A picture
-    dogs/my dog.png has the id dogs__my_dog, by which its maps and masks are named. Masks for scores
-    are masks/ID.png; class names may be given their order in classes.txt, one a line.
-
-    Pictures that show none of the classes (negatives) have an empty cell or a word for nothing, a 0
-    in every column, no object in COCO's JSON or VOC's XML, or lie in a class folder background. The
-    background itself is label 0 and in no list of class names.
-    """  # noqa: D301
+    """Look at a data set before using it, or make a VOC tree of it."""
 
 
 @data.command(cls=Command)

@@ -12,10 +12,7 @@ from wsss_cli.errors import UsageError, did_you_mean, near_path
 _ARGUMENTS = {("predict", "checkpoint"): "CHECKPOINT"}
 # Options whose values may be words instead of paths.
 _WORDS = {"weights": ("imagenet", "none"), "model": (UNSUPERVISED,)}
-_WHAT_DATA_IS = (
-    "; give a folder (PASCAL VOC, COCO, pictures with a CSV, one folder per class), a CSV, a COCO "
-    "JSON, or a TOML that names the parts"
-)
+_WHAT_DATA_IS = "; `wsss data --help` lists what a data set may be"
 
 
 def require_given_paths(stage: str, options: Mapping[str, Any]) -> None:

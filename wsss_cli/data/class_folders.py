@@ -1,7 +1,7 @@
 """One folder of pictures per class, perhaps below folders of lists.
 
 ``dog/1.jpg cat/2.jpg`` or ``train/dog/1.jpg val/dog/3.jpg``. A picture that lies in the folders of
-several classes, under one name and with the same bytes, is one picture with several labels. A
+several classes, with the same name and the same bytes, is one picture with several labels. A
 folder ``background`` (``negative``, ``no dog`` beside ``dog``) holds pictures of none of them.
 """
 
@@ -28,7 +28,9 @@ from wsss_cli.errors import UsageError, listing
 from wsss_cli.reserved_names import answers, names_negative, same_name
 
 LAYOUT = "one folder per class"
-# Folders that mostly hold what is drawn for pictures; one of them may still be a class.
+# What tells that the folders in a folder are VOC or COCO trees instead of classes.
+_DATA_SETS = ("*/JPEGImages", "*/annotations/instances_*.json")
+# Usual names of folders of masks and maps; one of them may still be a class.
 _DRAWN = frozenset(
     {
         *("mask", "masks", "label", "labels", "annotation", "annotations", "gt", "ground truth"),
@@ -38,46 +40,51 @@ _DRAWN = frozenset(
 
 
 def find(folder: Path) -> ImageTable | None:
-    """The data set of a folder that has two folders with pictures or more; else None.
+    """Find the data set of a folder that has at least two folders with pictures.
+
+    Returns:
+        None for any other folder, and for one whose folders are data sets themselves.
 
     Raises:
         UsageError: Folders of lists lie beside others.
     """
+    if any(next(folder.glob(mark), None) is not None for mark in _DATA_SETS):
+        return None
     base = pictures_folder(folder)
-    there = survey(base)
+    contents = survey(base)
     listed = folder / CLASSES_FILE
     names = read_class_names(listed) if listed.exists() else None
-    below = {PurePosixPath(path.relative_to(base).as_posix()): path for path in there.pictures}
+    below = {PurePosixPath(path.relative_to(base).as_posix()): path for path in contents.pictures}
     division = divide(below, names or (), folder)
-    place = {path: below[path] for path in division.places}
+    classified = {path: below[path] for path in division.places}
     folders = {name for _, name in division.places.values()}
-    unreadable = _unreadable(base, there, folders, divided=division.is_divided)
+    unreadable = _unreadable(base, contents, folders, divided=division.is_divided)
     if len(folders | unreadable.keys()) < 2 or not folders:
         if base != folder:
             _require_no_class_beside(folder, base)
         return None
     negatives = _negatives(folders, names or ())
     kept, rows = [], []
-    for copies in _groups(place, division.places):
-        kept.append(place[copies[0]])
-        shown = frozenset(division.places[path][1] for path in copies) - negatives
+    for copies in _groups(classified, division.places):
+        kept.append(classified[copies[0]])
+        class_names_of = frozenset(division.places[path][1] for path in copies) - negatives
         split = division.places[copies[0]][0]
-        rows.append(LabelRow(str(copies[0]), shown, split, str(copies[0])))
-    loose = [path for p, path in below.items() if p not in place]
+        rows.append(LabelRow(str(copies[0]), class_names_of, split, str(copies[0])))
+    loose = [path for p, path in below.items() if p not in classified]
     remarks = list(division.remarks)
-    several = len(place) - len(kept)
+    several = len(classified) - len(kept)
     if several:
         remarks.append(
-            f"{several} pictures lie in another folder too; each is one, with both labels"
+            f"{several} pictures lie in several class folders; each counts once, with all labels"
         )
     if negatives:
         folders_of = listing(sorted(negatives))
-        remarks.append(f"pictures in the folder {folders_of} show none of the classes")
-    empty = [path.name for path in there.empty if base in (path.parent, path.parent.parent)]
+        remarks.append(f"pictures in the folder {folders_of} count as negatives")
+    empty = [path.name for path in contents.empty if base in (path.parent, path.parent.parent)]
     if empty:
-        remarks.append(f"folders that hold nothing are no classes: {listing(empty)}")
+        remarks.append(f"empty folders are ignored: {listing(empty)}")
     masks = masks_beside(folder)
-    pictures = Pictures(base, [*kept, *loose], unread=there.unread)
+    pictures = Pictures(base, [*kept, *loose], unread=contents.unread)
     return assemble(
         Parts(
             root=folder,
@@ -99,7 +106,7 @@ def find(folder: Path) -> ImageTable | None:
 
 
 def _negatives(folders: set[str], class_names: Sequence[str]) -> frozenset[str]:
-    """Folders of pictures that show none of the classes, unless they are listed as classes."""
+    """Names of the folders of negatives, unless they are listed as classes."""
     answered = answers(folders)
     absent = frozenset() if answered is None else answered[1]
     denied = frozenset(name for name in folders if names_negative(name, folders))
@@ -107,11 +114,11 @@ def _negatives(folders: set[str], class_names: Sequence[str]) -> frozenset[str]:
 
 
 def _drawn_or_classes(folders: Sequence[str]) -> list[str]:
-    """Ask about classes that are called as what is drawn for pictures."""
+    """Report class folders whose names suggest masks or saliency maps."""
     return [
-        f"the folder {name} may hold masks or be a class: true masks belong into "
-        f"{MASK_FOLDERS[-1]}/ID.png, other maps beside the data set; if it is a class, rename it "
-        f"or list the classes in {CLASSES_FILE}"
+        f"the folder {name} may contain masks or be a class: put true masks into "
+        f"{MASK_FOLDERS[-1]}/ID.png and other maps outside the data set; if it is a class, rename "
+        f"it or list the classes in {CLASSES_FILE}"
         for name in folders
         if same_name(name) in _DRAWN
     ]
@@ -120,7 +127,7 @@ def _drawn_or_classes(folders: Sequence[str]) -> list[str]:
 def _masks_or_classes(
     folder: Path, base: Path, lists: Iterable[str], image_ids: Collection[str]
 ) -> list[str]:
-    """Ask about folders of masks that hold the mask of no picture: they may be classes.
+    """Report folders named like masks that contain no mask of a picture: they may be classes.
 
     Args:
         folder: The data set.
@@ -129,23 +136,23 @@ def _masks_or_classes(
         image_ids: Ids of the pictures.
     """
     questions = []
-    for place in dict.fromkeys((folder, base, *(base / name for name in lists))):
-        for drawn in (place / name for name in MASK_FOLDERS if (place / name).is_dir()):
-            stems = {path.stem for path in drawn.rglob("*") if is_picture(path)}
-            if stems and (place != folder or not stems.intersection(image_ids)):
+    for parent in dict.fromkeys((folder, base, *(base / name for name in lists))):
+        for mask_folder in (parent / name for name in MASK_FOLDERS if (parent / name).is_dir()):
+            stems = {path.stem for path in mask_folder.rglob("*") if is_picture(path)}
+            if stems and (parent != folder or not stems.intersection(image_ids)):
                 example = f"{folder / MASK_FOLDERS[-1] / min(image_ids)}.png"
                 questions.append(
-                    f"{drawn} holds {len(stems)} pictures, but not the mask of any picture: masks "
-                    f"are named as {example}; if it is a class, rename the folder"
+                    f"{mask_folder} has {len(stems)} pictures, but not the mask of any picture: "
+                    f"masks are named like {example}; if it is a class, rename the folder"
                 )
     return questions
 
 
 def _require_no_class_beside(folder: Path, images: Path) -> None:
-    """Refuse class folders that lie beside a folder of that name.
+    """Refuse class folders that lie beside the folder ``images``.
 
     Raises:
-        UsageError: The folder ``images`` may be a class, or other folders be forgotten.
+        UsageError: ``images`` may be a class, or the other folders would be ignored.
     """
     beside = sorted(
         path.name
@@ -154,42 +161,43 @@ def _require_no_class_beside(folder: Path, images: Path) -> None:
     )
     if beside:
         raise UsageError(
-            f"{folder}: {images.name} is where all pictures are looked for, so those in "
-            f"{listing(beside)} would be left out; if {images.name} is a class, rename it, else "
-            f"move the folders of the classes into it"
+            f"{folder}: pictures are read from {images.name} only, so those in {listing(beside)} "
+            f"would be left out; if {images.name} is a class, rename it, otherwise move the class "
+            "folders into it"
         )
 
 
 def _unreadable(
-    base: Path, there: FolderSurvey, classes: Collection[str], *, divided: bool
+    base: Path, contents: FolderSurvey, classes: Collection[str], *, divided: bool
 ) -> dict[str, str]:
-    """Folders that seem to be classes or lists, and hold no picture that can be read: why."""
-    read = {path.parent for path in there.pictures}
+    """Report class or list folders without a readable picture, by their name."""
+    read = {path.parent for path in contents.pictures}
     problems = {}
-    for place, endings in there.unread.items():
-        parts = place.relative_to(base).parts
-        if not parts or any(path.is_relative_to(place) for path in read):
+    for folder, endings in contents.unread.items():
+        parts = folder.relative_to(base).parts
+        if not parts or any(path.is_relative_to(folder) for path in read):
             continue
         as_pictures = not PICTURES_UNREAD.isdisjoint(endings)
         if parts[-1] in classes or (as_pictures and len(parts) == (2 if divided else 1)):
             counted = ", ".join(f"{count:,} {ending}" for ending, count in endings.items())
             problems[parts[-1]] = (
                 f"the folder {'/'.join(parts)} holds no picture that can be read ({counted}); "
-                "convert them to JPEG or PNG, or move the folder away"
+                "convert its files to JPEG or PNG, or move the folder away"
             )
     return problems
 
 
 def _groups(
-    place: Mapping[PurePosixPath, Path], division: Mapping[PurePosixPath, tuple[str | None, str]]
+    classified: Mapping[PurePosixPath, Path],
+    division: Mapping[PurePosixPath, tuple[str | None, str]],
 ) -> Iterable[list[PurePosixPath]]:
-    """Pictures of one name and the same bytes in the class folders of one list."""
-    alike: dict[tuple[str | None, ...], list[PurePosixPath]] = defaultdict(list)
-    named: dict[tuple[str, int], list[PurePosixPath]] = defaultdict(list)
-    for below, path in place.items():
-        named[below.name, path.stat().st_size].append(below)
-    for group in named.values():
+    """Group the pictures of one list that have the same name and bytes in several folders."""
+    copies: dict[tuple[str | None, ...], list[PurePosixPath]] = defaultdict(list)
+    same_name_and_size: dict[tuple[str, int], list[PurePosixPath]] = defaultdict(list)
+    for below, path in classified.items():
+        same_name_and_size[below.name, path.stat().st_size].append(below)
+    for group in same_name_and_size.values():
         for below in group:
-            content = file_fingerprint(place[below]) if len(group) > 1 else str(below)
-            alike[division[below][0], below.name, content].append(below)
-    return alike.values()
+            content = file_fingerprint(classified[below]) if len(group) > 1 else str(below)
+            copies[division[below][0], below.name, content].append(below)
+    return copies.values()

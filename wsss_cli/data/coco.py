@@ -39,9 +39,9 @@ def find(folder: Path) -> ImageTable | None:
     Raises:
         WsssError: A file is no such JSON, or two of them have different classes.
     """
-    for place in _PLACES:
-        there = sorted(folder.glob(place))
-        files = [path for path in there if not path.name.startswith(_NO_OBJECTS)] or there
+    for pattern in _PLACES:
+        matches = sorted(folder.glob(pattern))
+        files = [path for path in matches if not path.name.startswith(_NO_OBJECTS)] or matches
         if files:
             beside = {path for path in files[0].parent.glob("*.json") if path not in files}
             others = sorted(p.name for p in beside if not p.name.startswith(_NO_OBJECTS))
@@ -73,11 +73,11 @@ def read_rows(path: Path) -> tuple[list[LabelRow], CocoAnnotations]:
 def _table(
     root: Path, folder: Path, files: Mapping[str, Path], unread: Sequence[str] = ()
 ) -> ImageTable:
-    there = survey(folder)
-    names = {path.name for path in there.pictures}
+    contents = survey(folder)
+    names = {path.name for path in contents.pictures}
     # COCO's file names are numbers that no two images share, and what everybody calls them by.
-    by_name = len(names) == len(there.pictures)
-    pictures = Pictures(folder, there.pictures, by_name=by_name, unread=there.unread)
+    by_name = len(names) == len(contents.pictures)
+    pictures = Pictures(folder, contents.pictures, by_name=by_name, unread=contents.unread)
     rows: list[LabelRow] = []
     remarks = [f"not read beside the annotations: {listing(unread)}"] if unread else []
     problems: list[str] = []
@@ -117,27 +117,28 @@ def _table(
 
 def _splits(files: Sequence[Path]) -> dict[str, Path]:
     """Files by the list that they hold: ``instances_val2017`` and ``valid/`` are ``val``."""
-    whole = {
+    by_name = {
         path.parent.name
         if path.stem.startswith("_")
         else path.stem.removeprefix("instances_"): path
         for path in files
     }
-    short = [split_name(re.sub(r"\d{4}$", "", name)) for name in whole]
+    splits = [split_name(re.sub(r"\d{4}$", "", name)) for name in by_name]
     if len(files) == 1:
-        return {short[0] if short[0] in ("val", "test") else "train": files[0]}
-    unique = len(set(short)) == len(short)
-    return dict(zip(short if unique else map(split_name, whole), files, strict=True))
+        return {splits[0] if splits[0] in ("val", "test") else "train": files[0]}
+    unique = len(set(splits)) == len(splits)
+    return dict(zip(splits if unique else map(split_name, by_name), files, strict=True))
 
 
 def _prefix(annotations: CocoAnnotations, folder: Path, pictures: Pictures) -> str:
     """The folder of a file's pictures, where most of them are; they may share names with others."""
     name = annotations.path.stem.removeprefix("instances_")
     beside = annotations.path.parent.relative_to(folder).as_posix()
-    places = (f"{beside}/", f"{name}/", f"images/{name}/", "images/", "")
+    prefixes = (f"{beside}/", f"{name}/", f"images/{name}/", "images/", "")
     files = [image["file_name"] for image in islice(annotations.images.values(), _LOOKED_AT)]
-    there = {
-        place: sum(pictures.names.is_at(f"{place}{file}") for file in files) for place in places
+    counts = {
+        prefix: sum(pictures.names.is_at(f"{prefix}{file}") for file in files)
+        for prefix in prefixes
     }
-    most = max(there, key=lambda place: there[place])
-    return most if there[most] else ""
+    best = max(counts, key=lambda prefix: counts[prefix])
+    return best if counts[best] else ""

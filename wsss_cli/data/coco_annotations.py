@@ -39,7 +39,11 @@ class CocoAnnotations:
         Without any annotation in the whole file nobody has looked for classes.
         """
         labels = {
-            number: {self.labels[one["category_id"]] for one in self.objects.get(number, ())} - {0}
+            number: {
+                self.labels[annotation["category_id"]]
+                for annotation in self.objects.get(number, ())
+            }
+            - {0}
             for number in self.images
         }
         return {
@@ -54,23 +58,29 @@ class CocoAnnotations:
             for number, image in self.images.items()
         }
 
-    def about_images(self, what: str) -> list[str]:
+    def about_images(self, list_name: str) -> list[str]:
         """Say which images show no class, and why.
 
         Args:
-            what: What to call the images: the list that they make.
+            list_name: What to call the images: the list that they make.
         """
         if not self.objects:
-            return [f"{self.path.name} annotates no image, so those of {what} count as unlabelled"]
-        shown = sum(
-            any(self.labels[one["category_id"]] for one in of_image)
+            return [
+                f"{self.path.name} annotates no image, so those of {list_name} count as unlabelled"
+            ]
+        positive = sum(
+            any(self.labels[annotation["category_id"]] for annotation in of_image)
             for of_image in self.objects.values()
         )
-        bare = len(self.images) - shown
+        negatives = len(self.images) - positive
         background = sorted(str(number) for number, label in self.labels.items() if not label)
-        said = [f"{bare:,} images of {what} have no object, so they show none of the classes"]
+        unlabelled = [
+            f"{negatives:,} images of {list_name} have no object, so they show none of the classes"
+        ]
         category = f"the category {', '.join(background)} of {self.path.name} is the background"
-        return (said if bare else []) + ([f"{category}, which is no class"] if background else [])
+        return (unlabelled if negatives else []) + (
+            [f"{category}, which is no class"] if background else []
+        )
 
 
 def read_annotations(path: Path, *, regions: bool) -> CocoAnnotations:
@@ -119,13 +129,15 @@ def _require_objects(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _checked(path: Path, content: Mapping[str, Any]) -> CocoAnnotations:
-    categories = {int(one["id"]): str(one["name"]).strip() for one in content["categories"]}
+    categories = {int(entry["id"]): str(entry["name"]).strip() for entry in content["categories"]}
     background = {number for number, name in categories.items() if names_background(name)}
     order = sorted(set(categories) - background)
     names = require_class_names([categories[number] for number in order], path)
     labels = {number: label for label, number in enumerate(order, start=1)}
     labels |= dict.fromkeys(background, 0)
-    images: dict[Any, Mapping[str, Any]] = {_number(one["id"]): one for one in content["images"]}
+    images: dict[Any, Mapping[str, Any]] = {
+        _number(entry["id"]): entry for entry in content["images"]
+    }
     if not images or len(images) != len(content["images"]):
         raise WsssError(f"{path} names no image, or one number twice; correct it")
     for image in images.values():
@@ -133,23 +145,23 @@ def _checked(path: Path, content: Mapping[str, Any]) -> CocoAnnotations:
             raise TypeError("file_name")
     objects: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
     lost: dict[str, list[str]] = defaultdict(list)
-    for entry in content["annotations"]:
-        one = {
-            **entry,
-            "image_id": _number(entry["image_id"]),
-            "category_id": _number(entry["category_id"]),
+    for raw in content["annotations"]:
+        entry = {
+            **raw,
+            "image_id": _number(raw["image_id"]),
+            "category_id": _number(raw["category_id"]),
         }
-        if one["category_id"] not in labels or one["image_id"] not in images:
-            lost["categories" if one["image_id"] in images else "images"].append(
-                f"annotation {one.get('id')} of image {one['image_id']} and category "
-                f"{one['category_id']}"
+        if entry["category_id"] not in labels or entry["image_id"] not in images:
+            lost["categories" if entry["image_id"] in images else "images"].append(
+                f"annotation {entry.get('id')} of image {entry['image_id']} and category "
+                f"{entry['category_id']}"
             )
             continue
-        objects[one["image_id"]].append(one)
+        objects[entry["image_id"]].append(entry)
     problems = [
-        f"{path}: {len(which):,} annotations are of {what} that the file does not have: "
-        f"{listing(which, most=3)}; correct it"
-        for what, which in lost.items()
+        f"{path}: {len(examples):,} annotations are of {kind} that the file does not have: "
+        f"{listing(examples, most=3)}; correct it"
+        for kind, examples in lost.items()
     ]
     return CocoAnnotations(path, names, labels, images, objects, problems)
 

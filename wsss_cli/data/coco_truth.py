@@ -77,15 +77,19 @@ class CocoTruth:
             return None
         height, width = size
         label_map = np.zeros(size, np.uint8)
-        for one in objects:
-            if one.region.fault and one.box is not None:
-                left, top, right, bottom = one.box
+        for item in objects:
+            if item.region.fault and item.box is not None:
+                left, top, right, bottom = item.box
                 label_map[top:bottom, left:right] = IGNORE
-        drawn = [(one, one.region.mask(height, width)) for one in objects if not one.region.fault]
+        drawn = [
+            (item, item.region.mask(height, width)) for item in objects if not item.region.fault
+        ]
         areas = [int(mask.sum()) for _, mask in drawn]
-        for at in sorted(range(len(drawn)), key=lambda at: (not drawn[at][0].crowd, -areas[at])):
-            one, mask = drawn[at]
-            label_map[mask] = IGNORE if one.crowd else one.label
+        for position in sorted(
+            range(len(drawn)), key=lambda position: (not drawn[position][0].crowd, -areas[position])
+        ):
+            item, mask = drawn[position]
+            label_map[mask] = IGNORE if item.crowd else item.label
         return label_map
 
     def remarks(self) -> list[str]:
@@ -99,11 +103,11 @@ class CocoTruth:
             except WsssError:  # which is told where the mask is asked for
                 continue
             objects += len(of_image)
-            faulty = [one.region.fault for one in of_image if one.region.fault]
+            faulty = [item.region.fault for item in of_image if item.region.fault]
             faults.update(faulty)
-            left_out = sum(one.region.left_out for one in of_image)
+            left_out = sum(item.region.left_out for item in of_image)
             parts += left_out
-            flat += sum(one.region.flat for one in of_image)
+            flat += sum(item.region.flat for item in of_image)
             if faulty:
                 affected["boxed" if _can_be_drawn(of_image) else "maskless"].append(image_id)
             if left_out:
@@ -114,12 +118,12 @@ class CocoTruth:
         objects = []
         for path, number in self._entries[image_id]:
             annotations = self._annotations(path)
-            for one in annotations.objects.get(number, ()):
-                label = annotations.labels[one["category_id"]]
-                region = read_region(one.get("segmentation"), *size)
+            for annotation in annotations.objects.get(number, ()):
+                label = annotations.labels[annotation["category_id"]]
+                region = read_region(annotation.get("segmentation"), *size)
                 if label or not region.fault:  # the background is no object that could be missed
-                    box = _box(one.get("bbox"), *size)
-                    objects.append(_Object(label, bool(one.get("iscrowd")), region, box))
+                    box = _box(annotation.get("bbox"), *size)
+                    objects.append(_Object(label, bool(annotation.get("iscrowd")), region, box))
         return objects
 
     def _size(self, image_id: str) -> tuple[int, int]:
@@ -144,7 +148,9 @@ class CocoTruth:
         """Whether no object of a file has a region, so that its other images say nothing either."""
         if path not in self._bare:
             objects = self._annotations(path).objects.values()
-            regions = (one.get("segmentation") for of_image in objects for one in of_image)
+            regions = (
+                annotation.get("segmentation") for of_image in objects for annotation in of_image
+            )
             self._bare[path] = not any(map(_says_anything, regions))
         return self._bare[path]
 
@@ -162,8 +168,8 @@ def _can_be_drawn(objects: Sequence[_Object]) -> bool:
     """
     if not objects:
         return True
-    faulty = [one for one in objects if one.region.fault]
-    return len(faulty) < len(objects) and all(one.box is not None for one in faulty)
+    faulty = [item for item in objects if item.region.fault]
+    return len(faulty) < len(objects) and all(item.box is not None for item in faulty)
 
 
 def _says_anything(region: Any) -> bool:  # noqa: ANN401 - JSON

@@ -35,25 +35,15 @@ _PREFERRED = ("labels.csv", "labels.tsv", "_classes.csv")
 _DELIMITERS = (",", ";", "\t")
 _IMAGE_COLUMNS = (
     *("image", "image_id", "image_name", "filename", "file_name", "file", "path", "image_path"),
-    *(
-        "img_path",
-        "image_file",
-        "file_path",
-        "filepath",
-        "img_name",
-        "filenames",
-        "id",
-        "img",
-        "fname",
-    ),
-    *("images", "picture", "photo"),
+    *("img_path", "image_file", "file_path", "filepath", "img_name", "filenames", "id", "img"),
+    *("fname", "images", "picture", "photo"),
 )
 _LABEL_COLUMNS = (
     *("labels", "label", "classes", "class", "tags", "label_name", "class_name", "category"),
     "categories",
 )
 _SPLIT_COLUMN = "split"
-# Columns of lists under other names, if all their cells name lists, and of what is held out.
+# Other names of that column, valid if all its cells name lists; then one that marks validation.
 _PERHAPS_SPLIT = ("subset", "partition", "set", "fold", "phase", "usage")
 _HELD_OUT = "is_valid"
 _WANTED = "image,labels or image,CLASS,CLASS,... and perhaps a column split"
@@ -61,18 +51,18 @@ _YES, _NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 
 
 class NoLabelTableError(WsssError):
-    """A CSV whose header does not say which picture a row is of, or has nothing beside that."""
+    """A CSV whose header names no column of pictures, or no other column."""
 
 
 @dataclass(frozen=True)
 class CsvRows:
-    """What a CSV says.
+    """The content of a CSV.
 
     Attributes:
         rows: In their order.
-        columns: Classes that have a column each, in order; empty where a column holds the labels.
-        problems: What is wrong, with the line's number.
-        remarks: How it was understood.
+        columns: Names of classes with a column each, in order; empty with a column of labels.
+        problems: Sentences on what is wrong, with line numbers.
+        remarks: Sentences on how the CSV was understood.
     """
 
     rows: Sequence[LabelRow]
@@ -82,11 +72,11 @@ class CsvRows:
 
 
 def find(folder: Path) -> ImageTable | None:
-    """The data set of a folder that has a CSV, or one in the folder of each list; else None.
+    """Find the data set of a folder with a CSV, or with one in each list's folder; else None.
 
     Raises:
         UsageError: There are several, and none is called ``labels.csv``.
-        NoLabelTableError: It is a table of something else.
+        NoLabelTableError: The CSV has no labels.
     """
     of_lists = _named_as_lists(folder)
     if of_lists:
@@ -109,11 +99,11 @@ def _tables(folder: Path) -> list[Path]:
 
 
 def _named_as_lists(folder: Path) -> dict[str, Path]:
-    """CSVs that are each called as a list, ``train.csv`` and ``val.csv``, by these names."""
-    there = {path.stem: path for path in _tables(folder)}
-    meant = {split_name(stem) for stem in there}
-    together = len(there) > 1 and len(meant) == len(there) and TRAIN in meant
-    return there if together and all(map(is_usual, there)) else {}
+    """CSVs named like lists, ``train.csv`` and ``val.csv``, by these names."""
+    tables = {path.stem: path for path in _tables(folder)}
+    splits = {split_name(stem) for stem in tables}
+    together = len(tables) > 1 and len(splits) == len(tables) and TRAIN in splits
+    return tables if together and all(map(is_usual, tables)) else {}
 
 
 def _csv_of(folder: Path) -> Path | None:
@@ -122,29 +112,31 @@ def _csv_of(folder: Path) -> Path | None:
     Raises:
         UsageError: There are several, and none has the usual name.
     """
-    there = _tables(folder)
-    chosen = [path for path in there if path.name.lower() in _PREFERRED] or there
-    if len(chosen) > 1:
-        likely = next((path for path in chosen if split_name(path.stem) == TRAIN), chosen[0])
+    tables = _tables(folder)
+    candidates = [path for path in tables if path.name.lower() in _PREFERRED] or tables
+    if len(candidates) > 1:
+        likely = next(
+            (path for path in candidates if split_name(path.stem) == TRAIN), candidates[0]
+        )
         raise UsageError(
-            f"{folder} has several CSV files: {listing([path.name for path in there])}; name the "
+            f"{folder} has several CSV files: {listing([path.name for path in tables])}; name the "
             f"one with the labels, as in --data {likely}"
         )
-    return chosen[0] if chosen else None
+    return candidates[0] if candidates else None
 
 
 def has_usual_name(folder: Path) -> bool:
-    """Whether a folder has a CSV that is called as a table of labels."""
+    """Whether a folder has a CSV named like a table of labels."""
     path = _csv_of(folder)
     return path is not None and path.name.lower() in _PREFERRED
 
 
 def _read_lists(folder: Path, files: Mapping[str, Path]) -> ImageTable:
-    """The data set of several CSVs, each of a list, with the pictures in its folder or elsewhere.
+    """Read a data set with a CSV for each list.
 
     Args:
-        folder: What ``--data`` names.
-        files: The CSVs by the names of their lists.
+        folder: The folder that ``--data`` names.
+        files: CSVs by the names of their lists.
     """
     listed = folder / CLASSES_FILE
     names = read_class_names(listed) if listed.exists() else None
@@ -155,20 +147,20 @@ def _read_lists(folder: Path, files: Mapping[str, Path]) -> ImageTable:
     remarks = list(filter(None, [renamed(set(files))]))
     columns: dict[str, None] = {}
     for list_name, path in files.items():
-        of_list = read_rows(path, names or ())
-        columns |= dict.fromkeys(of_list.columns)
-        where = "" if path.parent == folder else f"{list_name}/"
-        problems += [f"{where}{problem}" for problem in of_list.problems]
-        remarks += [f"{list_name}: {remark}" for remark in of_list.remarks]
-        for row in of_list.rows:
-            places = [f"{list_name}/{row.picture}", f"{list_name}/images/{row.picture}"]
-            places += [] if where else [row.picture]
+        table = read_rows(path, names or ())
+        columns |= dict.fromkeys(table.columns)
+        prefix = "" if path.parent == folder else f"{list_name}/"
+        problems += [f"{prefix}{problem}" for problem in table.problems]
+        remarks += [f"{list_name}: {remark}" for remark in table.remarks]
+        for row in table.rows:
+            paths = [f"{list_name}/{row.picture}", f"{list_name}/images/{row.picture}"]
+            paths += [] if prefix else [row.picture]
             rows.append(
                 replace(
                     row,
-                    picture=next(filter(pictures.names.knows, places), places[0]),
+                    picture=next(filter(pictures.names.knows, paths), paths[0]),
                     split=row.split or split_name(list_name),
-                    where=f"{where}{row.where}",
+                    where=f"{prefix}{row.where}",
                 )
             )
     return assemble(
@@ -188,33 +180,33 @@ def _read_lists(folder: Path, files: Mapping[str, Path]) -> ImageTable:
 
 
 def read(path: Path, *, root: Path | None = None) -> ImageTable:
-    """The data set of a CSV and the pictures in its folder.
+    """Read the data set of a CSV and the pictures in its folder.
 
     Args:
         path: The CSV.
-        root: What ``--data`` names; None is the CSV itself.
+        root: The path that ``--data`` names; None is the CSV itself.
 
     Raises:
-        WsssError: It is no such CSV, or two pictures have one id.
+        WsssError: The CSV cannot be read, or two pictures have the same id.
     """
     folder = path.parent
     listed = folder / CLASSES_FILE
     names = read_class_names(listed) if listed.exists() else None
-    found = read_rows(path, names or ())
-    place = pictures_folder(folder)
+    table = read_rows(path, names or ())
+    images = pictures_folder(folder)
     masks = masks_beside(folder)
     return assemble(
         Parts(
             root=root or path,
             layout=LAYOUT,
             source=path,
-            pictures=Pictures.of_folder(place, without=masks),
-            rows=found.rows,
-            class_names=names or found.columns or None,
+            pictures=Pictures.of_folder(images, without=masks),
+            rows=table.rows,
+            class_names=names or table.columns or None,
             in_given_order=names is not None,
             masks=masks,
-            problems=found.problems,
-            remarks=found.remarks,
+            problems=table.problems,
+            remarks=table.remarks,
         )
     )
 
@@ -224,10 +216,10 @@ def read_rows(path: Path, class_names: Sequence[str] = ()) -> CsvRows:
 
     Args:
         path: The file.
-        class_names: Known classes, whose names may hold what else would separate two of them.
+        class_names: Known classes, whose names may contain separators.
 
     Raises:
-        WsssError: It is empty, is no CSV or has no header that could be understood.
+        WsssError: It is empty, is no CSV or has no readable header.
     """
     lines = read_lines(path)
     header_line = next((line for line in lines if line.strip()), "")
@@ -241,21 +233,22 @@ def read_rows(path: Path, class_names: Sequence[str] = ()) -> CsvRows:
         raise WsssError(f"{path} is empty; its first line should be {_WANTED}")
     columns = _columns(path, cells[0][1], [row for _, row in cells[1:]])
     problems: list[str] = []
-    whole = list(_whole(path.name, columns, cells[1:], problems))
+    complete = list(_complete_rows(path.name, columns, cells[1:], problems))
     if columns.labels is None:
-        names = _one_column_each(path.name, columns, whole, problems)
-        at = columns.classes.values()
-        blank = [all(names_no_value(row[column]) for column in at) for _, row in whole]
+        names = _one_column_each(path.name, columns, complete, problems)
+        positions = columns.classes.values()
+        blank = [all(names_no_value(row[column]) for column in positions) for _, row in complete]
         remarks: list[str] = []
     else:
-        column = read_cells([row[columns.labels] for _, row in whole], class_names)
+        column = read_cells([row[columns.labels] for _, row in complete], class_names)
         names, blank, remarks = column.classes, column.blank, column.remarks
         problems += [
-            f"{path.name} line {whole[row][0]}: {what}" for row, what in column.problems.items()
+            f"{path.name} line {complete[row][0]}: {problem}"
+            for row, problem in column.problems.items()
         ]
         if columns.classes:
             remarks.append(f"columns that are not used: {listing(list(columns.classes))}")
-    splits = [columns.split_of(row) for _, row in whole]
+    splits = [columns.split_of(row) for _, row in complete]
     unlabelled = _unlabelled(splits, blank)
     rows = [
         LabelRow(
@@ -264,11 +257,11 @@ def read_rows(path: Path, class_names: Sequence[str] = ()) -> CsvRows:
             split,
             f"{path.name} line {line}",
         )
-        for (line, row), split, of_row in zip(whole, splits, names, strict=True)
+        for (line, row), split, of_row in zip(complete, splits, names, strict=True)
     ]
-    remarks += columns.as_lists([row for _, row in whole])
+    remarks += columns.as_lists([row for _, row in complete])
     remarks += [
-        f"no row of {path.name} for the list {split} has a label, so its images count as unlabelled"
+        f"{path.name} has no label for the list {split}, so its images count as unlabelled"
         for split in unlabelled
         if split is not None
     ]
@@ -278,11 +271,11 @@ def read_rows(path: Path, class_names: Sequence[str] = ()) -> CsvRows:
 
 
 def _unlabelled(splits: Sequence[str | None], blank: Sequence[bool]) -> list[str | None]:
-    """Lists of which no cell says anything: nobody has looked for classes in their images."""
-    silent: dict[str | None, bool] = defaultdict(lambda: True)
+    """Lists whose cells are all blank: their images are unlabelled, not negative."""
+    is_blank: dict[str | None, bool] = defaultdict(lambda: True)
     for split, empty in zip(splits, blank, strict=True):
-        silent[split] &= empty
-    return [split for split, nothing_said in silent.items() if nothing_said]
+        is_blank[split] &= empty
+    return [split for split, all_blank in is_blank.items() if all_blank]
 
 
 @dataclass(frozen=True)
@@ -304,7 +297,7 @@ class _Columns:
         return split_name(row[self.split])
 
     def as_lists(self, rows: Sequence[Sequence[str]]) -> list[str]:
-        """A remark about lists that have other names here; empty where they have none."""
+        """A remark about lists with other names in the CSV; empty without such lists."""
         if self.split is None or self.held_out:
             return []
         return list(filter(None, [renamed({row[self.split] for row in rows})]))
@@ -315,20 +308,18 @@ def _columns(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -
     lower = [re.sub(r"[\s\-]+", "_", name.lower()) for name in names]
     image = next((lower.index(name) for name in _IMAGE_COLUMNS if name in lower), None)
     if image is None:
-        seen = "a picture's row" if is_picture(Path(names[0])) else f"{listing(names)}"
+        first_line = "a picture's row" if is_picture(Path(names[0])) else listing(names)
         raise NoLabelTableError(
-            f"{path}: its first line is {seen}; it should be a header, {_WANTED}"
+            f"{path}: its first line is {first_line}; it should be a header, {_WANTED}"
         )
     labels = next((lower.index(name) for name in _LABEL_COLUMNS if name in lower), None)
     split = _split_column(lower, rows)
     # A column without a name is the numbering that pandas writes.
     classes = {n: at for at, n in enumerate(names) if n and at not in (image, labels, split)}
     if labels is None and not classes:
-        raise NoLabelTableError(
-            f"{path} has the columns {listing(names)}; they should be {_WANTED}"
-        )
+        raise NoLabelTableError(f"{path} has the columns {listing(names)}; expected {_WANTED}")
     if len([name for name in names if name]) != len({name for name in names if name}):
-        raise WsssError(f"{path} names a column twice in its header: {listing(names)}")
+        raise WsssError(f"{path} names a column twice: {listing(names)}; rename one of them")
     held_out = split is not None and lower[split] == _HELD_OUT
     return _Columns(len(names), image, labels, split, held_out, classes)
 
@@ -339,26 +330,26 @@ def _split_column(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int | 
         return names.index(_SPLIT_COLUMN)
     for name in (*_PERHAPS_SPLIT, _HELD_OUT):
         if name in names:
-            at = names.index(name)
-            cells = {row[at].strip() for row in rows if len(row) > at}
-            said = ({*_YES, *_NO}).__contains__ if name == _HELD_OUT else is_usual
-            if cells and all(said(cell.lower()) for cell in cells):
-                return at
+            position = names.index(name)
+            cells = {row[position].strip() for row in rows if len(row) > position}
+            is_value = ({*_YES, *_NO}).__contains__ if name == _HELD_OUT else is_usual
+            if cells and all(is_value(cell.lower()) for cell in cells):
+                return position
     return None
 
 
-def _whole(
+def _complete_rows(
     name: str, columns: _Columns, cells: Sequence[tuple[int, list[str]]], problems: list[str]
 ) -> Iterator[tuple[int, list[str]]]:
-    """The rows that have what the header says, stripped, with their line numbers."""
+    """Yield the rows that fit the header, stripped, with their line numbers."""
     for number, row in cells:
         if len(row) != columns.count:
             problems.append(
-                f"{name} line {number} has {len(row)} cells, the header {columns.count}; several "
-                "labels of a cell are separated by a space, ; or |, or stand in quotes"
+                f"{name} line {number} has {len(row)} cells, the header {columns.count}; "
+                "separate several labels of a cell by a space, ; or |, or put them in quotes"
             )
         elif columns.split is not None and not row[columns.split].strip():
-            problems.append(f"{name} line {number} says no {_SPLIT_COLUMN}, as train or val")
+            problems.append(f"{name} line {number} says no {_SPLIT_COLUMN}, such as train or val")
         else:
             yield number, [cell.strip() for cell in row]
 
@@ -366,22 +357,22 @@ def _whole(
 def _one_column_each(
     name: str,
     columns: _Columns,
-    whole: Sequence[tuple[int, list[str]]],
+    rows: Sequence[tuple[int, list[str]]],
     problems: list[str],
 ) -> list[frozenset[str]]:
-    """Of each row the classes in whose column it says yes."""
-    rows = []
-    for number, row in whole:
+    """Classes of each row, from a column of 0 and 1 for each class."""
+    labels = []
+    for number, row in rows:
         present = set()
-        for class_name, at in columns.classes.items():
-            value = row[at].lower()
+        for class_name, position in columns.classes.items():
+            value = row[position].lower()
             if value in _YES:
                 present.add(class_name)
             elif value not in _NO and not names_no_value(value):
                 problems.append(
-                    f"{name} line {number}: {row[at]!r} in the column {class_name} is neither 0 "
-                    "nor 1; remove columns that are no class, or put all labels into one column "
-                    "called labels"
+                    f"{name} line {number}: {row[position]!r} in the column {class_name} is "
+                    "neither 0 nor 1; remove columns that are no classes, or put all labels into one "
+                    "column called labels"
                 )
-        rows.append(frozenset(present))
-    return rows
+        labels.append(frozenset(present))
+    return labels

@@ -1,8 +1,8 @@
-"""What a stage may ask of a data set, whatever the layout on disk."""
+"""The data set as stages see it, whatever its layout on disk."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,19 +14,19 @@ from wsss_cli.data.images import NotUsed, Pixels, check_images
 class DataSet(Protocol):
     """Images with image-level labels, in named lists, perhaps with true masks.
 
-    A picture is asked for by its id, a plain file name without folder and ending, which is also the
-    name of everything made of it (``ID.png``). Ids are looked up in what was found in the tree;
-    none is taken for a path.
+    An image id is a plain file name without folder and ending, and also the name of everything made
+    of the image (``ID.png``). Ids are looked up among the files of the data set and never used as
+    paths.
     """
 
     @property
     def root(self) -> Path:
-        """The folder or file by which ``--data`` finds the data set again."""
+        """The folder or file with which ``--data`` finds this data set again."""
         ...
 
     @property
     def layout(self) -> str:
-        """What kind of data set it is, for people."""
+        """Name of the layout, for people."""
         ...
 
     @property
@@ -36,12 +36,16 @@ class DataSet(Protocol):
 
     @property
     def remarks(self) -> Sequence[str]:
-        """How its files were understood, where there was a choice."""
+        """Sentences on how its files were understood where there was a choice."""
         ...
 
     @property
     def problems(self) -> Sequence[str]:
-        """What was found wrong while its files were read."""
+        """Sentences on what is wrong with its files."""
+        ...
+
+    def with_remark(self, remark: str) -> Self:
+        """Return the same data set with one more remark, before the others."""
         ...
 
     def splits(self) -> list[str]:
@@ -49,11 +53,11 @@ class DataSet(Protocol):
         ...
 
     def training_split(self) -> str:
-        """The list that is trained on unless another one is asked for."""
+        """Name of the list that is used for training by default."""
         ...
 
     def about_training(self) -> str | None:
-        """Why that list, where one could have expected another."""
+        """Explain the choice of that list where another could be expected."""
         ...
 
     def image_ids(self, split: str, *, option: str = "--split") -> list[str]:
@@ -70,11 +74,11 @@ class DataSet(Protocol):
         ...
 
     def usable_ids(self, split: str) -> list[str]:
-        """The ids of a list that could be read, whatever else is wrong: to be looked at."""
+        """The readable ids of a list, whatever else is wrong: for inspection."""
         ...
 
     def image_path(self, image_id: str) -> Path:
-        """Where the photograph lies, or should."""
+        """Path of the photograph, which may not exist."""
         ...
 
     def read_image(self, image_id: str) -> Pixels:
@@ -87,80 +91,80 @@ class DataSet(Protocol):
 
     @property
     def bits(self) -> int:
-        """How many bits a channel its photographs of 16 bits use, 8 to 16."""
+        """Bits per channel that its 16-bit photographs use, 8 to 16."""
         ...
 
     def pictures(self) -> list[Path]:
-        """All photographs of the tree, also those that no list names."""
+        """Paths of all photographs, also those in no list."""
         ...
 
     def labels(self, image_ids: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Image-level labels, (N, C) multi-hot; a row of zeros is an image of none of the classes.
 
         Raises:
-            WsssError: Nobody says which classes an image shows.
+            WsssError: An image has no label.
         """
         ...
 
     @property
     def masks(self) -> Path | None:
-        """The folder of true masks, ``ID.png``, by which everything is scored, if there is one."""
+        """Folder of true masks, ``ID.png``, for scores; None without such a folder."""
         ...
 
     @property
     def masks_advice(self) -> str:
-        """How to come to masks where there is no such folder."""
+        """Advice on how to get masks where there is no such folder."""
         ...
 
     def mask_path(self, image_id: str) -> Path | None:
-        """Where an image's mask lies, or should; None without :attr:`masks`."""
+        """Path of a mask, which may not exist; None without :attr:`masks`."""
         ...
 
     def training_mask_path(self, image_id: str) -> Path | None:
-        """The mask to learn from with full supervision."""
+        """Path of the mask for training with full supervision."""
         ...
 
     def has_mask(self, image_id: str) -> bool:
-        """Whether a true mask, or regions to draw one of, belong to an image."""
+        """Whether an image has a true mask, or regions from which one can be drawn."""
         ...
 
     def about_masks(self) -> list[str]:
-        """What is left out of the true masks and why; reads the regions where there are such."""
+        """Sentences on what the true masks leave out and why; reads all regions."""
         ...
 
     def true_label_map(self, image_id: str) -> Pixels | None:
-        """(H, W) uint8: 0 background, 1..C, 255 ignore; None where the truth is not known."""
+        """(H, W) uint8: 0 background, 1..C classes, 255 ignore; None where there is no mask."""
         ...
 
     def fingerprint(self, image_ids: Sequence[str], labels: npt.NDArray[np.bool_] | None) -> str:
-        """As :func:`data_fingerprint`."""
+        """Fingerprint of images and labels, see :func:`data_fingerprint`."""
         ...
 
 
 def data_fingerprint(
     data: DataSet, image_ids: Sequence[str], labels: npt.NDArray[np.bool_] | None
 ) -> str:
-    """Name the data by class names, ids, image sizes in bytes and labels, not by its place."""
+    """Fingerprint class names, ids, file sizes and labels, but not where the data lies."""
     images = [[image_id, data.image_path(image_id).stat().st_size] for image_id in image_ids]
-    hot = None if labels is None else np.packbits(labels).tobytes().hex()
-    return fingerprint([data.class_names, images, hot])
+    packed_labels = None if labels is None else np.packbits(labels).tobytes().hex()
+    return fingerprint([data.class_names, images, packed_labels])
 
 
 def image_sizes(
     data: DataSet, image_ids: Sequence[str], note: Callable[[str], None]
 ) -> list[tuple[int, int]]:
-    """Check photographs before any work, and say once what of them is not used.
+    """Check photographs before any work, and report what of them is not used.
 
     Args:
         data: The data set.
         image_ids: Which of its photographs.
-        note: Is told what they hold that is not used, or not as it is.
+        note: Receives one sentence for each kind of content that is not used as it is.
 
     Returns:
         (H, W) of every image.
 
     Raises:
-        WsssError: Names the missing files, or the first broken one.
+        WsssError: Photographs are missing or unreadable.
     """
     not_used = NotUsed()
     sizes = check_images(map(data.image_path, image_ids), not_used)

@@ -59,11 +59,11 @@ def read_outline(path: Path, not_used: NotUsed) -> PictureOutline:
     """
     try:
         with open_picture(path) as image:
-            said = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
+            tag = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
             # TIFF is turned while it is decoded.
-            turned = said in _AS_STORED and image.format != "TIFF"
+            is_turned = tag in _AS_STORED and image.format != "TIFF"
             not_used.add(path, image)
-            return PictureOutline((image.height, image.width), said if turned else UPRIGHT)
+            return PictureOutline((image.height, image.width), tag if is_turned else UPRIGHT)
     except UnidentifiedImageError:
         raise WsssError("it is no JPEG, PNG, WebP, BMP or TIFF picture") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError) as error:

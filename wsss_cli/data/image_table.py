@@ -1,7 +1,7 @@
-"""A data set as a table of images: what every layout but VOC's is read into."""
+"""A data set as a table of images in memory; every layout except VOC's becomes one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -18,34 +18,33 @@ from wsss_cli.data.pictures import MASK_FOLDERS
 from wsss_cli.errors import UsageError, WsssError, did_you_mean, listing
 
 MASKS_ADVICE = (
-    "put masks as masks/ID.png into its folder, name a folder of them with --gt DIR, or do without "
-    "scores"
+    "put masks as masks/ID.png into its folder, pass a folder with --gt DIR, or do without scores"
 )
 
 
 class Truth(Protocol):
-    """True masks that are made where there are no files of them."""
+    """Draws true masks where there are no mask files."""
 
     def __contains__(self, image_id: object) -> bool:
-        """Whether anything is known of an image's mask."""
+        """Whether an image has a source for its mask."""
         ...
 
     def __call__(self, image_id: str) -> Pixels | None:
-        """(H, W) uint8 of an image; None where its mask is not known."""
+        """(H, W) uint8 label map of an image; None where it cannot be drawn."""
         ...
 
     def remarks(self) -> list[str]:
-        """What of the sources is left out of the masks, and why."""
+        """Sentences on what the masks leave out, and why."""
         ...
 
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """Where a photograph lies, and what is known to be in it.
+    """A photograph and its image-level labels.
 
     Attributes:
         path: The file.
-        classes: Names of its classes, none for a negative; None where nobody says them.
+        classes: Names of its classes, none for a negative; None without labels.
     """
 
     path: Path
@@ -57,18 +56,18 @@ class ImageTable:
     """Images with labels, held in memory.
 
     Attributes:
-        root: What ``--data`` names.
-        layout: What kind of data set it is, for people.
-        class_names: Of classes 1..C.
-        images: By id.
-        lists: Ids of each list.
-        found: All photographs below the folder, labelled or not.
+        root: Path that ``--data`` names.
+        layout: Name of the layout, for people.
+        class_names: Names of classes 1..C.
+        images: Labelled images by id.
+        lists: Image ids by list.
+        photographs: Paths of all photographs below the folder, labelled or not.
         masks: Folder of true masks, if there is one.
-        problems: What is wrong with its files.
-        absent: Why a list has no picture, where that is no reason to refuse the others.
-        remarks: How they were understood.
-        masks_advice: How to come to masks where there are none.
-        truth: Makes true masks where there is no folder of them.
+        problems: Sentences on what is wrong with its files.
+        absent: Reasons why a list has no picture; other lists may still be used.
+        remarks: Sentences on how its files were understood.
+        masks_advice: Advice on how to get masks where there are none.
+        truth: Source of true masks where there is no folder of masks.
     """
 
     root: Path
@@ -76,13 +75,17 @@ class ImageTable:
     class_names: tuple[str, ...]
     images: Mapping[str, LabelledImage]
     lists: Mapping[str, Sequence[str]]
-    found: Sequence[Path]
+    photographs: Sequence[Path]
     masks: Path | None = None
     problems: Sequence[str] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
     remarks: Sequence[str] = ()
     masks_advice: str = MASKS_ADVICE
     truth: Truth | None = None
+
+    def with_remark(self, remark: str) -> "ImageTable":
+        """Return the same data set with one more remark, before the others."""
+        return replace(self, remarks=[remark, *self.remarks])
 
     def splits(self) -> list[str]:
         """Names of the lists."""
@@ -93,7 +96,7 @@ class ImageTable:
         return TRAIN
 
     def about_training(self) -> str | None:
-        """Say so where nobody has divided the images."""
+        """Report that the images are not divided into lists."""
         if list(self.lists) != [TRAIN]:
             return None
         return f"{self.root} has one list only, so all its images are trained on"
@@ -123,7 +126,7 @@ class ImageTable:
                 f"(choose with {option}){did_you_mean(split, self.splits())}"
             )
         if not self.lists[split]:
-            raise WsssError(f"{self.root}: the list {split} holds no image")
+            raise WsssError(f"{self.root}: the list {split} is empty; add images to it")
         return list(self.lists[split])
 
     def usable_ids(self, split: str) -> list[str]:
@@ -134,7 +137,7 @@ class ImageTable:
         return name if name in self.lists else split_name(name)
 
     def image_path(self, image_id: str) -> Path:
-        """Where the photograph lies; a place where nothing is for an unknown id."""
+        """Path of the photograph; a path that does not exist for an unknown id."""
         image = self.images.get(image_id)
         return self.root / image_id if image is None else image.path
 
@@ -144,51 +147,51 @@ class ImageTable:
 
     @cached_property
     def bits(self) -> int:
-        """How many bits a channel the photographs of 16 bits use."""
-        return bits_in_use(self.found)
+        """Bits per channel that the 16-bit photographs use."""
+        return bits_in_use(self.photographs)
 
     def pictures(self) -> list[Path]:
         """All photographs below the folder."""
-        return list(self.found)
+        return list(self.photographs)
 
     def labels(self, image_ids: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Image-level labels, (N, C) multi-hot; a row of zeros is an image of none of the classes.
 
         Raises:
-            WsssError: Names the images of which nobody says their classes.
+            WsssError: Images have no label.
         """
-        said = {i: self.images[i].classes for i in image_ids if i in self.images}
-        known = {i: classes for i, classes in said.items() if classes is not None}
-        bare = [i for i in image_ids if i not in known]
-        if bare:
+        classes = {i: self.images[i].classes for i in image_ids if i in self.images}
+        labelled = {i: names for i, names in classes.items() if names is not None}
+        unlabelled = [i for i in image_ids if i not in labelled]
+        if unlabelled:
             raise WsssError(
-                f"{self.root}: {len(bare)} images have no label: {listing(bare)}; label them or "
-                "take them out of the list"
+                f"{self.root}: {len(unlabelled)} images have no label: {listing(unlabelled)}; "
+                "label them or remove them from the list"
             )
-        rows = [[name in known[i] for name in self.class_names] for i in image_ids]
+        rows = [[name in labelled[i] for name in self.class_names] for i in image_ids]
         return np.array(rows, np.bool_).reshape(len(image_ids), len(self.class_names))
 
     def mask_path(self, image_id: str) -> Path | None:
-        """Where the mask lies, or should."""
+        """Path of the mask, which may not exist; None without a folder of masks."""
         return None if self.masks is None else self.masks / f"{image_id}.png"
 
     def training_mask_path(self, image_id: str) -> Path | None:
-        """The same."""
+        """Path of the same mask."""
         return self.mask_path(image_id)
 
     def has_mask(self, image_id: str) -> bool:
-        """Whether there is a mask, or what one can be made of."""
+        """Whether there is a mask, or regions from which one can be drawn."""
         path = self.mask_path(image_id)
         if path is None:
             return self.truth is not None and image_id in self.truth
         return path.exists()
 
     def about_masks(self) -> list[str]:
-        """What is left out where masks are made."""
+        """Sentences on what drawn masks leave out."""
         return [] if self.masks is not None or self.truth is None else self.truth.remarks()
 
     def true_label_map(self, image_id: str) -> Pixels | None:
-        """The mask, read or made."""
+        """The true mask, read or drawn."""
         path = self.mask_path(image_id)
         if path is None:
             return None if self.truth is None else self.truth(image_id)
@@ -197,7 +200,7 @@ class ImageTable:
         return read_label_map(path, num_labels=len(self.class_names) + 1)
 
     def fingerprint(self, image_ids: Sequence[str], labels: npt.NDArray[np.bool_] | None) -> str:
-        """As of every data set."""
+        """Fingerprint of images and labels."""
         return data_fingerprint(self, image_ids, labels)
 
 

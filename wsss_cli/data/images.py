@@ -64,17 +64,17 @@ def bits_in_use(paths: Sequence[Path]) -> int:
     or their brightness could not be compared. Of many, ``MOST_LOOKED_AT`` spread over the list are
     decoded.
     """
-    most = 8
+    bits = 8
     for path in _spread([path for path in paths if path.suffix.lower() in _DEEP_SUFFIXES]):
         try:
             with open_picture(path) as image:
                 if is_deep(image):
-                    most = max(most, _bits_of(deep_pixels(path, image)))
+                    bits = max(bits, _bits_of(deep_pixels(path, image)))
         except _DECODING_ERRORS:
             continue  # whoever reads it is told
-        if most == _DEEPEST:
+        if bits == _DEEPEST:
             break
-    return most
+    return bits
 
 
 def _spread(paths: Sequence[Path]) -> Sequence[Path]:
@@ -335,13 +335,13 @@ def check_images(paths: Iterable[Path], not_used: NotUsed | None = None) -> list
                 sizes.append((image.height, image.width))
                 if not_used is not None:
                     not_used.add(path, image)
-                whole = image.format != "JPEG" or _ends_whole(path)
+                is_complete = image.format != "JPEG" or _ends_whole(path)
         except FileNotFoundError:
             missing.append(path)
             continue
         except _DECODING_ERRORS as error:
             raise _unreadable(path, error) from error
-        if not whole:
+        if not is_complete:
             read_image(path)
     if missing:
         raise WsssError(

@@ -43,24 +43,26 @@ def read_cells(cells: Sequence[str], class_names: Sequence[str] = ()) -> LabelCe
         cells: Without blanks around them.
         class_names: Known classes, whose names may hold what else would separate two of them.
     """
-    known = set(class_names)
+    class_name_set = set(class_names)
     answered = _answered(cells, class_names)
     if answered is not None:
         return answered
-    lists = {cell: _items(cell) for cell in set(cells) if _is_list(cell) and cell not in known}
+    lists = {
+        cell: _items(cell) for cell in set(cells) if _is_list(cell) and cell not in class_name_set
+    }
     separator, remark = _separator([cell for cell in cells if cell not in lists])
-    whole = {cell for cell in cells if not names_no_value(cell)}
+    words = {cell for cell in cells if not names_no_value(cell)}
     # Beside words a 0 is no class; beside other numbers it may be one.
-    zero = {"0"} if any(number(cell) is None for cell in whole - {"0"}) else set()
+    zero = {"0"} if any(number(cell) is None for cell in words - {"0"}) else set()
 
     @cache  # of hundred thousands of cells few are different
     def says_nothing(word: str) -> bool:
-        return word not in known and (word in zero or names_negative(word, whole))
+        return word not in class_name_set and (word in zero or names_negative(word, words))
 
-    found = LabelCells()
-    for at, cell in enumerate(cells):
+    column = LabelCells()
+    for row, cell in enumerate(cells):
         names: Iterable[str] | None
-        if cell in known:
+        if cell in class_name_set:
             names = [cell]
         elif cell in lists:
             names = lists[cell]
@@ -69,21 +71,21 @@ def read_cells(cells: Sequence[str], class_names: Sequence[str] = ()) -> LabelCe
         else:
             names = _divided(cell, separator)
         if names is None:
-            found.problems[at] = (
+            column.problems[row] = (
                 f"{cell!r} cannot be read as a list; write names in quotes between [ and ], "
                 "or separate them by | without brackets"
             )
             names = []
-        found.classes.append(frozenset(name for name in names if not says_nothing(name)))
-        found.blank.append(names_no_value(cell))
-    pairs = list(zip(cells, found.classes, strict=True))
+        column.classes.append(frozenset(name for name in names if not says_nothing(name)))
+        column.blank.append(names_no_value(cell))
+    pairs = list(zip(cells, column.classes, strict=True))
     if any(len(names) > 1 for cell, names in pairs if cell not in lists):
-        found.remarks.append(remark)
+        column.remarks.append(remark)
     if lists:
-        found.remarks.append("labels within a cell are written as lists in brackets")
-    readable = [pair for at, pair in enumerate(pairs) if at not in found.problems]
-    found.remarks += _about_words([cell for cell, names in readable if not names])
-    return found
+        column.remarks.append("labels within a cell are written as lists in brackets")
+    readable = [pair for row, pair in enumerate(pairs) if row not in column.problems]
+    column.remarks += _about_words([cell for cell, names in readable if not names])
+    return column
 
 
 def _about_words(cells: Sequence[str]) -> list[str]:

@@ -54,7 +54,7 @@ def saliency_files(folder: Path, image_ids: Sequence[str], option: str) -> list[
     if all(path.is_file() for path in paths):
         return paths
     by_name = _by_stem_and_suffix(folder)
-    found: list[Path] = []
+    files: list[Path] = []
     missing = []
     for image_id in image_ids:
         candidates = (by_name.get((image_id, suffix)) for suffix in _GREY_SUFFIXES)
@@ -62,14 +62,14 @@ def saliency_files(folder: Path, image_ids: Sequence[str], option: str) -> list[
         if file is None:
             missing.append(image_id)
         else:
-            found.append(file)
+            files.append(file)
     if missing:
         raise WsssError(
             f"{option} {folder}: {len(missing)} of {len(paths)} images have no PNG or other "
             f"picture there: {listing(missing, most=50)}; add them, none is skipped silently"
             f"{other_files(folder, missing)}"
         )
-    return found
+    return files
 
 
 def png_ids(folder: Path, option: str) -> list[str]:

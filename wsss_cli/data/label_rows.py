@@ -1,4 +1,4 @@
-"""Rows of labels, wherever they stand, put together with the photographs that they name."""
+"""Joins rows of labels, from a table or folder names, with the photographs that they name."""
 
 import re
 from collections import defaultdict
@@ -20,12 +20,12 @@ from wsss_cli.errors import WsssError, did_you_mean
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One picture's labels as they are written.
+    """The labels of one picture as a file states them.
 
     Attributes:
-        picture: What the row calls the picture.
-        classes: Names of the classes in it, none for a negative; None where nobody says them.
-        split: The list it belongs to, None where nothing says so.
+        picture: Name of the picture in the row.
+        classes: Names of its classes, none for a negative; None without labels.
+        split: List of the picture, None without lists.
         where: Where the row stands, such as ``labels.csv line 7``.
     """
 
@@ -37,20 +37,20 @@ class LabelRow:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a layout was found to consist of.
+    """The parts of a data set, as the module of a layout collects them.
 
     Attributes:
-        root: What ``--data`` names.
-        layout: What kind of data set it is, for people.
+        root: Path that ``--data`` names.
+        layout: Name of the layout, for people.
         source: The file or folder of the labels, for messages.
         pictures: The photographs.
         rows: The labels.
-        class_names: In their order; None makes it the sorted names that the rows use.
-        in_given_order: Whether somebody wrote the order of ``class_names`` down.
-        lists: Lines that name pictures, by list, where the rows do not say it.
+        class_names: Names in the order of their labels; None takes the rows' names, sorted.
+        in_given_order: Whether the user gave the order of ``class_names``.
+        lists: Lines that name pictures, by list; None if the rows state the lists.
         masks: Folder of true masks.
-        problems: What was found wrong so far.
-        remarks: How the files were understood.
+        problems: Sentences on what is wrong so far.
+        remarks: Sentences on how the files were understood.
     """
 
     root: Path
@@ -67,26 +67,26 @@ class Parts:
 
 
 class Missing:
-    """Rows whose picture is not there, by list: a list without any picture is one problem."""
+    """Rows whose picture is missing, by list: a list without any picture is one problem."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without rows."""
         self._of_list: dict[str, list[str]] = defaultdict(list)
 
     def add(self, split: str, problem: str, problems: list[str]) -> None:
-        """Note that a row of a list has no picture."""
+        """Record that the picture of a row is missing."""
         self._of_list[split].append(problem)
         problems.append(problem)
 
     def take_absent(self, problems: list[str], lists: dict[str, list[str]]) -> dict[str, str]:
-        """Take the rows of lists that have no picture at all out of the problems.
+        """Remove the problems of lists that have no picture at all.
 
         Args:
-            problems: What was found wrong so far, in its order.
-            lists: Ids by list; the absent ones are added, empty.
+            problems: All problems so far; changed in place.
+            lists: Ids by list; absent lists are added, empty.
 
         Returns:
-            Of each absent list the reason, which does not keep others from being used.
+            Reasons by absent list; the other lists may still be used.
         """
         absent = {}
         for split, of_list in self._of_list.items():
@@ -96,9 +96,9 @@ class Missing:
             gone = set(of_list)
             problems[:] = [problem for problem in problems if problem not in gone]
             count = len(of_list)
-            none_there = f"none of the {count:,} pictures of the list {split} is there"
-            no_other = f"the list {split} names no other picture"
-            absent[split] = f"{of_list[0]}; {none_there if count > 1 else no_other}"
+            several = f"none of the {count:,} pictures of the list {split} is there"
+            single = f"the list {split} names no other picture"
+            absent[split] = f"{of_list[0]}; {several if count > 1 else single}"
         return absent
 
 
@@ -108,17 +108,17 @@ def assemble(
     masks_advice: str = ImageTable.masks_advice,
     truth: Truth | None = None,
 ) -> ImageTable:
-    """Look up every row's picture. What does not fit is a problem of the table, not an error.
+    """Look up every row's picture; a row that does not fit becomes a problem, not an error.
 
     Raises:
-        WsssError: There are no classes, or impossible ones.
+        WsssError: There are no classes, or invalid ones.
     """
     problems, remarks = list(parts.problems), list(parts.remarks)
     used = {name for row in parts.rows for name in row.classes or ()}
     if not used and parts.class_names is None:
         names_nothing = (
-            f"{parts.source} names no class: words for nothing are none, nor is the background, "
-            "which is label 0 without being named; label images"
+            f"{parts.source} names no class (the background is label 0 without being named); "
+            "label at least one image"
         )
         raise WsssError(problems[0] if problems else names_nothing)
     names = require_class_names(
@@ -129,9 +129,9 @@ def assemble(
         remarks.append(in_numbers)
     if "0" in names and parts.masks is not None and not parts.in_given_order:
         problems.append(
-            f"{parts.source} calls a class 0, and there are masks, in which 0 is the background: "
-            "where 0 says that none of the classes is shown, leave it out; where it is a class, "
-            f"write the names into {CLASSES_FILE} in the order of the masks' labels 1, 2, ..."
+            f"{parts.source} calls a class 0, but in masks 0 is the background: if 0 means that no "
+            "class is present, leave it out; if it is a class, write the names into "
+            f"{CLASSES_FILE} in the order of the masks' labels 1, 2, ..."
         )
     images: dict[str, LabelledImage] = {}
     split_of: dict[str, tuple[str | None, str]] = {}
@@ -161,8 +161,8 @@ def assemble(
             split, where = split_of[image_id]
             if split != row.split:
                 problems.append(
-                    f"{row.where} puts {row.picture} into the list {row.split}, {where} puts it "
-                    f"into {split}; correct one of them"
+                    f"{row.where} puts {row.picture} into the list {row.split}, but {where} puts "
+                    f"it into {split}; correct one of them"
                 )
         else:
             split_of[image_id] = (row.split, row.where)
@@ -170,15 +170,15 @@ def assemble(
                 lists.setdefault(row.split or TRAIN, []).append(image_id)
         images[image_id] = LabelledImage(parts.pictures.paths[image_id], classes)
     if again:
-        remarks.append(f"{again} rows name a picture again; its labels are those of all its rows")
+        remarks.append(f"{again} rows name a picture again; labels of the same picture are merged")
     for split, listed in (parts.lists or {}).items():
-        lists[split] = _looked_up(split, listed, parts.pictures, problems, missing)
+        lists[split] = _listed_ids(split, listed, parts.pictures, problems, missing)
         for image_id in lists[split]:
             bare = LabelledImage(parts.pictures.paths[image_id], None)
             images.setdefault(image_id, bare)
     unlisted = len(parts.pictures.paths) - len({i for ids in lists.values() for i in ids})
     if unlisted and any(lists.values()):
-        remarks.append(f"{unlisted:,} pictures are in no list, so nothing uses them")
+        remarks.append(f"{unlisted:,} pictures are in no list and therefore not used")
     absent = missing.take_absent(problems, lists)
     lists = {split: lists[split] for split in in_usual_order(lists)}
     problems += [
@@ -194,7 +194,7 @@ def assemble(
         class_names=names,
         images=images,
         lists=lists,
-        found=list(parts.pictures.paths.values()),
+        photographs=list(parts.pictures.paths.values()),
         masks=parts.masks,
         problems=problems,
         absent=absent,
@@ -204,14 +204,14 @@ def assemble(
     )
 
 
-def _looked_up(
+def _listed_ids(
     split: str,
     lines: Sequence[str],
     pictures: Pictures,
     problems: list[str],
     missing: Missing,
 ) -> list[str]:
-    """Ids of a list's pictures, each once; what is wrong goes to the problems."""
+    """Ids of a list's pictures, each once; whatever is wrong is added to the problems."""
     ids: dict[str, None] = {}
     for line in lines:
         name = name_on_line(line, pictures.names.knows)

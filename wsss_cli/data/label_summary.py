@@ -36,45 +36,47 @@ class LabelSummary:
     together: Sequence[Sequence[str]]
     equal: bool
 
-    def sentence(self, what: str) -> str:
+    def sentence(self, images: str) -> str:
         """Counts in a sentence.
 
         Args:
-            what: What to call the images: ``images of train``.
+            images: What to call the images: ``images of train``.
         """
         counts = ", ".join(f"{name} ({count:,})" for name, count in self.counts.items())
         negatives = f"; {self.negatives:,} show none of them (negatives)" if self.negatives else ""
-        return f"{self.images:,} {what}: {counts}{negatives}"
+        return f"{self.images:,} {images}: {counts}{negatives}"
 
-    def problem(self, what: str) -> str | None:
+    def problem(self, images: str) -> str | None:
         """Say that nothing can be learned from the labels, and what to do; None where it can.
 
         A single image is no problem: whoever trains on one wants to see whether it can be learnt.
         """
-        return self._alike(what) if self.equal and self.images > 1 else None
+        return self._alike(images) if self.equal and self.images > 1 else None
 
-    def _alike(self, what: str) -> str:
-        shown = [name for name, count in self.counts.items() if count]
-        said = f"show {listing(shown)}" if shown else "show none of the classes"
-        return f"all {self.images:,} {what} {said}, so nothing tells them apart; {_WAY_OUT}"
+    def _alike(self, images: str) -> str:
+        class_names = [name for name, count in self.counts.items() if count]
+        labels = f"show {listing(class_names)}" if class_names else "show none of the classes"
+        return f"all {self.images:,} {images} {labels}, so nothing tells them apart; {_WAY_OUT}"
 
-    def warnings(self, what: str) -> list[str]:
+    def warnings(self, images: str) -> list[str]:
         """Sentences about classes that cannot be learned from these labels, or not alone."""
-        found = [self._alike(what)] if self.equal and self.images == 1 else []
+        sentences = [self._alike(images)] if self.equal and self.images == 1 else []
         if self.never:
-            found.append(f"no training image shows {listing(self.never)}: nothing can be learned")
+            sentences.append(
+                f"no training image shows {listing(self.never)}: nothing can be learned"
+            )
         if self.always and not self.equal:
-            found.append(
-                f"all {self.images:,} {what} show {listing(self.always)}, so nothing tells where "
+            sentences.append(
+                f"all {self.images:,} {images} show {listing(self.always)}, so nothing tells where "
                 f"it is; {_WAY_OUT}"
             )
         for names in self.together:
-            found.append(
+            sentences.append(
                 f"{listing(names)} always come together, so nothing tells them apart; if they are "
                 "the words of one name, separate labels by | or write the names into classes.txt, "
                 "one a line"
             )
-        return found
+        return sentences
 
 
 def summarise(class_names: Sequence[str], labels: npt.NDArray[np.bool_]) -> LabelSummary:

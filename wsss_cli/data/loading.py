@@ -35,8 +35,8 @@ def training_positions(
     epoch, order = -1, np.empty(0, np.int64)
     for iteration in range(start, stop):
         batch = []
-        whole = range(iteration * batch_size, (iteration + 1) * batch_size)
-        for sample in whole[ranks.block(batch_size)]:
+        samples = range(iteration * batch_size, (iteration + 1) * batch_size)
+        for sample in samples[ranks.block(batch_size)]:
             if sample // num_images != epoch:
                 epoch = sample // num_images
                 order = np.random.default_rng((seed, epoch)).permutation(num_images)

@@ -18,9 +18,9 @@ from wsss_cli.errors import WsssError, listing
 _TAGGED = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
 
 
-def if_turned(found: tuple[int, ...], size: tuple[int, ...]) -> str:
+def if_turned(map_size: tuple[int, ...], size: tuple[int, ...]) -> str:
     """The likely cause, where the sides (H, W) are exchanged; nothing where they are not."""
-    if found != size[::-1] or found == size:
+    if map_size != size[::-1] or map_size == size:
         return ""
     return (
         ": its sides are exchanged, so it was probably made by a tool that turns pictures by their "
@@ -59,23 +59,23 @@ def about_turned_masks(image_ids: Sequence[str]) -> str | None:
 
 
 def require_size(
-    what: str, found: tuple[int, ...], size: tuple[int, ...], *, beside: str = "its image"
+    name: str, map_size: tuple[int, ...], size: tuple[int, ...], *, beside: str = "its image"
 ) -> None:
     """Refuse what does not lie pixel on pixel on an image.
 
     Args:
-        what: File, or image of a file, for the message.
-        found: Its size (H, W).
+        name: The file, or an image in it, for the message.
+        map_size: Its size (H, W).
         size: (H, W) of the image, or of what lies on it.
         beside: What has that size, for the message; with its verb where it needs one.
 
     Raises:
         WsssError: The sizes differ.
     """
-    if found != size:
+    if map_size != size:
         raise WsssError(
-            f"{what} is {found[1]} x {found[0]} pixels, {beside} {size[1]} x {size[0]}; they must "
-            f"have the same size{if_turned(found, size)}"
+            f"{name} is {map_size[1]} x {map_size[0]} pixels, {beside} {size[1]} x {size[0]}; they "
+            f"must have the same size{if_turned(map_size, size)}"
         )
 
 

@@ -45,14 +45,14 @@ def known_labels(data_set: DataSet, image_ids: Sequence[str]) -> ImageLabels:
         return ImageLabels(data_set.labels(image_ids), np.ones(len(image_ids), np.bool_))
     except WsssError:
         rows = np.zeros((len(image_ids), len(data_set.class_names)), np.bool_)
-        known = np.zeros(len(image_ids), np.bool_)
+        readable = np.zeros(len(image_ids), np.bool_)
     for position, image_id in enumerate(image_ids):
         try:
             rows[position] = data_set.labels([image_id])[0]
         except WsssError:
             continue
-        known[position] = True
-    return ImageLabels(rows, known)
+        readable[position] = True
+    return ImageLabels(rows, readable)
 
 
 def shown_labels(label_map: Pixels, num_classes: int) -> Bools:
@@ -79,11 +79,16 @@ class MaskSurvey:
 
     @classmethod
     def of(
-        cls, class_names: Sequence[str], shown: Mapping[str, Bools], labels: ImageLabels | None
+        cls,
+        class_names: Sequence[str],
+        labels_by_id: Mapping[str, Bools],
+        labels: ImageLabels | None,
     ) -> "MaskSurvey":
         """Put together what was seen of each image, by id."""
-        rows = np.array(list(shown.values()), np.bool_).reshape(len(shown), len(class_names) + 2)
-        return cls(class_names, list(shown), rows, labels)
+        rows = np.array(list(labels_by_id.values()), np.bool_).reshape(
+            len(labels_by_id), len(class_names) + 2
+        )
+        return cls(class_names, list(labels_by_id), rows, labels)
 
     @property
     def classes(self) -> Bools:
@@ -114,11 +119,11 @@ class MaskSurvey:
         ends = self.shown[:, [0, -1]].any(axis=0)
         return bool(ends.all() and not self.classes.any())
 
-    def contradiction(self, what: str = "mask", advice: str | None = None) -> str | None:
+    def contradiction(self, noun: str = "mask", advice: str | None = None) -> str | None:
         """Why masks and labels cannot both be meant; None where they can.
 
         Args:
-            what: What shows the classes, where that is no mask.
+            noun: What to call the maps in the message.
             advice: What to do; None tells what is probably wrong with masks.
         """
         if self.labels is None:
@@ -127,7 +132,7 @@ class MaskSurvey:
         disjoint = compared & ~(self.classes & self.labels.rows).any(axis=1)
         if not _prevails(disjoint, compared):
             return None
-        disagree = self._disagree(disjoint, compared, self.labels, what)
+        disagree = self._disagree(disjoint, compared, self.labels, noun)
         return f"{disagree}; {advice or self._likely(self.labels)}"
 
     def doubt(self) -> str | None:
@@ -171,11 +176,11 @@ class MaskSurvey:
         if self.labels is None:
             return []
         counts = (self.labels.rows & self.labels.known[:, None]).sum(axis=0)  # (C,)
-        shown = np.flatnonzero(self.classes.any(axis=0)).tolist()
+        columns = np.flatnonzero(self.classes.any(axis=0)).tolist()
         return [
             f"{name} ({counts[column]} images)"
             for column, name in enumerate(self.class_names)
-            if counts[column] and column not in shown
+            if counts[column] and column not in columns
         ]
 
     def _compared(self, labels: ImageLabels) -> Bools:
@@ -187,14 +192,15 @@ class MaskSurvey:
         return [self.class_names[column] for column in np.flatnonzero(row).tolist()]
 
     def _disagree(
-        self, wrong: Bools, compared: Bools, labels: ImageLabels, what: str = "mask"
+        self, differing: Bools, compared: Bools, labels: ImageLabels, noun: str = "mask"
     ) -> str:
-        first = int(wrong.argmax())
-        shown, named = self._names(self.classes[first]), self._names(labels.rows[first])
+        first = int(differing.argmax())
+        mask_classes = self._names(self.classes[first])
+        label_classes = self._names(labels.rows[first])
         return (
-            f"{what}s and labels disagree for {wrong.sum()} of {compared.sum()} images, such as "
-            f"{self.image_ids[first]} ({what} {', '.join(shown)}; labels "
-            f"{', '.join(named) or 'none'})"
+            f"{noun}s and labels disagree for {differing.sum()} of {compared.sum()} images, such "
+            f"as {self.image_ids[first]} ({noun} {', '.join(mask_classes)}; labels "
+            f"{', '.join(label_classes) or 'none'})"
         )
 
     def _likely(self, labels: ImageLabels) -> str:

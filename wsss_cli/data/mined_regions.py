@@ -46,8 +46,8 @@ class MinedRegions:
         Returns:
             (H, W, 3) uint8, another array.
         """
-        found = self.file.read(image_id)
-        maps = enlarge_maps(found.maps, found.size)  # (K, H, W)
+        attention = self.file.read(image_id)
+        maps = enlarge_maps(attention.maps, attention.size)  # (K, H, W)
         return paint_over(image, maps, self.threshold, self.colour)
 
     def merge(self, image_id: str, attention: ImageAttention) -> ImageAttention:
@@ -66,8 +66,8 @@ class MinedRegions:
         before = self.file.read(image_id)
         row_of = {class_id: row for row, class_id in enumerate(before.class_ids.tolist())}
         rows = np.array([row_of[class_id] for class_id in attention.class_ids.tolist()], np.int64)
-        known = enlarge_maps(before.maps[rows], attention.size)  # (K, H, W); K may be 0
-        merged = np.maximum(attention.maps, known)
+        earlier = enlarge_maps(before.maps[rows], attention.size)  # (K, H, W); K may be 0
+        merged = np.maximum(attention.maps, earlier)
         return ImageAttention(merged, attention.class_ids, attention.size, before.logits)
 
 

@@ -121,9 +121,9 @@ class NameIndex:
         """A path below the folder, however it is written; None where it lies outside."""
         try:
             path = normpath(self.folder / name)
-            for place in (path, realpath(path)) if exists(path) else (path,):  # noqa: PTH110
-                for home in (self.folder, realpath(self.folder)):
-                    inside = relpath(place, home)
+            for candidate in (path, realpath(path)) if exists(path) else (path,):  # noqa: PTH110
+                for folder in (self.folder, realpath(self.folder)):
+                    inside = relpath(candidate, folder)
                     if inside.split("/")[0] not in ("..", "."):
                         return inside
         except (OSError, ValueError):

@@ -77,24 +77,28 @@ def find_photographs(arguments: Sequence[str], out: Path) -> Photographs:
     Raises:
         UsageError: An argument names nothing, or results could not be told apart.
     """
-    found = Photographs()
+    photographs = Photographs()
     files: dict[Path, tuple[Path, str]] = {}  # resolved: as named, and its name
     repeated: list[str] = []
-    for path, name in _named(arguments, out, found):
+    for path, name in _named(arguments, out, photographs):
         if files.setdefault(path.resolve(), (path, name))[0] != path:
             repeated.append(str(path))
     if repeated:
-        found.remarks.append(f"given more than once and taken once: {listing(repeated, most=3)}")
+        photographs.remarks.append(
+            f"given more than once and taken once: {listing(repeated, most=3)}"
+        )
     not_used = NotUsed()
-    for path, name in _distinct(list(files.values()), found):
-        _look(path, name, found, not_used)
-    if not (found.pictures or found.videos or found.unreadable):
-        raise UsageError(f"PHOTOS: nothing to predict; {'; '.join(found.remarks)}")
-    found.remarks.extend(not_used.remarks())
-    return found
+    for path, name in _distinct(list(files.values()), photographs):
+        _look(path, name, photographs, not_used)
+    if not (photographs.pictures or photographs.videos or photographs.unreadable):
+        raise UsageError(f"PHOTOS: nothing to predict; {'; '.join(photographs.remarks)}")
+    photographs.remarks.extend(not_used.remarks())
+    return photographs
 
 
-def _named(arguments: Sequence[str], out: Path, found: Photographs) -> Iterator[tuple[Path, str]]:
+def _named(
+    arguments: Sequence[str], out: Path, photographs: Photographs
+) -> Iterator[tuple[Path, str]]:
     """Every file named, with what its results are called before names are made distinct."""
     for argument in arguments:
         matches, fixed = _expanded(argument)
@@ -105,7 +109,7 @@ def _named(arguments: Sequence[str], out: Path, found: Photographs) -> Iterator[
             before = Path(path.resolve().name) if len(arguments) > 1 else Path()
             if fixed is not None:
                 before = path.relative_to(fixed)
-            for file in _files_below(path, out, found):
+            for file in _files_below(path, out, photographs):
                 yield file, _called(before / file.relative_to(path))
 
 
@@ -132,7 +136,7 @@ def _expanded(argument: str) -> tuple[list[Path], Path | None]:
     return matches, Path(*parts[:end])
 
 
-def _files_below(folder: Path, out: Path, found: Photographs) -> Iterator[Path]:
+def _files_below(folder: Path, out: Path, photographs: Photographs) -> Iterator[Path]:
     """The pictures below a folder, sorted; what is left out is put among the remarks.
 
     Raises:
@@ -144,8 +148,8 @@ def _files_below(folder: Path, out: Path, found: Photographs) -> Iterator[Path]:
         )
     pictures, others, videos = [], [], []
     folders_left, results, seen = [], [], set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        here = Path(place)
+    for directory, folders, names in os.walk(folder, followlinks=True):
+        here = Path(directory)
         status = here.stat()
         if (status.st_dev, status.st_ino) in seen:  # a link to a folder above goes round for ever
             folders.clear()
@@ -171,23 +175,23 @@ def _files_below(folder: Path, out: Path, found: Photographs) -> Iterator[Path]:
             elif not name.startswith(".") and name.lower() not in _BY_SYSTEMS:
                 others.append(path.suffix.lower() or "without ending")
     if not pictures:
-        found.remarks.append(f"{folder}: no pictures there")
+        photographs.remarks.append(f"{folder}: no pictures there")
     if folders_left:
-        found.remarks.append(
+        photographs.remarks.append(
             f"{folder}: folders of masks or maps by their name are left out, "
             f"{listing(folders_left)}; name such a folder itself to look at what is in it"
         )
     if results:
-        found.remarks.append(f"{folder}: results of wsss are left out, {listing(results)}")
+        photographs.remarks.append(f"{folder}: results of wsss are left out, {listing(results)}")
     if videos:
-        found.remarks.append(
+        photographs.remarks.append(
             f"{folder}: videos are left out, since each may take long, {len(videos)} in all: "
             f"{listing(videos, most=5)}; name them to predict them"
         )
     if others:
         counts = [f"{count} {kind}" for kind, count in Counter(others).most_common()]
         heic = "; HEIC is not read, convert it to JPEG" if set(_HEIC) & set(others) else ""
-        found.remarks.append(f"{folder}: other files are left out, {', '.join(counts)}{heic}")
+        photographs.remarks.append(f"{folder}: other files are left out, {', '.join(counts)}{heic}")
     yield from pictures
 
 
@@ -221,16 +225,16 @@ def _may_be_called(name: str) -> bool:
     return not {b"", b".", b".."} & set(parts) and all(len(part) <= LONGEST for part in parts)
 
 
-def _distinct(files: list[tuple[Path, str]], found: Photographs) -> list[tuple[Path, str]]:
+def _distinct(files: list[tuple[Path, str]], photographs: Photographs) -> list[tuple[Path, str]]:
     """Give files of one name different ones: their folders', then their endings.
 
     Raises:
         UsageError: Even then two have the same.
     """
     renamed = dict(files)
-    for way in (_by_folder, _by_ending):
+    for rename in (_by_folder, _by_ending):
         for paths in _sharing(renamed):
-            renamed |= way(paths, renamed)
+            renamed |= rename(paths, renamed)
     for paths in _sharing(renamed):
         raise UsageError(
             f"{paths[0]} and {paths[1]} would both become {renamed[paths[0]]}; rename one of them, "
@@ -238,7 +242,7 @@ def _distinct(files: list[tuple[Path, str]], found: Photographs) -> list[tuple[P
         )
     changed = [name for path, name in renamed.items() if dict(files)[path] != name]
     if changed:
-        found.remarks.append(
+        photographs.remarks.append(
             f"files of the same name are called apart, {len(changed)} in all: "
             f"{listing(changed, most=4)}"
         )
@@ -254,12 +258,12 @@ def _sharing(names: dict[Path, str]) -> list[list[Path]]:
 
 
 def _by_folder(paths: list[Path], names: dict[Path, str]) -> dict[Path, str]:
-    places = [path.absolute() for path in paths]
-    common = os.path.commonpath([place.parent for place in places])
-    if all(place.parent == Path(common) for place in places):
-        return {path: names[path] for path in paths}
+    absolute = [file.absolute() for file in paths]
+    common = os.path.commonpath([path.parent for path in absolute])
+    if all(path.parent == Path(common) for path in absolute):
+        return {file: names[file] for file in paths}
     return {
-        path: _called(place.relative_to(common)) for path, place in zip(paths, places, strict=True)
+        file: _called(path.relative_to(common)) for file, path in zip(paths, absolute, strict=True)
     }
 
 
@@ -267,23 +271,23 @@ def _by_ending(paths: list[Path], names: dict[Path, str]) -> dict[Path, str]:
     return {path: f"{names[path]}_{path.suffix[1:]}" for path in paths}
 
 
-def _look(path: Path, name: str, found: Photographs, not_used: NotUsed) -> None:
+def _look(path: Path, name: str, photographs: Photographs, not_used: NotUsed) -> None:
     """Sort a file into pictures, videos and what cannot be read."""
     try:
         if not _may_be_called(name):
-            found.unreadable[path] = "what is made of it cannot be called so; rename it"
+            photographs.unreadable[path] = "what is made of it cannot be called so; rename it"
         elif not is_plain(path):
-            found.unreadable[path] = NOT_PLAIN
+            photographs.unreadable[path] = NOT_PLAIN
         elif is_video(path):
-            found.videos.append(Photograph(path, name))
+            photographs.videos.append(Photograph(path, name))
         else:
             outline = read_outline(path, not_used)
-            found.pictures.append(Photograph(path, name, outline.size, outline.orientation))
+            photographs.pictures.append(Photograph(path, name, outline.size, outline.orientation))
     except OSError as error:
-        found.unreadable[path] = error.strerror or str(error)
+        photographs.unreadable[path] = error.strerror or str(error)
     except WsssError as error:
         heic = "; convert HEIC to JPEG" if path.suffix.lower() in _HEIC else ""
-        found.unreadable[path] = f"{error}{heic}"
+        photographs.unreadable[path] = f"{error}{heic}"
 
 
 def _exists(path: Path) -> bool:

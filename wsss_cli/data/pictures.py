@@ -69,8 +69,8 @@ def survey(folder: Path) -> FolderSurvey:
     unread: dict[Path, Counter[str]] = {}
     empty: list[Path] = []
     seen: set[tuple[int, int]] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        here = Path(place)
+    for directory, folders, files in os.walk(folder, followlinks=True):
+        here = Path(directory)
         status = here.stat()
         if (status.st_dev, status.st_ino) in seen or MANIFEST in files:
             folders.clear()
@@ -135,7 +135,7 @@ class Pictures:
     def __init__(
         self,
         folder: Path,
-        found: Iterable[Path],
+        paths: Iterable[Path],
         *,
         by_name: bool = False,
         unread: Mapping[Path, Counter[str]] | None = None,
@@ -144,7 +144,7 @@ class Pictures:
 
         Args:
             folder: Where they lie.
-            found: All of them.
+            paths: The photographs.
             by_name: Leave the folders out of the ids.
             unread: Files beside them that are not read.
 
@@ -154,19 +154,19 @@ class Pictures:
         self.folder = folder
         self.unread = unread or {}
         by_id: dict[str, list[Path]] = defaultdict(list)
-        for path in found:
+        for path in paths:
             below = self.relative(path)
             by_id[picture_id(PurePosixPath(below.name) if by_name else below)].append(path)
-        for image_id, paths in by_id.items():
-            if len(paths) > 1:
-                names = listing([str(self.relative(path)) for path in paths])
+        for image_id, same_id in by_id.items():
+            if len(same_id) > 1:
+                names = listing([str(self.relative(path)) for path in same_id])
                 raise WsssError(
                     f"{folder}: {names} would share the id {image_id}, by which everything made of "
                     "a picture is named; rename all but one"
                 )
             if len(os.fsencode(image_id)) > LONGEST:
-                raise WsssError(f"{paths[0]}: its name is too long for an id; shorten it")
-        self.paths: dict[str, Path] = {image_id: paths[0] for image_id, paths in by_id.items()}
+                raise WsssError(f"{same_id[0]}: its name is too long for an id; shorten it")
+        self.paths: dict[str, Path] = {image_id: same_id[0] for image_id, same_id in by_id.items()}
 
     @classmethod
     def of_folder(cls, folder: Path, *, without: Path | None = None) -> "Pictures":

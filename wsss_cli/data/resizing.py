@@ -45,7 +45,9 @@ def enlarge_maps(maps: npt.NDArray[np.floating], size: tuple[int, int]) -> npt.N
     single = _in_single_precision(maps)
     if maps.shape[1:] == size:
         return single
-    return np.stack([cv2.resize(one, size[::-1], interpolation=cv2.INTER_LINEAR) for one in single])
+    return np.stack(
+        [cv2.resize(attention, size[::-1], interpolation=cv2.INTER_LINEAR) for attention in single]
+    )
 
 
 def _in_single_precision(maps: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:

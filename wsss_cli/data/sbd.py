@@ -15,8 +15,8 @@ TRAIN_AUG_IMAGES = 10_582
 def find_sbd(voc: Path) -> Path | None:
     """The folder of SBD's ``train.txt`` and ``val.txt`` for a VOC tree, if there is one."""
     for above in (voc, voc.parent, voc.parent.parent):
-        for place in _PLACES:
-            folder = above / place
+        for name in _PLACES:
+            folder = above / name
             if (folder / "train.txt").is_file() and (folder / "val.txt").is_file():
                 return folder
     return None

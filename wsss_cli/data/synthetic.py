@@ -209,16 +209,16 @@ def choose_classes(rng: np.random.Generator, first: int) -> tuple[int, ...]:
     has two and is one of two, and all stay equally frequent.
     """
     count = len(CLASS_NAMES)
-    chosen = [first]
+    classes = [first]
     for _ in range(rng.choice(3, p=[0.4, 0.42, 0.18])):
         if rng.random() < 0.3:  # another object of a class that is there already
-            chosen.append(chosen[rng.integers(len(chosen))])
+            classes.append(classes[rng.integers(len(classes))])
             continue
         weights = np.ones(count)
-        weights[[(chosen[-1] - 1) % count, (chosen[-1] + 1) % count]] = COMPANION_WEIGHT
-        weights[chosen] = 0
-        chosen.append(int(rng.choice(count, p=weights / weights.sum())))
-    return tuple(int(index) for index in rng.permutation(chosen))
+        weights[[(classes[-1] - 1) % count, (classes[-1] + 1) % count]] = COMPANION_WEIGHT
+        weights[classes] = 0
+        classes.append(int(rng.choice(count, p=weights / weights.sum())))
+    return tuple(int(index) for index in rng.permutation(classes))
 
 
 def draw_background(rng: np.random.Generator, height: int, width: int) -> ByteArray:
@@ -294,12 +294,12 @@ def draw_object(
     centre = (posed(_polygon(look.part_centre))[0] - low) * scale
     offset = np.stack([x - centre[0], y - centre[1]], -1) @ rotation / radius
     part = look.part_pattern(offset[..., 0], offset[..., 1])
-    for which, colour in enumerate(look.part_colours, start=1):
-        colours[part == which] = colour
+    for value, colour in enumerate(look.part_colours, start=1):
+        colours[part == value] = colour
 
-    place = find_place(rng, inside, instances)
-    canvas[place][inside] = colours[inside]
-    instances[place][inside] = number
+    region = find_place(rng, inside, instances)
+    canvas[region][inside] = colours[inside]
+    instances[region][inside] = number
 
 
 def find_place(
@@ -318,16 +318,16 @@ def find_place(
     """
     height, width = mask.shape
     areas = np.bincount(instances.ravel(), minlength=2)[1:]
-    found: list[tuple[float, tuple[slice, slice]]] = []
+    candidates: list[tuple[float, tuple[slice, slice]]] = []
     for _ in range(30):
         top = int(rng.integers(instances.shape[0] - height + 1))
         left = int(rng.integers(instances.shape[1] - width + 1))
-        place = (slice(top, top + height), slice(left, left + width))
-        hidden = np.bincount(instances[place][mask], minlength=len(areas) + 1)[1:]
-        found.append((float((hidden / np.maximum(areas, 1)).max()), place))
-        if found[-1][0] <= MAX_HIDDEN_SHARE:
+        region = (slice(top, top + height), slice(left, left + width))
+        hidden = np.bincount(instances[region][mask], minlength=len(areas) + 1)[1:]
+        candidates.append((float((hidden / np.maximum(areas, 1)).max()), region))
+        if candidates[-1][0] <= MAX_HIDDEN_SHARE:
             break
-    return min(found, key=lambda share_and_place: share_and_place[0])[1]
+    return min(candidates, key=lambda share_and_place: share_and_place[0])[1]
 
 
 def draw_saliency(rng: np.random.Generator, instances: ByteArray, object_count: int) -> ByteArray:

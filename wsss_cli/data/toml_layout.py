@@ -51,7 +51,7 @@ def read(path: Path) -> ImageTable:
     if images is None or labels is None:
         raise WsssError(f'{path} must name images and labels, as in labels = "labels.csv"')
     class_names = _class_names(path, content.get("classes"))
-    found = _rows(labels, class_names or ())
+    table = _rows(labels, class_names or ())
     splits = content.get("splits")
     lists = None if splits is None else _lists(path, splits)
     as_lists = None if splits is None else renamed(set(splits))
@@ -61,13 +61,13 @@ def read(path: Path) -> ImageTable:
             layout=LAYOUT,
             source=labels,
             pictures=Pictures.of_folder(images),
-            rows=found.rows,
-            class_names=class_names or found.columns or None,
+            rows=table.rows,
+            class_names=class_names or table.columns or None,
             in_given_order=class_names is not None or labels.suffix.lower() == ".json",
             lists=lists,
             masks=_part(path, content, "masks"),
-            problems=found.problems,
-            remarks=[*found.remarks, *filter(None, [as_lists])],
+            problems=table.problems,
+            remarks=[*table.remarks, *filter(None, [as_lists])],
         )
     )
 

@@ -1,6 +1,6 @@
-"""Pictures that nobody has labelled, with a ``classes.txt`` that names what a network looks for.
+"""Pictures without labels, with a ``classes.txt`` that names the classes of a network.
 
-Nothing can be learned from them; a network trained elsewhere finds its classes in them
+They cannot be used for training; a network trained elsewhere predicts its classes in them
 (``wsss attend --labels predicted``).
 """
 
@@ -15,28 +15,28 @@ LAYOUT = "pictures without labels"
 
 
 def find(folder: Path) -> ImageTable | None:
-    """The data set of a folder that has pictures and a ``classes.txt``; else None.
+    """Find the data set of a folder with pictures and a ``classes.txt``; else None.
 
     Raises:
         WsssError: Two pictures have one id, or the names are impossible.
     """
     listed = folder / CLASSES_FILE
-    place = pictures_folder(folder)
+    images = pictures_folder(folder)
     if not listed.exists():
         return None
     masks = masks_beside(folder)
-    pictures = Pictures.of_folder(place, without=masks)
+    pictures = Pictures.of_folder(images, without=masks)
     if not pictures.paths:
         return None
-    nobody = {image_id: LabelledImage(path, None) for image_id, path in pictures.paths.items()}
-    use = command_line("attend", labels="predicted", checkpoint=FILE, data=folder)
+    unlabelled = {image_id: LabelledImage(path, None) for image_id, path in pictures.paths.items()}
+    command = command_line("attend", labels="predicted", checkpoint=FILE, data=folder)
     return ImageTable(
         root=folder,
         layout=LAYOUT,
         class_names=read_class_names(listed),
-        images=nobody,
-        lists={"train": list(nobody)},
-        found=list(pictures.paths.values()),
+        images=unlabelled,
+        lists={"train": list(unlabelled)},
+        photographs=list(pictures.paths.values()),
         masks=masks,
-        remarks=[f"no picture is labelled; a network that is trained can use them: `{use}`"],
+        remarks=[f"no picture has labels; a trained network can predict them: `{command}`"],
     )

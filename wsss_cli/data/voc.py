@@ -8,14 +8,14 @@ VOC2012/
 
 Lists name pictures by id, by file name, or as DeepLab's and psa's do by path and mask. They may lie
 in ImageSets/Main or ImageSets instead; without any, all pictures with an annotation are train.
-A tree without the list train_aug that has SBD's lists beside it gets the list they make.
+Without the list train_aug it is made from SBD's lists, if these lie beside the tree.
 """
 
 import re
 import unicodedata
 import xml.parsers.expat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -43,34 +43,23 @@ VOC_CLASSES = (
     "tvmonitor",
 )  # fmt: skip
 
-# What may be the name of a list.
+# Valid names of lists.
 _SAFE_LIST = re.compile(r"[\w][\w.\-]*")
 
 
 @dataclass(frozen=True)
 class VocDataSet:
-    """A VOC tree on disk.
+    """A data set in VOC's layout.
 
     Attributes:
         root: The folder that holds ``JPEGImages``.
-        place: A remark about where it was found, if there is one.
+        notes: Remarks about where it was found.
     """
 
     root: Path
-    place: str | None = None
+    notes: tuple[str, ...] = ()
     layout = "PASCAL VOC"
     masks_advice = "give them with --gt DIR"
-
-    @classmethod
-    def find(cls, path: Path) -> "VocDataSet | None":
-        """The tree itself, or the one in it as ``VOCdevkit`` or its parent holds it; else None."""
-        for candidate in (path, path / "VOC2012", path / "VOCdevkit" / "VOC2012"):
-            if (candidate / "JPEGImages").is_dir():
-                others = candidate.parent.glob("VOC20??/JPEGImages") if candidate != path else ()
-                years = sorted({other.parent.name for other in others} - {candidate.name})
-                unused = f"{listing(years)} beside {candidate.name} is not used" if years else None
-                return cls(candidate.resolve(), unused)
-        return None
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -80,23 +69,28 @@ class VocDataSet:
 
     @property
     def remarks(self) -> list[str]:
-        """Where the lists come from, where they are not those of the tree, and what is not read."""
-        remarks = [self.place, self._about_train_aug(), self._about_lists(), self._about_unused()]
+        """Sentences on the lists and on what is not read."""
+        remarks = [self._about_train_aug(), self._about_lists(), self._about_unused()]
         images = survey(self._images)
         return [
+            *self.notes,
             *filter(None, remarks),
             *about_unread(images.unread),
             *(self._names.remarks() if self.splits() else ()),
         ]
 
+    def with_remark(self, remark: str) -> "VocDataSet":
+        """Return the same data set with one more remark, before the others."""
+        return replace(self, notes=(remark, *self.notes))
+
     def _about_train_aug(self) -> str | None:
         sbd = self._sbd
         if sbd is None:
             return None
-        found = len(self.usable_ids(TRAIN_AUG))
-        usual = "" if found == TRAIN_AUG_IMAGES else f"; the usual list has {TRAIN_AUG_IMAGES:,}"
+        count = len(self.usable_ids(TRAIN_AUG))
+        usual = "" if count == TRAIN_AUG_IMAGES else f"; the usual list has {TRAIN_AUG_IMAGES:,}"
         return (
-            f"train_aug is made of the lists in {sbd} and VOC's train, less VOC's val: {found:,} "
+            f"train_aug is the lists in {sbd} plus VOC's train minus VOC's val: {count:,} "
             f"images{usual}"
         )
 
@@ -113,29 +107,29 @@ class VocDataSet:
     def _about_unused(self) -> str | None:
         listed = {image_id for split in self.splits() for image_id in self.usable_ids(split)}
         unused = len(self._paths.keys() - listed)
-        return f"{unused:,} pictures are in no list, so nothing uses them" if unused else None
+        return f"{unused:,} pictures are in no list and therefore not used" if unused else None
 
     @property
     def problems(self) -> list[str]:
-        """Entries of lists that name no picture, and lists that are empty."""
+        """Sentences on lists that are empty or have invalid entries."""
         return [problem for split in self.splits() for problem in self._read(split).problems]
 
     def splits(self) -> list[str]:
         """Names of the lists."""
-        there = list(self._lists) or [TRAIN]
-        return there if self._sbd is None else [TRAIN_AUG, *there]
+        names = list(self._lists) or [TRAIN]
+        return names if self._sbd is None else [TRAIN_AUG, *names]
 
     def training_split(self) -> str:
         """``train_aug`` where its list exists or SBD's lists do, else ``train``."""
-        made = TRAIN_AUG in self._lists or self._sbd is not None
-        return TRAIN_AUG if made else TRAIN
+        has_train_aug = TRAIN_AUG in self._lists or self._sbd is not None
+        return TRAIN_AUG if has_train_aug else TRAIN
 
     def about_training(self) -> str | None:
-        """Say so where the larger list is not there, or how it was made."""
+        """Report that there is no ``train_aug``, or how it was made."""
         if not self._lists:
             return self._about_lists()
         if self.training_split() == TRAIN:
-            return "the tree has no train_aug list, so the train list is used"
+            return "there is no train_aug list, so the train list is used"
         return self._about_train_aug()
 
     def image_ids(self, split: str, *, option: str = "--split") -> list[str]:
@@ -147,7 +141,7 @@ class VocDataSet:
 
         Raises:
             UsageError: There is no such list.
-            WsssError: The list is empty or holds something that is no id.
+            WsssError: The list is empty or has an entry that is no id.
         """
         listed = self._read(split, option)
         if listed.problems:
@@ -158,14 +152,14 @@ class VocDataSet:
         return listed.image_ids
 
     def usable_ids(self, split: str) -> list[str]:
-        """The ids of a list that name pictures, whatever else is wrong."""
+        """The ids of a list, whatever else is wrong with it."""
         try:
             return self._read(split).image_ids
         except WsssError:
             return []
 
     def _read(self, split: str, option: str = "--split") -> ListedIds:
-        """What a list says.
+        """Read a list.
 
         Raises:
             UsageError: There is no such list.
@@ -184,7 +178,7 @@ class VocDataSet:
         if not paths and split_name(split) == TRAIN:
             return ListedIds(self._unlisted, [] if self._unlisted else [self._no_picture()])
         raise UsageError(
-            f"{self.root / LIST_FOLDERS[0] / split}.txt does not exist; lists found beside it: "
+            f"{self.root / LIST_FOLDERS[0] / split}.txt does not exist; lists beside it: "
             f"{listing(list(paths)) or 'none'} (choose with {option})"
             f"{did_you_mean(split, self.splits())}"
         )
@@ -195,21 +189,18 @@ class VocDataSet:
 
     @cached_property
     def _unlisted(self) -> list[str]:
-        """Ids of all pictures with an annotation; of all where none has one."""
-        every = sorted(self._paths)
-        return self._annotated or every
+        """Ids of the pictures with an annotation, or of all pictures where none has one."""
+        return self._annotated or sorted(self._paths)
 
     def _no_picture(self) -> str:
-        further_down = len(find_pictures(self._images))
-        hint = f" itself, but {further_down:,} lie in its folders; move them up" * bool(
-            further_down
-        )
-        return f"{self._images} holds no picture{hint}"
+        nested = len(find_pictures(self._images))
+        advice = f"{nested:,} lie in its folders, move them up" if nested else "add some"
+        return f"{self._images} contains no picture; {advice}"
 
     @property
     def _annotated(self) -> list[str]:
-        there = {path.stem for path in (self.root / "Annotations").glob("*.[xX][mM][lL]")}
-        return [image_id for image_id in sorted(self._paths) if image_id in there]
+        stems = {path.stem for path in (self.root / "Annotations").glob("*.[xX][mM][lL]")}
+        return sorted(self._paths.keys() & stems)
 
     @property
     def _images(self) -> Path:
@@ -217,7 +208,7 @@ class VocDataSet:
 
     @cached_property
     def _paths(self) -> dict[str, Path]:
-        """The photographs by id: a JPEG where pictures share one."""
+        """The photographs by id; the JPEG where several pictures have the same id."""
         paths: dict[str, Path] = {}
         for path in sorted(self.pictures(), key=lambda path: path.suffix != ".jpg"):
             paths.setdefault(unicodedata.normalize("NFC", path.stem), path)
@@ -225,20 +216,20 @@ class VocDataSet:
 
     @cached_property
     def _names(self) -> NameIndex:
-        """The photographs by the names that lists may give them."""
+        """Index of the photographs by the names that lists may use."""
         below = {image_id: PurePosixPath(path.name) for image_id, path in self._paths.items()}
         return NameIndex(self._images, below)
 
     @cached_property
     def _sbd(self) -> Path | None:
-        """The folder of SBD's lists, where they are needed to make ``train_aug``."""
+        """The folder of SBD's lists, if ``train_aug`` has to be made from them."""
         lists = self._lists
         if TRAIN_AUG in lists or not {TRAIN, VAL} <= lists.keys():
             return None
         return find_sbd(self.root)
 
     def image_path(self, image_id: str) -> Path:
-        """Where the photograph lies: ``ID.jpg``, or another kind of picture where there is none."""
+        """Path of the photograph: ``ID.jpg``, or another format where there is no JPEG."""
         path = self._images / f"{image_id}.jpg"
         return path if path.exists() else self._paths.get(image_id, path)
 
@@ -248,7 +239,7 @@ class VocDataSet:
 
     @cached_property
     def bits(self) -> int:
-        """How many bits a channel the photographs of 16 bits use."""
+        """Bits per channel that the 16-bit photographs use."""
         return bits_in_use(self.pictures())
 
     def pictures(self) -> list[Path]:
@@ -257,29 +248,29 @@ class VocDataSet:
 
     @property
     def masks(self) -> Path:
-        """The folder of VOC's own masks, by which everything is scored."""
+        """Folder of VOC's own masks, for scores."""
         return self.root / "SegmentationClass"
 
     def mask_path(self, image_id: str) -> Path:
-        """Where VOC's own mask lies."""
+        """Path of VOC's own mask, which may not exist."""
         return self._beside(self.masks, image_id, ".png")
 
     def has_mask(self, image_id: str) -> bool:
-        """Whether VOC has a mask of its own."""
+        """Whether there is a mask of VOC."""
         return self.mask_path(image_id).exists()
 
     def about_masks(self) -> list[str]:
-        """Nothing: masks are files."""
+        """Empty, since masks are files that leave nothing out."""
         return []
 
     def training_mask_path(self, image_id: str) -> Path:
-        """The mask for full supervision: VOC's own, else SBD's from ``SegmentationClassAug``."""
-        own = self.mask_path(image_id)
-        extra = self._beside(self.root / "SegmentationClassAug", image_id, ".png")
-        return extra if extra.exists() and not own.exists() else own
+        """Path of VOC's mask, or of SBD's in ``SegmentationClassAug`` where VOC has none."""
+        voc_mask = self.mask_path(image_id)
+        sbd_mask = self._beside(self.root / "SegmentationClassAug", image_id, ".png")
+        return sbd_mask if sbd_mask.exists() and not voc_mask.exists() else voc_mask
 
     def true_label_map(self, image_id: str) -> Pixels | None:
-        """VOC's own mask."""
+        """The label map of VOC's mask, None where there is no mask."""
         path = self.mask_path(image_id)
         if not path.exists():
             return None
@@ -288,8 +279,8 @@ class VocDataSet:
     def labels(self, image_ids: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Image-level labels, (N, C) multi-hot, from the annotations.
 
-        Every object counts, "difficult" ones too, as in the label files this field shares. An
-        annotation without objects is that of an image of none of the classes: a row of zeros.
+        Every object counts, "difficult" ones too, as in the label files of earlier work. An
+        annotation without objects gives a row of zeros.
 
         Raises:
             WsssError: An annotation is missing or broken, or names an unknown class.
@@ -313,28 +304,39 @@ class VocDataSet:
         if missing:
             raise WsssError(
                 f"{self.root / 'Annotations'} lacks the XML of {len(missing)} images: "
-                f"{listing(missing)}; add them or take the ids out of the list"
+                f"{listing(missing)}; add them or remove the ids from the list"
             )
         return labels
 
     def fingerprint(self, image_ids: Sequence[str], labels: npt.NDArray[np.bool_] | None) -> str:
-        """As of every data set."""
+        """Fingerprint of images and labels."""
         return data_fingerprint(self, image_ids, labels)
 
     def _beside(self, folder: Path, image_id: str, ending: str) -> Path:
-        """A file of an image in another folder, in which capitals may differ."""
+        """Path of an image's file in another folder; upper and lower case may differ."""
         path = folder / f"{image_id}{ending}"
         if path.exists():
             return path
         if folder not in self._others:
-            there = folder.iterdir() if folder.is_dir() else ()
-            self._others[folder] = {_folded(other.name): other for other in there}
+            files = folder.iterdir() if folder.is_dir() else ()
+            self._others[folder] = {_folded(file.name): file for file in files}
         return self._others[folder].get(_folded(path.name), path)
 
     @cached_property
     def _others(self) -> dict[Path, dict[str, Path]]:
-        """Files of other folders by their names without capitals, as far as they were wanted."""
+        """Cache: files of other folders by case-folded name."""
         return {}
+
+
+def find(folder: Path) -> VocDataSet | None:
+    """Find the data set in a folder: ``VOC2012``, ``VOCdevkit`` or the folder around that."""
+    for root in (folder, folder / "VOC2012", folder / "VOCdevkit" / "VOC2012"):
+        if (root / "JPEGImages").is_dir():
+            beside = root.parent.glob("VOC20??/JPEGImages") if root != folder else ()
+            years = sorted({images.parent.name for images in beside} - {root.name})
+            notes = (f"{listing(years)} beside {root.name} is not used",) if years else ()
+            return VocDataSet(root.resolve(), notes)
+    return None
 
 
 def _folded(name: str) -> str:
@@ -345,8 +347,8 @@ def object_names(path: Path) -> list[str]:
     """The class name of every ``<object>`` of a VOC annotation.
 
     Raises:
-        WsssError: The file is not such XML; a document type, the door of entity bombs, is refused,
-            and so are objects without a name or at another place, for they would be lost.
+        WsssError: The file is no such XML; it has a document type, which would allow entity bombs;
+            or an object has no name or lies elsewhere, so that its label would be lost.
     """
     names: list[str] = []
     open_tags: list[str] = []
@@ -372,7 +374,7 @@ def object_names(path: Path) -> list[str]:
             names[-1] += content
 
     def doctype(*_: object) -> None:
-        raise WsssError(f"{path} declares a document type, which no VOC annotation does; remove it")
+        raise WsssError(f"{path} declares a document type, unlike VOC's annotations; remove it")
 
     parser = xml.parsers.expat.ParserCreate()
     parser.StartElementHandler = start
@@ -384,12 +386,12 @@ def object_names(path: Path) -> list[str]:
             raise OSError(NOT_PLAIN)
         parser.Parse(path.read_bytes(), True)
     except (xml.parsers.expat.ExpatError, ValueError, LookupError, OSError) as error:
-        # Value and look-up errors are of encodings that Python has not, or that are none of text.
+        # ValueError and LookupError come from unknown encodings.
         raise WsssError(f"{path} is not readable XML ({error}); restore the file") from error
     if not objects and (elsewhere or root.casefold() != "annotation"):
         raise WsssError(
-            f"{path} is no VOC annotation: it has no <object> right within <annotation>, but "
-            f"{'objects elsewhere' if elsewhere else f'<{root}> around all'}; write it as VOC's are"
+            f"{path} is no VOC annotation: it has no <object> directly in <annotation>, but "
+            f"{'objects elsewhere' if elsewhere else f'the root <{root}>'}; write it like VOC's"
         )
     if len(names) < objects:
         raise WsssError(f"{path} has an object without <name>; name its class, or remove it")

@@ -61,14 +61,14 @@ def plan_schema(stage: str, config_type: type[WorkConfig]) -> dict[str, Any]:
 
 def _described(config_type: type[WorkConfig]) -> dict[str, str]:
     """Each field's description in the docstrings of a config and its bases."""
-    found: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     for kind in reversed(config_type.__mro__[:-1]):
         text = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
         for name, description in re.findall(
             r"^ {4}(\w+): (.*(?:\n {8}.*)*)", text, flags=re.MULTILINE
         ):
-            found[name] = re.sub(r"\s+", " ", description)
-    return found
+            descriptions[name] = re.sub(r"\s+", " ", description)
+    return descriptions
 
 
 def _type(annotation: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a type

@@ -63,8 +63,8 @@ def find_data(config: CommonConfig) -> "DataSet":
     data_set = data_if_known(config)
     if data_set is None:
         raise UsageError(
-            f"{config.run} does not know its data set yet; pass --data DIR (a VOC or COCO tree, "
-            "pictures with a CSV of labels, or one folder per class)"
+            f"{config.run} does not know its data set yet; pass --data PATH (`wsss data --help` "
+            "lists what it may be)"
         )
     return data_set
 
