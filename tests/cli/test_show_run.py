@@ -14,7 +14,7 @@ from filelock import FileLock
 from onnx_file import write_weighted_channels
 from PIL import Image
 
-from wsss_cli.inspect.show.staleness import _RECIPES
+from wsss_cli.inspect.show.staleness import _FINGERPRINTS
 
 SHORT = ["--iterations", "2", "--batch-size", "2", "--crop", "32", "--amp", "off"]
 SMALL = ["--size", "64", "--amp", "off", "--no-flip"]
@@ -127,7 +127,7 @@ def test_nothing_is_stale_in_runs_that_nobody_touched(
         assert set(_states(stages).values()) == {"same"}, _states(stages)
         assert not any(found["stale"] or found["again"] for found in stages.values())
         roles |= {name.split()[1] for name in _states(stages)}
-    assert roles == set(_RECIPES)
+    assert roles == set(_FINGERPRINTS)
 
 
 def test_sizes_are_those_of_the_files(wsss: Command, run: Path) -> None:

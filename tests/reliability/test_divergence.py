@@ -15,9 +15,9 @@ from conftest import Command, TinyVoc, logged, train_arguments
 
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.errors import DivergenceError
-from wsss_cli.stages import train
 from wsss_cli.stages.optimisation import Loss, Trainer, parameter_groups
 from wsss_cli.stages.segment import training
+from wsss_cli.stages.train import training as attention
 from wsss_cli.tracking import Silent
 
 OFTEN = ["--checkpoint-every", "1", "--method", "cam"]
@@ -122,7 +122,7 @@ def test_stopped_after_it_went_on_it_ends_with_the_bytes_of_one_that_was_not(
     kept = _state(tmp_path / "whole", "train")["iteration"]
     shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
     with monkeypatch.context() as patched:
-        patched.setattr(train, "_batches", partial(_three_batches, train._batches))
+        patched.setattr(attention, "_batches", partial(_three_batches, attention._batches))
         outcome = wsss(*command("stopped"), "--lr", "0.001")
     assert outcome.code == 130
     assert f"iteration {kept + 3} of 16 is kept" in outcome.err

@@ -1,23 +1,31 @@
-"""What a stage's inputs are now, to be compared with what its manifest recorded of them.
+"""Whether a stage's inputs have changed since its manifest recorded them.
 
-A stage fingerprints each input by a recipe of its own; here they are by the input's role. A test
-holds the two together: of a run that nobody has touched, no input may have changed.
+The fingerprints are those that the stages ask for themselves, :mod:`wsss_cli.stages.input_kinds`;
+here is which files a manifest's input was made of.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.attention_file import AttentionFile
-from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint, fingerprint
 from wsss_cli.artifacts.score_file import ScoreFile
-from wsss_cli.artifacts.soft_map_folder import array_files
+from wsss_cli.artifacts.soft_map_folder import SoftMapFolder
 from wsss_cli.artifacts.stage_commands import moved_path
 from wsss_cli.configs.attend import GIVEN
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.label_folder import png_files, saliency_files
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import WsssError
+from wsss_cli.stages.input_kinds import (
+    attention_input,
+    file_input,
+    grey_maps_input,
+    images_input,
+    scores_input,
+    supervision_input,
+)
 from wsss_cli.stages.inputs import trained_split
 
 SAME, CHANGED, MISSING, UNREADABLE, UNKNOWN = "same", "changed", "missing", "unreadable", "unknown"
@@ -44,13 +52,13 @@ class InputsNow:
         recorded = manifest["inputs"][role]
         path = moved_path(self.run, manifest, recorded["path"])
         said = {"path": str(path)}
-        recipe = _RECIPES.get(role)
-        if recipe is None or (role in ("weights", "start") and recorded["path"] in _NO_FILES):
-            return {**said, "state": UNKNOWN if recipe is None else SAME}
+        fingerprint = _FINGERPRINTS.get(role)
+        if fingerprint is None or (role in ("weights", "start") and recorded["path"] in _NO_FILES):
+            return {**said, "state": UNKNOWN if fingerprint is None else SAME}
         if not path.exists():
             return {**said, "state": MISSING}
         try:
-            now = recipe(self, manifest, path)
+            now = fingerprint(self, manifest, path)
         except (WsssError, OSError, KeyError, TypeError) as error:
             return {**said, "state": UNREADABLE, "why": str(error)}
         return {**said, "state": SAME if now == recorded["fingerprint"] else CHANGED}
@@ -63,7 +71,7 @@ class InputsNow:
             data_set = self._data_set(root)
             image_ids = data_set.image_ids(split)
             labels = data_set.labels(image_ids) if labelled else None
-            self._images[key] = data_set.fingerprint(image_ids, labels)
+            self._images[key] = images_input(data_set, image_ids, labels).fingerprint
         return self._images[key]
 
     def _data_set(self, root: Path) -> DataSet:
@@ -74,69 +82,76 @@ class InputsNow:
     def _input(self, manifest: Manifest, role: str) -> Path:
         return moved_path(self.run, manifest, manifest["inputs"][role]["path"])
 
-    def of_data(self, manifest: Manifest, root: Path) -> str:
-        """Images and labels, which labels predicted by a network do without."""
+    def data(self, manifest: Manifest, root: Path) -> str:
+        """Images and labels; without the labels where the network predicted its own."""
         labelled = manifest["settings"].get("labels", GIVEN) == GIVEN
         return self.images(manifest, root, labelled=labelled)
 
-    def of_images(self, manifest: Manifest, root: Path) -> str:
+    def listed_images(self, manifest: Manifest, root: Path) -> str:
         """Images by the list of the stage, else those of its attention or its soft maps."""
         if "split" in manifest["settings"]:
             labelled = bool(manifest["settings"].get("restrict_to_labels"))
             return self.images(manifest, root, labelled=labelled)
         if "attention" in manifest["inputs"]:
             with AttentionFile(self._input(manifest, "attention")) as file:
-                return self._data_set(root).fingerprint(file.image_ids, None)
-        soft = self._input(manifest, "scores")
-        if soft.is_dir():
-            return self._data_set(root).fingerprint(list(array_files(soft)), None)
-        with ScoreFile(soft) as scores:
-            return self._data_set(root).fingerprint(scores.image_ids, None)
+                image_ids = file.image_ids
+        else:
+            with _soft_maps(self._input(manifest, "scores")) as maps:
+                image_ids = maps.image_ids
+        return images_input(self._data_set(root), image_ids).fingerprint
 
-    def of_file(self, manifest: Manifest, path: Path) -> str:
+    def file(self, manifest: Manifest, path: Path) -> str:
         """The bytes of one file."""
         del manifest
-        return file_fingerprint(path)
+        return file_input(path).fingerprint
 
-    def of_attention(self, manifest: Manifest, path: Path) -> str:
+    def attention(self, manifest: Manifest, path: Path) -> str:
         """An attention file, ours or another tool's."""
         del manifest
         with AttentionFile(path) as file:
-            return file.fingerprint()
+            return attention_input(file).fingerprint
 
-    def of_scores(self, manifest: Manifest, path: Path) -> str:
+    def scores(self, manifest: Manifest, path: Path) -> str:
         """A score file or a folder of soft maps."""
         del manifest
-        if path.is_dir():
-            return files_fingerprint(array_files(path).values())
-        with ScoreFile(path) as file:
-            return file.fingerprint()
+        with _soft_maps(path) as maps:
+            return scores_input(maps).fingerprint
 
-    def of_grey_maps(self, manifest: Manifest, folder: Path) -> str:
+    def grey_maps(self, manifest: Manifest, folder: Path) -> str:
         """The grey maps of the images that have attention."""
         with AttentionFile(self._input(manifest, "attention")) as file:
-            return files_fingerprint(saliency_files(folder, file.image_ids, "--saliency"))
+            paths = saliency_files(folder, file.image_ids, "--saliency")
+        return grey_maps_input(folder, paths).fingerprint
 
-    def of_supervision(self, manifest: Manifest, place: Path) -> str:
+    def supervision(self, manifest: Manifest, source: Path) -> str:
         """Label maps to learn from, and their images."""
-        of_masks = manifest["settings"]["supervision"] == "full"
-        data_set = self._data_set(place if of_masks else self._input(manifest, "images"))
+        full = manifest["settings"]["supervision"] == "full"
+        data_set = self._data_set(source if full else self._input(manifest, "images"))
         split = trained_split(manifest["settings"].get("train_split"), self.run, data_set)
         image_ids = data_set.image_ids(split)
-        if of_masks:
-            paths = [data_set.training_mask_path(image_id) for image_id in image_ids]
+        if full:
+            masks = [data_set.training_mask_path(image_id) for image_id in image_ids]
+            paths = [path for path in masks if path is not None]
         else:
-            paths = list(png_files(place, image_ids, "--proxy"))
-        there = [path for path in paths if path is not None]
-        return fingerprint([files_fingerprint(there), data_set.fingerprint(image_ids, None)])
+            paths = list(png_files(source, image_ids, "--proxy"))
+        return supervision_input(source, paths, data_set, image_ids).fingerprint
 
 
-_RECIPES: Mapping[str, Callable[[InputsNow, Manifest, Path], str]] = {
-    "data": InputsNow.of_data,
-    "images": InputsNow.of_images,
-    **dict.fromkeys(("weights", "start", "checkpoint", "model"), InputsNow.of_file),
-    **dict.fromkeys(("attention", "erase"), InputsNow.of_attention),
-    **dict.fromkeys(("saliency", "second_saliency"), InputsNow.of_grey_maps),
-    "scores": InputsNow.of_scores,
-    "supervision": InputsNow.of_supervision,
+@contextmanager
+def _soft_maps(path: Path) -> Iterator[ScoreFile | SoftMapFolder]:
+    if path.is_dir():
+        yield SoftMapFolder(path, 0, logits=False)  # only listed here, no map is read
+        return
+    with ScoreFile(path) as file:
+        yield file
+
+
+_FINGERPRINTS: Mapping[str, Callable[[InputsNow, Manifest, Path], str]] = {
+    "data": InputsNow.data,
+    "images": InputsNow.listed_images,
+    **dict.fromkeys(("weights", "start", "checkpoint", "model"), InputsNow.file),
+    **dict.fromkeys(("attention", "erase"), InputsNow.attention),
+    **dict.fromkeys(("saliency", "second_saliency"), InputsNow.grey_maps),
+    "scores": InputsNow.scores,
+    "supervision": InputsNow.supervision,
 }

@@ -1,0 +1,185 @@
+"""What ``wsss train`` checks before any work."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory
+from wsss_cli.artifacts.tensorboard_events import require_tensorboard
+from wsss_cli.configs.common import record
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.data.data_set import DataSet, image_sizes
+from wsss_cli.data.label_summary import summarise
+from wsss_cli.data.map_sizes import turned_masks
+from wsss_cli.device import resolve_device, resolve_precision
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.methods.network_file import (
+    build_network,
+    load_network,
+)
+from wsss_cli.models.pretrained import InitialWeights, initial_weights
+from wsss_cli.models.warm_start import take_heads
+from wsss_cli.stages.input_kinds import images_input
+from wsss_cli.stages.inputs import find_data, require_same_classes
+from wsss_cli.stages.optimisation import (
+    require_shares,
+)
+from wsss_cli.stages.result import result_directory
+from wsss_cli.stages.rounds import check_mined
+from wsss_cli.stages.train.held_out import MeasuredImages, divide
+from wsss_cli.stages.train.snapshots import require_snapshots
+from wsss_cli.tracking import Track
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """Everything checked and read before the first step.
+
+    Attributes:
+        image_ids: Ids of the N images that are learnt from.
+        labels: (N, C) multi-hot.
+        measured: Images that the mAP is taken on; None where it is not.
+    """
+
+    config: TrainConfig
+    data_set: DataSet
+    split: str
+    image_ids: list[str]
+    labels: npt.NDArray[np.bool_]
+    measured: MeasuredImages | None
+    weights: InitialWeights
+    device: torch.device
+    precision: str
+    directory: StageDirectory
+
+    def describe(self) -> dict[str, Any]:
+        """What would be done, for ``--dry-run`` and the manifest."""
+        return {
+            **record(self.config),
+            "data": str(self.data_set.root),
+            "split": self.split,
+            "images": len(self.image_ids),
+            "map_on": None if self.measured is None else self.measured.describe(),
+            "weights": self.weights.name,
+            "device": str(self.device),
+            "precision": self.precision,
+        }
+
+
+def prepare(config: TrainConfig, track: Track) -> TrainPlan:
+    """Check data, weights, device and the run before any work.
+
+    Raises:
+        WsssError: Something is missing or broken.
+    """
+    if config.tensorboard:
+        require_tensorboard()
+    require_shares(config.batch_size)
+    data_set = find_data(config)
+    split = config.split or data_set.training_split()
+    remark = data_set.about_training() if config.split is None else None
+    if remark is not None:
+        track.note(remark)
+    image_ids = data_set.image_ids(split)
+    labels = data_set.labels(image_ids)
+    _tell_labels(data_set, split, labels, track)
+    sizes = image_sizes(data_set, image_ids, track.note)
+    on_their_side = turned_masks(data_set, image_ids)
+    if on_their_side is not None:
+        track.note(on_their_side)
+    division = divide(config, data_set, split, image_ids, labels, track)
+    device = resolve_device(config.device)
+    precision = resolve_precision(config.amp, device)
+    weights = initial_weights(_origin(config, data_set), config.backbone, track)
+    inputs = {
+        "data": images_input(data_set, image_ids, labels),
+        "weights": Input(Path(weights.name), weights.fingerprint),
+    }
+    if config.start is not None:
+        inputs["start"] = inputs["weights"]
+    if config.erase is not None:
+        inputs["erase"] = check_mined(config.erase, data_set, image_ids, labels, sizes)
+    directory = result_directory(
+        "train",
+        config,
+        inputs,
+        data=data_set.root,
+        class_names=data_set.class_names,
+        device=device,
+        resolved={
+            **({"held_out": division.share} if division.share else {}),
+            "split": split,
+            "precision": precision,
+        },
+        recorded={"split": split, "weights": weights.name},
+        lowerable=("lr",),
+    )
+    if config.snapshot_every and directory.state(overwrite=config.overwrite) == "complete":
+        require_snapshots(directory.path, config, config.iterations)
+    return TrainPlan(
+        config,
+        data_set,
+        split,
+        [image_ids[row] for row in division.learnt],
+        labels[division.learnt],
+        division.measured,
+        weights,
+        device,
+        precision,
+        directory,
+    )
+
+
+def _tell_labels(
+    data_set: DataSet, split: str, labels: npt.NDArray[np.bool_], track: Track
+) -> None:
+    """Say what there is to learn from, and how the data set was understood.
+
+    Raises:
+        WsssError: All images have the same labels.
+    """
+    what = f"images of {split}"
+    summary = summarise(data_set.class_names, labels)
+    problem = summary.problem(what)
+    if problem is not None:
+        raise WsssError(f"{data_set.root}: {problem}")
+    track.note(summary.sentence(what))
+    for remark in (*data_set.remarks, *summary.warnings(what)):
+        track.note(f"note: {remark}")
+
+
+def _origin(config: TrainConfig, data_set: DataSet) -> str | None:
+    """Where the trunk's weights come from: ``--start``, when its network fits, or ``--weights``."""
+    if config.start is None:
+        return config.weights
+    _, started, class_names = load_network(config.start)
+    require_same_classes(config.start, class_names, data_set)
+    require_fit(config, started, len(class_names))
+    return str(config.start)
+
+
+def require_fit(config: TrainConfig, started: TrainConfig, num_classes: int) -> None:
+    """Refuse a ``--start`` whose network has another trunk, or heads of another shape.
+
+    Args:
+        config: Of the training that goes on.
+        started: Of the one it goes on from, which may be still to come.
+        num_classes: Foreground classes of both.
+
+    Raises:
+        WsssError: It does not fit.
+    """
+    if started.backbone != config.backbone:
+        raise UsageError(
+            f"--start {config.start} has the backbone {started.backbone}; pass --backbone "
+            f"{started.backbone}"
+        )
+    with torch.device("meta"):  # shapes alone
+        network, source = (
+            build_network(one, num_classes, InitialWeights()) for one in (config, started)
+        )
+    take_heads(network, source.state_dict(), source=str(config.start))

@@ -1,0 +1,154 @@
+"""The training of an attention network, from its first weights to its checkpoint."""
+
+import time
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wsss_cli import ranks
+from wsss_cli.artifacts.checkpoint import read_checkpoint
+from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
+from wsss_cli.artifacts.metrics_log import read_metrics
+from wsss_cli.data.augmentation import random_view
+from wsss_cli.data.images import Pixels
+from wsss_cli.data.label_summary import count_negatives
+from wsss_cli.data.loading import prefetch, training_positions
+from wsss_cli.data.mined_regions import MinedRegions
+from wsss_cli.device import autocast, resolve_workers
+from wsss_cli.methods.network_file import (
+    CHECKPOINT_KIND,
+    build_network,
+    write_network,
+)
+from wsss_cli.models.warm_start import take_heads
+from wsss_cli.stages.optimisation import (
+    Loss,
+    Trainer,
+    last_losses,
+    parameter_groups,
+)
+from wsss_cli.stages.rounds import mined_regions
+from wsss_cli.stages.train.held_out import Measuring
+from wsss_cli.stages.train.learning import Course, Learning
+from wsss_cli.stages.train.plan import TrainPlan
+from wsss_cli.stages.train.snapshots import remove_snapshots, require_snapshots, snapshot_path
+from wsss_cli.tracking import Track
+
+
+def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
+    """Train to the end and write the checkpoint; returns the counts."""
+    config, directory = plan.config, plan.directory
+    started = time.monotonic()
+    torch.manual_seed(config.seed)
+    network = build_network(config, len(plan.data_set.class_names), plan.weights)
+    if config.start is not None:
+        tensors = read_checkpoint(config.start, CHECKPOINT_KIND)["network"]
+        take_heads(network, tensors, source=str(config.start))
+    network = network.to(plan.device)
+    directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
+    network = network.to(memory_format=torch.channels_last)
+
+    def write(path: Path) -> None:
+        write_network(path, config, plan.data_set.class_names, network)
+
+    def keep_snapshot(iteration: int) -> None:
+        if config.snapshot_every and iteration % config.snapshot_every == 0:
+            write(snapshot_path(directory.path, iteration))
+
+    measuring = None
+    if plan.measured is not None:
+        measuring = Measuring.of(config, plan.data_set, plan.measured, plan.device, plan.precision)
+    learning = Learning(network, measuring, track)
+    trainer = Trainer(
+        network,
+        torch.optim.SGD(
+            parameter_groups(network.named_parameters(), config.weight_decay),
+            lr=config.lr,
+            momentum=config.momentum,
+        ),
+        learning_rate=lambda i: config.lr * 0.1 ** bisect_right(config.lr_steps, i),
+        directory=directory.path,
+        seed=config.seed,
+        checkpoint_every=config.checkpoint_every,
+        images_per_step=config.batch_size,
+        tensorboard=config.tensorboard,
+        after_step=keep_snapshot,
+        also_logged=learning.also_logged,
+    )
+    trained = ranks.agreed((directory.path / CHECKPOINT_FILE).exists)
+    if trained:
+        # Something else has vanished from a finished training: that is not worth another one.
+        trainer.iteration = config.iterations
+    elif trainer.resume():
+        require_snapshots(directory.path, config, trainer.iteration)
+        if directory.earlier_settings():
+            remove_snapshots(directory.path, trainer.iteration)
+        track.note(f"resuming at iteration {trainer.iteration}")
+    track.note(f"{len(plan.image_ids)} images of {plan.split}, {plan.device} in {plan.precision}")
+    if plan.measured is not None:
+        track.note(f"the mAP is taken on {plan.measured.describe()}")
+    first = trainer.iteration
+
+    def losses_of(images: Tensor, labels: Tensor) -> dict[str, Loss]:
+        with autocast(plan.device, plan.precision):
+            losses = network.losses(images, labels)
+        return {name: Loss(loss, len(images)) for name, loss in losses.items()}
+
+    if not trained:
+        with mined_regions(
+            config.erase, plan.data_set.class_names, config.erase_threshold
+        ) as mined:
+            trainer.train(
+                lambda start: _batches(plan, mined, start),
+                losses_of,
+                config.iterations,
+                track,
+                1,
+                lambda: write(directory.path / CHECKPOINT_FILE),
+            )
+    else:
+        tensors = read_checkpoint(directory.path / CHECKPOINT_FILE, CHECKPOINT_KIND)["network"]
+        network.load_state_dict(tensors)
+    course = Course(read_metrics(directory.path), trainer.unlogged_losses())
+    learned = learning.outcome(config, plan.labels, course)
+    seconds = time.monotonic() - started
+    return {
+        "images": len(plan.image_ids),
+        "negatives": count_negatives(plan.labels),
+        "iterations": config.iterations,
+        "losses": last_losses(directory.path),
+        "seconds": round(seconds, 1),
+        "rate": round((config.iterations - first) / seconds, 3),
+        **learned,
+    }
+
+
+def _batches(
+    plan: TrainPlan, mined: MinedRegions | None, start: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Augmented batches from iteration ``start`` on, on the device."""
+    config = plan.config
+
+    def view(sample: int, index: int) -> Pixels:
+        image_id = plan.image_ids[index]
+        image = plan.data_set.read_image(image_id)
+        if mined is not None:
+            image = mined.erase(image_id, image)
+        return random_view(image, config.crop, np.random.default_rng((config.seed, sample)))
+
+    def load(batch: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        views = [view(sample, index) for sample, index in batch]
+        labels = plan.labels[[index for _, index in batch]]
+        images = torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
+        return images, torch.from_numpy(labels).float()
+
+    positions = training_positions(
+        len(plan.image_ids), config.batch_size, config.seed, start, config.iterations
+    )
+    for images, labels in prefetch(load, positions, resolve_workers(config.workers)):
+        yield images.to(plan.device), labels.to(plan.device)
