@@ -370,9 +370,9 @@ def _one_column_each(
                 present.add(class_name)
             elif value not in _NO and not names_no_value(value):
                 problems.append(
-                    f"{name} line {number}: {row[position]!r} in the column {class_name} "
-                    "is neither 0 nor 1; remove columns that are no classes, or put all labels into one "
-                    "column called labels"
+                    f"{name} line {number}: {row[position]!r} in the column {class_name} is "
+                    "neither 0 nor 1; remove columns that are no classes, or put all labels into "
+                    "one column called labels"
                 )
         labels.append(frozenset(present))
     return labels
