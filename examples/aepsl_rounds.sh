@@ -3,10 +3,10 @@
 #
 #   examples/aepsl_rounds.sh VOC2012 saliency_maps [RUN]
 #
-# Every round is a run of its own, RUN/1 to RUN/3: it erases from the images what the rounds before
-# have found, and merges what it finds with theirs. The last one goes on to the segmentation.
+# Each round is a run, RUN/1 to RUN/3. It erases from the images what the earlier rounds have found, and
+# merges its own maps with theirs. The last round continues to the segmentation.
 #
-# Hardware, time and score: on a short schedule in docs/results.md; the full one is not measured yet.
+# Hardware, time and score: on a short schedule in docs/results-diary.md; the full one is not measured yet.
 set -euo pipefail
 usage="usage: $0 VOC2012 SALIENCY_DIR [RUN]"
 data=${1:?$usage}

@@ -4,7 +4,7 @@
 #   examples/dcsp_rounds.sh VOC2012 u2netp.onnx [RUN]
 #   examples/dcsp_rounds.sh VOC2012 saliency_maps [RUN]
 #
-# The first makes saliency maps in two passes, as DCSP does, the second uses maps that are there.
+# The first line makes saliency maps in two passes, as DCSP does; the second uses existing maps.
 # Three runs: RUN/1 makes proxies of attention and saliency and learns from them, RUN/relabel
 # predicts the training images again, each with its own labels only, and RUN/2 learns from that.
 #
@@ -14,7 +14,7 @@ usage="usage: $0 VOC2012 SALIENCY_DIR|FILE.onnx [RUN]"
 data=${1:?$usage}
 saliency=${2:?$usage}
 runs=${3:-runs/dcsp}
-split=${SPLIT:-train_aug} # a tree without this list: SPLIT=train
+split=${SPLIT:-train_aug} # SPLIT=train where there is no such list
 # Further options, for example: TRAIN="--iterations 1500 --lr-steps 1100" SEGMENT="--crop 225".
 # WSSS_WEIGHTS=FILE gives all trainings the same initial weights; MODEL goes with TRAIN's backbone.
 model=${MODEL:-deeplab-largefov-vgg16}

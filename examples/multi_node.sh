@@ -3,8 +3,8 @@
 #
 #   NODES=2 HEAD=node-1:29500 PROCESSES=4 examples/multi_node.sh VOC2012 saliency_maps RUN
 #
-# RUN and the data must be the same place for all. A machine that fails ends all; run it again, with
-# any number of machines, and every stage goes on from what is there.
+# RUN and the data must be on the shared file system. If a machine fails, all stop; run the script again,
+# with any number of machines, and every stage resumes.
 set -euo pipefail
 # Asked to end, the shell waits for what it started, which keeps its state first.
 trap 'exit 143' TERM

@@ -4,16 +4,16 @@
 #
 #   examples/second_round.sh VOC2012 RUN
 #
-# RUN has been through `wsss segment`. Two further runs: RUN-relabelled and RUN-second. How well the
-# new labels are scored, beside the proxies, says whether the round is worth its time.
+# RUN must have a finished `wsss segment`. This makes two more runs, RUN-relabelled and RUN-second.
+# Compare the score of the new labels with that of the proxies: it says whether the round is worth it.
 #
-# Hardware, time and score: on a short schedule in docs/results.md, where the second network was worse
+# Hardware, time and score: on a short schedule in docs/results-diary.md, where the second network was worse
 # (39.7 against 40.8 mIoU) though its labels were better, and why. Look at the confusion matrices first.
 set -euo pipefail
 usage="usage: $0 VOC2012 RUN"
 data=${1:?$usage}
 run=${2:?$usage}
-split=${SPLIT:-train_aug} # a tree without this list: SPLIT=train
+split=${SPLIT:-train_aug} # SPLIT=train where there is no such list
 model=${MODEL:-deeplab-largefov-vgg16}
 # Options of the second training, for example: SEGMENT="--crop 225 --iterations 4000"
 read -ra segment <<<"${SEGMENT:-}"

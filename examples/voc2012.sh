@@ -5,7 +5,7 @@
 #
 # Hardware, time and score: not measured yet on the full schedule (25,000 iterations of attention,
 # 16,000 of segmentation: some hours on a recent GPU). Measured on the CPU with a subset and a
-# shorter schedule: see voc_mini.sh and docs/results.md.
+# shorter schedule: see voc_mini.sh and docs/results-diary.md.
 set -euo pipefail
 data=${1:?usage: $0 VOC2012 SALIENCY_DIR [RUN]}
 saliency=${2:?usage: $0 VOC2012 SALIENCY_DIR [RUN]}

@@ -6,7 +6,7 @@
 # Hardware: two cores of an AMD EPYC with bfloat16, 24 GiB, no GPU. Data: 1,453 training and 506
 # validation images of VOC 2012, U2-Net saliency. Time: 140 minutes, the stages added up, with other
 # work beside them. Score: attention 35.9 and proxies 54.0 on the training images, segmentation 40.8
-# on val (docs/results.md has the details and the baselines).
+# on val (docs/results-diary.md has the details and the baselines).
 set -euo pipefail
 usage="usage: $0 VOC2012 SALIENCY_DIR VGG16_WEIGHTS [RUN]"
 data=${1:?$usage}
