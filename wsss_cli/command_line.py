@@ -1,4 +1,4 @@
-"""Command lines in messages: what is printed can be pasted into the same shell."""
+"""Composes the command lines in messages, so that they can be pasted into a shell."""
 
 import os
 import shlex
@@ -7,14 +7,14 @@ from pathlib import Path
 from wsss_cli.configs.common import CommonConfig, option
 
 RUN_VARIABLE = "WSSS_RUN"
-# What a command line says where the person alone knows the folder or the file.
+# Placeholders for a folder and a file that only the user knows.
 FOLDER, FILE = "DIR", "FILE"
 
 Value = str | int | float | bool | Path | None
 
 
 def default_run() -> Path:
-    """The run that a command works in which names none."""
+    """Run directory of a command without ``--run``."""
     return Path(os.environ.get(RUN_VARIABLE) or CommonConfig.run)
 
 
@@ -29,10 +29,10 @@ def command_line(
 
     Args:
         command: Name of the command, such as ``attend`` or ``data check``.
-        arguments: Its positional arguments.
-        run: The run; left out where the command would take it anyway.
-        always_run: Name the run even there.
-        options: Values by the name of the field; None and False are left out, True is a flag.
+        arguments: Positional arguments.
+        run: Run directory; left out where it is the default.
+        always_run: Include the run even if it is the default.
+        options: Values by name of the field; None and False are left out, True is a flag.
     """
     words = [*command.split(), *map(str, arguments)]
     for name, value in options.items():

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-# How much of two names has to agree (difflib's ratio) for one to be taken for the other.
+# Least similarity (difflib's ratio) of a name or a path that is suggested instead.
 _CLOSE, _CLOSE_PATH = 0.6, 0.7
-# Names beside a missing path that are looked at; a folder of photographs may have a million.
+# Limit of names that are compared; a folder of photographs may have a million.
 _MOST_BESIDE = 10_000
 
 
@@ -17,7 +17,7 @@ class WsssError(Exception):
     exit_code = 1
 
     def __str__(self) -> str:
-        """The sentence on one line: names out of files may hold whatever moves a terminal."""
+        """The sentence on one line, with control characters of foreign names escaped."""
         text = super().__str__()
         return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
@@ -29,32 +29,32 @@ class UsageError(WsssError):
 
 
 class DivergenceError(WsssError):
-    """A training whose loss or weights are no numbers any more.
+    """The loss or the weights of a training became nan or infinite.
 
     Attributes:
-        what: What became of what, such as "the loss became nan".
-        iteration: Steps that were taken before it was seen.
-        kept: Iteration of the last good state, None where none is kept.
+        reason: Sentence such as "the loss became nan".
+        iteration: Iterations before the check that found it.
+        kept: Iteration of the last good state, None without one.
     """
 
-    def __init__(self, what: str, iteration: int, kept: int | None) -> None:
-        """Say that the training stopped because of it."""
-        super().__init__(f"{what} at iteration {iteration}, so training stopped")
-        self.what, self.iteration, self.kept = what, iteration, kept
+    def __init__(self, reason: str, iteration: int, kept: int | None) -> None:
+        """Compose the message."""
+        super().__init__(f"{reason} at iteration {iteration}, so training stopped")
+        self.reason, self.iteration, self.kept = reason, iteration, kept
 
 
 def listing(names: Sequence[str], *, most: int = 10) -> str:
-    """Name the first few of many things, and how many there are: ``a, b and 12 more``."""
+    """List the first few of many names and count the others: ``a, b and 12 more``."""
     text = ", ".join(names[:most])
     return text if len(names) <= most else f"{text} and {len(names) - most} more"
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A question after a name that is none of those known; empty where none of them is close.
+    """Suggest the valid name most similar to an unknown one; empty if none is similar.
 
     Args:
-        name: What was given.
-        names: What could have been given.
+        name: The unknown name.
+        names: The valid names.
     """
     from difflib import get_close_matches
 
@@ -66,7 +66,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 def near_path(path: Path) -> str:
-    """The same question for a path that does not exist, from the names beside it on the disk."""
+    """Suggest a similar path for one that does not exist; empty if none is similar."""
     from difflib import get_close_matches
 
     missing = path

@@ -1,4 +1,4 @@
-"""What the numbers of a label map mean besides 0, the background, and 1..C, the classes."""
+"""The ignore label of label maps, in which 0 is the background and 1..C are the classes."""
 
-# Not known, or not to be counted: VOC's own value, for borders and in doubt.
+# VOC's value for borders and for pixels whose class is unknown.
 IGNORE = 255

@@ -1,7 +1,7 @@
-"""Names that are no class: of the background, of pixels that do not count, of nothing at all.
+"""Names that cannot be classes: the background, ignored pixels, and words for no value.
 
-Label 0 of every mask is the background and 255 is what does not count, both without being named. A
-list of classes that names one of them numbers every class one too high, and nothing would show it.
+In masks 0 is the background and 255 is ignored; neither has a class name. A list of classes that
+names one of them silently shifts the numbers of all classes after it.
 """
 
 import re
@@ -15,21 +15,21 @@ _NOT_COUNTED = frozenset(
         *("unlabeled", "unlabelled", "unannotated", "nolabel"),
     }
 )
-# What tables and programs write where there is no value.
+# Placeholders for a missing value in tables.
 _NO_VALUE = frozenset(
     {
         *("", "nan", "none", "null", "nil", "na", "n/a", "<na>", "#n/a", "nat", "nothing"),
         *("-", "--", "[]", "()", "{}", "['']", '[""]', "[nan]", "[none]", "[null]"),
     }
 )
-# What people call a picture in which nothing is to be found.
+# Usual names for pictures without any of the classes.
 _NEGATIVE = frozenset(
     {
         *("negative", "negatives", "nofinding", "nofindings", "noobject", "noobjects"),
         *("noclass", "noneoftheabove"),
     }
 )
-# What stands for "yes, it is there" and "no, it is not", in pairs.
+# Spellings of yes and no, in pairs.
 _ANSWERS = (
     (frozenset({"1", "1.0"}), frozenset({"0", "0.0"})),
     (frozenset({"1", "1.0"}), frozenset({"-1", "-1.0"})),
@@ -39,26 +39,26 @@ _ANSWERS = (
 
 
 def _letters(name: str) -> str:
-    """A name without what decorates it: ``__Background__``, ``0: back-ground``."""
+    """The letters of a name, as in ``__Background__`` and ``0: back-ground``."""
     return re.sub(r"[\W_]", "", re.sub(r"^[\W\d_]+|[\W\d_]+$", "", name.casefold()))
 
 
 def names_background(name: str) -> bool:
-    """Whether a name is one of the background, however it is decorated."""
+    """Whether a name means the background, in any spelling."""
     return _letters(name) in _BACKGROUND
 
 
 def names_no_value(text: str) -> bool:
-    """Whether a text stands for the absence of any: ``nan``, ``None``, ``-``, ``[]``."""
+    """Whether a text means that there is no value: ``nan``, ``None``, ``-``, ``[]``."""
     return "".join(text.split()).casefold() in _NO_VALUE
 
 
 def names_negative(name: str, others: Iterable[str]) -> bool:
-    """Whether a name says that nothing is to be found in a picture.
+    """Whether a name means that a picture shows none of the classes.
 
     Args:
-        name: What a folder or a cell calls the picture.
-        others: Names used beside it: ``no crack`` says so only where there is a ``crack``.
+        name: Name of a folder, or text of a cell.
+        others: Other names beside it: ``no crack`` is a negative only beside ``crack``.
     """
     if names_background(name) or names_no_value(name) or _letters(name) in _NEGATIVE:
         return True
@@ -67,7 +67,7 @@ def names_negative(name: str, others: Iterable[str]) -> bool:
 
 
 def same_name(name: str) -> str:
-    """What two spellings of one name have in common: all but case, blanks and Unicode form."""
+    """Normalise a name, so that case, blanks, Unicode form and zeros make no difference."""
     text = unicodedata.normalize("NFKC", name).casefold()
     text = re.sub(r"[\s_]+|(?<=\w)-(?=\w)", " ", text).strip()
     value = number(text)
@@ -75,36 +75,36 @@ def same_name(name: str) -> str:
 
 
 def number(name: str) -> float | None:
-    """The value of a name that is a decimal number; None for any other name."""
+    """Value of a name that is a decimal number; None for any other name."""
     return float(name) if re.fullmatch(r"[+-]?\d{1,15}(\.\d{1,6})?", name.strip()) else None
 
 
 def answers(values: Iterable[str]) -> tuple[frozenset[str], frozenset[str]] | None:
-    """Tell apart yes and no where values are nothing but these, and both occur.
+    """Recognise values that all mean yes or no, and of which both occur.
 
     Args:
-        values: As they are written: ``0`` and ``1``, ``True`` and ``False``.
+        values: Texts such as ``0`` and ``1`` or ``True`` and ``False``.
 
     Returns:
-        The spellings of yes and of no; None where the values are anything else.
+        The spellings of yes and of no that occur; None for any other values.
     """
     written = frozenset(values)
     for yes, no in _ANSWERS:
-        there = frozenset(value for value in written if value.casefold() in yes)
-        absent = frozenset(value for value in written if value.casefold() in no)
-        if there and absent and there | absent == written:
-            return there, absent
+        positive = frozenset(value for value in written if value.casefold() in yes)
+        negative = frozenset(value for value in written if value.casefold() in no)
+        if positive and negative and positive | negative == written:
+            return positive, negative
     return None
 
 
 def reason_against(names: Iterable[str]) -> str | None:
-    """Why names cannot be those of classes 1..C, and what to do; None where they can.
+    """Explain why names cannot be those of classes 1..C; None if they can.
 
     Args:
-        names: In the order of a list.
+        names: Names in their order.
 
     Returns:
-        The end of a sentence that begins with where the names stand.
+        The end of a sentence that begins with the file of the names.
     """
     listed = list(names)
     for name in listed:
@@ -115,14 +115,13 @@ def reason_against(names: Iterable[str]) -> str | None:
             )
         if _letters(name) in _NOT_COUNTED:
             return (
-                f"names {name!r}, but what does not count is 255 without being named; "
-                "remove it, or the classes after it are numbered one too high (if it is a class "
-                "of yours, give it another name)"
+                f"names {name!r}, but ignored pixels are 255 without being named; remove it, or "
+                "the classes after it are numbered one too high (if it is a class, rename it)"
             )
         if names_no_value(name):
             return (
-                f"names {name!r}, which stands for no class at all; remove it, or the "
-                "classes after it are numbered one too high"
+                f"names {name!r}, which means no class; remove it, or the classes after it are "
+                "numbered one too high"
             )
     seen: dict[str, str] = {}
     for name in listed:
@@ -130,7 +129,7 @@ def reason_against(names: Iterable[str]) -> str | None:
         if other != name:
             return (
                 f"names {other!r} and {name!r}, which differ only in case, blanks, Unicode form or "
-                "zeros; if they are one class, write it in one way everywhere, else give one of "
-                "them another name"
+                "zeros; if they are the same class, spell it the same everywhere, otherwise rename "
+                "one of them"
             )
     return None

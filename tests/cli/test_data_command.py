@@ -149,7 +149,7 @@ def test_check_warns_of_what_spoils_results(wsss: Command, own_voc: TinyVoc) -> 
         "some are trained on and some in val.*labelled differently",
         f"mask of {train[1]} shows disc",
         rf"of another format than their ending says: {train[2]} \(PNG\)",
-        rf"turned by viewers.*: {train[3]}",
+        rf"EXIF.*: {train[3]}",
         f"1 images of val have no readable labels.*{val[3]}",
         "no training image shows star",
     ):

@@ -217,7 +217,7 @@ def test_masks_that_may_lie_on_their_side_are_warned_of(
     content = json.loads(path.read_text())
     content["images"][1].update(height=size[0], width=size[1])
     path.write_text(json.dumps(content))
-    said = "1 pictures are turned by viewers (EXIF) and have masks"
+    said = "1 pictures have an EXIF orientation, which is ignored, and masks"
     checked = wsss("data", "check", root, "--json")
     assert checked.code == 0
     assert any(said in warning for warning in checked.values["warnings"]) == unsure

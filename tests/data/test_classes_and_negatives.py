@@ -210,7 +210,7 @@ def test_names_that_are_no_class_are_in_no_list(
 )
 def test_two_spellings_of_a_class_are_a_question(tmp_path: Path, name: str, other: str) -> None:
     csv_folder(tmp_path, ["image,labels", f"a,{name}|dog", f"b,{other}|dog", "c,dog"], NAMES)
-    with pytest.raises(WsssError, match="one way everywhere"):
+    with pytest.raises(WsssError, match="differ only in case"):
         find_data_set(tmp_path)
 
 

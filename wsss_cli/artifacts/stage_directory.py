@@ -309,7 +309,7 @@ class StageDirectory:
         """Say in the manifest that the training diverged; returns what to do about it."""
         manifest = read_manifest(self.path)
         manifest[divergence.DIVERGED] = {
-            "what": stop.what,
+            "what": stop.reason,
             "iteration": stop.iteration,
             "kept": stop.kept,
         }

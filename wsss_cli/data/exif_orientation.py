@@ -1,8 +1,8 @@
-"""Photographs as they are seen: turned by their EXIF orientation.
+"""Rotates photographs by their EXIF orientation for prediction, and results back.
 
-Everything else here takes pixels as they are stored, since masks lie on those. A network, though,
-has learnt from photographs that stand upright, so for prediction they are turned, and what is made
-of them is turned back: it lies on the stored pixels and carries the photograph's own orientation.
+Training and evaluation use pixels as they are stored, like the masks. A network has learnt from
+upright photographs, so ``wsss predict`` rotates them; its results are rotated back to the stored
+pixels and get the orientation of the photograph.
 """
 
 from collections.abc import Callable
@@ -36,11 +36,11 @@ _AS_SEEN = {**_AS_STORED, 6: _AS_STORED[8], 8: _AS_STORED[6]}
 
 @dataclass(frozen=True)
 class PictureOutline:
-    """What the header of a photograph says.
+    """Size and orientation from the header of a photograph.
 
     Attributes:
         size: (H, W) of the stored pixels.
-        orientation: EXIF orientation, 1 to 8; 1 where nothing is to be turned.
+        orientation: EXIF orientation, 1 to 8; 1 is upright.
     """
 
     size: tuple[int, int]
@@ -52,15 +52,15 @@ def read_outline(path: Path, not_used: NotUsed) -> PictureOutline:
 
     Args:
         path: The file.
-        not_used: Counts what else it holds.
+        not_used: Counter of content that is not used.
 
     Raises:
-        WsssError: It is missing, or no picture; the message is the reason alone.
+        WsssError: It is missing or no picture; the message is the reason without the path.
     """
     try:
         with open_picture(path) as image:
             tag = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
-            # TIFF is turned while it is decoded.
+            # Pillow rotates TIFF while decoding.
             is_turned = tag in _AS_STORED and image.format != "TIFF"
             not_used.add(path, image)
             return PictureOutline((image.height, image.width), tag if is_turned else UPRIGHT)
@@ -71,12 +71,12 @@ def read_outline(path: Path, not_used: NotUsed) -> PictureOutline:
 
 
 def as_seen(array: Array, orientation: int) -> Array:
-    """Turn an array whose first two dimensions are stored rows and columns upright."""
+    """Rotate an array from stored rows and columns (its first two dimensions) to upright."""
     return _turned(array, _AS_SEEN, orientation)
 
 
 def as_stored(array: Array, orientation: int) -> Array:
-    """Turn an upright array back, the inverse of :func:`as_seen`."""
+    """Rotate an upright array back, the inverse of :func:`as_seen`."""
     return _turned(array, _AS_STORED, orientation)
 
 

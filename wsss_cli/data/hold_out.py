@@ -1,9 +1,9 @@
-"""Images held out of a training list, so that every class is there on both sides."""
+"""Chooses images to hold out of a training list, so that both sides have every class."""
 
 import numpy as np
 import numpy.typing as npt
 
-# More tell the mAP hardly better, and each is lost for the training.
+# More images hardly improve the estimate of the mAP, and each is lost for training.
 MOST_HELD_OUT = 500
 
 
@@ -16,8 +16,8 @@ def held_out_rows(labels: npt.NDArray[np.bool_], share: float, seed: int) -> npt
 
     Args:
         labels: (N, C) multi-hot.
-        share: Of the images, in (0, 1).
-        seed: Of the order in which a class gives its images.
+        share: Share of the images, in (0, 1).
+        seed: Seed of the order in which images are taken.
 
     Returns:
         Rows in ascending order; fewer than the share, and perhaps none, where classes have few
@@ -28,7 +28,7 @@ def held_out_rows(labels: npt.NDArray[np.bool_], share: float, seed: int) -> npt
     order = np.random.default_rng((seed, len(labels))).permutation(len(labels))
     strata = strata[order]
     sizes = strata.sum(axis=0)
-    wanted = np.maximum(share * sizes, 1e-9)  # of an empty stratum none is taken
+    wanted = np.maximum(share * sizes, 1e-9)  # nothing is taken from an empty stratum
     held = np.zeros_like(wanted)
     left = np.ones(len(labels), np.bool_)
     rows: list[int] = []

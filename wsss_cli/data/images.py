@@ -1,4 +1,4 @@
-"""Photographs and grey maps from disk, and a quick look at whether they can be read."""
+"""Reads photographs and grey maps, and checks quickly whether they are readable."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,34 +15,34 @@ from wsss_cli.errors import WsssError, listing
 Pixels = npt.NDArray[np.uint8]
 
 MOST_LOOKED_AT = 200
-"""Photographs that are decoded to find how many of their 16 bits are in use."""
+"""Number of photographs that are decoded to find how many of their 16 bits are used."""
 
 _ALPHAS_LOOKED_AT = 20
 _DEEPEST = 16
 _DEEP_SUFFIXES = (".png", ".tif", ".tiff")
-# Kinds of pixels whose range is not known, by Pillow's mode.
+# Pixels without a known range, by Pillow's mode.
 _RANGELESS = {"F": "floats", "I": "integers of 32 bits or with a sign"}
-# Steps by which the channels of a grey picture may differ.
+# Largest difference between the channels of a grey picture.
 _TINGE = 32
 # EXIF orientations that exchange width and height.
 _EXCHANGE_SIDES = (5, 6, 7, 8)
 _JPEG_END = b"\xff\xd9"
-# The last one: a chunk may declare four gigabytes, and Pillow asks for them at once.
+# MemoryError: a chunk may declare four gigabytes, which Pillow allocates at once.
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
 
 
 def read_image(path: Path, bits: Callable[[], int] | None = None) -> Pixels:
     """Decode a photograph to (H, W, 3) uint8 RGB.
 
-    Of 16 bits a channel eight are kept: the upper ones of those that are in use.
+    Of 16 bits per channel the upper eight of those in use are kept.
 
     Args:
         path: The file.
-        bits: Called where the file has 16 bits a channel, for how many of them its data set uses,
-            8 to 16; None looks at this file alone, and so does a file that uses more.
+        bits: Returns how many of 16 bits per channel the data set uses, 8 to 16; called only for
+            such files. None, or a file that uses more, takes the file's own number.
 
     Raises:
-        WsssError: The file is missing, truncated, no image, or one of floats or 32 bits.
+        WsssError: The file is missing, truncated, no image, or has floats or 32 bits.
     """
     try:
         with open_picture(path) as image:
@@ -58,11 +58,10 @@ def read_image(path: Path, bits: Callable[[], int] | None = None) -> Pixels:
 
 
 def bits_in_use(paths: Sequence[Path]) -> int:
-    """How many bits the photographs of a data set use that have 16 a channel, 8 to 16.
+    """Bits per channel that the 16-bit photographs of a data set use, 8 to 16.
 
-    A camera of 12 bits leaves the upper four empty; what scales one picture has to scale them all,
-    or their brightness could not be compared. Of many, ``MOST_LOOKED_AT`` spread over the list are
-    decoded.
+    A camera with 12 bits leaves the upper four empty. All pictures are scaled alike, so that their
+    brightness can be compared. At most ``MOST_LOOKED_AT`` are decoded, spread over the list.
     """
     bits = 8
     for path in _spread([path for path in paths if path.suffix.lower() in _DEEP_SUFFIXES]):
@@ -71,7 +70,7 @@ def bits_in_use(paths: Sequence[Path]) -> int:
                 if is_deep(image):
                     bits = max(bits, _bits_of(deep_pixels(path, image)))
         except _DECODING_ERRORS:
-            continue  # whoever reads it is told
+            continue  # an error where the photograph is used
         if bits == _DEEPEST:
             break
     return bits
@@ -86,29 +85,29 @@ def _bits_of(deep: Deep) -> int:
 
 
 def _require_photograph(path: Path, image: Image.Image) -> None:
-    """Refuse numbers whose range no file says.
+    """Refuse pixels without a known range.
 
     Raises:
         WsssError: They are floats, or integers of 32 bits or with a sign.
     """
     if image.mode == "F" or (image.mode == "I" and not is_deep(image)):
         raise WsssError(
-            f"{path} holds {_RANGELESS[image.mode]}, which do not say what is black and what is "
-            "white; scale all photographs alike to 8 or 16 bits"
+            f"{path} holds {_RANGELESS[image.mode]}, for which black and white are not defined; "
+            "scale all photographs alike to 8 or 16 bits"
         )
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a photograph says of itself.
+    """Properties from the header of a photograph.
 
     Attributes:
-        format: As Pillow calls it, ``JPEG`` or ``PNG``.
-        suffixed: Whether the file's ending is one of that format.
-        turned: Whether viewers turn it by its EXIF orientation, which nothing here does.
-        turned_unseen: Whether they do, and the turned picture has the size of this one.
-        deep: Whether it has 16 bits a channel.
-        several: Whether it has further pages or frames, of which the first one is used.
+        format: Pillow's name, such as ``JPEG`` or ``PNG``.
+        suffixed: Whether the file's ending fits the format.
+        turned: Whether it has an EXIF orientation, which viewers apply and stages ignore.
+        turned_unseen: Whether it has one that leaves the size unchanged.
+        deep: Whether it has 16 bits per channel.
+        several: Whether it has several pages or frames, of which the first is used.
         alpha: Whether it has an alpha channel or a transparent colour; all may be opaque.
     """
 
@@ -122,7 +121,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Read what a photograph says of itself, without decoding it.
+    """Read the header of a photograph, without decoding it.
 
     Raises:
         WsssError: The file is missing or no image.
@@ -137,7 +136,7 @@ def read_header(path: Path) -> Header:
 def _header(path: Path, image: Image.Image) -> Header:
     kind, deep = str(image.format), is_deep(image)  # before EXIF, for which a PNG is decoded
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    turned = orientation not in (0, 1) and kind != "TIFF"  # which is turned while it is decoded
+    turned = orientation not in (0, 1) and kind != "TIFF"  # which Pillow rotates while decoding
     same_size = orientation not in _EXCHANGE_SIDES or image.width == image.height
     return Header(
         format=kind,
@@ -151,7 +150,7 @@ def _header(path: Path, image: Image.Image) -> Header:
 
 
 def _has_frames(image: Image.Image) -> bool:
-    """Whether there are further pages or frames; of a phone's JPEG the second is no other view."""
+    """Whether there are several pages or frames; previews in a phone's JPEG do not count."""
     return image.format not in ("JPEG", "MPO") and bool(getattr(image, "is_animated", False))
 
 
@@ -175,14 +174,14 @@ def is_transparent(path: Path) -> bool:
 
 
 def read_saliency(path: Path, *, grey_only: bool = False) -> Pixels:
-    """Decode a saliency map to (H, W) uint8; colour maps are turned to grey, 16 bits to 8.
+    """Decode a saliency map to (H, W) uint8; colours become grey, 16 bits become 8.
 
-    Tools that cut objects out leave the map in the alpha channel, so where that varies, or leaves
-    nothing of the picture, or is beside a photograph, it is the map.
+    Tools that cut objects out store the map in the alpha channel, so that is used if it varies, is
+    zero everywhere or accompanies a picture in colour.
 
     Args:
         path: The file.
-        grey_only: Refuse colours, whose brightness is no saliency.
+        grey_only: Whether to refuse colours, whose brightness is no saliency.
 
     Raises:
         WsssError: The file is missing, truncated, no image, or holds floats or 32 bits.
@@ -217,13 +216,13 @@ def _channels(image: Image.Image) -> tuple[Pixels, Pixels | None, bool]:
         return grey, None, False
     pixels = np.array(image.convert("RGBA"))
     colours = pixels[..., :3]
-    # JPEG leaves greys that were saved in colour a few steps of it.
+    # Grey saved as colour JPEG differs by a few steps between channels.
     coloured = bool((colours.max(axis=2) - colours.min(axis=2)).max(initial=0) > _TINGE)
     return grey, pixels[..., 3] if _has_alpha(image) else None, coloured
 
 
 def largest_share(path: Path) -> float:
-    """The largest value of a saliency map, of the largest that its pixels can hold.
+    """The largest value of a saliency map divided by the largest possible, in [0, 1].
 
     Raises:
         WsssError: As :func:`read_saliency`.
@@ -239,12 +238,12 @@ def largest_share(path: Path) -> float:
 
 @dataclass
 class NotUsed:
-    """What photographs hold that is not used, or not as it is: how many of them.
+    """Counts photographs with content that is not used, or not as it is.
 
     Attributes:
-        deep: With 16 bits a channel.
-        several: With further pages or frames.
-        alpha: Those with an alpha channel or a transparent colour.
+        deep: Number with 16 bits per channel.
+        several: Number with several pages or frames.
+        alpha: Paths of those with an alpha channel or a transparent colour.
     """
 
     deep: int = 0
@@ -253,7 +252,7 @@ class NotUsed:
 
     @classmethod
     def of(cls, paths: Iterable[Path]) -> "NotUsed":
-        """Look at the headers of photographs; what cannot be read is left to who reads it."""
+        """Count by the headers of photographs, without those that cannot be read."""
         not_used = cls()
         for path in paths:
             try:
@@ -271,17 +270,17 @@ class NotUsed:
             self.alpha.append(path)
 
     def remarks(self, bits: Callable[[], int] | None = None) -> list[str]:
-        """A sentence for each kind that there is.
+        """Compose a sentence for each kind of content.
 
         Args:
-            bits: Tells how many bits the data set's deep photographs use; None where each is scaled
-                for itself.
+            bits: Returns how many bits the 16-bit photographs of the data set use; None where each
+                photograph is scaled by itself.
         """
         sentences = []
         if self.deep and bits is None:
             sentences.append(
-                f"{self.deep} photographs have 16 bits a channel: of each the upper 8 of those "
-                "that it uses are taken"
+                f"{self.deep} photographs have 16 bits a channel: the upper 8 of the bits that "
+                "each of them uses are kept"
             )
         elif self.deep and bits is not None:
             used = bits()
@@ -294,17 +293,17 @@ class NotUsed:
                 f"{self.several} photographs have several pages or frames, of which the first is "
                 "used; save the others as files of their own to use them"
             )
-        # A channel that is opaque everywhere tells nothing; which is so is seen when it is decoded.
-        if any(map(_shows_through, self.alpha[:_ALPHAS_LOOKED_AT])):
+        # Only decoding shows whether an alpha channel is opaque everywhere.
+        if any(map(_is_readable_and_transparent, self.alpha[:_ALPHAS_LOOKED_AT])):
             sentences.append(
                 f"{len(self.alpha)} photographs have an alpha channel, and their transparency is "
-                "not used: pixels have the colour that is stored below it"
+                "not used: transparent pixels keep their stored colour"
             )
         return sentences
 
 
-def _shows_through(path: Path) -> bool:
-    """Whether a photograph is transparent; one that cannot be read is told of when it is read."""
+def _is_readable_and_transparent(path: Path) -> bool:
+    """Whether a photograph is transparent; False for one that cannot be read."""
     try:
         return is_transparent(path)
     except WsssError:
@@ -314,18 +313,18 @@ def _shows_through(path: Path) -> bool:
 def check_images(paths: Iterable[Path], not_used: NotUsed | None = None) -> list[tuple[int, int]]:
     """Find missing and truncated photographs before any work, without decoding them all.
 
-    A JPEG whose header opens and whose last bytes are its end marker is whole; only a file that
-    fails this is decoded for a verdict, since some cameras append data of their own.
+    A JPEG with a readable header and an end marker in its last bytes is complete. Other JPEGs are
+    decoded, since some cameras append data of their own.
 
     Args:
         paths: The photographs.
-        not_used: Counts, if given, what they hold that is not used.
+        not_used: Counter of content that is not used, if that is wanted.
 
     Returns:
-        (H, W) of every image.
+        (H, W) of every photograph.
 
     Raises:
-        WsssError: Names the missing files, or the first broken one.
+        WsssError: Files are missing, or one is broken.
     """
     sizes, missing = [], []
     for path in paths:
@@ -346,7 +345,7 @@ def check_images(paths: Iterable[Path], not_used: NotUsed | None = None) -> list
     if missing:
         raise WsssError(
             f"{len(missing)} images are missing from {missing[0].parent}: "
-            f"{listing([path.name for path in missing])}; add them or take the ids out of the list"
+            f"{listing([path.name for path in missing])}; add them or remove the ids from the list"
         )
     return sizes
 
@@ -361,5 +360,5 @@ def _unreadable(path: Path, error: Exception) -> WsssError:
     if isinstance(error, FileNotFoundError):
         return WsssError(f"{path} does not exist")
     return WsssError(
-        f"{path} is not a readable image ({error}); restore the file or take its id out of the list"
+        f"{path} is not a readable image ({error}); restore the file or remove its id from the list"
     )

@@ -1,8 +1,8 @@
-"""What the cells of a column of labels say: which classes, or that there is none.
+"""Reads the cells of a column of labels.
 
-A cell holds one name, several with something between them, or a list as Python, numpy and JSON
-write it. Words for nothing, as programs leave them (``nan``, ``None``, ``[]``), are no names, and
-where all cells are 0 or 1 the 1 is the only class.
+A cell contains one name, several names with a separator, or a list as Python, numpy and JSON write
+it. Placeholders for a missing value (``nan``, ``None``, ``[]``) are no names. If all cells are 0 or
+1, there is one class.
 """
 
 import json
@@ -21,13 +21,13 @@ _QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""")
 
 @dataclass
 class LabelCells:
-    """What a column says.
+    """The classes of a column.
 
     Attributes:
-        classes: Of each cell the names of its classes; None where nobody can read it.
-        blank: Of each cell whether it holds nothing, not even a word for "none of the classes".
-        problems: What is wrong with a cell, by its place.
-        remarks: How the cells were understood.
+        classes: Names of the classes of each cell, none for a cell that cannot be read.
+        blank: Whether each cell is empty; a word for "none of the classes" is not.
+        problems: Sentences on what is wrong, by position of the cell.
+        remarks: Sentences on how the cells were understood.
     """
 
     classes: list[frozenset[str]] = field(default_factory=list)
@@ -40,8 +40,8 @@ def read_cells(cells: Sequence[str], class_names: Sequence[str] = ()) -> LabelCe
     """Read the cells of a column of labels.
 
     Args:
-        cells: Without blanks around them.
-        class_names: Known classes, whose names may hold what else would separate two of them.
+        cells: Texts, stripped.
+        class_names: Known classes, whose names may contain separators.
     """
     class_name_set = set(class_names)
     answered = _answered(cells, class_names)
@@ -52,10 +52,10 @@ def read_cells(cells: Sequence[str], class_names: Sequence[str] = ()) -> LabelCe
     }
     separator, remark = _separator([cell for cell in cells if cell not in lists])
     words = {cell for cell in cells if not names_no_value(cell)}
-    # Beside words a 0 is no class; beside other numbers it may be one.
+    # Beside words 0 means no class; beside other numbers it may be a class.
     zero = {"0"} if any(number(cell) is None for cell in words - {"0"}) else set()
 
-    @cache  # of hundred thousands of cells few are different
+    @cache  # few of hundred thousands of cells are different
     def says_nothing(word: str) -> bool:
         return word not in class_name_set and (word in zero or names_negative(word, words))
 
@@ -89,7 +89,7 @@ def read_cells(cells: Sequence[str], class_names: Sequence[str] = ()) -> LabelCe
 
 
 def _about_words(cells: Sequence[str]) -> list[str]:
-    """Say which words of cells without any class were read so."""
+    """Report the words that were read as none of the classes."""
     words = Counter(cell for cell in cells if cell)
     if not words:
         return []
@@ -98,14 +98,14 @@ def _about_words(cells: Sequence[str]) -> list[str]:
 
 
 def _answered(cells: Sequence[str], class_names: Sequence[str]) -> LabelCells | None:
-    """The cells, where they say nothing but yes and no: of a single class, that is."""
+    """Read cells that all mean yes or no, for a single class; None for other cells."""
     values = [cell for cell in cells if not names_no_value(cell)]
     pair = answers(values)
     if pair is None or len(class_names) > 1 or set(values) & set(class_names):
         return None
     yes, no = pair
     name = class_names[0] if class_names else min(yes, key=len).removesuffix(".0")
-    advice = "" if class_names else "; to give it a name write that into classes.txt"
+    advice = "" if class_names else "; write its name into classes.txt to change it"
     return LabelCells(
         [frozenset({name} if cell in yes else ()) for cell in cells],
         [names_no_value(cell) for cell in cells],
@@ -113,20 +113,20 @@ def _answered(cells: Sequence[str], class_names: Sequence[str]) -> LabelCells | 
         [
             *_about_words([cell for cell in cells if names_no_value(cell)]),
             f"labels are {min(no, key=len)} and {min(yes, key=len)}, so there is one class, "
-            f"{name}, and {min(no, key=len)} says that a picture does not show it{advice}",
+            f"{name}, and {min(no, key=len)} means that a picture does not show it{advice}",
         ],
     )
 
 
 def _is_list(cell: str) -> bool:
-    """Whether a cell begins as a list does; round and curly ones only with quotes in them."""
+    """Whether a cell begins like a list; ( and { count only if quotes follow."""
     if names_no_value(cell):
         return False
     return cell.startswith("[") or (cell[:1] in ("(", "{") and bool(_QUOTED.search(cell)))
 
 
 def _items(cell: str) -> list[str] | None:
-    """The items of a list; None where it is none, or one of other things than names."""
+    """The items of a list; None if it cannot be read or contains anything but names."""
     if cell[-1] != _BRACKETS[cell[0]]:
         return None
     try:
@@ -145,9 +145,9 @@ def _items(cell: str) -> list[str] | None:
 
 
 def _separator(cells: Sequence[str]) -> tuple[str, str]:
-    """What separates labels within a cell, and a remark that says so.
+    """The separator of labels within a cell, and a remark about it.
 
-    Where anything but a space does so anywhere, spaces belong to names such as ``traffic light``.
+    If any cell contains another separator, spaces belong to names such as ``traffic light``.
     """
     for separator in ("|", ";", ","):
         if any(separator in cell for cell in cells):

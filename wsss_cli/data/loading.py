@@ -17,14 +17,14 @@ R = TypeVar("R")
 def training_positions(
     num_images: int, batch_size: int, seed: int, start: int, stop: int
 ) -> Iterator[list[tuple[int, int]]]:
-    """Which images make up this rank's part of each batch, as a function of the iteration alone.
+    """Yield this rank's part of each batch, as a function of the iteration alone.
 
     Sample number ``n`` of a training is image ``n % num_images`` of the shuffle of epoch
-    ``n // num_images``, so training can start at any iteration and see what it would have seen.
+    ``n // num_images``, so a resumed training sees the same batches.
 
     Args:
         num_images: Size of the data set.
-        batch_size: Images per batch, of all ranks together; at least one for each.
+        batch_size: Images per batch over all ranks, at least one for each rank.
         seed: Seed of the shuffles.
         start: First iteration.
         stop: One past the last iteration.

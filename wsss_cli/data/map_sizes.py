@@ -1,8 +1,8 @@
-"""What other tools draw for pictures: of the picture's size, and not turned.
+"""Checks that masks and saliency maps have the size of their picture, and are not rotated.
 
-A camera held upright stores its pixels lying on their side, and says so in EXIF. Pixels are used
-here as Pillow decodes them: as they are stored, but for TIFF, which it turns. Of the tools that
-draw masks and saliency some turn pictures and some do not; what lies on its side is refused.
+A camera held upright stores rotated pixels and notes that in EXIF. Stages use pixels as they are
+stored (but Pillow rotates TIFF). Some tools that draw masks and saliency rotate pictures and some
+do not, so a map with exchanged sides is refused.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,28 +14,27 @@ from wsss_cli.data.images import Pixels, read_header, read_saliency
 from wsss_cli.data.resizing import resize_grey
 from wsss_cli.errors import WsssError, listing
 
-# Endings of pictures that cameras tag; of PNG the tag may stand behind the pixels.
+# Formats with EXIF in the header; in PNG it may follow the pixels.
 _TAGGED = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
 
 
 def if_turned(map_size: tuple[int, ...], size: tuple[int, ...]) -> str:
-    """The likely cause, where the sides (H, W) are exchanged; nothing where they are not."""
+    """Explain exchanged sides (H, W) at the end of a message; empty if they are not exchanged."""
     if map_size != size[::-1] or map_size == size:
         return ""
     return (
-        ": its sides are exchanged, so it was probably made by a tool that turns pictures by their "
-        "EXIF orientation, which is not done here; store the picture's pixels as they are seen"
+        ": its sides are exchanged, so it was probably made by a tool that applies the EXIF "
+        "orientation, which is ignored here; save the picture with rotated pixels and without it"
     )
 
 
 def turned_masks(data_set: DataSet, image_ids: Iterable[str]) -> str | None:
-    """Warn of masks that may have been drawn on pictures as viewers turn them.
+    """Warn of masks that may have been drawn on rotated pictures.
 
-    Of a square picture, and of one on its head, the size of a mask cannot tell.
+    For square pictures and those upside down the size of a mask does not show it.
 
     Returns:
-        A sentence, None where there are no such pictures. Pictures that cannot be read are left to
-        whoever reads them.
+        A sentence, None without such pictures; unreadable pictures are skipped.
     """
     unsure = []
     for image_id in image_ids:
@@ -48,26 +47,26 @@ def turned_masks(data_set: DataSet, image_ids: Iterable[str]) -> str | None:
 
 
 def about_turned_masks(image_ids: Sequence[str]) -> str | None:
-    """Say of which pictures the masks may lie on their side; None without such pictures."""
+    """Name the pictures whose masks may be rotated; None without such pictures."""
     if not image_ids:
         return None
     return (
-        f"{len(image_ids)} pictures are turned by viewers (EXIF) and have masks or regions, whose "
-        "size cannot tell whether they were drawn on the turned picture: compare one with its "
-        f"picture, and store the pixels as they are seen: {listing(image_ids)}"
+        f"{len(image_ids)} pictures have an EXIF orientation, which is ignored, and masks or "
+        "regions whose size does not show whether they fit the stored or the rotated pixels; "
+        f"compare one mask with its picture: {listing(image_ids)}"
     )
 
 
 def require_size(
     name: str, map_size: tuple[int, ...], size: tuple[int, ...], *, beside: str = "its image"
 ) -> None:
-    """Refuse what does not lie pixel on pixel on an image.
+    """Refuse a map that has another size than its image.
 
     Args:
         name: The file, or an image in it, for the message.
-        map_size: Its size (H, W).
-        size: (H, W) of the image, or of what lies on it.
-        beside: What has that size, for the message; with its verb where it needs one.
+        map_size: (H, W) of the map.
+        size: (H, W) of the image.
+        beside: Name of the image in the message, with its verb if it needs one.
 
     Raises:
         WsssError: The sizes differ.
@@ -83,7 +82,7 @@ def read_fitted_saliency(path: Path, size: tuple[int, int]) -> tuple[Pixels, boo
     """Read the (H, W) uint8 saliency of an image of the size (H, W), and whether it was resized.
 
     Raises:
-        WsssError: It cannot be read, is in colour, or was made for the picture on its side.
+        WsssError: It cannot be read, is in colour, or has exchanged sides.
     """
     grey = read_saliency(path, grey_only=True)
     if if_turned(grey.shape, size):

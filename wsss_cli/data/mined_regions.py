@@ -1,4 +1,4 @@
-"""Erasing from the image: what earlier rounds have found is hidden from the next one.
+"""Erases from the image the regions that earlier rounds have found.
 
 Wei et al., "Object Region Mining with Adversarial Erasing", CVPR 2017, section 3.1.
 Where a class's attention is strong (above 0.8 of its maximum [from memory of the paper]), the image
@@ -25,10 +25,10 @@ class MinedRegions:
     def __init__(
         self, file: AttentionFile, threshold: float, colour: npt.NDArray[np.uint8]
     ) -> None:
-        """Keep what erasing needs.
+        """Store the settings of erasing.
 
         Args:
-            file: Attention of the round before; stays open as long as this is used.
+            file: Attention of the previous round, which has to stay open.
             threshold: Share of a map's maximum above which it is erased.
             colour: (3,) uint8 RGB to paint with.
         """
@@ -37,27 +37,27 @@ class MinedRegions:
         self.colour = colour
 
     def erase(self, image_id: str, image: Pixels) -> Pixels:
-        """Paint over, in the full image, what has been mined in it.
+        """Paint over the regions that have been mined in an image.
 
         Args:
-            image_id: Whose attention.
+            image_id: Id of the image.
             image: (H, W, 3) uint8.
 
         Returns:
-            (H, W, 3) uint8, another array.
+            (H, W, 3) uint8, a copy.
         """
         attention = self.file.read(image_id)
         maps = enlarge_maps(attention.maps, attention.size)  # (K, H, W)
         return paint_over(image, maps, self.threshold, self.colour)
 
     def merge(self, image_id: str, attention: ImageAttention) -> ImageAttention:
-        """Keep the larger value of what was known and what this round found.
+        """Take the larger value of the earlier maps and those of this round.
 
         The class logits stay those of the first round: they belong to the whole image, which later
         rounds do not see.
 
         Args:
-            image_id: Whose attention.
+            image_id: Id of the image.
             attention: This round's maps, at image size.
 
         Returns:
@@ -86,7 +86,7 @@ def paint_over(
         colour: (3,) uint8 RGB.
 
     Returns:
-        (H, W, 3) uint8, another array. A map that is zero everywhere erases nothing.
+        (H, W, 3) uint8, a copy. A map that is zero everywhere erases nothing.
     """
     highest = maps.max(axis=(1, 2), keepdims=True)  # (K, 1, 1)
     mined = (maps > threshold * highest).any(axis=0)  # (H, W)

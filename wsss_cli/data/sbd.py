@@ -7,13 +7,13 @@ val: 10,582 images.
 
 from pathlib import Path
 
-# How its archive unpacks, and what people call the folder; beside the tree, in it, or above it.
+# Folders of the archive and usual names, looked up in the tree, beside it and above it.
 _PLACES = ("benchmark_RELEASE/dataset", "SBD/dataset", "SBD", "sbd")
 TRAIN_AUG_IMAGES = 10_582
 
 
 def find_sbd(voc: Path) -> Path | None:
-    """The folder of SBD's ``train.txt`` and ``val.txt`` for a VOC tree, if there is one."""
+    """Find the folder of SBD's ``train.txt`` and ``val.txt`` for a VOC tree, if there is one."""
     for above in (voc, voc.parent, voc.parent.parent):
         for name in _PLACES:
             folder = above / name
@@ -23,5 +23,5 @@ def find_sbd(voc: Path) -> Path | None:
 
 
 def train_aug(sbd_train: set[str], sbd_val: set[str], train: set[str], val: set[str]) -> list[str]:
-    """The ids of ``train_aug`` from SBD's lists and VOC's, sorted."""
+    """Make the sorted ids of ``train_aug`` from the lists of SBD and VOC."""
     return sorted((sbd_train | sbd_val | train) - val)

@@ -21,12 +21,12 @@ _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", Path:
 
 
 def names() -> list[str]:
-    """The schemas that are there, such as ``evaluate`` and ``show_run``; not those of plans."""
+    """Names of the schemas, such as ``evaluate`` and ``show_run``, without plans."""
     return sorted(path.stem for path in _FOLDER.glob("*.json") if path.stem != _PLANS)
 
 
 def load(name: str) -> dict[str, Any]:
-    """The schema of a command's result.
+    """Load the schema of a command's result.
 
     Args:
         name: One of :func:`names`.
@@ -36,7 +36,7 @@ def load(name: str) -> dict[str, Any]:
 
 
 def plan_schema(stage: str, config_type: type[WorkConfig]) -> dict[str, Any]:
-    """The schema of a stage's dry run: its settings, and what ``plans.json`` has beside them.
+    """Make the schema of a stage's dry run: its settings and the keys in ``plans.json``.
 
     Args:
         stage: Name of the stage.
