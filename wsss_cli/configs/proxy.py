@@ -24,7 +24,7 @@ class ProxyConfig(CommonConfig):
         w: Weight of attention against saliency in the harmonic mean (200 in the paper).
         attention_floor: Least attention of a present class. The paper's rule is 0: there, a
             pixel without attention is background however salient it is, which costs more than
-            the attention gains (docs/RESULTS.md).
+            the attention gains (docs/results-diary.md).
         attention_cut: Attention below this counts as none.
         background_score: Constant score of the background.
         ignore_conflicts: Ignore object pixels where two classes' attention exceeds this.

@@ -12,7 +12,7 @@ def default_scales(scale_low: float, scale_high: float) -> tuple[float, ...]:
     """The scales of 0.5, 0.75 and 1 that lie in the range that a network was trained with.
 
     None enlarges the photograph, even where the training did: it saw crops of enlarged photographs,
-    and at their full size they cost the most and lower the mIoU (docs/RESULTS.md has the numbers).
+    and at their full size they cost the most and lower the mIoU (docs/results-diary.md).
 
     Args:
         scale_low: Smallest random scale of the training, above 0.
