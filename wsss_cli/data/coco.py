@@ -25,19 +25,19 @@ from wsss_cli.data.pictures import Pictures, survey
 from wsss_cli.errors import WsssError, listing
 
 LAYOUT = "COCO"
-# Files of COCO that have no objects, or the same ones again.
+# COCO's files without objects, or with the same objects again.
 _NO_OBJECTS = ("captions_", "panoptic_", "image_info_", "stuff_", "person_keypoints_")
-# Images of a file by which the folder of its pictures is told.
+# Number of images of a file that are compared to find the folder of its pictures.
 _LOOKED_AT = 1000
 _PLACES = ("annotations/instances_*.json", "annotations/*.json", "*/_annotations.coco.json",
            "instances_*.json", "_annotations.coco.json", "annotations.json")  # fmt: skip
 
 
 def find(folder: Path) -> ImageTable | None:
-    """The data set of a folder with annotations where COCO or its exporters put them; else None.
+    """Find the data set of a folder with annotations in one of COCO's usual places; else None.
 
     Raises:
-        WsssError: A file is no such JSON, or two of them have different classes.
+        WsssError: A file is no COCO JSON, or two files have different classes.
     """
     for pattern in _PLACES:
         matches = sorted(folder.glob(pattern))
@@ -50,20 +50,20 @@ def find(folder: Path) -> ImageTable | None:
 
 
 def read(path: Path) -> ImageTable:
-    """The data set of one annotation file, all of whose images are ``train``.
+    """Read the data set of one annotation file; all its images are ``train``.
 
     Raises:
-        WsssError: It is no such JSON.
+        WsssError: It is no COCO JSON.
     """
     folder = path.parent.parent if path.parent.name == "annotations" else path.parent
     return _table(path, folder, {"train": path})
 
 
 def read_rows(path: Path) -> tuple[list[LabelRow], CocoAnnotations]:
-    """Labels of every image of an annotation file, and what else the file says.
+    """Read the labels of every image of an annotation file, and the annotations.
 
     Raises:
-        WsssError: It is no such JSON.
+        WsssError: It is no COCO JSON.
     """
     annotations = read_annotations(path, regions=False)
     rows = list(annotations.rows(None).values())
@@ -75,7 +75,7 @@ def _table(
 ) -> ImageTable:
     contents = survey(folder)
     names = {path.name for path in contents.pictures}
-    # COCO's file names are numbers that no two images share, and what everybody calls them by.
+    # COCO's file names are unique numbers, so ids leave the folders out.
     by_name = len(names) == len(contents.pictures)
     pictures = Pictures(folder, contents.pictures, by_name=by_name, unread=contents.unread)
     rows: list[LabelRow] = []
@@ -87,7 +87,9 @@ def _table(
         annotations = read_annotations(path, regions=False)
         problems += annotations.problems
         if class_names not in ((), annotations.class_names):
-            raise WsssError(f"{path} has other classes than the files beside it")
+            raise WsssError(
+                f"{path} has other classes than the files beside it; use the same categories"
+            )
         class_names = annotations.class_names
         of_split = annotations.rows(split, _prefix(annotations, folder, pictures))
         remarks += annotations.about_images(split)
@@ -116,7 +118,7 @@ def _table(
 
 
 def _splits(files: Sequence[Path]) -> dict[str, Path]:
-    """Files by the list that they hold: ``instances_val2017`` and ``valid/`` are ``val``."""
+    """Annotation files by list: ``instances_val2017`` and ``valid/`` are ``val``."""
     by_name = {
         path.parent.name
         if path.stem.startswith("_")
@@ -131,7 +133,7 @@ def _splits(files: Sequence[Path]) -> dict[str, Path]:
 
 
 def _prefix(annotations: CocoAnnotations, folder: Path, pictures: Pictures) -> str:
-    """The folder of a file's pictures, where most of them are; they may share names with others."""
+    """Find the folder with most of a file's pictures, since names may occur in several folders."""
     name = annotations.path.stem.removeprefix("instances_")
     beside = annotations.path.parent.relative_to(folder).as_posix()
     prefixes = (f"{beside}/", f"{name}/", f"images/{name}/", "images/", "")

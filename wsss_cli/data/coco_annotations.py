@@ -1,4 +1,4 @@
-"""What an annotation file of COCO says."""
+"""Reads annotation files of COCO."""
 
 import json
 from collections import defaultdict
@@ -15,15 +15,15 @@ from wsss_cli.reserved_names import names_background
 
 @dataclass(frozen=True)
 class CocoAnnotations:
-    """What is used of a file.
+    """The used content of an annotation file.
 
     Attributes:
         path: The file.
-        class_names: In the order of their numbers.
-        labels: Label 1..C by COCO's number, 0 of categories that are the background.
-        images: Of each image its entry, by COCO's number.
-        objects: Of each image its annotations.
-        problems: Annotations whose labels are lost.
+        class_names: Names in the order of COCO's category numbers.
+        labels: Labels 1..C by category number; 0 for categories that are the background.
+        images: Entries of the images by COCO's image number.
+        objects: Annotations by image number.
+        problems: Sentences on annotations whose labels are lost.
     """
 
     path: Path
@@ -34,9 +34,9 @@ class CocoAnnotations:
     problems: Sequence[str] = field(default=())
 
     def rows(self, split: str | None, prefix: str = "") -> dict[int, LabelRow]:
-        """A row for each image. Crowds count: they show their class as well as one object does.
+        """Make a row for each image; crowds count as objects.
 
-        Without any annotation in the whole file nobody has looked for classes.
+        If the file has no annotation at all, its images are unlabelled, not negatives.
         """
         labels = {
             number: {
@@ -59,10 +59,10 @@ class CocoAnnotations:
         }
 
     def about_images(self, list_name: str) -> list[str]:
-        """Say which images show no class, and why.
+        """Report how many images show no class, and why.
 
         Args:
-            list_name: What to call the images: the list that they make.
+            list_name: Name of the list, for the message.
         """
         if not self.objects:
             return [
@@ -88,10 +88,10 @@ def read_annotations(path: Path, *, regions: bool) -> CocoAnnotations:
 
     Args:
         path: The file.
-        regions: Whether to keep the regions of objects, which are nearly all of it.
+        regions: Whether to keep the regions of objects, which are most of the file.
 
     Raises:
-        WsssError: It is no such JSON.
+        WsssError: It is no COCO JSON.
     """
 
     def without_regions(entry: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def read_annotations(path: Path, *, regions: bool) -> CocoAnnotations:
 
 
 def _require_objects(path: Path, content: Mapping[str, Any]) -> None:
-    """Refuse what COCO keeps beside its objects.
+    """Refuse files of COCO without objects.
 
     Raises:
         WsssError: The annotations are panoptic ones, or captions.
@@ -167,5 +167,5 @@ def _checked(path: Path, content: Mapping[str, Any]) -> CocoAnnotations:
 
 
 def _number(written: object) -> object:
-    """COCO's number of an image or a category, also where a program wrote it as text."""
+    """Number of an image or a category, which some programs write as text."""
     return int(written) if isinstance(written, str) and written.isdecimal() else written

@@ -1,9 +1,9 @@
-"""True masks drawn of COCO's regions.
+"""Draws true masks from COCO's regions.
 
-Crowd regions, in which single objects are not told apart, are 255. Objects lie on them, large ones
-first: what is small and inside of a larger one is seen in front of it, as a rule. Where an object
-has no region that can be drawn, its box is 255 below the others; an image has no mask where such an
-object has no box either, or where no object has a region.
+Crowd regions, which do not separate objects, become 255. Objects are drawn over them, large ones
+first, since a small object inside a larger one is usually in front of it. If the region of an
+object cannot be drawn, its box becomes 255 below the others; an image has no mask if such an object
+has no box either, or if no object has a region.
 """
 
 import math
@@ -32,7 +32,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class _Object:
-    """An object of an image, as far as it can be drawn."""
+    """An object of an image, with a region or a box to draw."""
 
     label: int
     crowd: bool
@@ -44,11 +44,11 @@ class CocoTruth:
     """Draws the label maps of COCO's images; reads a file's regions when they are first needed."""
 
     def __init__(self, entries: Mapping[str, Sequence[Entry]], paths: Mapping[str, Path]) -> None:
-        """Take what belongs to the images.
+        """Store where the annotations and photographs are.
 
         Args:
-            entries: By id; several where a file has the same picture more than once.
-            paths: Of the photographs, by id.
+            entries: Annotation entries by image id; several if a file names a picture repeatedly.
+            paths: Paths of the photographs by image id.
         """
         self._entries = entries
         self._paths = paths
@@ -61,12 +61,13 @@ class CocoTruth:
         return image_id in self._entries
 
     def __call__(self, image_id: str) -> Pixels | None:
-        """(H, W) uint8: 0 background, 1..C, 255 where a crowd or a box is and no object.
+        """Draw an (H, W) uint8 label map: 0 background, 1..C, 255 for crowds and boxes.
 
-        None where the image is unknown, or not all of its objects can be told from the background.
+        Returns:
+            None where the image is unknown, or an object has neither a region nor a box.
 
         Raises:
-            WsssError: The file's size of the image is no size.
+            WsssError: The annotated size of the image is invalid.
         """
         entries = self._entries.get(image_id, ())
         if not entries or all(self._is_bare(path) for path, _ in entries):
@@ -93,14 +94,14 @@ class CocoTruth:
         return label_map
 
     def remarks(self) -> list[str]:
-        """Count what of the regions cannot be drawn, and the images without a mask."""
+        """Report regions that cannot be drawn, and images without a mask."""
         faults: Counter[str] = Counter()
         objects = parts = flat = 0
         affected: dict[str, list[str]] = {"maskless": [], "boxed": [], "parts": []}
         for image_id in self._entries:
             try:
                 of_image = self._objects(image_id, self._size(image_id))
-            except WsssError:  # which is told where the mask is asked for
+            except WsssError:  # raised again where the mask is needed
                 continue
             objects += len(of_image)
             faulty = [item.region.fault for item in of_image if item.region.fault]
@@ -127,17 +128,17 @@ class CocoTruth:
         return objects
 
     def _size(self, image_id: str) -> tuple[int, int]:
-        """(H, W) as the file says, or the photograph's own where it says none.
+        """The annotated (H, W), or that of the photograph where there is none.
 
         Raises:
-            WsssError: What it says is no size, or the photograph cannot be read.
+            WsssError: The annotated size is invalid, or the photograph cannot be read.
         """
         path, number = self._entries[image_id][0]
         image = self._annotations(path).images[number]
         sides = image.get("height"), image.get("width")
         if None in sides:
             return check_images([self._paths[image_id]])[0]
-        height, width = map(_whole, sides)
+        height, width = map(_integer, sides)
         if height is None or width is None or not is_believable(height, width):
             raise WsssError(
                 f"{path}: image {number} has the size {sides[0]} x {sides[1]}; correct it"
@@ -145,24 +146,24 @@ class CocoTruth:
         return height, width
 
     def _is_bare(self, path: Path) -> bool:
-        """Whether no object of a file has a region, so that its other images say nothing either."""
+        """Whether no object of a file has a region, so that masks cannot be drawn at all."""
         if path not in self._bare:
             objects = self._annotations(path).objects.values()
             regions = (
                 annotation.get("segmentation") for of_image in objects for annotation in of_image
             )
-            self._bare[path] = not any(map(_says_anything, regions))
+            self._bare[path] = not any(map(_has_content, regions))
         return self._bare[path]
 
     def _annotations(self, path: Path) -> CocoAnnotations:
-        with self._opening:  # once, whichever thread comes first: it takes seconds
+        with self._opening:  # read once for all threads, since it takes seconds
             if path not in self._opened:
                 self._opened[path] = read_annotations(path, regions=True)
             return self._opened[path]
 
 
 def _can_be_drawn(objects: Sequence[_Object]) -> bool:
-    """Whether a mask of the objects says nothing wrong: every one has a region, or a box to ignore.
+    """Whether a mask can be drawn: every object has a region, or a box to ignore.
 
     An image without objects is all background.
     """
@@ -172,8 +173,8 @@ def _can_be_drawn(objects: Sequence[_Object]) -> bool:
     return len(faulty) < len(objects) and all(item.box is not None for item in faulty)
 
 
-def _says_anything(region: Any) -> bool:  # noqa: ANN401 - JSON
-    """Whether a region holds anything, right or wrong."""
+def _has_content(region: Any) -> bool:  # noqa: ANN401 - JSON
+    """Whether a region is not empty, valid or not."""
     if isinstance(region, list):
         return any(part not in ([], None) for part in region)
     return bool(region)
@@ -194,7 +195,7 @@ def _box(written: Any, height: int, width: int) -> Box | None:  # noqa: ANN401 -
     return (left, top, right, bottom) if left < right and top < bottom else None
 
 
-def _whole(number: Any) -> int | None:  # noqa: ANN401 - JSON
+def _integer(number: Any) -> int | None:  # noqa: ANN401 - JSON
     if isinstance(number, float) and number.is_integer():
         return int(number)
     return number if isinstance(number, int) and not isinstance(number, bool) else None
@@ -207,14 +208,14 @@ def _sentences(
     flat: int,
     affected: Mapping[str, Sequence[str]],
 ) -> Iterator[str]:
-    """Say what is left out of the masks.
+    """Report what the masks leave out.
 
     Args:
-        objects: How many there are.
-        faults: How many of them have no region that can be drawn, by the reason.
-        parts: How many parts of other regions cannot be drawn.
-        flat: How many regions are one polygon without the list around it.
-        affected: Ids of the images without a mask, with boxes of 255, and with parts left out.
+        objects: Number of objects.
+        faults: Number of objects whose region cannot be drawn, by reason.
+        parts: Number of parts of other regions that cannot be drawn.
+        flat: Number of regions that are one polygon without the list around it.
+        affected: Ids of images without a mask, with boxes of 255, and with missing parts.
     """
     if faults:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in faults.items())

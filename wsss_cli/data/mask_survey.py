@@ -1,8 +1,8 @@
-"""Whether a set of label maps can be what it is taken for, by the classes that its images have.
+"""Checks that label maps fit the image-level labels of their images.
 
-Masks of 0 and 255 show background and pixels to be ignored, and no class: whoever saved them meant
-255 to be the object. Masks in another order of classes than the labels contradict them in image
-after image. One such map is nothing strange, a whole set is.
+Masks of 0 and 255 only show background and ignored pixels; probably 255 was meant to be the object.
+Masks with another order of classes contradict the labels of most images. A single such map is
+harmless, but not a set of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,21 +18,21 @@ from wsss_cli.labels import IGNORE
 
 Bools = npt.NDArray[np.bool_]
 
-# Share of the images from which on labels and masks cannot both be meant, and the least number of
-# images: one alone may be labelled wrongly.
+# Share of the images above which labels and masks contradict each other, and the least number of
+# images: a single one may be labelled wrongly.
 _MOST = 0.75
 _FEWEST = 2
-# Share from which on a doubt is worth one sentence instead of one for each image.
+# Share above which one warning replaces those of single images.
 _HALF = 0.5
 
 
 @dataclass(frozen=True)
 class ImageLabels:
-    """Image-level labels as far as they are known.
+    """Image-level labels, of which some may be unknown.
 
     Attributes:
-        rows: (N, C) bool.
-        known: (N,) bool.
+        rows: (N, C) bool, multi-hot.
+        known: (N,) bool, whether an image has labels.
     """
 
     rows: Bools
@@ -40,7 +40,7 @@ class ImageLabels:
 
 
 def known_labels(data_set: DataSet, image_ids: Sequence[str]) -> ImageLabels:
-    """The labels of images, of which some may have none that can be read."""
+    """Read the labels of images, of which some may have none."""
     try:
         return ImageLabels(data_set.labels(image_ids), np.ones(len(image_ids), np.bool_))
     except WsssError:
@@ -56,20 +56,20 @@ def known_labels(data_set: DataSet, image_ids: Sequence[str]) -> ImageLabels:
 
 
 def shown_labels(label_map: Pixels, num_classes: int) -> Bools:
-    """(C + 2,) bool: which of the labels 0..C, and last 255, an (H, W) label map shows."""
+    """(C + 2,) bool: which of the labels 0..C, and last 255, occur in an (H, W) label map."""
     there: Bools = np.bincount(label_map.ravel(), minlength=IGNORE + 1) > 0
     return np.append(there[: num_classes + 1], there[IGNORE])
 
 
 @dataclass(frozen=True)
 class MaskSurvey:
-    """What each label map of a set shows, beside the labels of its image.
+    """The labels that occur in each label map of a set, beside those of its image.
 
     Attributes:
         class_names: Names of classes 1..C.
         image_ids: Ids of the N images.
-        shown: (N, C + 2) bool as :func:`shown_labels` has it.
-        labels: Labels of the images; None where nobody knows any.
+        shown: (N, C + 2) bool, rows of :func:`shown_labels`.
+        labels: Image-level labels; None where there are none.
     """
 
     class_names: Sequence[str]
@@ -84,7 +84,7 @@ class MaskSurvey:
         labels_by_id: Mapping[str, Bools],
         labels: ImageLabels | None,
     ) -> "MaskSurvey":
-        """Put together what was seen of each image, by id."""
+        """Make a survey of the :func:`shown_labels` by image id."""
         rows = np.array(list(labels_by_id.values()), np.bool_).reshape(
             len(labels_by_id), len(class_names) + 2
         )
@@ -96,9 +96,9 @@ class MaskSurvey:
         return self.shown[:, 1:-1]
 
     def without_class(self) -> str | None:
-        """What the maps hold where not one shows a class; None where one does.
+        """Describe maps of which none shows a class; None where one does.
 
-        Images that are known to show nothing have masks without classes.
+        Images that are all labelled as negatives have masks without classes.
         """
         if not len(self.image_ids) or self.classes.any():
             return None
@@ -107,7 +107,7 @@ class MaskSurvey:
         return self.held()
 
     def held(self) -> str:
-        """The values of maps that show no class, in words."""
+        """Describe the values of maps without classes."""
         background, ignored = self.shown[:, 0].any(), self.shown[:, -1].any()
         if background and ignored:
             return "0 and 255 only, which are background and pixels to be ignored"
@@ -120,11 +120,11 @@ class MaskSurvey:
         return bool(ends.all() and not self.classes.any())
 
     def contradiction(self, noun: str = "mask", advice: str | None = None) -> str | None:
-        """Why masks and labels cannot both be meant; None where they can.
+        """Explain that masks and labels contradict each other; None where they do not.
 
         Args:
             noun: What to call the maps in the message.
-            advice: What to do; None tells what is probably wrong with masks.
+            advice: Advice for the message; None gives the probable cause.
         """
         if self.labels is None:
             return None
@@ -136,7 +136,7 @@ class MaskSurvey:
         return f"{disagree}; {advice or self._likely(self.labels)}"
 
     def doubt(self) -> str | None:
-        """That most masks show a class that their labels do not name; None where few do."""
+        """Report that most masks show a class that their labels do not name; else None."""
         if self.labels is None:
             return None
         compared = self._compared(self.labels)
@@ -149,7 +149,7 @@ class MaskSurvey:
         )
 
     def beyond_labels(self) -> Iterator[tuple[str, list[str]]]:
-        """Images whose mask shows classes that their labels do not name, with these classes."""
+        """Yield images whose mask shows classes that their labels lack, with these classes."""
         if self.labels is None:
             return
         beyond = self.classes & ~self.labels.rows & self.labels.known[:, None]
@@ -157,7 +157,7 @@ class MaskSurvey:
             yield self.image_ids[position], self._names(beyond[position])
 
     def lacking(self) -> Iterator[tuple[str, list[str]]]:
-        """Images whose map shows not all the classes that their labels name, with what it lacks."""
+        """Yield images whose map lacks classes that their labels name, with these classes."""
         if self.labels is None:
             return
         lacking = self.labels.rows & self.labels.known[:, None] & ~self.classes
@@ -165,14 +165,14 @@ class MaskSurvey:
             yield self.image_ids[position], self._names(lacking[position])
 
     def empty(self) -> list[str]:
-        """Images whose map shows no class, though their labels name some."""
+        """Images whose map shows no class although their labels name some."""
         if self.labels is None:
             return []
         empty = self.labels.known & self.labels.rows.any(axis=1) & ~self.classes.any(axis=1)
         return [self.image_ids[position] for position in np.flatnonzero(empty).tolist()]
 
     def never_shown(self) -> list[str]:
-        """Classes that labels name and no mask of these images shows, with the images' number."""
+        """Classes that labels name but no mask shows, with their number of images."""
         if self.labels is None:
             return []
         counts = (self.labels.rows & self.labels.known[:, None]).sum(axis=0)  # (C,)
@@ -204,9 +204,9 @@ class MaskSurvey:
         )
 
     def _likely(self, labels: ImageLabels) -> str:
-        """What is probably wrong, and what to do."""
+        """Name the probable cause, and what to do."""
         named = labels.known & labels.rows.any(axis=1)
-        # Counted from 0 there is no background, so of the values 1..C-1 each is a class less one.
+        # If classes are counted from 0, the values 1..C-1 are each a class less one.
         counted = self.shown[:, : len(self.class_names)]
         from_zero = ~self.shown[:, -2] & ~(counted[:, 1:] & ~labels.rows[:, 1:]).any(axis=1)
         from_zero &= ~(labels.rows & ~counted).any(axis=1)
@@ -223,7 +223,7 @@ class MaskSurvey:
         )
 
     def _order(self, labels: ImageLabels) -> list[str]:
-        """The classes in the order of the masks' numbers, where the images leave no doubt."""
+        """The classes in the order of the masks' labels, if the images determine it."""
         together = self.classes.T.astype(np.int64) @ (labels.rows & labels.known[:, None])  # (C, C)
         best = together.argmax(axis=1)
         sure = (together == together.max(axis=1, keepdims=True)).sum(axis=1) == 1
@@ -232,6 +232,6 @@ class MaskSurvey:
         return [self.class_names[column] for column in best.tolist()]
 
 
-def _prevails(some: Bools, of_these: Bools, share: float = _MOST) -> bool:
-    """Whether some images are at least this share of these, and of more than one."""
-    return int(of_these.sum()) >= _FEWEST and int(some.sum()) >= share * int(of_these.sum())
+def _prevails(selected: Bools, compared: Bools, share: float = _MOST) -> bool:
+    """Whether the selected images are at least this share of several compared ones."""
+    return int(compared.sum()) >= _FEWEST and int(selected.sum()) >= share * int(compared.sum())

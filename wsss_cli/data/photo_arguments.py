@@ -1,8 +1,8 @@
-"""Photographs and videos that a command line names, by files, folders and patterns.
+"""Finds the photographs and videos that a command line names by files, folders and patterns.
 
-What is made of a picture is called as the picture, without its ending. Of a folder the subfolders
-are kept, of a pattern what follows its fixed part: ``holiday/day1/IMG_1.jpg`` becomes
-``day1/IMG_1``, and among several arguments ``holiday/day1/IMG_1``.
+Results have the name of their picture without its ending. Subfolders of a folder are kept, as is
+what follows the fixed part of a pattern: ``holiday/day1/IMG_1.jpg`` becomes ``day1/IMG_1``, and
+among several arguments ``holiday/day1/IMG_1``.
 """
 
 import glob
@@ -24,18 +24,18 @@ from wsss_cli.data.pictures import NO_PICTURES
 from wsss_cli.errors import UsageError, WsssError, listing, near_path
 
 # Files that operating systems leave in folders of pictures.
-_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini"})
+_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 _HEIC = (".heic", ".heif")
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """A picture or a video to look at.
+    """A picture or a video.
 
     Attributes:
         path: The file.
-        name: What is made of it is called so: a relative path with ``/``, without ending.
-        size: (H, W) of a picture's stored pixels; (0, 0) of a video.
+        name: Name of its results: a relative path with ``/``, without ending.
+        size: (H, W) of a picture's stored pixels; (0, 0) for a video.
         orientation: EXIF orientation of a picture.
     """
 
@@ -47,13 +47,13 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Photographs:
-    """What the arguments name.
+    """The files that the arguments name.
 
     Attributes:
-        pictures: In the order in which they are named, folders sorted.
-        videos: Likewise.
-        unreadable: Why a file is no picture, by its path.
-        remarks: What else was found and is left out, as sentences.
+        pictures: Pictures in the order of the arguments, folders sorted.
+        videos: Videos in the same order.
+        unreadable: Reasons why a file cannot be used, by its path.
+        remarks: Sentences on what else is left out.
     """
 
     pictures: list[Photograph] = field(default_factory=list)
@@ -62,44 +62,44 @@ class Photographs:
     remarks: list[str] = field(default_factory=list)
 
     @property
-    def told_unreadable(self) -> str:
-        """The first unreadable files with the reasons, for a message."""
+    def unreadable_listing(self) -> str:
+        """The first unreadable files with reasons, for a message."""
         return listing([f"{path} ({why})" for path, why in self.unreadable.items()], most=5)
 
 
 def find_photographs(arguments: Sequence[str], out: Path) -> Photographs:
-    """Find what the arguments name, and look at the header of each picture.
+    """Find the files that the arguments name, and read the header of each picture.
 
     Args:
         arguments: Files, folders or patterns with ``*``, ``?``, ``[]`` and ``**``.
-        out: Where results go; nothing in it is taken for a photograph.
+        out: Folder of results, which is left out.
 
     Raises:
-        UsageError: An argument names nothing, or results could not be told apart.
+        UsageError: An argument names no file, or results would have the same name.
     """
     photographs = Photographs()
-    files: dict[Path, tuple[Path, str]] = {}  # resolved: as named, and its name
+    files: dict[Path, tuple[Path, str]] = {}  # by resolved path: path as named, name
     repeated: list[str] = []
-    for path, name in _named(arguments, out, photographs):
+    for path, name in _named_files(arguments, out, photographs):
         if files.setdefault(path.resolve(), (path, name))[0] != path:
             repeated.append(str(path))
     if repeated:
         photographs.remarks.append(
-            f"given more than once and taken once: {listing(repeated, most=3)}"
+            f"named more than once, predicted once: {listing(repeated, most=3)}"
         )
     not_used = NotUsed()
     for path, name in _distinct(list(files.values()), photographs):
-        _look(path, name, photographs, not_used)
+        _classify(path, name, photographs, not_used)
     if not (photographs.pictures or photographs.videos or photographs.unreadable):
         raise UsageError(f"PHOTOS: nothing to predict; {'; '.join(photographs.remarks)}")
     photographs.remarks.extend(not_used.remarks())
     return photographs
 
 
-def _named(
+def _named_files(
     arguments: Sequence[str], out: Path, photographs: Photographs
 ) -> Iterator[tuple[Path, str]]:
-    """Every file named, with what its results are called before names are made distinct."""
+    """Yield every file with the name of its results, which may still be ambiguous."""
     for argument in arguments:
         matches, fixed = _expanded(argument)
         for path in matches:
@@ -114,10 +114,10 @@ def _named(
 
 
 def _expanded(argument: str) -> tuple[list[Path], Path | None]:
-    """The files and folders that an argument names, and the fixed part of a pattern.
+    """Find the files and folders that an argument names, and the fixed part of a pattern.
 
     Raises:
-        UsageError: There are none.
+        UsageError: The argument names nothing.
     """
     path = Path(argument)
     if _exists(path):
@@ -137,10 +137,10 @@ def _expanded(argument: str) -> tuple[list[Path], Path | None]:
 
 
 def _files_below(folder: Path, out: Path, photographs: Photographs) -> Iterator[Path]:
-    """The pictures below a folder, sorted; what is left out is put among the remarks.
+    """Yield the pictures below a folder, sorted; remarks name what is left out.
 
     Raises:
-        UsageError: The folder is a result of wsss itself.
+        UsageError: The folder is a result of wsss.
     """
     if _is_result(folder):
         raise UsageError(
@@ -151,7 +151,7 @@ def _files_below(folder: Path, out: Path, photographs: Photographs) -> Iterator[
     for directory, folders, names in os.walk(folder, followlinks=True):
         here = Path(directory)
         status = here.stat()
-        if (status.st_dev, status.st_ino) in seen:  # a link to a folder above goes round for ever
+        if (status.st_dev, status.st_ino) in seen:  # a link to a parent folder would loop forever
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
@@ -172,7 +172,7 @@ def _files_below(folder: Path, out: Path, photographs: Photographs) -> Iterator[
                 pictures.append(path)
             elif path.suffix.lower() in VIDEO_SUFFIXES and not name.startswith("."):
                 videos.append(str(path.relative_to(folder)))
-            elif not name.startswith(".") and name.lower() not in _BY_SYSTEMS:
+            elif not name.startswith(".") and name.lower() not in _SYSTEM_FILES:
                 others.append(path.suffix.lower() or "without ending")
     if not pictures:
         photographs.remarks.append(f"{folder}: no pictures there")
@@ -196,7 +196,7 @@ def _files_below(folder: Path, out: Path, photographs: Photographs) -> Iterator[
 
 
 def _is_result(folder: Path) -> bool:
-    """Whether wsss made a folder; a manifest of something else says nothing."""
+    """Whether wsss created a folder, by its manifest."""
     try:
         read_manifest(folder)
     except (OSError, WsssError):
@@ -216,8 +216,8 @@ def _called(path: Path) -> str:
     return path.stem if before == "." else f"{before}/{path.stem}"
 
 
-def _may_be_called(name: str) -> bool:
-    """Whether results can have a name: it leads nowhere else, is UTF-8 and not too long."""
+def _is_valid_name(name: str) -> bool:
+    """Whether a name is valid for results: no other folder, UTF-8 and not too long."""
     try:
         parts = [part.encode() for part in name.split("/")]
     except UnicodeEncodeError:  # it is no UTF-8
@@ -226,10 +226,10 @@ def _may_be_called(name: str) -> bool:
 
 
 def _distinct(files: list[tuple[Path, str]], photographs: Photographs) -> list[tuple[Path, str]]:
-    """Give files of one name different ones: their folders', then their endings.
+    """Make equal names different by adding folders, then endings.
 
     Raises:
-        UsageError: Even then two have the same.
+        UsageError: Two files still have the same name.
     """
     renamed = dict(files)
     for rename in (_by_folder, _by_ending):
@@ -243,14 +243,13 @@ def _distinct(files: list[tuple[Path, str]], photographs: Photographs) -> list[t
     changed = [name for path, name in renamed.items() if dict(files)[path] != name]
     if changed:
         photographs.remarks.append(
-            f"files of the same name are called apart, {len(changed)} in all: "
-            f"{listing(changed, most=4)}"
+            f"{len(changed)} files with equal names get longer ones: {listing(changed, most=4)}"
         )
     return list(renamed.items())
 
 
 def _sharing(names: dict[Path, str]) -> list[list[Path]]:
-    """Files of the same name, as a file system may see it that is blind to case."""
+    """Group files whose names are equal on a file system that ignores case."""
     groups = defaultdict(list)
     for path, name in names.items():
         groups[unicodedata.normalize("NFC", name).casefold()].append(path)
@@ -271,11 +270,11 @@ def _by_ending(paths: list[Path], names: dict[Path, str]) -> dict[Path, str]:
     return {path: f"{names[path]}_{path.suffix[1:]}" for path in paths}
 
 
-def _look(path: Path, name: str, photographs: Photographs, not_used: NotUsed) -> None:
-    """Sort a file into pictures, videos and what cannot be read."""
+def _classify(path: Path, name: str, photographs: Photographs, not_used: NotUsed) -> None:
+    """Add a file to the pictures, the videos or the unreadable files."""
     try:
-        if not _may_be_called(name):
-            photographs.unreadable[path] = "what is made of it cannot be called so; rename it"
+        if not _is_valid_name(name):
+            photographs.unreadable[path] = "results cannot have its name; rename it"
         elif not is_plain(path):
             photographs.unreadable[path] = NOT_PLAIN
         elif is_video(path):
@@ -293,5 +292,5 @@ def _look(path: Path, name: str, photographs: Photographs, not_used: NotUsed) ->
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # too long for a name, or a circle of links
+    except OSError:  # the name is too long, or links form a circle
         return False

@@ -1,4 +1,4 @@
-"""Whether a set of saliency maps can be what it is taken for, before any work."""
+"""Checks that a set of saliency maps has the right range of values."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from wsss_cli.data.images import largest_share
 from wsss_cli.errors import WsssError
 
-# A set whose largest value is below this share of the range was saved in another one: of 0 and 1,
-# of classes, of 8 or 12 bits in 16.
+# A set whose largest value is below this share was saved with another range: 0 and 1, class
+# numbers, or 8 or 12 bits in 16.
 _FAINTEST = 1 / 16
 
 
@@ -17,12 +17,12 @@ def require_saliency(folder: Path, paths: Sequence[Path], option: str) -> list[s
     The first map with a bright pixel ends the search.
 
     Args:
-        folder: Where they lie.
-        paths: The maps.
+        folder: Folder of the maps, for the message.
+        paths: Paths of the maps.
         option: The option that named the folder, for the message.
 
     Returns:
-        What a person should know of them, a sentence each.
+        Sentences on the maps for the user.
 
     Raises:
         WsssError: The largest value of all is too small, or a map cannot be read.
@@ -49,7 +49,7 @@ def require_saliency(folder: Path, paths: Sequence[Path], option: str) -> list[s
 
 
 def _value(share: float) -> str:
-    """A share of the range as the file holds it: of 255, or of 65535 where it is no whole step."""
+    """A share of the range as a value of 8 bits, or of 16 bits where it is no integer."""
     of_eight = share * 0xFF
     if abs(of_eight - round(of_eight)) < 1e-9 and round(of_eight):
         return f"{round(of_eight)} of 255"

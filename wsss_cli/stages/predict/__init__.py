@@ -29,7 +29,7 @@ def prepare(config: PredictConfig, track: Track) -> "PredictPlan":
     for remark in [*([which] if which else []), *found.remarks]:
         track.note(remark)
     if found.unreadable:
-        track.note(f"left out, since they are no pictures: {found.told_unreadable}")
+        track.note(f"left out, since they are no pictures: {found.unreadable_listing}")
     turned = sum(picture.orientation != 1 for picture in found.pictures)
     if turned:
         track.note(

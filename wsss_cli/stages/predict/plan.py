@@ -119,7 +119,7 @@ def prepare(
         UsageError: Options do not belong together.
     """
     if not found.pictures and not found.videos:
-        raise WsssError(f"nothing to predict: {found.told_unreadable}")
+        raise WsssError(f"nothing to predict: {found.unreadable_listing}")
     if config.probabilities:
         _check_ids(found)
     device = resolve_device(config.device)
