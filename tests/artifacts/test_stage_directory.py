@@ -81,7 +81,7 @@ def test_manifest_records_what_the_result_came_from(directory: StageDirectory) -
         ({"settings": {"w": 200.0, "rule": "seenet", "steps": (3, 5)}}, "seed 0 there"),
         (
             {"settings": {"w": 200.0, "rule": "seenet", "steps": (3, 5), "seed": 0, "new": None}},
-            "the wsss that made it knew other settings",
+            "settings",
         ),
         ({"inputs": {"attention": Input(Path("a.h5"), "f2")}}, "input attention has changed"),
         ({"inputs": {}}, "input attention has changed"),

@@ -92,12 +92,12 @@ def command_to_make(run: Path, stage: str, *, data: Path | None = None, **extras
     if before is not None and _manifest(run, before).get("status") != "complete":
         needed = dict.fromkeys(STAGES[stage].reads_extras, True)
         commands.append(command_to_make(run, before, data=data, **needed))
-    given: dict[str, Any] = dict(extras)
+    options: dict[str, Any] = dict(extras)
     if stage == "train":
-        given["data"] = FOLDER if data is None else data
+        options["data"] = FOLDER if data is None else data
     if stage == "proxy" and _manifest(run, "saliency").get("status") != "complete":
-        given["saliency"] = FOLDER
-    commands.append(command_line(stage, run=run, **given))
+        options["saliency"] = FOLDER
+    commands.append(command_line(stage, run=run, **options))
     return " && ".join(commands)
 
 

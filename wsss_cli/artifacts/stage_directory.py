@@ -31,7 +31,7 @@ LOCK = ".lock"
 REMOVING = "removing"
 WAY_OUT = "pass --overwrite to replace it, or --run DIR to keep both"
 ANOTHER_VERSION = "it was made by another version of this stage"
-# What a stage says while it works: where there is nothing else, nothing was made.
+# Logs of a stage at work: where there is nothing else, nothing was made.
 _LOGS = frozenset({METRICS_FILE, EVENTS})
 _PACKAGES = ("wsss-cli", "torch", "torchvision", "numpy", "opencv-python", "h5py", "pillow")
 
@@ -46,7 +46,7 @@ class Input:
 
 @dataclass(frozen=True)
 class StageDirectory:
-    """What a stage is about to make, and what of it is there already.
+    """The result that a stage is about to make, compared with what is there already.
 
     Attributes:
         path: The directory, ``RUN/STAGE``.
@@ -91,8 +91,8 @@ class StageDirectory:
             "fingerprint": self.fingerprint,
             **self._identity(),
             "inputs": {
-                role: {"path": str(given.path), "fingerprint": given.fingerprint}
-                for role, given in self.inputs.items()
+                role: {"path": str(source.path), "fingerprint": source.fingerprint}
+                for role, source in self.inputs.items()
             },
         }
 
@@ -101,7 +101,7 @@ class StageDirectory:
             "stage": self.stage,
             "stage_version": self.stage_version,
             "settings": dict(self.settings),
-            "inputs": {role: given.fingerprint for role, given in self.inputs.items()},
+            "inputs": {role: source.fingerprint for role, source in self.inputs.items()},
         }
 
     def recorded(self) -> bool:
@@ -136,7 +136,7 @@ class StageDirectory:
 
         Args:
             overwrite: Whatever lies there is to be replaced.
-            way_out: What a refusal advises.
+            way_out: The advice of a refusal.
 
         Raises:
             UsageError: Another result lies there; the message names what differs. Or the same
@@ -146,12 +146,12 @@ class StageDirectory:
         first = ranks.agreed(lambda: _as_json(self._described()))
         if first["fingerprint"] != self.fingerprint:
             raise UsageError(
-                f"this process is to make another result than the first one "
+                f"this process was started with different settings than rank 0 "
                 f"({self._differences(first)}); start all with the same command, data and devices"
             )
-        return ranks.agreed(lambda: self._found(overwrite, way_out))
+        return ranks.agreed(lambda: self._state_here(overwrite, way_out))
 
-    def _found(self, overwrite: bool, way_out: str) -> str:
+    def _state_here(self, overwrite: bool, way_out: str) -> str:
         """The state as this process sees it."""
         try:
             manifest = read_manifest(self.path)
@@ -159,8 +159,8 @@ class StageDirectory:
             strangers = [path.name for pattern in self._all for path in self.path.glob(pattern)]
             if strangers:
                 raise UsageError(
-                    f"{self.path} has {strangers[0]} but no {MANIFEST}, so it is not known whose "
-                    f"it is; move it away or choose another {self.option}"
+                    f"{self.path} contains {strangers[0]} but no {MANIFEST}, so wsss did not "
+                    f"create it; move it away or choose another {self.option}"
                 ) from None
             return "new"
         if manifest["status"] == REMOVING:
@@ -185,26 +185,26 @@ class StageDirectory:
             raise UsageError(
                 f"{self.path} holds another result ({self._differences(manifest)}); {way_out}"
             )
-        whole = manifest["status"] == "complete" and not lacking(self.path, manifest)
-        return "complete" if whole else "resumable"
+        complete = manifest["status"] == "complete" and not lacking(self.path, manifest)
+        return "complete" if complete else "resumable"
 
     def _spare_inputs(self, manifest: Mapping[str, Any]) -> None:
         """Refuse to remove what the stage is about to read: a stop would leave neither."""
         # Not Path.resolve, which raises where links lead in a circle.
         removed = [Path(realpath(path)) for path in _declared(self.path, manifest)]
-        for given in self.inputs.values():
-            place = given.path.resolve()
-            inside = self.path.resolve() in place.parents
-            if inside and any(place in (path, *path.parents) for path in removed):
+        for source in self.inputs.values():
+            path = source.path.resolve()
+            inside = self.path.resolve() in path.parents
+            if inside and any(path in (each, *each.parents) for each in removed):
                 raise UsageError(
-                    f"--overwrite would remove {given.path}, which is to be read; choose another "
+                    f"--overwrite would remove {source.path}, which is to be read; choose another "
                     f"{self.option}"
                 )
 
     def _is_lowered(self, manifest: Mapping[str, Any]) -> bool:
         """Whether this differs from what a manifest describes by lower settings only."""
         identity = _as_json(self._identity())
-        before = {role: given["fingerprint"] for role, given in manifest["inputs"].items()}
+        before = {role: source["fingerprint"] for role, source in manifest["inputs"].items()}
         return (
             all(identity[name] == manifest.get(name) for name in ("stage", "stage_version"))
             and identity["inputs"] == before
@@ -233,7 +233,7 @@ class StageDirectory:
             changed.append(ANOTHER_VERSION)
         if manifest.get("stage") != self.stage:
             changed.append("its manifest is from another stage")
-        return "; ".join(changed) or "the wsss that made it knew other settings"
+        return "; ".join(changed) or "it was made by a version of wsss with other settings"
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -295,7 +295,7 @@ class StageDirectory:
 
     def _begin(self, overwrite: bool) -> None:
         self._refuse_links()
-        if self._found(overwrite, WAY_OUT) == "new":
+        if self._state_here(overwrite, WAY_OUT) == "new":
             self._remove_owned()
         self._remove_leftovers()
         try:
@@ -428,11 +428,11 @@ def read_manifests(run: Path) -> dict[str, dict[str, Any]]:
     Raises:
         WsssError: One is not ours.
     """
-    found = {}
+    manifests = {}
     for stage in STAGES:
         with suppress(FileNotFoundError):
-            found[stage] = read_manifest(run / stage)
-    return found
+            manifests[stage] = read_manifest(run / stage)
+    return manifests
 
 
 def kept_files(directory: Path, manifest: Mapping[str, Any]) -> dict[str, int]:
@@ -446,7 +446,7 @@ def kept_files(directory: Path, manifest: Mapping[str, Any]) -> dict[str, int]:
 
 
 def standing(directory: Path) -> str:
-    """What of a stage is there, for whoever has interrupted it.
+    """Say what an interrupted stage has made, in a sentence.
 
     Raises:
         WsssError: The manifest is not one of ours.
@@ -466,9 +466,9 @@ def _declared(directory: Path, manifest: Mapping[str, Any]) -> list[Path]:
     patterns = [Path(pattern) for pattern in manifest.get("owned", [])]
     inside = [p for p in patterns if p.parts and not p.is_absolute() and ".." not in p.parts]
     home = directory.resolve()
-    found = (path for pattern in inside for path in directory.glob(str(pattern)))
+    paths = (path for pattern in inside for path in directory.glob(str(pattern)))
     # A pattern may lead through a link that somebody put there, whatever it says itself.
-    return [p for p in found if not p.is_dir() and p.parent.resolve().is_relative_to(home)]
+    return [p for p in paths if not p.is_dir() and p.parent.resolve().is_relative_to(home)]
 
 
 def is_claimed(directory: Path) -> bool:
@@ -496,7 +496,7 @@ def lacking(directory: Path, manifest: Mapping[str, Any]) -> list[str]:
     ]
 
 
-# What a manifest holds, as far as anybody reads it; what is always there, and when it is complete.
+# Types of the fields of a manifest that are read; fields that are always there, or when complete.
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **{"status": str, "fingerprint": str, "stage": str, "settings": dict, "inputs": dict},
     **{"config": dict, "data": (str, type(None)), "owned": list, "counts": dict},
@@ -523,8 +523,10 @@ def _is_manifest(content: Mapping[str, Any]) -> bool:
             isinstance(pattern, str) and "\0" not in pattern for pattern in content.get("owned", [])
         )
         and all(isinstance(count, int) for count in files.values())
-        and all(isinstance(one, dict) for one in inputs)
-        and all(isinstance(one.get(key), str) for one in inputs for key in ("path", "fingerprint"))
+        and all(isinstance(source, dict) for source in inputs)
+        and all(
+            isinstance(source.get(key), str) for source in inputs for key in ("path", "fingerprint")
+        )
     )
 
 
@@ -568,10 +570,8 @@ def _now() -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions

@@ -40,7 +40,7 @@ def check(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
     """Check everything that can be checked before the first training.
 
     Returns:
-        Of each run its setting, seed, directory and how each stage stands.
+        The setting, seed, directory and state of each stage, run by run.
 
     Raises:
         WsssError: Data, weights, saliency or masks are missing, or a run holds another result.
@@ -71,11 +71,11 @@ def check(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
 
 
 def estimate(runs: Sequence[ComparedRun], standings: Sequence[Mapping[str, Any]]) -> Estimate:
-    """About what is left of a comparison takes.
+    """Estimate what is left of a comparison.
 
     Args:
         runs: All of them.
-        standings: As :func:`check` has found them.
+        standings: The result of :func:`check`.
     """
     _, plan = _plans(runs[0])
     return estimate_comparison(runs, standings, plan)
@@ -98,14 +98,14 @@ def _plans(run: ComparedRun) -> tuple[dict[str, str], train.TrainPlan]:
 
 def _standing(run: ComparedRun, training: StageDirectory) -> dict[str, str]:
     """How the stages stand; one that follows an unfinished one is not looked at."""
-    found = {"train": "new", "attend": "new", "proxy": "new"}
+    states = {"train": "new", "attend": "new", "proxy": "new"}
     if training.path.parent == run.directory:
-        found["train"] = training.state(way_out=WAY_OUT)
-    if found["train"] == "complete":
-        found["attend"] = attend.prepare(run.attend, Silent()).directory.state(way_out=WAY_OUT)
-    if found["attend"] == "complete":
-        found["proxy"] = proxy.prepare(run.proxy, Silent()).directory.state(way_out=WAY_OUT)
-    return found
+        states["train"] = training.state(way_out=WAY_OUT)
+    if states["train"] == "complete":
+        states["attend"] = attend.prepare(run.attend, Silent()).directory.state(way_out=WAY_OUT)
+    if states["attend"] == "complete":
+        states["proxy"] = proxy.prepare(run.proxy, Silent()).directory.state(way_out=WAY_OUT)
+    return states
 
 
 def _check_images(run: ComparedRun, data_set: DataSet, split: str) -> None:
@@ -140,16 +140,16 @@ def run(out: Path, runs: Sequence[ComparedRun], *, track: Track) -> Report:
     check(runs)
     measured: dict[str, dict[int, Measurement]] = {}
     up_to_date = True
-    for number, one in enumerate(runs, start=1):
-        track.note(f"{one.setting}, seed {one.seed} (run {number} of {len(runs)})")
+    for number, run in enumerate(runs, start=1):
+        track.note(f"{run.setting}, seed {run.seed} (run {number} of {len(runs)})")
         done = [
-            *_trainings(one, track),
-            attend.run(one.attend, track=track),
-            proxy.run(one.proxy, track=track),
+            *_trainings(run, track),
+            attend.run(run.attend, track=track),
+            proxy.run(run.proxy, track=track),
         ]
-        measurement = measure(one, track)
+        measurement = measure(run, track)
         up_to_date &= measurement.up_to_date and all(report.up_to_date for report in done)
-        measured.setdefault(one.setting, {})[one.seed] = measurement
+        measured.setdefault(run.setting, {})[run.seed] = measurement
     values = _tables(out, runs, measured)
     values["seconds"] = round(time.monotonic() - started, 1)
     return Report("compare", out, up_to_date, values)
@@ -164,11 +164,11 @@ def _trainings(run: ComparedRun, track: Track) -> list[Report]:
     start = [] if run.start is None else [(run.start, "lr in the table [start]")]
     own = (run.train, f'train.lr of the setting "{run.setting}"')
     reports = []
-    for config, place in (*start, own):
+    for config, setting in (*start, own):
         try:
             reports.append(train.run(config, track=track))
         except DivergenceError as error:
-            error.add_note(f"in the comparison's file that is {place}")
+            error.add_note(f"in the comparison's file that is {setting}")
             raise
     return reports
 
@@ -184,7 +184,7 @@ def _tables(
         measured: By setting and seed.
     """
     rows = build_rows(
-        {name: [one.scores for one in by_seed.values()] for name, by_seed in measured.items()}
+        {name: [m.scores for m in by_seed.values()] for name, by_seed in measured.items()}
     )
     differences = _differences(measured)
     seeds = list(dict.fromkeys(run.seed for run in runs))
@@ -207,12 +207,12 @@ def _tables(
             {
                 **row,
                 "seeds": list(measured[row["setting"]]),
-                "losses": [dict(one.losses) for one in measured[row["setting"]].values()],
+                "losses": [dict(m.losses) for m in measured[row["setting"]].values()],
                 "commands": list(commands[row["setting"]]),
             }
             for row in as_json(rows)
         ],
-        "differences": [asdict(one) for one in differences],
+        "differences": [asdict(difference) for difference in differences],
     }
     write_json(out / "compare.json", values)
     write_bytes(out / "compare.csv", as_csv(rows).encode(errors="backslashreplace"))
@@ -233,8 +233,8 @@ def _differences(measured: Mapping[str, Mapping[int, Measurement]]) -> list[Comp
         counts = torch.stack([measured[setting][seed].counts[what].long() for seed in seeds]).sum(0)
         return overlap(counts[..., :-1], counts[..., -1])
 
-    everything = [one for by_seed in measured.values() for one in by_seed.values()]
-    if any(one.image_ids != everything[0].image_ids for one in everything):
+    everything = [m for by_seed in measured.values() for m in by_seed.values()]
+    if any(m.image_ids != everything[0].image_ids for m in everything):
         raise WsssError("the settings were scored on different images; set attend.split for all")
     return [
         Compared(name, reference, between(name, ATTENTION), between(name, PROXY)) for name in others

@@ -25,7 +25,7 @@ def estimate_comparison(
     Args:
         runs: All of them.
         standings: How the stages of each stand.
-        plan: Of one of the trainings; all have its data set, its device and its precision.
+        plan: Plan of one of the trainings; all have its data set, its device and its precision.
     """
     timed: dict[tuple[str, str], Estimate] = {}
     starts: set[int] = set()

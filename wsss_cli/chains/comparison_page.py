@@ -19,7 +19,7 @@ def page(
 
     Args:
         rows: A setting each.
-        differences: Of every setting but the first against it.
+        differences: Differences of every other setting from the first.
         images: How many were scored.
         seeds: All of them; a setting may have fewer.
         commands: By setting, those of the first seed's run.

@@ -18,9 +18,9 @@ class Column:
     """One column.
 
     Attributes:
-        name: Of the score.
+        name: Name of the score.
         title: For people.
-        better: Which end leads; None where no end is better.
+        better: The end that leads; None where no end is better.
         factor: From the score to what is shown.
         digits: Shown after the point.
     """

@@ -62,15 +62,16 @@ def run(config: DemoConfig, *, track: Track) -> Report:
             track=track,
         )
         attend.run(AttendConfig(**common, size=TEST_SIZE), track=track)
-        found = evaluate.run(EvaluateConfig(**common, what="attention"), track=track).values
-        curve = dict(zip(found["curve"]["thresholds"], found["curve"]["miou"], strict=True))
+        attention = evaluate.run(EvaluateConfig(**common, what="attention"), track=track).values
+        thresholds, scored = attention["curve"]["thresholds"], attention["curve"]["miou"]
+        curve = dict(zip(thresholds, scored, strict=True))
         proxy.run(ProxyConfig(**common, saliency=saliency), track=track)
         labelled = evaluate.run(
             EvaluateConfig(**common, what="proxy", baselines=True), track=track
         ).values
         scores[method] = {
             "attention": curve[FIXED_THRESHOLD],
-            "attention_best": found["miou"],
+            "attention_best": attention["miou"],
             "proxy": labelled["miou"],
         }
         baselines = labelled["baselines"]
@@ -107,7 +108,7 @@ def run(config: DemoConfig, *, track: Track) -> Report:
 
 
 def _draw(config: DemoConfig, track: Track) -> tuple[Path, Path]:
-    """Draw the data set unless it is there; returns the tree and its saliency maps.
+    """Draw the data set unless it is there; returns it and its saliency maps.
 
     Raises:
         UsageError: The directory holds the drawings of another seed, or data that nobody drew.

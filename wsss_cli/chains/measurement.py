@@ -33,13 +33,13 @@ ATTENTION, PROXY = "attention", "proxy"
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one run is worth.
+    """The scores of one run.
 
     Attributes:
         scores: By the names of the table's columns; None where not defined.
         losses: Mean losses of the last iterations logged.
         image_ids: Images scored.
-        counts: Of ``attention`` at the fixed threshold and ``proxy``, (N, L, L + 1) int32 each.
+        counts: (N, L, L + 1) int32 of ``attention`` at the fixed threshold and of ``proxy``.
         up_to_date: They were there already.
     """
 
@@ -109,15 +109,15 @@ def _score(run: ComparedRun, directory: Path, track: Track) -> dict[str, Any]:
     """Write the counts of each image; returns the scores."""
     of_attention: dict[str, Tally] = {}
     of_proxies: dict[str, Tally] = {}
-    found = evaluate.run(run.attention, track=track, per_image=of_attention).values
+    attention = evaluate.run(run.attention, track=track, per_image=of_attention).values
     labelled = evaluate.run(run.labels, track=track, per_image=of_proxies).values
-    at_fixed = dict(zip(found["curve"]["thresholds"], found["curve"]["miou"], strict=True))
+    at_fixed = dict(zip(attention["curve"]["thresholds"], attention["curve"]["miou"], strict=True))
     scores = {
-        "classification_map": found["classification_map"],
-        "attention_best": found["miou"],
-        "best_threshold": found["best_threshold"],
+        "classification_map": attention["classification_map"],
+        "attention_best": attention["miou"],
+        "best_threshold": attention["best_threshold"],
         "attention_fixed": at_fixed[FIXED_THRESHOLD],
-        "background_lit": found["background_lit_at_recall"],
+        "background_lit": attention["background_lit_at_recall"],
         "proxy": labelled["miou"],
         "painted_saliency": labelled["baselines"].get("saliency_best_label"),
     }

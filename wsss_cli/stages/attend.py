@@ -72,7 +72,7 @@ class AttendPlan:
     directory: StageDirectory
 
     def describe(self) -> dict[str, Any]:
-        """What would be done, for ``--dry-run``."""
+        """Describe what would be done, for ``--dry-run``."""
         return {
             **record(self.config),
             "data": str(self.data_set.root),
@@ -268,7 +268,7 @@ def _attend(
 
 
 def _labels(plan: AttendPlan, batch: Sequence[int], images: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Which classes get a map in a batch.
+    """Decide which classes get a map in a batch.
 
     Without any class asked for, a network's account of its attention is its logits alone: one more
     pass of the trunk, at the first scale.

@@ -49,7 +49,7 @@ class CrfPlan:
     directory: StageDirectory
 
     def describe(self) -> dict[str, Any]:
-        """What would be done, for ``--dry-run``."""
+        """Describe what would be done, for ``--dry-run``."""
         return {
             **record(self.config),
             **asdict(self.config.chosen),

@@ -24,7 +24,7 @@ class MapCount:
         """Begin with no map.
 
         Args:
-            class_names: Of classes 1..C.
+            class_names: Names of classes 1..C.
         """
         self._class_names = class_names
         self._counts = np.zeros((2, len(class_names)), np.int64)  # of maps, of empty maps
@@ -60,7 +60,7 @@ class MapCount:
 
 
 def are_empty(maps: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-    """Which of (K, h, w) attention maps show nothing."""
+    """Tell which of (K, h, w) attention maps show nothing."""
     if not len(maps):
         return np.zeros(0, np.bool_)
     if maps.dtype == np.float16:  # not negative, so as integers they are in the same order

@@ -15,14 +15,14 @@ from wsss_cli.tracking import Track
 
 @contextmanager
 def checked_stage(
-    stage: str, config: WorkConfig, given: Set[str], track: Track
+    stage: str, config: WorkConfig, explicit: Set[str], track: Track
 ) -> Iterator[tuple[Any, WorkConfig]]:
     """Check what can be checked without torch, then import the stage.
 
     Args:
         stage: Name of the stage.
         config: Its settings.
-        given: Fields that the caller set; the others have their defaults.
+        explicit: Fields that were passed; the others have their defaults.
         track: Told if the settings are those of a finished result.
 
     Yields:
@@ -31,7 +31,7 @@ def checked_stage(
     Raises:
         WsssError: An earlier stage, a list, a folder or the data set is missing or wrong.
     """
-    settled = with_recorded_settings(stage, config, given)
+    settled = with_recorded_settings(stage, config, explicit)
     if settled != config:
         run = getattr(config, "run", "")
         track.note(f"the other settings are those that {run}/{stage} was made with")

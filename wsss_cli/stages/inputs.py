@@ -48,10 +48,10 @@ def _data_set(path: Path) -> "DataSet":
     read = _READ.get()
     if read is None:
         return find_data_set(path)
-    place = path.resolve()
-    if place not in read:
-        read[place] = find_data_set(path)
-    return read[place]
+    resolved = path.resolve()
+    if resolved not in read:
+        read[resolved] = find_data_set(path)
+    return read[resolved]
 
 
 def find_data(config: CommonConfig) -> "DataSet":
@@ -96,38 +96,38 @@ def require_same_classes(
         )
 
 
-def find_attention(given: Path | None, run: Path, data: Path | None = None) -> Path:
+def find_attention(path: Path | None, run: Path, data: Path | None = None) -> Path:
     """The attention file given, else the run's.
 
     Args:
-        given: With the option.
+        path: The path that the option names, if any.
         run: The run.
         data: The data set given, for the command that a refusal names.
 
     Raises:
         UsageError: There is neither.
     """
-    if given is not None:
-        return given
+    if path is not None:
+        return path
     require_complete(run / "attend", "attend", instead="--attention FILE", data=data)
     from wsss_cli.artifacts.attention_file import INDEX
 
     return run / "attend" / INDEX
 
 
-def find_scores(given: Path | None, run: Path, data: Path | None = None) -> Path:
+def find_scores(path: Path | None, run: Path, data: Path | None = None) -> Path:
     """The soft maps given, else the score file of the run's segmentation.
 
     Args:
-        given: With the option.
+        path: The path that the option names, if any.
         run: The run.
         data: The data set given, for the command that a refusal names.
 
     Raises:
         UsageError: There are neither.
     """
-    if given is not None:
-        return given
+    if path is not None:
+        return path
     require_complete(run / "segment", "segment", instead="--scores PATH", data=data)
     from wsss_cli.artifacts.score_file import INDEX
 
@@ -148,7 +148,7 @@ def saliency_folders(run: Path) -> dict[str, Path]:
     if passes not in (1, 2):
         again = recorded_command("saliency", manifest, run, overwrite=True)
         raise WsssError(
-            f"{directory} does not say how often it looked; run `{again}` or pass --saliency DIR"
+            f"{directory} does not record its --passes; run `{again}` or pass --saliency DIR"
         )
     folders = {"saliency": directory / MAPS, "second_saliency": directory / SECOND_MAPS}
     return dict(islice(folders.items(), passes))
@@ -162,19 +162,19 @@ def rule_saliency(config: ProxyConfig) -> dict[str, Path]:
     """
     rule = config.chosen
     names = (*rule.needs, *rule.takes)
-    given = {name: getattr(config, name) for name in names}
-    if rule.needs and not any(given.values()):  # one's own maps are not mixed with the run's
-        found = saliency_folders(config.run)
-        given = {name: found.get(name) for name in names}
+    folders = {name: getattr(config, name) for name in names}
+    if rule.needs and not any(folders.values()):  # maps of the user are not mixed with the run's
+        made = saliency_folders(config.run)
+        folders = {name: made.get(name) for name in names}
     for name in rule.needs:
-        if given[name] is None:
+        if folders[name] is None:
             make = command_line("saliency", model=UNSUPERVISED, data=config.data, run=config.run)
             raise UsageError(
                 f"the rule {config.rule} needs saliency maps; pass {option(name)} DIR (grey PNG "
                 f"by image id), or make them first: `{make}` (a network is better; `wsss saliency` "
                 "says where to get one)"
             )
-    return {name: folder for name, folder in given.items() if folder is not None}
+    return {name: folder for name, folder in folders.items() if folder is not None}
 
 
 def require_photographs(config: ProxyConfig, data_set: "DataSet | None") -> None:
@@ -196,20 +196,20 @@ def training_settings(run: Path) -> dict[str, Any]:
     return config
 
 
-def trained_split(given: str | None, run: Path, data_set: "DataSet") -> str:
-    """The list given, else the one that the run was trained on, else the data set's own choice."""
-    return given or training_settings(run).get("split") or data_set.training_split()
+def trained_split(split: str | None, run: Path, data_set: "DataSet") -> str:
+    """The split, else the one that the run was trained on, else the data set's training list."""
+    return split or training_settings(run).get("split") or data_set.training_split()
 
 
 def data_if_known(config: CommonConfig, scored: str | None = None) -> "DataSet | None":
     """The data set given or recorded, None where there is neither.
 
     Args:
-        config: Of the stage that asks.
+        config: Settings of the stage that asks.
         scored: Stage whose own data set counts before that of the stages before it.
 
     Raises:
-        UsageError: What is given or recorded is no data set, or no longer there.
+        UsageError: The path given or recorded is no data set, or no longer there.
     """
     if config.data is not None:
         return _data_set(config.data)

@@ -1,4 +1,4 @@
-"""What label maps show: the share of objects, and the classes that they never show."""
+"""Contents of label maps: the share of objects, and the classes that they never show."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -49,10 +49,10 @@ class LabelShares:
             self._decided += pixels[:IGNORE].sum(), pixels[1:IGNORE].sum()
 
     def values(self, class_names: Sequence[str] | None) -> dict[str, Any]:
-        """What the label maps of all ranks show, as JSON values.
+        """Sum up the label maps of all ranks, as JSON values.
 
         Args:
-            class_names: Of classes 1..C; None where nobody knows them.
+            class_names: Names of classes 1..C; None where nobody knows them.
 
         Returns:
             ``objects`` and ``ignored``, shares of all pixels; ``objects_by_class``, those of each
@@ -113,8 +113,8 @@ def shares_of_files(paths: Sequence[Path], labels: ImageLabels, workers: int | N
     """Count written label maps; each rank reads its part.
 
     Args:
-        paths: Of the N label maps.
-        labels: Of their images, as far as they are known.
+        paths: Paths of the N label maps.
+        labels: Labels of their images, as far as they are known.
         workers: Threads that decode.
     """
     shares = LabelShares()
@@ -129,14 +129,14 @@ def shares_of_files(paths: Sequence[Path], labels: ImageLabels, workers: int | N
     return shares
 
 
-def warnings(values: dict[str, Any], what: str) -> list[str]:
-    """What is odd about the label maps, a sentence each; none where nothing is.
+def warnings(values: dict[str, Any], name: str) -> list[str]:
+    """Say what is odd about the label maps, a sentence each; none where nothing is.
 
     Images that are known to show no class say nothing about how well objects were found.
 
     Args:
         values: As :meth:`LabelShares.values` gives them.
-        what: What they are called, for the sentence.
+        name: Their name, for the sentence.
     """
     decided = 1 - values["ignored"]
     share = values["objects_where_labelled"]
@@ -145,13 +145,13 @@ def warnings(values: dict[str, Any], what: str) -> list[str]:
         share, of_these = values["objects"] / max(decided, 1e-9), "of the decided pixels"
     sentences = []
     if decided <= 0:
-        sentences.append(f"all pixels of the {what} are ignored (255), so nothing is decided")
+        sentences.append(f"all pixels of the {name} are ignored (255), so nothing is decided")
     elif share < HARDLY_ANY:
         how = "no" if share == 0 else "hardly any"
-        sentences.append(f"the {what} show {how} object: {share:.2%} {of_these}")
+        sentences.append(f"the {name} show {how} object: {share:.2%} {of_these}")
     elif share > NEARLY_ALL:
         sentences.append(
-            f"nearly everything in the {what} is object: {share:.1%} {of_these}, so "
+            f"nearly everything in the {name} is object: {share:.1%} {of_these}, so "
             "there is hardly any background"
         )
     never = values["never_shown"]
@@ -162,7 +162,7 @@ def warnings(values: dict[str, Any], what: str) -> list[str]:
         ]
         more = f" and {len(never) - _NAMED} more" if len(never) > _NAMED else ""
         sentences.append(
-            f"the {what} never show classes that the images are labelled with: "
+            f"the {name} never show classes that the images are labelled with: "
             f"{', '.join(named)}{more}"
         )
     return sentences

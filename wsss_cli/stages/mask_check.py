@@ -1,4 +1,4 @@
-"""What is wrong with the true masks of a data set as a whole."""
+"""Faults of the true masks of a data set as a whole."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from wsss_cli.errors import listing
 
 
 def white_in_data_set(data_set: DataSet) -> str:
-    """What to do where 255 in the data set's masks should be an object, for messages."""
+    """Advise what to do where 255 in the data set's masks should be an object, for messages."""
     convert = command_line("data convert", data_set.root, "OUT", binary=True)
     return (
         f"if 255 is the object, `{convert}` makes a data set in whose masks it is the class that "
@@ -23,7 +23,7 @@ def white_in_data_set(data_set: DataSet) -> str:
 
 
 def white_in_folder(folder: Path) -> str:
-    """What to do where 255 in a folder of label maps should be an object, for messages."""
+    """Advise what to do where 255 in a folder of label maps should be an object, for messages."""
     convert = command_line("data masks", folder, "OUT", white=1)
     return f"if 255 is the object, `{convert}` writes label maps in which it is class 1"
 
@@ -36,7 +36,7 @@ def survey_masks(
     """Put what the masks show beside the labels.
 
     Args:
-        data_set: Whose masks.
+        data_set: Data set with the masks.
         shown: Labels of each image's mask, as
             :func:`~wsss_cli.data.mask_survey.shown_labels` has them.
         names: Classes of each image whose labels are known.
@@ -53,8 +53,8 @@ def mask_problem(data_set: DataSet, survey: MaskSurvey) -> str | None:
     """Why the masks cannot be meant as they are: no command would score or learn by them.
 
     Args:
-        data_set: Whose masks.
-        survey: What they show.
+        data_set: Data set with the masks.
+        survey: Contents of the masks.
     """
     where = data_set.root if data_set.masks is None else data_set.masks
     held = survey.without_class()
@@ -71,7 +71,7 @@ def mask_problem(data_set: DataSet, survey: MaskSurvey) -> str | None:
 
 
 def mask_warnings(survey: MaskSurvey) -> Iterator[str]:
-    """What is odd about the masks, where they can be meant: one sentence for most of them."""
+    """Say what is odd about the masks, where they can be meant: one sentence for most of them."""
     doubt = survey.doubt()
     if doubt is not None:
         yield doubt
@@ -93,7 +93,7 @@ def unused_masks(data_set: DataSet, image_ids: Sequence[str]) -> Iterator[str]:
     """Files among the masks that belong to no image, or are not named ``ID.png``.
 
     Args:
-        data_set: Whose folder of masks is looked at.
+        data_set: Data set with the folder of masks.
         image_ids: Ids of all images in its lists.
     """
     folder = data_set.masks

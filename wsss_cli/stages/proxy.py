@@ -58,7 +58,7 @@ class ProxyPlan:
     """Everything checked before the first label map.
 
     Attributes:
-        class_names: Of classes 1..C, None where neither data nor attention tell.
+        class_names: Names of classes 1..C, None where neither data nor attention tell.
         grey_maps: The map of each image, by the option that named their folder.
     """
 
@@ -77,7 +77,7 @@ class ProxyPlan:
         return IGNORE if self.class_names is None else len(self.class_names) + 1
 
     def describe(self) -> dict[str, Any]:
-        """What would be done, for ``--dry-run``."""
+        """Describe what would be done, for ``--dry-run``."""
         return {
             **record(self.config),
             "attention": str(self.attention),
@@ -198,18 +198,18 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
     }
 
 
-def _warnings(config: ProxyConfig, shown: dict[str, Any], black: int) -> list[str]:
-    """What is odd about the label maps, and where to look for the reason."""
-    sentences = warnings(shown, "label maps")
+def _warnings(config: ProxyConfig, shares: dict[str, Any], black: int) -> list[str]:
+    """Say what is odd about the label maps, and where to look for the reason."""
+    sentences = warnings(shares, "label maps")
     dark = f"{black:,} saliency maps of images that show a class are black or nearly so"
     if not sentences:
         return [dark] if black else []
     draw = command_line("attend", heatmaps=True, run=config.run)
-    looked_at = "the attention" if config.attention else f"the attention (`{draw}` draws it)"
+    evidence = "the attention" if config.attention else f"the attention (`{draw}` draws it)"
     if config.chosen.needs or config.chosen.takes:
-        looked_at += " and the saliency maps, which should be bright on objects and dark elsewhere"
-    told = [*sentences[:-1], f"{sentences[-1]}; look at {looked_at}"]
-    return [*told, dark] if black else told
+        evidence += " and the saliency maps, which should be bright on objects and dark elsewhere"
+    advised = [*sentences[:-1], f"{sentences[-1]}; look at {evidence}"]
+    return [*advised, dark] if black else advised
 
 
 def _count_kept(plan: ProxyPlan, file: AttentionFile, image_id: str) -> LabelCount:
@@ -258,8 +258,8 @@ def _grey_maps(
     """
     if plan.data_set is not None and plan.data_set.image_path(image_id).exists():
         (true_size,) = check_images([plan.data_set.image_path(image_id)])
-        what = f"image {image_id} of {plan.attention}"
-        require_size(what, size, true_size, beside="in the data it is")
+        name = f"image {image_id} of {plan.attention}"
+        require_size(name, size, true_size, beside="in the data it is")
     return {
         name: read_fitted_saliency(paths[image_id], size) for name, paths in plan.grey_maps.items()
     }
@@ -298,24 +298,26 @@ def label_image(
     maps = torch.from_numpy(enlarge_maps(attention.maps, attention.size)).to(device)  # (K, H, W)
     class_ids = torch.from_numpy(attention.class_ids).to(device)
     image = None if photograph is None else torch.from_numpy(photograph).to(device)
-    given = {
+    saliency = {
         name: torch.from_numpy(grey).to(device).float() / 255 for name, grey in grey_maps.items()
     }
-    seen = given if image is None or not rule.sees_image else {**given, "photograph": image}
+    evidence = dict(saliency)
+    if image is not None and rule.sees_image:
+        evidence["photograph"] = image
     # A setting that is None leaves the rule its own default.
-    chosen = {name: getattr(config, name) for name in rule.settings}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
+    options = {name: getattr(config, name) for name in rule.settings}
+    options = {name: value for name, value in options.items() if value is not None}
     if config.crf is not None and image is not None:
-        chosen["decide"] = partial(
+        options["decide"] = partial(
             proxy_labels.refined_label, photograph=image, settings=PRESETS[config.crf]
         )
     label = getattr(proxy_labels, rule.function)
-    label_map = label(maps, class_ids, **seen, **chosen)
+    label_map = label(maps, class_ids, **evidence, **options)
     if config.ignore_conflicts is not None:
         label_map = proxy_labels.ignore_conflicts(label_map, maps, config.ignore_conflicts)
     if config.ignore_salient is not None:
         label_map = proxy_labels.ignore_salient_background(
-            label_map, given["saliency"], config.ignore_salient
+            label_map, saliency["saliency"], config.ignore_salient
         )
-    found: Pixels = label_map.cpu().numpy()
-    return found
+    pixels: Pixels = label_map.cpu().numpy()
+    return pixels

@@ -15,23 +15,23 @@ C = TypeVar("C", bound=WorkConfig)
 _OF_THE_COMMAND = frozenset({"run", "device", "workers", "overwrite", "checkpoint_every"})
 
 
-def with_recorded_settings(stage: str, config: C, given: Set[str]) -> C:
+def with_recorded_settings(stage: str, config: C, explicit: Set[str]) -> C:
     """Give a command that only adds to a finished result the settings of that result.
 
-    A setting that was given stays as given: where it differs from the recorded one, the stage
+    A setting that was passed stays: where it differs from the recorded one, the stage
     refuses as ever.
 
     Args:
         stage: Name of the stage.
         config: Its config.
-        given: Fields that somebody gave; the others have their defaults.
+        explicit: Fields that were passed; the others have their defaults.
 
     Returns:
         The config itself where nothing is finished, or nothing is asked for but the result.
     """
     if not isinstance(config, CommonConfig):  # it works in no run
         return config
-    asked = {name for name in config.extras & given if getattr(config, name)}
+    asked = {name for name in config.extras & explicit if getattr(config, name)}
     if not asked or config.overwrite:
         return config
     try:
@@ -41,7 +41,7 @@ def with_recorded_settings(stage: str, config: C, given: Set[str]) -> C:
     if manifest["status"] != "complete":
         return config
     recorded = recorded_config(config.run, manifest)
-    kept = given | config.extras | _OF_THE_COMMAND
+    kept = explicit | config.extras | _OF_THE_COMMAND
     taken = {
         field.name: _typed(field, recorded[field.name])
         for field in fields(config)

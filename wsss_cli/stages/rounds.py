@@ -47,12 +47,12 @@ def check_mined(
         file.require(image_ids)
         for image_id, row, size in zip(image_ids, labels, sizes, strict=True):
             outline = file.outline(image_id)
-            own = [str(data_set.class_names[column]) for column in np.flatnonzero(row)]
+            labelled = [str(data_set.class_names[column]) for column in np.flatnonzero(row)]
             mapped = [data_set.class_names[class_id - 1] for class_id in sorted(outline.class_ids)]
-            if mapped != own:
+            if mapped != labelled:
                 raise WsssError(
                     f"{path} maps {_named(mapped)} in the image {image_id}, which {data_set.root} "
-                    f"labels {_named(own)}; give --erase the attention of this very data set"
+                    f"labels {_named(labelled)}; give --erase the attention of this very data set"
                 )
             if outline.size != size:
                 raise WsssError(

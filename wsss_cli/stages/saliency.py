@@ -54,7 +54,7 @@ class SaliencyPlan:
     directory: StageDirectory
 
     def describe(self) -> dict[str, Any]:
-        """What would be done, for ``--dry-run``."""
+        """Describe what would be done, for ``--dry-run``."""
         return {
             **record(self.config),
             "data": str(self.data_set.root),

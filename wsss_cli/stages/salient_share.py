@@ -8,7 +8,7 @@ from wsss_cli import ranks
 from wsss_cli.data.images import Pixels
 from wsss_cli.ops.baselines import SALIENT
 
-# Of all pixels, beyond which saliency marks no objects any more.
+# Share of all pixels beyond which saliency marks no objects any more.
 NEARLY_ALL = 0.95
 # No value of a map that is black reaches this, of 255: resizing leaves a trace here and there.
 BLACK_BELOW = 8

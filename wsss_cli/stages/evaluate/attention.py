@@ -29,7 +29,7 @@ from wsss_cli.stages.evaluate.plausibility import require_truth
 from wsss_cli.stages.evaluate.uncertainty import comparison, interval
 from wsss_cli.tracking import Track
 
-# Of the attention, in the middle of the range and chosen before looking: whoever has no masks has
+# Threshold of the attention: the middle of the range, fixed before looking. Without masks there is
 # nothing to choose it by.
 FIXED_THRESHOLD = 0.3
 # Share of the object at which the background lit is compared. Half is more than an object's

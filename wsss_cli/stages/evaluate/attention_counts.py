@@ -1,4 +1,4 @@
-"""What one image adds to the scores of attention, and what all images add up to."""
+"""Counts of one image for the scores of attention, and their sums over all images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class ImageCounts:
         class_ids: (K,) 1..C of the maps.
         shown: Classes 1..C that have a pixel in the truth.
         logits: (C,) of the image, where the file has them.
-        style: Of the truth's borders; None where it has one label only.
+        style: Style of the truth's borders; None where it has one label only.
         places: Boxes and pixels found, if asked for.
     """
 
@@ -121,7 +121,7 @@ def count_image(
 
     Args:
         file: Holds the maps.
-        image_id: Of the image.
+        image_id: Id of the image.
         truth: Its true label map.
         num_labels: Labels including background.
         localisation: Also find boxes.

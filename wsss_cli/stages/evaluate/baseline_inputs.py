@@ -1,4 +1,4 @@
-"""What the baselines need of the images that are scored, and the commands that make the rest."""
+"""Inputs of the baselines for the images that are scored, and the commands that make the rest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -37,7 +37,7 @@ def find_baselines(
     """Collect what is there; what is not costs its baselines, not the score.
 
     Raises:
-        WsssError: What was named by an option lacks some of the images.
+        WsssError: A file or folder named by an option lacks some of the images.
     """
     lacking: dict[str, str] = {}
     labels = _labels(data_set, image_ids, lacking)
@@ -154,7 +154,7 @@ class _Making:
 def _commands(
     config: EvaluateConfig, data_set: DataSet, baselines: Baselines
 ) -> dict[str, _Making]:
-    """What makes saliency maps or logits of the images scored, by need, in another run."""
+    """Commands that make saliency maps or logits of the images scored, by need, in another run."""
     split = _list_of(config, data_set, baselines.image_ids)
     if split is None:
         return {}

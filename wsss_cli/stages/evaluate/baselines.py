@@ -29,7 +29,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Baselines:
-    """What the baselines need of some images.
+    """Inputs of the baselines for some images.
 
     Attributes:
         image_ids: The images.
@@ -101,9 +101,9 @@ def recorded_logits(
     with AttentionFile(path, class_names) as file:
         if not set(image_ids) <= set(file.image_ids):
             return None
-        found = [file.outline(image_id).logits for image_id in image_ids]
-    whole = [logits for logits in found if logits is not None]
-    return np.stack(whole) if len(whole) == len(found) else None
+        recorded = [file.outline(image_id).logits for image_id in image_ids]
+    whole = [logits for logits in recorded if logits is not None]
+    return np.stack(whole) if len(whole) == len(recorded) else None
 
 
 def recorded_saliency(run: Path) -> Path | None:

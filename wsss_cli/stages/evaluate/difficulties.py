@@ -1,4 +1,4 @@
-"""What makes each image difficult, beside what it is worth."""
+"""Difficulties of each image, beside its scores."""
 
 from typing import Any
 

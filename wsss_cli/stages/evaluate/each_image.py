@@ -1,4 +1,4 @@
-"""What each image is worth by itself: which went well and which did not."""
+"""Scores of each image by itself: which went well and which did not."""
 
 import math
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def image_scores(
         image_ids: In the order scored.
         overlaps: (N, 2, L) intersection and union of each label in each image.
         present: (N, L) bool, the labels that their truth has.
-        class_names: Of classes 1..C.
+        class_names: Names of classes 1..C.
 
     Returns:
         By image id its ``miou``, null where the truth is 255 throughout, and ``iou`` of each

@@ -35,11 +35,11 @@ LabelMap = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class _Counts:
-    """What one image adds to the scores.
+    """Counts of one image.
 
     Attributes:
-        tallies: Of what is scored, its rival and the baselines, by name.
-        style: Of the truth's borders; None where none was found.
+        tallies: Counts of the scored map, its rival and the baselines, by name.
+        style: Style of the truth's borders; None where none was found.
         boundary: (2, L) overlap of the boundary regions, if asked for.
         trimap: (W, 2, L) overlap in the band of each width, if asked for.
     """
@@ -125,7 +125,9 @@ def score_baselines(plan: EvaluatePlan, track: Track) -> dict[str, float]:
         target = read_label_map(plan.truth[index], num_labels=plan.num_labels)
         height, width = target.shape
         label_maps = baselines.label_maps(index, (height, width))
-        return {n: Tally.of(found, target, plan.num_labels) for n, found in label_maps.items()}
+        return {
+            n: Tally.of(label_map, target, plan.num_labels) for n, label_map in label_maps.items()
+        }
 
     totals = {name: Tally.empty(plan.num_labels) for name in baselines.names}
     for tallies in plan.each(count, track, "scoring baselines"):
@@ -146,7 +148,9 @@ def _count(plan: EvaluatePlan, index: int) -> _Counts:
         height, width = target.shape
         label_maps |= plan.baselines.label_maps(index, (height, width))
     try:
-        tallies = {name: Tally.of(found, target, num_labels) for name, found in label_maps.items()}
+        tallies = {
+            n: Tally.of(label_map, target, num_labels) for n, label_map in label_maps.items()
+        }
     except ValueError:  # counting finds what is no label, reading says in which file
         for folder in filter(None, (truth.parent, plan.source, plan.rival)):
             read_label_map(folder / truth.name, num_labels=num_labels)

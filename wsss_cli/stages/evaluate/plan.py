@@ -1,4 +1,4 @@
-"""What ``wsss evaluate`` scores, against what: everything checked before the first image."""
+"""The plan of ``wsss evaluate``: everything checked before the first image."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,19 +41,19 @@ class EvaluatePlan:
     """Everything checked before the first image.
 
     Attributes:
-        class_names: Of classes 1..C.
+        class_names: Names of classes 1..C.
         source: Scored folder or file.
         rival: Folder or file of the same kind that it is compared with on the same images.
         image_ids: Images that have both a prediction and a truth.
         without_truth: How many predictions have no mask.
         missing_predictions: Masks of ``--gt`` that have no label map in ``--pred``.
         truth: True label map of each image.
-        photographs: Of each image, if they are to be looked at; else none.
-        baselines: What else is scored, if asked for.
-        baselines_missing: Of these what cannot be, with the reason and the way to it, as JSON
+        photographs: Photograph of each image, if they are to be looked at; else none.
+        baselines: Baselines to score beside it, if asked for.
+        baselines_missing: Those that cannot be scored, with the reason and the way to them, as JSON
             values; empty where all can or none is asked for.
-        labels: Whose labels attention is of, ``given`` or ``predicted``; None where its file does
-            not say, and of label maps.
+        labels: Origin of the labels that attention is of, ``given`` or ``predicted``; None where
+            its file does not say, and of label maps.
         chosen: The threshold of another run's evaluation, if asked for.
         data_set: The data set, where it is known.
         image_labels: Image-level labels of the images, where a data set is known.
@@ -78,8 +78,8 @@ class EvaluatePlan:
     @property
     def in_rounds(self) -> bool:
         """Whether the run's attention is merged with that of earlier rounds."""
-        own = self.config.what == "attention" and self.config.attention is None
-        return own and "erase" in read_manifest(self.config.run / "attend")["inputs"]
+        of_run = self.config.what == "attention" and self.config.attention is None
+        return of_run and "erase" in read_manifest(self.config.run / "attend")["inputs"]
 
     @property
     def keeps_scores(self) -> bool:
@@ -94,12 +94,12 @@ class EvaluatePlan:
 
     def each(self, work: Callable[[int], T], track: Track, label: str = "scoring") -> Iterable[T]:
         """Results of ``work`` on every image, in order, with progress; the ranks share the work."""
-        own = ranks.mine(range(len(self.image_ids)))
-        done = prefetch(work, own, resolve_workers(self.config.workers))
-        return ranks.in_turn(track.steps(done, total=len(own), label=label))
+        share = ranks.mine(range(len(self.image_ids)))
+        done = prefetch(work, share, resolve_workers(self.config.workers))
+        return ranks.in_turn(track.steps(done, total=len(share), label=label))
 
     def describe(self) -> dict[str, Any]:
-        """What would be done, for ``--dry-run``."""
+        """Describe what would be done, for ``--dry-run``."""
         return {
             **record(self.config),
             "source": str(self.source),
@@ -205,7 +205,7 @@ def _labels(attention: Path) -> str | None:
 def _scored(
     config: EvaluateConfig, data_set: DataSet | None, track: Track
 ) -> tuple[Path, list[str]]:
-    """What is scored, and the ids that it must cover."""
+    """Find what is scored, and the ids that it must cover."""
     if config.what == "attention":
         path = find_attention(config.attention, config.run, config.data)
         with AttentionFile(path, data_set.class_names if data_set else None) as file:
@@ -252,7 +252,7 @@ def _of_split(
 
 
 def _rival(config: EvaluateConfig, data_set: DataSet | None, image_ids: Sequence[str]) -> Path:
-    """What ``--against`` names: the same stage of another run, or a folder or file as such.
+    """Find what ``--against`` names: the same stage of another run, or a folder or file as such.
 
     Raises:
         WsssError: It is not there, or lacks images.

@@ -19,7 +19,7 @@ def require_truth(plan: EvaluatePlan, shown: Bools, track: Track) -> None:
     """Refuse true masks by which nothing can be scored.
 
     Args:
-        plan: Of the evaluation.
+        plan: Plan of the evaluation.
         shown: (N, C + 1) bool, the labels 0..C that each true mask shows.
         track: Told of classes that no mask shows.
 
@@ -55,7 +55,7 @@ def require_predictions(
     A network that has collapsed predicts background alone, which is scored as what it is.
 
     Args:
-        plan: Of the evaluation.
+        plan: Plan of the evaluation.
         source: Where the label maps lie.
         truth: (N, C + 1) bool, the labels 0..C that each true mask shows.
         shown: (N, C + 1) bool, the labels 0..C that each of them shows.

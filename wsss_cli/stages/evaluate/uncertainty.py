@@ -15,7 +15,7 @@ def interval(overlaps: Tensor, seed: int) -> dict[str, Any]:
 
     Args:
         overlaps: (N, 2, L) intersection and union of each label in each image.
-        seed: Of the draws.
+        seed: Seed of the draws.
     """
     found = bootstrap(overlaps, seed=seed)
     return {
@@ -33,7 +33,7 @@ def comparison(own: Tensor, rival: Tensor, source: Path, seed: int) -> dict[str,
         own: (N, 2, L) intersection and union of each label in each image.
         rival: Those of the rival, images in the same order.
         source: Where the rival lies.
-        seed: Of the draws.
+        seed: Seed of the draws.
     """
     found = paired_bootstrap(rival, own, seed=seed)
     return {

@@ -1,4 +1,4 @@
-"""What a score is worth, in a sentence: beside what is reached without learning any shape."""
+"""The worth of a score in a sentence: beside what is reached without learning any shape."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a score is worth.
+    """The worth of a score.
 
     Attributes:
         sentence: For people, in per cent.
@@ -36,7 +36,7 @@ def verdict(values: Mapping[str, Any]) -> Verdict:
     """Compare a score with the best of its baselines.
 
     Args:
-        values: What ``wsss evaluate`` tells, of this version or an earlier one: ``miou``, with
+        values: The report of ``wsss evaluate``, of this version or an earlier one: ``miou``, with
             ``interval``, ``baselines``, ``baselines_missing`` and ``best_threshold`` where there.
     """
     miou = values["miou"]
@@ -67,7 +67,7 @@ def verdict(values: Mapping[str, Any]) -> Verdict:
 
 
 def _not_compared(baselines: Mapping[str, float], values: Mapping[str, Any]) -> str:
-    """What the comparison lacks."""
+    """Say what the comparison lacks."""
     if values.get("baselines_missing"):
         return f" ({len(values['baselines_missing'])} other baselines lack maps)"
     if set(baselines) == {"background"}:

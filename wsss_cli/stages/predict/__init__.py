@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["prepare", "run"]
 
-# What needs torch is imported when it is needed: wrong usage is told before.
+# Modules that need torch are imported late, so that wrong usage is reported at once.
 
 
 def prepare(config: PredictConfig, track: Track) -> "PredictPlan":

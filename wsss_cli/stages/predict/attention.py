@@ -116,7 +116,7 @@ class AttentionPredictor:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What changes a map."""
+        """Settings that change a map."""
         return {"kind": "attention", "sides": self.views.sides(), "flip": self.views.flip}
 
     def remark(self, sizes: Sequence[tuple[int, int]]) -> None:

@@ -53,10 +53,10 @@ def _predict(
         track.note(
             f"changed since they were predicted, and predicted again: {listing(changed, most=5)}"
         )
-    own = list(ranks.mine(tasks))
-    done = len(ranks.mine(plan.found.pictures)) - len(own)
-    steps = predict_pictures(plan, own)
-    outcomes = track.steps(steps, total=done + len(own), label="predicting", done=done)
+    share = list(ranks.mine(tasks))
+    done = len(ranks.mine(plan.found.pictures)) - len(share)
+    steps = predict_pictures(plan, share)
+    outcomes = track.steps(steps, total=done + len(share), label="predicting", done=done)
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     for video in ranks.mine(videos):
         try:
@@ -69,8 +69,8 @@ def _predict(
 def _clear(plan: PredictPlan, track: Track) -> None:
     """Remove the results of other settings, each file before the record that knows it."""
     names = list(recorded_names(plan.out))
-    given = {picture.name for picture in (*plan.found.pictures, *plan.found.videos)}
-    lost = [name for name in names if name not in given]
+    names_now = {picture.name for picture in (*plan.found.pictures, *plan.found.videos)}
+    lost = [name for name in names if name not in names_now]
     if lost:
         track.note(f"results of pictures not given now are removed too: {listing(lost, most=5)}")
     for name in names:
@@ -106,7 +106,7 @@ def _write_index(plan: PredictPlan) -> None:
 def _report(
     plan: PredictPlan, failures: list[Failure], due: int, started: float, *, up_to_date: bool
 ) -> Report:
-    """What is there now of what was asked for."""
+    """Report on the results that are there now."""
     failed = {str(path): reason for path, reason in plan.found.unreadable.items()}
     failed |= {str(failure.picture.path): failure.reason for failure in failures}
     for video in plan.found.videos:
@@ -143,20 +143,20 @@ def _report(
         values[plan.predictor.layout.content] = str(plan.out / plan.predictor.layout.index)
     failure = None
     if failed:
-        told = listing([f"{file} ({reason})" for file, reason in failed.items()], most=5)
+        examples = listing([f"{file} ({reason})" for file, reason in failed.items()], most=5)
         failure = (
             f"{len(failed)} of {total + len(plan.found.unreadable)} files could not be predicted, "
-            f"the others are done: {told}"
+            f"the others are done: {examples}"
         )
     return Report(STAGE, plan.out, up_to_date, values, failure)
 
 
 def _described(out: Path, picture: Photograph, record: dict[str, Any]) -> dict[str, Any]:
     """A record as the report has it: paths as they can be opened, nothing about its making."""
-    told = {key: value for key, value in record.items() if key not in ("source", "numbers")}
+    facts = {key: value for key, value in record.items() if key not in ("source", "numbers")}
     for key in ("label_map", "overlay", "video"):
-        if told.get(key):
-            told[key] = str(out / told[key])
-    if "maps" in told:
-        told["maps"] = {name: str(out / path) for name, path in told["maps"].items()}
-    return {"file": str(picture.path), **told}
+        if facts.get(key):
+            facts[key] = str(out / facts[key])
+    if "maps" in facts:
+        facts["maps"] = {name: str(out / path) for name, path in facts["maps"].items()}
+    return {"file": str(picture.path), **facts}

@@ -1,4 +1,4 @@
-"""What ``wsss predict`` checks before the first picture."""
+"""The plan of ``wsss predict``: everything checked before the first picture."""
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -24,7 +24,7 @@ from wsss_cli.tracking import Track
 
 # Raised when the code changes its results.
 VERSION = 1
-# What is made on request beside the maps.
+# Files made on request beside the maps.
 _EXTRAS = ("overlay", "probabilities")
 WAY_OUT = "pass --overwrite to replace it, or another --out to keep both"
 
@@ -37,7 +37,7 @@ class PredictPlan:
         checkpoint: The network's file.
         kind: ``segmentation`` or ``attention``.
         predictor: The network, ready to look.
-        found: What the arguments name.
+        found: The photographs that the arguments name.
     """
 
     config: PredictConfig
@@ -55,7 +55,7 @@ class PredictPlan:
         return self.directory.path
 
     def todo(self) -> "Todo":
-        """What is left to do.
+        """List what is left to do.
 
         Raises:
             UsageError: Other results lie in the folder.
@@ -77,7 +77,7 @@ class PredictPlan:
         return "resumable" if open_again else todo.state
 
     def describe(self) -> dict[str, Any]:
-        """What would be done, for ``--dry-run``."""
+        """Describe what would be done, for ``--dry-run``."""
         return {
             "checkpoint": str(self.checkpoint),
             "kind": self.kind,
@@ -95,12 +95,12 @@ class PredictPlan:
 
 @dataclass(frozen=True)
 class Todo:
-    """What is left to do.
+    """The work that is left.
 
     Attributes:
         state: How the folder of results stands: ``new``, ``resumable`` or ``complete``, which says
             nothing of pictures that it does not know.
-        tasks: Of the pictures.
+        tasks: Tasks of the pictures.
         videos: Those to predict.
     """
 
@@ -160,7 +160,7 @@ def prepare(
 
 
 def numbers_id(name: str) -> str:
-    """What a picture is called in the HDF5 file: as in a data set of the same folder."""
+    """Name a picture as in the HDF5 file: as in a data set of the same folder."""
     return picture_id(PurePosixPath(f"{name}.png"))
 
 

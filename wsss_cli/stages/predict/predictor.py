@@ -1,4 +1,4 @@
-"""What predicting pictures and videos asks of a trained network, of whichever kind it is."""
+"""The interface of a trained network of any kind, for predicting pictures and videos."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from wsss_cli.data.images import Pixels
 
 
 class Prediction(Protocol):
-    """What a network says of one upright picture."""
+    """The prediction of one upright picture."""
 
     def classes(self) -> list[dict[str, Any]]:
         """The classes found: name, id, and how much of them (``share`` or ``probability``)."""
@@ -37,11 +37,11 @@ class Predictor(Protocol):
     """A trained network with the way in which it looks at pictures.
 
     Attributes:
-        class_names: Of classes 1..C.
+        class_names: Names of classes 1..C.
         drawing: How these are drawn.
-        layout: Of the HDF5 file with the numbers behind the maps.
+        layout: Layout of the HDF5 file with the numbers behind the maps.
         about: Attributes of that file.
-        settings: What changes a result, for the fingerprint.
+        settings: Settings that change a result, for the fingerprint.
     """
 
     @property
@@ -56,7 +56,7 @@ class Predictor(Protocol):
     def settings(self) -> dict[str, Any]: ...  # noqa: D102
 
     def remark(self, sizes: Sequence[tuple[int, int]]) -> str | None:
-        """What is to be said of pictures of these sizes (H, W), if anything."""
+        """Remark on pictures of these sizes (H, W), if anything."""
         ...
 
     def predict(self, image: Pixels) -> Prediction:
@@ -64,5 +64,5 @@ class Predictor(Protocol):
         ...
 
     def read(self, out: Path, name: str, orientation: int) -> Prediction | None:
-        """What was found before, as far as the maps tell it; None where they cannot."""
+        """Read what was found before, as far as the maps tell it; None where they cannot."""
         ...

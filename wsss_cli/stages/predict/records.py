@@ -1,4 +1,4 @@
-"""What is known of each picture that was predicted: ``OUT/records/NAME.json``, written last.
+"""The record of each picture that was predicted: ``OUT/records/NAME.json``, written last.
 
 A picture is done when its record says so and the files that it names are there. So a stop costs
 only the pictures at work, further pictures join those that are there, and a photograph that was
@@ -23,12 +23,12 @@ _SUFFIXES = frozenset({".png", ".jpg", ".h5", ".mp4"})
 
 @dataclass(frozen=True)
 class Source:
-    """Which file something was made of.
+    """The file that a result was made of.
 
     Attributes:
         path: Where it lay.
         bytes: Its size.
-        sha256: Of its bytes.
+        sha256: Hash of its bytes.
     """
 
     path: str

@@ -40,10 +40,10 @@ class LabelPrediction:
         """The classes with at least one pixel, with their share of all; the largest first."""
         counts = np.bincount(self.label_map.ravel(), minlength=len(self.class_names) + 1)
         shares = counts / self.label_map.size
-        found = [i for i in range(1, len(self.class_names) + 1) if counts[i]]
+        present = [i for i in range(1, len(self.class_names) + 1) if counts[i]]
         return [
             {"name": self.class_names[i - 1], "id": i, "share": round(float(shares[i]), 6)}
-            for i in sorted(found, key=lambda i: -counts[i])
+            for i in sorted(present, key=lambda i: -counts[i])
         ]
 
     def overlay(self, image: Pixels) -> Pixels:
@@ -71,7 +71,7 @@ class SegmentationPredictor:
     """A segmentation network with its views.
 
     Attributes:
-        class_names: Of classes 1..C.
+        class_names: Names of classes 1..C.
         predictor: The network and how it looks.
         reduced_to: Longer side to which larger pictures are reduced; None never reduces.
         reduced_beyond: Longer side from which on they are.
@@ -87,7 +87,7 @@ class SegmentationPredictor:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What changes a label map."""
+        """Settings that change a label map."""
         views = self.predictor
         alone = len(views.scales) == 1 and not views.flip
         return {
@@ -101,7 +101,7 @@ class SegmentationPredictor:
         }
 
     def remark(self, sizes: Sequence[tuple[int, int]]) -> str | None:
-        """What is to be said of pictures of these sizes (H, W)."""
+        """Remark on pictures of these sizes (H, W)."""
         if self.reduced_to is None:
             large = sum(max(size) > _LARGE for size in sizes)
             if not large or self.reduced_beyond == inf:

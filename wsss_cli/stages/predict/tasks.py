@@ -1,4 +1,4 @@
-"""What is left to do of the pictures and videos that are to be predicted."""
+"""The work that is left of the pictures and videos that are to be predicted."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ class Task:
     """A picture that is not done.
 
     Attributes:
-        picture: Which one.
+        picture: The picture.
         changed: It is another one than when it was predicted.
         drawn_only: Its maps are there; only the overlay is missing.
     """
@@ -27,16 +27,16 @@ class Task:
 
 
 def task_of(out: Path, picture: Photograph, *, overlay: bool, numbers: bool) -> Task | None:
-    """What is to be done for a picture; None where all is there.
+    """Find what is to be done for a picture; None where all is there.
 
     Args:
         out: The folder of results.
-        picture: Which one.
+        picture: The picture.
         overlay: It is to be drawn.
         numbers: The numbers behind its maps are to be written.
 
     Raises:
-        UsageError: What is there is of another picture, or not ours.
+        UsageError: The results there are of another picture, or not ours.
     """
     record = read_record(out, picture.name)
     if record is None:
@@ -68,7 +68,7 @@ def is_predicted(out: Path, video: Photograph) -> bool:
     """Whether a video's overlays are there.
 
     Raises:
-        UsageError: What is there is of another file, or not ours.
+        UsageError: The results there are of another file, or not ours.
     """
     record = read_record(out, video.name)
     if record is None:

@@ -44,7 +44,7 @@ class ImagePredictor:
     def scores(
         self, image: Pixels, possible: Tensor | None = None, *, reduction: float = 1.0
     ) -> Tensor:
-        """What the network says of a photograph, all views merged.
+        """Score a photograph with the network, all views merged.
 
         Args:
             image: (H, W, 3) uint8 RGB.

@@ -23,7 +23,7 @@ _MOST_PIXELS_A_SIDE = 2**31
 
 
 class SegmentationCheckpoint(NamedTuple):
-    """What the checkpoint of a segmentation network holds.
+    """Contents of the checkpoint of a segmentation network.
 
     Attributes:
         network: On the CPU, with its trained weights.

@@ -1,4 +1,4 @@
-"""What ``wsss segment`` checks before any work."""
+"""The plan of ``wsss segment``: everything checked before any work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -70,7 +70,7 @@ class SegmentPlan:
         return len(self.data_set.class_names) + 1
 
     def describe(self) -> dict[str, Any]:
-        """What would be done, for ``--dry-run``."""
+        """Describe what would be done, for ``--dry-run``."""
         return {
             **record(self.config),
             "data": str(self.data_set.root),

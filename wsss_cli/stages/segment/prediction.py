@@ -145,9 +145,9 @@ def _shards(plan: SegmentPlan, network: DeepLabLargeFOV) -> list[Shard]:
 
 
 def _possible_labels(plan: SegmentPlan) -> dict[str, Tensor]:
-    """(L,) bool of every image with ``--restrict-to-labels``: background and its own labels."""
+    """(L,) bool of every image with ``--restrict-to-labels``: background and its labels."""
     if plan.predicted_labels is None:
         return {}
-    own = torch.from_numpy(plan.predicted_labels)  # (M, C)
-    possible = torch.cat((torch.ones(len(own), 1, dtype=torch.bool), own), dim=1)  # (M, L)
+    labels = torch.from_numpy(plan.predicted_labels)  # (M, C)
+    possible = torch.cat((torch.ones(len(labels), 1, dtype=torch.bool), labels), dim=1)  # (M, L)
     return dict(zip(plan.predicted_ids, possible.to(plan.device), strict=True))

@@ -22,7 +22,7 @@ def checkpoint_scales(
 
     Args:
         path: Where the checkpoint lies.
-        checkpoint: What it holds.
+        checkpoint: Contents of the checkpoint.
         track: Told what is assumed.
 
     Returns:

@@ -128,9 +128,11 @@ def check_label_maps(
 
     looked = prefetch(look, supervision.items(), resolve_workers(config.workers))
     tracked = track.steps(looked, total=len(supervision), label="checking label maps")
-    shown = dict(zip(supervision, tracked, strict=True))
-    labels = known_labels(data_set, list(shown))
-    _require_learnable(MaskSurvey.of(data_set.class_names, shown, labels), data_set, config, track)
+    labels_shown = dict(zip(supervision, tracked, strict=True))
+    labels = known_labels(data_set, list(labels_shown))
+    _require_learnable(
+        MaskSurvey.of(data_set.class_names, labels_shown, labels), data_set, config, track
+    )
 
 
 def _require_learnable(

@@ -1,4 +1,4 @@
-"""What a network says of a photograph seen at several scales, upright and mirrored.
+"""Scores of a photograph seen at several scales, upright and mirrored.
 
 Chen et al., "DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution,
 and Fully Connected CRFs", TPAMI 2018, section 4.1: the score maps of several scales are enlarged

@@ -59,7 +59,7 @@ class MeasuredImages:
     learnt: bool
 
     def describe(self) -> str:
-        """What they are, for people."""
+        """Name the images, for people."""
         if self.learnt:
             return f"{len(self.image_ids)} images that are learnt from"
         return f"{len(self.image_ids)} held-out images of {self.split}"
@@ -164,11 +164,11 @@ def _sample(count: int, config: TrainConfig) -> list[int]:
     They depend on the seed and the settings alone.
     """
     steps = config.iterations * config.batch_size
-    most = min(MOST_HELD_OUT, max(_FEWEST_MEASURED, int(_SHARE_OF_SHORT_TRAININGS * steps)))
-    if count <= most:
+    limit = min(MOST_HELD_OUT, max(_FEWEST_MEASURED, int(_SHARE_OF_SHORT_TRAININGS * steps)))
+    if count <= limit:
         return list(range(count))
     generator = np.random.default_rng((config.seed, count))
-    return sorted(generator.choice(count, most, replace=False).tolist())
+    return sorted(generator.choice(count, limit, replace=False).tolist())
 
 
 @dataclass(frozen=True)
@@ -239,10 +239,10 @@ class Measuring:
         finally:
             network.train(training)
         precisions = average_precisions(logits, torch.from_numpy(self.images.labels))
-        known = [value for value in precisions if not np.isnan(value)]
+        defined = [value for value in precisions if not np.isnan(value)]
         names = self.data_set.class_names
         return Classification(
-            float(np.mean(known)) if known else float("nan"),
+            float(np.mean(defined)) if defined else float("nan"),
             {
                 name: None if np.isnan(value) else round(value, 6)
                 for name, value in zip(names, precisions, strict=True)
@@ -264,8 +264,8 @@ class Measuring:
             batch = numbers[at : at + batch_size]
             pixels = torch.stack([next(views) for _ in batch]).permute(0, 3, 1, 2)  # (B, 3, s, s)
             no_class = torch.zeros(len(batch), logits.shape[1], device=self.device)
-            found = network.attention(pixels.to(self.device), no_class).logits
-            logits[batch] = found.float().cpu()
+            scores = network.attention(pixels.to(self.device), no_class).logits
+            logits[batch] = scores.float().cpu()
         return ranks.summed(logits)
 
     def values(self, classification: Classification) -> dict[str, Any]:

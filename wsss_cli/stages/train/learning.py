@@ -29,7 +29,7 @@ class Course:
     """The losses of a training.
 
     Attributes:
-        lines: Of its log.
+        lines: Lines of its log.
         unlogged: Mean losses since the last line, by name.
     """
 
@@ -76,7 +76,7 @@ class Learning:
     def outcome(
         self, config: TrainConfig, labels: npt.NDArray[np.bool_], course: Course
     ) -> dict[str, Any]:
-        """What was learned, as JSON values, with ``warnings`` where it was nothing.
+        """Say what was learned, as JSON values, with ``warnings`` where it was nothing.
 
         Args:
             config: Settings of the training.
@@ -95,7 +95,7 @@ class Learning:
 
 
 def warnings(config: TrainConfig, values: Mapping[str, Any]) -> list[str]:
-    """What speaks against a training, one sentence at most; none where it has learned.
+    """Say what speaks against a training, one sentence at most; none where it has learned.
 
     Args:
         config: Its settings, for the advice.
@@ -127,7 +127,7 @@ def _is_guessing(measured: Mapping[str, Any]) -> bool:
 
 
 def _advice(config: TrainConfig) -> str:
-    """What to try, given what has been tried."""
+    """Advise what to try next, after the settings of this training."""
     pretrained = ""
     if config.start is None and config.backbone == "tiny":
         pretrained = ", or from pretrained weights (--backbone vgg16 --weights imagenet)"

@@ -1,4 +1,4 @@
-"""What ``wsss train`` checks before any work."""
+"""The plan of ``wsss train``: everything checked before any work."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,7 @@ class TrainPlan:
     directory: StageDirectory
 
     def describe(self) -> dict[str, Any]:
-        """What would be done, for ``--dry-run`` and the manifest."""
+        """Describe what would be done, for ``--dry-run`` and the manifest."""
         return {
             **record(self.config),
             "data": str(self.data_set.root),
@@ -142,13 +142,13 @@ def _tell_labels(
     Raises:
         WsssError: All images have the same labels.
     """
-    what = f"images of {split}"
+    images = f"images of {split}"
     summary = summarise(data_set.class_names, labels)
-    problem = summary.problem(what)
+    problem = summary.problem(images)
     if problem is not None:
         raise WsssError(f"{data_set.root}: {problem}")
-    track.note(summary.sentence(what))
-    for remark in (*data_set.remarks, *summary.warnings(what)):
+    track.note(summary.sentence(images))
+    for remark in (*data_set.remarks, *summary.warnings(images)):
         track.note(f"note: {remark}")
 
 
@@ -166,8 +166,8 @@ def require_fit(config: TrainConfig, started: TrainConfig, num_classes: int) -> 
     """Refuse a ``--start`` whose network has another trunk, or heads of another shape.
 
     Args:
-        config: Of the training that goes on.
-        started: Of the one it goes on from, which may be still to come.
+        config: Settings of the training that goes on.
+        started: Settings of the training it goes on from, which may be still to come.
         num_classes: Foreground classes of both.
 
     Raises:
@@ -180,6 +180,6 @@ def require_fit(config: TrainConfig, started: TrainConfig, num_classes: int) -> 
         )
     with torch.device("meta"):  # shapes alone
         network, source = (
-            build_network(one, num_classes, InitialWeights()) for one in (config, started)
+            build_network(each, num_classes, InitialWeights()) for each in (config, started)
         )
     take_heads(network, source.state_dict(), source=str(config.start))
