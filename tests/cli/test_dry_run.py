@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from conftest import Command, TinyVoc, train_arguments
 
+from wsss_cli.configs.stages import CHAIN
 from wsss_cli.inspect.estimates.costs import Estimate, added
 
-STAGES = ("train", "attend", "saliency", "proxy", "segment", "crf", "evaluate")
+STAGES = [stage for stage in CHAIN if stage != "predict"]
 
 
 def _arguments(stage: str, voc: TinyVoc, run: Path) -> list[str]:

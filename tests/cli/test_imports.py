@@ -12,6 +12,7 @@ import pytest
 from conftest import Command, clean_environment
 
 import wsss_cli
+from wsss_cli.configs.stages import CHAIN
 
 PACKAGE = Path(wsss_cli.__file__).parent
 # From the bottom to the top, as in docs/architecture.md.
@@ -37,8 +38,8 @@ HEAVY = (
     "filelock",
 )
 COMMANDS = (
-    *("train", "attend", "saliency", "proxy", "segment", "crf", "evaluate"),
-    *("predict", "show", "report", "check", "compare", "demo", "doctor"),
+    *CHAIN,
+    *("show", "report", "check", "compare", "demo", "doctor"),
 )
 DATA_COMMANDS = (("data",), ("data", "check"), ("data", "convert"))
 

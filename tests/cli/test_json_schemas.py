@@ -127,7 +127,7 @@ def _lines(voc: TinyVoc, run: Path) -> dict[str, list[tuple[str, str]]]:
 @pytest.mark.parametrize(
     "stage",
     [
-        *("train", "attend", "saliency", "proxy", "segment", "crf", "predict", "evaluate"),
+        *CHAIN,
         *("show", "others"),
     ],
 )

@@ -181,9 +181,7 @@ def test_value_of_every_option_reaches_the_stage(
 
     monkeypatch.setattr(import_module(f"wsss_cli.stages.{stage}"), "run", run)
     # What the options name need not be there.
-    monkeypatch.setattr(
-        import_module("wsss_cli.stages.early_checks"), "check_usage", lambda *_: None
-    )
+    monkeypatch.setattr(import_module("wsss_cli.stages.execution"), "check_usage", lambda *_: None)
     monkeypatch.setattr(run_command, "require_given_paths", lambda *_: None)
     default = getattr(config_type(), name)
     annotation = str(config_type.__dataclass_fields__[name].type)

@@ -13,6 +13,7 @@ from wsss_cli.cli import progress
 from wsss_cli.cli.progress import Lines, Pace
 from wsss_cli.cli.wrapping import fold
 from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.stages import CHAIN
 from wsss_cli.stages import attend
 from wsss_cli.tracking import Silent
 
@@ -104,7 +105,7 @@ def test_attend_counts_the_images_of_each_batch_also_after_it_was_stopped(
 
 
 COMMANDS = (
-    *("train", "attend", "saliency", "proxy", "segment", "crf", "evaluate", "predict"),
+    *CHAIN,
     *("show", "report", "check", "compare", "demo", "doctor", "data", "data check"),
 )
 

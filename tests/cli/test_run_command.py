@@ -700,7 +700,7 @@ def test_too_little_memory_names_the_options_that_need_less(
         raise error
 
     monkeypatch.setattr(f"wsss_cli.stages.{stage}.run", fail)
-    monkeypatch.setattr("wsss_cli.stages.early_checks.check_usage", lambda *_: None)
+    monkeypatch.setattr("wsss_cli.stages.execution.check_usage", lambda *_: None)
     outcome = wsss(stage)
     assert outcome.code == 1
     assert outcome.err.startswith("error: out of memory (")

@@ -20,6 +20,7 @@ from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.configs.stages import STAGES
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.stages import attend, crf, proxy, segment, train
 from wsss_cli.stages.segment import views
@@ -153,7 +154,7 @@ def test_a_whole_chain_on_the_card(wsss: Command, voc: TinyVoc, tmp_path: Path) 
         with place:
             outcomes = [wsss(*line) for line in lines]
         assert [outcome.err for outcome in outcomes if outcome.code] == []
-    for name in ("train", "attend", "saliency", "proxy", "segment", "crf"):
+    for name in STAGES:
         require_equal(tmp_path / "card" / name, tmp_path / "cpu" / name)
     for what in (*LABEL_FOLDERS, "attention"):
         found, expected = (

@@ -1,27 +1,21 @@
 """The ``wsss`` command."""
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from wsss_cli import __version__
-from wsss_cli.cli.attend import attend
 from wsss_cli.cli.check import check
 from wsss_cli.cli.compare import compare
-from wsss_cli.cli.crf import crf
 from wsss_cli.cli.data import data
 from wsss_cli.cli.demo import demo
 from wsss_cli.cli.doctor import doctor
-from wsss_cli.cli.evaluate import evaluate
-from wsss_cli.cli.predict import predict
-from wsss_cli.cli.proxy import proxy
 from wsss_cli.cli.report import report
-from wsss_cli.cli.saliency import saliency
-from wsss_cli.cli.segment import segment
 from wsss_cli.cli.show import show
 from wsss_cli.cli.terminal import escape_what_cannot_be_shown
-from wsss_cli.cli.train import train
 from wsss_cli.cli.wrapping import Command, Group
+from wsss_cli.configs.stages import CHAIN
 
 app = typer.Typer(
     name="wsss",
@@ -71,9 +65,7 @@ def wsss(
     escape_what_cannot_be_shown()
 
 
-for _command in (
-    *(train, attend, saliency, proxy, segment, crf, evaluate),
-    *(predict, show, report, check, compare, demo, doctor),
-):
+_stages = (getattr(import_module(f"wsss_cli.cli.{stage}"), stage) for stage in CHAIN)
+for _command in (*_stages, show, report, check, compare, demo, doctor):
     app.command(cls=Command)(_command)
 app.add_typer(data, name="data")

@@ -48,7 +48,7 @@ def check_usage(stage: str, config: Any) -> None:  # noqa: ANN401 - each stage's
     Raises:
         WsssError: An earlier stage, a list, a folder or the data set is missing or wrong.
     """
-    _CHECKS[stage](config)
+    _CHECKS.get(stage, find_data)(config)
 
 
 def require_run(run: Path) -> dict[str, dict[str, Any]]:

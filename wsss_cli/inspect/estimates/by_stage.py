@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ def estimate_stage(stage: str, plan: Any, state: str) -> Estimate:  # noqa: ANN4
     """
     if state == "complete":
         return nothing_to_do()
+    if stage not in _ESTIMATES:
+        return replace(nothing_to_do(), seconds=None)
     return _ESTIMATES[stage](plan)
 
 
