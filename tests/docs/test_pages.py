@@ -114,3 +114,18 @@ def _headings(content: str) -> set[str]:
     """Return the anchors that GitHub makes of a page's headings."""
     titles = re.findall(r"^#+ (.+)$", content, flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize(
+    "name", ["docs/architecture.md", "docs/architecture-notes.md", "CONTRIBUTING.md"]
+)
+def test_modules_named_exist(name: str) -> None:
+    """A module is named by its path in the package, or by its file beside the one named before."""
+    folders = [ROOT / folder for folder in ("wsss_cli", "tests", "scripts")]
+    files = {f"/{path.relative_to(ROOT)}" for folder in folders for path in folder.rglob("*")}
+    files |= {f"/{folder.name}" for folder in folders}
+    for module in re.findall(r"`([\w/]+(?:\.py|/))`", text(name)):
+        if "STAGE" in module or "NAME" in module:
+            continue
+        ending = f"/{module.rstrip('/')}"
+        assert any(file.endswith(ending) for file in files), module
