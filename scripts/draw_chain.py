@@ -13,19 +13,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+import wsss_cli as wsss
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.branch_png import Tile, heat_tile, label_tile, write_rows
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.chains.demo import DATA, SALIENCY, TEST_SIZE
-from wsss_cli.configs.attend import AttendConfig
-from wsss_cli.configs.common import CommonConfig
-from wsss_cli.configs.proxy import ProxyConfig
-from wsss_cli.data.images import read_saliency
+from wsss_cli.data.images import read_image, read_saliency
 from wsss_cli.labels import IGNORE
 from wsss_cli.metrics.segmentation import confusion_matrix, iou
-from wsss_cli.stages import attend, proxy
-from wsss_cli.stages.inputs import find_data
-from wsss_cli.tracking import Silent
 
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "chain.png"
 LabelMap = npt.NDArray[np.uint8]
@@ -34,13 +29,9 @@ LabelMap = npt.NDArray[np.uint8]
 def main(demo: Path) -> None:
     """Make attention and proxies of the validation images, and draw the median one."""
     chain, data, run = demo / "runs" / "seenet", demo / DATA, demo / "runs" / "picture"
-    where = {"run": run, "data": data}
     checkpoint = chain / "train" / "checkpoint.pt"
-    attend.run(
-        AttendConfig(**where, checkpoint=checkpoint, split="val", size=TEST_SIZE), track=Silent()
-    )
-    proxy.run(ProxyConfig(**where, saliency=demo / SALIENCY), track=Silent())
-    data_set = find_data(CommonConfig(**where))
+    wsss.attend(run=run, data=data, checkpoint=checkpoint, split="val", size=TEST_SIZE)
+    wsss.proxy(run=run, data=data, saliency=demo / SALIENCY)
     scores = {}
     for path in sorted((chain / "segment" / "predictions").glob("*.png")):
         truth = _truth(data, path.stem)
@@ -49,7 +40,8 @@ def main(demo: Path) -> None:
     image_id = sorted(scores, key=lambda name: scores[name])[len(scores) // 2]
 
     truth = _truth(data, image_id)
-    photograph = data_set.read_image(image_id)
+    photograph = read_image(data / "JPEGImages" / f"{image_id}.jpg")
+    class_names = (data / "classes.txt").read_text(encoding="utf-8").split()
     class_id = int(_objects(truth)[0])
     with AttentionFile(run / "attend" / "attention.h5") as file:
         attention = file.read(image_id).maps[0].astype(np.float32)
@@ -58,7 +50,7 @@ def main(demo: Path) -> None:
     prediction = read_label_map(chain / "segment" / "predictions" / f"{image_id}.png")
     refined = read_label_map(chain / "crf" / "labels" / f"{image_id}.png")
     row = {
-        "photograph": Tile(photograph, [f'label: "{data_set.class_names[class_id - 1]}"']),
+        "photograph": Tile(photograph, [f'label: "{class_names[class_id - 1]}"']),
         "attention": heat_tile(photograph, attention, ["where SeeNet looks"]),
         "saliency": Tile(np.repeat(saliency[:, :, None], 3, axis=2), ["what stands out"]),
         "proxy label": label_tile(made, [f"IoU {_object_iou(made, truth):.0%}"]),
