@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TinyVoc, draw_voc
+from conftest import TinyVoc, annotation_xml, draw_voc
 from onnx_file import write_weighted_channels
 from torchrun import PATIENCE, ranks_started, run_ranks
 
@@ -246,6 +246,20 @@ def test_methods_of_several_branches_learn_the_same_in_several_processes(
         run_ranks(world, ["train", *run, *learn.split(), *more.split()])
     names = ("shared", "alone", "start")
     _require_close(*(tmp_path / name / "train" / "checkpoint.pt" for name in names))
+
+
+def test_gain_learns_the_same_where_a_process_has_only_negatives(tmp_path: Path) -> None:
+    voc = draw_voc(tmp_path)
+    for image_id in voc.train_ids[3:]:  # so most halves of a batch of four show no class
+        voc.annotation(image_id).write_text(annotation_xml([]))
+    settings = ["--method", "gain", "--backbone", "tiny", *LEARN.split(), "--batch-size", "4"]
+    train = ["train", "--data", voc.root, "--held-out", "0", *settings]
+    run_ranks(1, [*train, "--run", tmp_path / "start", *STILL.split()])
+    for processes in (1, 2):
+        run = ["--run", tmp_path / str(processes), "--iterations", "4"]
+        run_ranks(processes, [*train, *run])
+    one, two, start = (tmp_path / name / "train" / "checkpoint.pt" for name in ("1", "2", "start"))
+    _require_close(two, one, start)
 
 
 def _losses(stage: Path) -> list[dict[str, float]]:

@@ -74,8 +74,8 @@ class GainNetwork(nn.Module):
             without classes counts 0.
         """
         image, column = labels.nonzero().unbind(dim=1)  # (P,), (P,)
-        if len(image) == 0:
-            return attention.sum()
+        # Without a present class (P = 0) the pass is made all the same: the layers that span the
+        # whole batch exchange messages in it, and the other processes wait for this one's.
         masked = self.masked(images[image], attention)  # (P, 3, H, W)
         logits: Tensor = self.head_a(self.trunk(masked)).mean(dim=(2, 3))  # (P, C)
         scores = logits.to(attention.dtype).gather(1, column[:, None])[:, 0].sigmoid()  # (P,)
