@@ -169,10 +169,10 @@ def _docstring(stage: str, config_type: type[WorkConfig]) -> str:
             entries = text.split("Attributes:\n", 1)[1]
             described |= dict(re.findall(r"^ {4}(\w+): ((?:.+\n?(?: {8}.*\n?)*))", entries, re.M))
     lines = [f"    {f.name}: {described.get(f.name, '').strip()}" for f in fields(config_type)]
-    what = STAGES[stage].title if stage in STAGES else f"as the command wsss {stage}"
+    title = STAGES[stage].title if stage in STAGES else f"as the command wsss {stage}"
     return "\n".join(
         [
-            f"Run ``wsss {stage}``: {what}.",
+            f"Run ``wsss {stage}``: {title}.",
             "",
             "Args:",
             *lines,

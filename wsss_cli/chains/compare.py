@@ -162,9 +162,9 @@ def _trainings(run: ComparedRun, track: Track) -> list[Report]:
         WsssError: A training fails; of one that diverged it says where its learning rate stands.
     """
     start = [] if run.start is None else [(run.start, "lr in the table [start]")]
-    own = (run.train, f'train.lr of the setting "{run.setting}"')
+    training = (run.train, f'train.lr of the setting "{run.setting}"')
     reports = []
-    for config, setting in (*start, own):
+    for config, setting in (*start, training):
         try:
             reports.append(train.run(config, track=track))
         except DivergenceError as error:
@@ -224,13 +224,15 @@ def _differences(measured: Mapping[str, Mapping[int, Measurement]]) -> list[Comp
     """Every setting against the first, over the seeds that it has."""
     reference, *others = measured
 
-    def between(name: str, what: str) -> Difference:
+    def between(name: str, subject: str) -> Difference:
         seeds = list(measured[name])
-        return paired_bootstrap(pooled(reference, seeds, what), pooled(name, seeds, what))
+        return paired_bootstrap(pooled(reference, seeds, subject), pooled(name, seeds, subject))
 
-    def pooled(setting: str, seeds: Sequence[int], what: str) -> Tensor:
+    def pooled(setting: str, seeds: Sequence[int], subject: str) -> Tensor:
         """Each image's overlaps over the seeds; their sum has the mIoU of their mean."""
-        counts = torch.stack([measured[setting][seed].counts[what].long() for seed in seeds]).sum(0)
+        counts = torch.stack(
+            [measured[setting][seed].counts[subject].long() for seed in seeds]
+        ).sum(0)
         return overlap(counts[..., :-1], counts[..., -1])
 
     everything = [m for by_seed in measured.values() for m in by_seed.values()]

@@ -57,12 +57,14 @@ def rows_as_markdown(rows: Sequence[Row], seeds: int) -> str:
     lines = [_line(["setting", *(column.title for column in COLUMNS)])]
     lines.append("|---" * (len(COLUMNS) + 1) + "|")
     for row in rows:
-        shown = {column.name: _shown(row.cells[column.name], column) for column in COLUMNS}
+        cells = {column.name: _shown(row.cells[column.name], column) for column in COLUMNS}
         low, high = min(row.thresholds), max(row.thresholds)
-        shown["attention_best"] += f" ({low:g})" if low == high else f" ({low:g} to {high:g})"
-        own = len(row.thresholds)
-        title = row.setting if own == seeds else f"{row.setting} ({own} of {seeds} seeds)"
-        lines.append(_line([_cell(title), *shown.values()]))
+        cells["attention_best"] += f" ({low:g})" if low == high else f" ({low:g} to {high:g})"
+        num_seeds = len(row.thresholds)
+        title = (
+            row.setting if num_seeds == seeds else f"{row.setting} ({num_seeds} of {seeds} seeds)"
+        )
+        lines.append(_line([_cell(title), *cells.values()]))
     return "\n".join(lines) + "\n"
 
 
@@ -70,24 +72,25 @@ def differences_as_markdown(differences: Sequence[Compared]) -> str:
     """The paired differences in points of mIoU, bold where the interval leaves 0 out."""
     against = f"against {_cell(differences[0].reference)}"
     lines = [_line([against, f"attention at {FIXED_THRESHOLD}", "proxy"]), "|---|---|---|"]
-    for one in differences:
-        found = _interval(one.attention), _interval(one.proxy)
-        lines.append(_line([_cell(one.setting), *found]))
+    for difference in differences:
+        intervals = _interval(difference.attention), _interval(difference.proxy)
+        lines.append(_line([_cell(difference.setting), *intervals]))
     return "\n".join(lines) + "\n"
 
 
-def _interval(found: Difference) -> str:
-    shown = f"{100 * found.difference:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
-    return f"**{shown}**" if found.real else shown
+def _interval(difference: Difference) -> str:
+    mean, low, high = (100 * x for x in (difference.difference, difference.low, difference.high))
+    text = f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return f"**{text}**" if difference.real else text
 
 
 def _shown(cell: Cell, column: Column) -> str:
     if cell.mean is None:
         return "–"
-    shown = f"{column.factor * cell.mean:.{column.digits}f}"
+    text = f"{column.factor * cell.mean:.{column.digits}f}"
     if cell.deviation is not None:
-        shown += f" ± {column.factor * cell.deviation:.{column.digits}f}"
-    return f"**{shown}**" if cell.leads else shown
+        text += f" ± {column.factor * cell.deviation:.{column.digits}f}"
+    return f"**{text}**" if cell.leads else text
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -87,7 +87,7 @@ def build_rows(scores: Mapping[str, Sequence[Scores]]) -> list[Row]:
         scores: By setting, one mapping of scores a seed.
     """
     cells = {
-        setting: {c.name: _cell([one[c.name] for one in seeds]) for c in COLUMNS}
+        setting: {c.name: _cell([score[c.name] for score in seeds]) for c in COLUMNS}
         for setting, seeds in scores.items()
     }
     for column in COLUMNS:
@@ -96,7 +96,7 @@ def build_rows(scores: Mapping[str, Sequence[Scores]]) -> list[Row]:
             cell = cells[leader][column.name]
             cells[leader][column.name] = Cell(cell.mean, cell.deviation, cell.values, leads=True)
     return [
-        Row(setting, row, tuple(_threshold(one) for one in scores[setting]))
+        Row(setting, row, tuple(_threshold(score) for score in scores[setting]))
         for setting, row in cells.items()
     ]
 
@@ -117,14 +117,14 @@ def _threshold(scores: Scores) -> float:
 
 def _leader(cells: Mapping[str, Cell], column: Column) -> str | None:
     """The setting that leads a column by more than the deviation of the two in front."""
-    known = [
+    measured = [
         (cell.mean if column.better == "high" else -cell.mean, cell.deviation, setting)
         for setting, cell in cells.items()
         if cell.mean is not None and cell.deviation is not None
     ]
-    if column.better is None or len(known) < 2:
+    if column.better is None or len(measured) < 2:
         return None
-    (best, spread, setting), (second, its_spread, _) = sorted(known, reverse=True)[:2]
+    (best, spread, setting), (second, its_spread, _) = sorted(measured, reverse=True)[:2]
     return setting if best - second > max(spread, its_spread) else None
 
 
@@ -149,6 +149,6 @@ def as_csv(rows: Sequence[Row]) -> str:
     for row in rows:
         cells = [row.cells[column.name] for column in COLUMNS]
         numbers = [number for cell in cells for number in (cell.mean, cell.deviation)]
-        shown = ["" if number is None else f"{number:.6g}" for number in numbers]
-        writer.writerow([row.setting, len(row.thresholds), *shown])
+        texts = ["" if number is None else f"{number:.6g}" for number in numbers]
+        writer.writerow([row.setting, len(row.thresholds), *texts])
     return text.getvalue()

@@ -33,18 +33,20 @@ def require_labelled_classes(
     if file.labels == PREDICTED:
         return []
     num_classes = len(data_set.class_names)
-    shown = {}
+    classes_of = {}
     for image_id in image_ids:
         classes = np.zeros(num_classes + 2, np.bool_)
         classes[file.outline(image_id).class_ids] = True
-        shown[image_id] = classes
-    survey = MaskSurvey.of(data_set.class_names, shown, known_labels(data_set, list(shown)))
+        classes_of[image_id] = classes
+    survey = MaskSurvey.of(
+        data_set.class_names, classes_of, known_labels(data_set, list(classes_of))
+    )
     lacking = [f"{image_id} ({', '.join(names)})" for image_id, names in survey.lacking()]
     if lacking and not survey.classes.any():
         raise WsssError(
             f"{file.path} holds no map of any class, though the labels name some for "
-            f"{len(lacking):,} of its {len(shown):,} images: {listing(lacking)}; make it again "
-            "with maps of these classes"
+            f"{len(lacking):,} of its {len(classes_of):,} images: {listing(lacking)}; make it "
+            "again with maps of these classes"
         )
     problem = survey.contradiction(
         "map",

@@ -169,9 +169,9 @@ def _probabilities(
     return soft
 
 
-def _misfit(path: Path, what: str, found: Any, size: tuple[int, int]) -> WsssError:  # noqa: ANN401
+def _misfit(path: Path, subject: str, sides: Any, size: tuple[int, int]) -> WsssError:  # noqa: ANN401
     return WsssError(
-        f"{path}: {what} {found[0]} x {found[1]}, but its photograph is {size[0]} x {size[1]} "
+        f"{path}: {subject} {sides[0]} x {sides[1]}, but its photograph is {size[0]} x {size[1]} "
         "(height x width); give maps of these photographs, of their size or smaller"
-        f"{if_turned(tuple(found), size)}"
+        f"{if_turned(tuple(sides), size)}"
     )

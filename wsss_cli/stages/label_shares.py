@@ -65,7 +65,7 @@ class LabelShares:
             (self._pixels, self._labelled, self._found, self._images, self._decided)
         )
         summed = np.sum(ranks.gathered(counts), axis=0)
-        pixels, labelled, found = summed[: 3 * _VALUES].reshape(3, _VALUES)
+        pixels, labelled, predicted = summed[: 3 * _VALUES].reshape(3, _VALUES)
         images, without_object, decided, objects = summed[3 * _VALUES :].tolist()
         total = max(1, int(pixels.sum()))
         names = {
@@ -86,7 +86,7 @@ class LabelShares:
             "never_shown": {
                 name: int(labelled[label])
                 for label, name in names.items()
-                if labelled[label] and not found[label]
+                if labelled[label] and not predicted[label]
             },
         }
 

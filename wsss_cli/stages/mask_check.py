@@ -30,23 +30,24 @@ def white_in_folder(folder: Path) -> str:
 
 def survey_masks(
     data_set: DataSet,
-    shown: Mapping[str, npt.NDArray[np.bool_]],
+    classes_shown: Mapping[str, npt.NDArray[np.bool_]],
     names: Mapping[str, Collection[str]],
 ) -> MaskSurvey:
     """Put what the masks show beside the labels.
 
     Args:
         data_set: Data set with the masks.
-        shown: Labels of each image's mask, as
+        classes_shown: Labels of each image's mask, as
             :func:`~wsss_cli.data.mask_survey.shown_labels` has them.
         names: Classes of each image whose labels are known.
     """
     rows = [
-        [name in names.get(image_id, ()) for name in data_set.class_names] for image_id in shown
+        [name in names.get(image_id, ()) for name in data_set.class_names]
+        for image_id in classes_shown
     ]
-    known = np.array([image_id in names for image_id in shown], np.bool_)
-    labels = np.array(rows, np.bool_).reshape(len(shown), len(data_set.class_names))
-    return MaskSurvey.of(data_set.class_names, shown, ImageLabels(labels, known))
+    has_labels = np.array([image_id in names for image_id in classes_shown], np.bool_)
+    labels = np.array(rows, np.bool_).reshape(len(classes_shown), len(data_set.class_names))
+    return MaskSurvey.of(data_set.class_names, classes_shown, ImageLabels(labels, has_labels))
 
 
 def mask_problem(data_set: DataSet, survey: MaskSurvey) -> str | None:
@@ -99,7 +100,7 @@ def unused_masks(data_set: DataSet, image_ids: Sequence[str]) -> Iterator[str]:
     folder = data_set.masks
     if folder is None or not folder.is_dir():
         return
-    known = {path.stem for path in data_set.pictures()} | set(image_ids)
+    image_names = {path.stem for path in data_set.pictures()} | set(image_ids)
     bare = [i for i in image_ids if not (folder / f"{i}.png").exists()]
     others = other_files(folder, bare) if bare else ""
     if others:
@@ -107,7 +108,7 @@ def unused_masks(data_set: DataSet, image_ids: Sequence[str]) -> Iterator[str]:
     strangers = sorted(
         path.name
         for path in folder.glob("*.png")
-        if path.stem not in known and not path.name.startswith(".")
+        if path.stem not in image_names and not path.name.startswith(".")
     )
     if strangers:
         yield (

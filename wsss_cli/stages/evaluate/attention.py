@@ -53,11 +53,11 @@ def score_attention(
     present = torch.zeros(len(plan.image_ids), plan.num_labels, dtype=torch.bool)
     styles: Counter[str] = Counter()
     false_maps = classes_without_map = 0
-    own, places = Curves(plan.num_labels), Localisation()
+    curves, places = Curves(plan.num_labels), Localisation()
     wanted = plan.config.localisation
     images = _counted(plan, plan.source, "--attention", track, localisation=wanted)
     for number, (image_id, image) in enumerate(zip(plan.image_ids, images, strict=True)):
-        own.add(image)
+        curves.add(image)
         present[number] = image.present(plan.num_labels)
         styles.update(filter(None, [image.style]))
         class_ids = set(image.class_ids.tolist())
@@ -76,25 +76,27 @@ def score_attention(
             labels[number, [class_id - 1 for class_id in true]] = 1
 
     require_truth(plan, present.numpy(), track)
-    confusions = own.confusions()
-    best, seed = own.best(), plan.config.seed
-    found, lit = object_found(confusions), background_lit(confusions)  # (T,) each
+    confusions = curves.confusions()
+    best, seed = curves.best(), plan.config.seed
+    recalled, lit = object_found(confusions), background_lit(confusions)  # (T,) each
     curve = {
         "miou": iou(confusions).nanmean(dim=-1),
         "precision": precision(confusions).nanmean(dim=-1),
         "recall": recall(confusions).nanmean(dim=-1),
-        "object_found": found,
+        "object_found": recalled,
         "background_lit": lit,
     }
     values = {
         **Tally(confusions[best], nothing_missed).scores(
             plan.class_names, plan.config.predicted_ignore
         ),
-        "interval": interval(own.overlaps_at(best), seed),
+        "interval": interval(curves.overlaps_at(best), seed),
         "labels": plan.labels,
         "maps_of_absent_classes": false_maps,
         "classes_without_map": classes_without_map,
-        "per_image": image_scores(plan.image_ids, own.overlaps_at(best), present, plan.class_names),
+        "per_image": image_scores(
+            plan.image_ids, curves.overlaps_at(best), present, plan.class_names
+        ),
         "ground_truth_style": common_style(styles),
         "ground_truth_styles": dict(styles),
         "best_threshold": _threshold(best),
@@ -103,7 +105,7 @@ def score_attention(
             **{name: [round(v, 6) for v in values.tolist()] for name, values in curve.items()},
         },
         "matched_recall": MATCHED_RECALL,
-        "background_lit_at_recall": lit_at_recall(found, lit, MATCHED_RECALL),
+        "background_lit_at_recall": lit_at_recall(recalled, lit, MATCHED_RECALL),
         "classification_map": (
             mean_average_precision(logits[with_logits], labels[with_logits])
             if with_logits.any()
@@ -120,13 +122,13 @@ def score_attention(
     if plan.config.localisation:
         values["max_box_acc_v2"] = places.box_accuracy()
         values["pixel_average_precision"] = places.pixel_average_precision()
-    if plan.chosen is not None:
-        number = int((THRESHOLDS - plan.chosen.threshold).abs().argmin())
+    if plan.threshold is not None:
+        number = int((THRESHOLDS - plan.threshold.threshold).abs().argmin())
         values["at_chosen"] = {
             "threshold": _threshold(number),
-            "from": str(plan.chosen.run),
+            "from": str(plan.threshold.run),
             "miou": float(curve["miou"][number]),
-            "interval": interval(own.overlaps_at(number), seed),
+            "interval": interval(curves.overlaps_at(number), seed),
         }
     if plan.rival is not None:
         theirs = Curves(plan.num_labels)
@@ -134,7 +136,7 @@ def score_attention(
             theirs.add(image)
         number = theirs.best()
         values["against"] = {
-            **comparison(own.overlaps_at(best), theirs.overlaps_at(number), plan.rival, seed),
+            **comparison(curves.overlaps_at(best), theirs.overlaps_at(number), plan.rival, seed),
             "best_threshold": _threshold(number),
         }
     return values

@@ -92,16 +92,16 @@ class Curves:
     def _wide(self, number: int, counts: Tensor, labels: Tensor, overlaps: Tensor) -> Tensor:
         """(n, 2, L) int32 of a block's images at one threshold."""
         images = torch.arange(len(counts)).repeat_interleave(counts)
-        found = torch.zeros(len(counts), 2, self._num_labels, dtype=torch.int32)
-        found[images, :, labels] = overlaps[number].T
-        return found
+        dense = torch.zeros(len(counts), 2, self._num_labels, dtype=torch.int32)
+        dense[images, :, labels] = overlaps[number].T
+        return dense
 
 
 def _side_by_side(images: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
     """How many labels each image has, (l,) all of them, and (T, 2, l) their overlaps."""
     labels, overlaps = zip(*images, strict=True)
     return (
-        torch.tensor([len(own) for own in labels]),
+        torch.tensor([len(class_ids) for class_ids in labels]),
         torch.cat(labels),
         torch.cat(overlaps, dim=-1),
     )
@@ -138,16 +138,16 @@ def count_image(
     curve = ThresholdCurve(num_labels, THRESHOLDS)
     curve.update(torch.from_numpy(maps), class_ids, torch.tensor(target))
     labels, counts = curve.occurring()
-    shown = _classes_shown(target)
+    class_ids_shown = _classes_shown(target)
     return ImageCounts(
         labels,
         counts,
         overlap(curve.confusions())[..., labels].int(),
         class_ids,
-        shown,
+        class_ids_shown,
         attention.logits,
         border_style(target),
-        _places(maps, class_ids.tolist(), target, shown) if localisation else None,
+        _places(maps, class_ids.tolist(), target, class_ids_shown) if localisation else None,
     )
 
 
@@ -161,11 +161,11 @@ def _places(
     maps: npt.NDArray[np.float32],
     class_ids: list[int],
     target: npt.NDArray[np.uint8],
-    shown: list[int],
+    class_ids_shown: list[int],
 ) -> Localisation:
-    places, known = Localisation(), target != IGNORE
-    for class_id in set(shown) - set(class_ids):
+    places, labelled = Localisation(), target != IGNORE
+    for class_id in set(class_ids_shown) - set(class_ids):
         places.add_missing(target == class_id)
     for attention_map, class_id in zip(maps, class_ids, strict=True):
-        places.add(attention_map, target == class_id, known)
+        places.add(attention_map, target == class_id, labelled)
     return places

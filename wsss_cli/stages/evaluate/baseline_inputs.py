@@ -100,7 +100,7 @@ def _logits(
     lacking: dict[str, str],
 ) -> npt.NDArray[np.float32] | None:
     class_names = () if data_set is None else data_set.class_names
-    own = config.run / "attend" / INDEX
+    attention = config.run / "attend" / INDEX
     if data_set is None:
         lacking[LOGITS] = "the classes are not known; pass --data DIR"
         return None
@@ -110,12 +110,12 @@ def _logits(
             raise UsageError(f"{config.attention} has no logits of some of the images to be scored")
         return logits
     logits = None
-    if config.pred is None and own.exists():
-        logits = recorded_logits(own, image_ids, class_names)
+    if config.pred is None and attention.exists():
+        logits = recorded_logits(attention, image_ids, class_names)
     if logits is None:
         lacking[LOGITS] = (
-            f"{own} has no class logits of the images scored"
-            if own.exists()
+            f"{attention} has no class logits of the images scored"
+            if attention.exists()
             else "there is no attention of the images scored, whose logits tell the labels"
         )
     return logits
@@ -180,10 +180,10 @@ def _then_again(config: EvaluateConfig, making: Mapping[str, _Making]) -> list[s
     if not making:
         return []
     settings = {each.name: (getattr(config, each.name), each.default) for each in fields(config)}
-    given = {n: value for n, (value, default) in settings.items() if value != default}
-    given |= {maker.option: maker.place for maker in making.values()}
-    run = given.pop("run", config.run)
-    again = command_line("evaluate", run=run, **given)
+    options = {n: value for n, (value, default) in settings.items() if value != default}
+    options |= {maker.option: maker.place for maker in making.values()}
+    run = options.pop("run", config.run)
+    again = command_line("evaluate", run=run, **options)
     return [*(maker.command for maker in making.values()), again]
 
 
@@ -198,9 +198,9 @@ def _list_of(config: EvaluateConfig, data_set: DataSet, image_ids: Sequence[str]
 
 def _checkpoint(run: Path) -> Path | None:
     """The attention network of the run, or that its attention was made with."""
-    own = run / "train" / CHECKPOINT_FILE
-    if own.exists():
-        return own
+    checkpoint = run / "train" / CHECKPOINT_FILE
+    if checkpoint.exists():
+        return checkpoint
     path = _recorded(run / "attend").get("inputs", {}).get("checkpoint", {}).get("path")
     return None if path is None else Path(path)
 

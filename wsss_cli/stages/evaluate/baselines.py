@@ -78,16 +78,16 @@ class Baselines:
                 label_maps[name] = painted_saliency(salient, label)
         return label_maps
 
-    def _chosen(self, own: npt.NDArray[np.bool_], index: int) -> dict[str, int]:
+    def _chosen(self, labels: npt.NDArray[np.bool_], index: int) -> dict[str, int]:
         """The one label of an image's own that each baseline paints with."""
-        if not own.any():
+        if not labels.any():
             return {}
-        first = int(own.argmax()) + 1
-        chosen = {"saliency_first_label": first, "centre_box": first}
+        first = int(labels.argmax()) + 1
+        class_ids = {"saliency_first_label": first, "centre_box": first}
         if self.logits is not None:
-            surest = np.where(own, self.logits[index], -np.inf).argmax()
-            chosen["saliency_best_label"] = int(surest) + 1
-        return chosen
+            surest = np.where(labels, self.logits[index], -np.inf).argmax()
+            class_ids["saliency_best_label"] = int(surest) + 1
+        return class_ids
 
 
 def recorded_logits(
@@ -102,8 +102,8 @@ def recorded_logits(
         if not set(image_ids) <= set(file.image_ids):
             return None
         recorded = [file.outline(image_id).logits for image_id in image_ids]
-    whole = [logits for logits in recorded if logits is not None]
-    return np.stack(whole) if len(whole) == len(recorded) else None
+    present = [logits for logits in recorded if logits is not None]
+    return np.stack(present) if len(present) == len(recorded) else None
 
 
 def recorded_saliency(run: Path) -> Path | None:

@@ -30,6 +30,9 @@ def image_difficulties(plan: EvaluatePlan, track: Track) -> dict[str, dict[str, 
 
     looked = plan.each(look, track, "looking for what is difficult")
     return {
-        image_id: {"regions": one.regions, "colours_shared": number(one.colours_shared)}
-        for image_id, one in zip(plan.image_ids, looked, strict=True)
+        image_id: {
+            "regions": difficulty.regions,
+            "colours_shared": number(difficulty.colours_shared),
+        }
+        for image_id, difficulty in zip(plan.image_ids, looked, strict=True)
     }

@@ -91,8 +91,8 @@ def score_label_maps(
     require_truth(plan, truth, track)
     for name, source in ((_SCORED, plan.source), (_RIVAL, plan.rival)):
         if source is not None:
-            shown, white = torch.cat(predicted[name]).numpy(), bool(totals[name].missed.any())
-            require_predictions(plan, source, truth, shown, white, track)
+            classes, white = torch.cat(predicted[name]).numpy(), bool(totals[name].missed.any())
+            require_predictions(plan, source, truth, classes, white, track)
     scored = torch.cat(overlaps[_SCORED])
     total = totals.pop(_SCORED)
     values = {

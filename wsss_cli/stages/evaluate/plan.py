@@ -54,7 +54,7 @@ class EvaluatePlan:
             values; empty where all can or none is asked for.
         labels: Origin of the labels that attention is of, ``given`` or ``predicted``; None where
             its file does not say, and of label maps.
-        chosen: The threshold of another run's evaluation, if asked for.
+        threshold: The threshold of another run's evaluation, if asked for.
         data_set: The data set, where it is known.
         image_labels: Image-level labels of the images, where a data set is known.
     """
@@ -71,7 +71,7 @@ class EvaluatePlan:
     baselines: Baselines | None
     baselines_missing: Mapping[str, Any]
     labels: str | None
-    chosen: ChosenThreshold | None
+    threshold: ChosenThreshold | None
     data_set: DataSet | None
     image_labels: ImageLabels | None
 
@@ -127,21 +127,21 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         raise UsageError("the true masks are not known; pass --gt DIR or --data DIR")
     require_folder(gt, "--gt")
     masks = _masks(config, data_set, gt, image_ids)
-    known = list(masks)
-    if not known:
+    scored_ids = list(masks)
+    if not scored_ids:
         raise WsssError(
             f"none of the {len(image_ids)} images of {source} has a mask in {gt}; check that both "
             f"are of the same data set{other_files(gt, image_ids)}"
         )
-    without_truth = len(image_ids) - len(known)
+    without_truth = len(image_ids) - len(scored_ids)
     if without_truth:
-        unknown = sorted(set(image_ids) - set(known))
+        unknown = sorted(set(image_ids) - set(scored_ids))
         track.note(
             f"{without_truth} of {len(image_ids)} images have no mask in {gt}: not scored: "
             f"{listing(unknown)}{other_files(gt, unknown)}"
         )
     if data_set is not None and config.gt is None:
-        on_their_side = turned_masks(data_set, known)
+        on_their_side = turned_masks(data_set, scored_ids)
         if on_their_side is not None:
             track.note(on_their_side)
     if data_set is None:
@@ -150,30 +150,30 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     missing = []
     foreign = config.attention if config.what == "attention" else config.pred
     if foreign is not None and config.split is None:
-        missing = sorted(set(png_ids(gt, "--gt")) - set(known))
+        missing = sorted(set(png_ids(gt, "--gt")) - set(scored_ids))
         if missing:
             there = other_files(source, missing) if source.is_dir() else ""
             track.note(
                 f"{len(missing)} masks of {gt} have nothing in {source}: not scored: "
                 f"{listing(missing)}{there} (name the images that must be there with --split)"
             )
-    rival = None if config.against is None else _rival(config, data_set, known)
+    rival = None if config.against is None else _rival(config, data_set, scored_ids)
     if rival is not None and rival.resolve() == source.resolve():
         raise UsageError(f"--against {config.against} is what is scored itself; name another run")
-    chosen = None
+    threshold = None
     if config.threshold_from is not None:
-        chosen = recorded_threshold(config.threshold_from, scored=source)
-    baselines = find_baselines(config, data_set, known) if config.baselines else None
+        threshold = recorded_threshold(config.threshold_from, scored=source)
+    baselines = find_baselines(config, data_set, scored_ids) if config.baselines else None
     return EvaluatePlan(
         config=config,
         class_names=names,
         source=source,
         rival=rival,
-        image_ids=known,
+        image_ids=scored_ids,
         without_truth=without_truth,
         missing_predictions=missing,
         truth=list(masks.values()),
-        photographs=_photographs(data_set, known) if config.difficulty else [],
+        photographs=_photographs(data_set, scored_ids) if config.difficulty else [],
         baselines=baselines,
         baselines_missing=(
             missing_baselines(config, data_set, baselines)
@@ -181,9 +181,9 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
             else {}
         ),
         labels=_labels(source) if config.what == "attention" else None,
-        chosen=chosen,
+        threshold=threshold,
         data_set=data_set,
-        image_labels=None if data_set is None else known_labels(data_set, known),
+        image_labels=None if data_set is None else known_labels(data_set, scored_ids),
     )
 
 

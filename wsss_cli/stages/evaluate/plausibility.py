@@ -15,19 +15,19 @@ from wsss_cli.tracking import Track
 Bools = npt.NDArray[np.bool_]
 
 
-def require_truth(plan: EvaluatePlan, shown: Bools, track: Track) -> None:
+def require_truth(plan: EvaluatePlan, classes_shown: Bools, track: Track) -> None:
     """Refuse true masks by which nothing can be scored.
 
     Args:
         plan: Plan of the evaluation.
-        shown: (N, C + 1) bool, the labels 0..C that each true mask shows.
+        classes_shown: (N, C + 1) bool, the labels 0..C that each true mask shows.
         track: Told of classes that no mask shows.
 
     Raises:
         WsssError: They show no class, or other classes than the image labels.
     """
     folder = plan.truth[0].parent
-    survey = _survey(plan, shown, white=None)
+    survey = _survey(plan, classes_shown, white=None)
     if survey.without_class() is not None:
         named = plan.image_labels
         though = " though the labels name some" if named is not None and named.rows.any() else ""
@@ -48,7 +48,7 @@ def require_truth(plan: EvaluatePlan, shown: Bools, track: Track) -> None:
 
 
 def require_predictions(
-    plan: EvaluatePlan, source: Path, truth: Bools, shown: Bools, white: bool, track: Track
+    plan: EvaluatePlan, source: Path, truth: Bools, classes_shown: Bools, white: bool, track: Track
 ) -> None:
     """Refuse label maps of other tools that hold 255 and no class; say so of background alone.
 
@@ -58,34 +58,36 @@ def require_predictions(
         plan: Plan of the evaluation.
         source: Where the label maps lie.
         truth: (N, C + 1) bool, the labels 0..C that each true mask shows.
-        shown: (N, C + 1) bool, the labels 0..C that each of them shows.
+        classes_shown: (N, C + 1) bool, the labels 0..C that each of them shows.
         white: Whether any of them shows 255.
         track: Told what is odd and scored all the same.
 
     Raises:
         WsssError: They hold 255 and no class, or neither they nor the truth show any.
     """
-    survey = _survey(plan, shown, white=white)
+    survey = _survey(plan, classes_shown, white=white)
     if not survey.classes.any():
         made_by_stage = (source.parent / MANIFEST).is_file()
-        what = f"{source}: the label maps of all {len(plan.image_ids)} images hold {survey.held()}"
+        labels = (
+            f"{source}: the label maps of all {len(plan.image_ids)} images hold {survey.held()}"
+        )
         if white and not made_by_stage:
-            raise WsssError(f"{what}; {white_in_folder(source)}")
+            raise WsssError(f"{labels}; {white_in_folder(source)}")
         if not truth[:, 1:].any():
             raise WsssError(
-                f"{what}, and the true masks show no class either, so there is nothing to score; "
+                f"{labels}, and the true masks show no class either, so there is nothing to score; "
                 "score images that show classes"
             )
-        track.note(f"{what}: not one shows a class")
+        track.note(f"{labels}: not one shows a class")
         return
     problem = survey.contradiction()
     if problem is not None:
         track.note(f"{source}: {problem}")
 
 
-def _survey(plan: EvaluatePlan, shown: Bools, *, white: bool | None) -> MaskSurvey:
-    ignored = np.full((len(shown), 1), white is not False)
-    rows = np.concatenate([shown, ignored], axis=1)
+def _survey(plan: EvaluatePlan, classes_shown: Bools, *, white: bool | None) -> MaskSurvey:
+    ignored = np.full((len(classes_shown), 1), white is not False)
+    rows = np.concatenate([classes_shown, ignored], axis=1)
     return MaskSurvey(plan.class_names, plan.image_ids, rows, plan.image_labels)
 
 

@@ -17,32 +17,32 @@ def interval(overlaps: Tensor, seed: int) -> dict[str, Any]:
         overlaps: (N, 2, L) intersection and union of each label in each image.
         seed: Seed of the draws.
     """
-    found = bootstrap(overlaps, seed=seed)
+    spread = bootstrap(overlaps, seed=seed)
     return {
-        "low": found.low,
-        "high": found.high,
+        "low": spread.low,
+        "high": spread.high,
         "confidence": CONFIDENCE,
         "resamples": RESAMPLES,
     }
 
 
-def comparison(own: Tensor, rival: Tensor, source: Path, seed: int) -> dict[str, Any]:
+def comparison(overlaps: Tensor, rival: Tensor, source: Path, seed: int) -> dict[str, Any]:
     """The mIoU of a rival on the same images, and whether the difference is real.
 
     Args:
-        own: (N, 2, L) intersection and union of each label in each image.
+        overlaps: (N, 2, L) intersection and union of each label in each image.
         rival: Those of the rival, images in the same order.
         source: Where the rival lies.
         seed: Seed of the draws.
     """
-    found = paired_bootstrap(rival, own, seed=seed)
+    difference = paired_bootstrap(rival, overlaps, seed=seed)
     return {
         "source": str(source),
         "miou": float(iou_of(rival.sum(dim=0, dtype=torch.int64)).nanmean()),
-        "difference": found.difference,
-        "low": found.low,
-        "high": found.high,
-        "real": found.real,
+        "difference": difference.difference,
+        "low": difference.low,
+        "high": difference.high,
+        "real": difference.real,
         "confidence": CONFIDENCE,
         "resamples": RESAMPLES,
     }

@@ -25,21 +25,21 @@ def prepare(config: PredictConfig, track: Track) -> "PredictPlan":
     """
     checkpoint, which = find_checkpoint(config.checkpoint)
     require_own_folder(config.out)
-    found = find_photographs(config.photos, config.out)
-    for remark in [*([which] if which else []), *found.remarks]:
+    photographs = find_photographs(config.photos, config.out)
+    for remark in [*([which] if which else []), *photographs.remarks]:
         track.note(remark)
-    if found.unreadable:
-        track.note(f"left out, since they are no pictures: {found.unreadable_listing}")
-    turned = sum(picture.orientation != 1 for picture in found.pictures)
+    if photographs.unreadable:
+        track.note(f"left out, since they are no pictures: {photographs.unreadable_listing}")
+    turned = sum(picture.orientation != 1 for picture in photographs.pictures)
     if turned:
         track.note(
             f"turned by their EXIF orientation, to be looked at upright: {turned} of "
-            f"{len(found.pictures)} pictures; their maps lie on the pixels as stored and have the "
-            "same orientation"
+            f"{len(photographs.pictures)} pictures; their maps lie on the pixels as stored and "
+            "have the same orientation"
         )
     from wsss_cli.stages.predict import plan
 
-    return plan.prepare(config, checkpoint, found, track)
+    return plan.prepare(config, checkpoint, photographs, track)
 
 
 def run(config: PredictConfig, *, track: Track) -> Report:

@@ -39,7 +39,10 @@ def predict(plan: PredictPlan, track: Track) -> Report:
             directory.begin(overwrite=overwrite)
             failures = _predict(plan, todo.tasks, todo.videos, track)
             _write_index(plan)
-            counts = {"pictures": len(plan.found.pictures), "videos": len(plan.found.videos)}
+            counts = {
+                "pictures": len(plan.photographs.pictures),
+                "videos": len(plan.photographs.videos),
+            }
             directory.complete(counts)
     return _report(plan, failures, due, started, up_to_date=idle)
 
@@ -54,7 +57,7 @@ def _predict(
             f"changed since they were predicted, and predicted again: {listing(changed, most=5)}"
         )
     share = list(ranks.mine(tasks))
-    done = len(ranks.mine(plan.found.pictures)) - len(share)
+    done = len(ranks.mine(plan.photographs.pictures)) - len(share)
     steps = predict_pictures(plan, share)
     outcomes = track.steps(steps, total=done + len(share), label="predicting", done=done)
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
@@ -69,7 +72,7 @@ def _predict(
 def _clear(plan: PredictPlan, track: Track) -> None:
     """Remove the results of other settings, each file before the record that knows it."""
     names = list(recorded_names(plan.out))
-    names_now = {picture.name for picture in (*plan.found.pictures, *plan.found.videos)}
+    names_now = {picture.name for picture in (*plan.photographs.pictures, *plan.photographs.videos)}
     lost = [name for name in names if name not in names_now]
     if lost:
         track.note(f"results of pictures not given now are removed too: {listing(lost, most=5)}")
@@ -107,9 +110,9 @@ def _report(
     plan: PredictPlan, failures: list[Failure], due: int, started: float, *, up_to_date: bool
 ) -> Report:
     """Report on the results that are there now."""
-    failed = {str(path): reason for path, reason in plan.found.unreadable.items()}
+    failed = {str(path): reason for path, reason in plan.photographs.unreadable.items()}
     failed |= {str(failure.picture.path): failure.reason for failure in failures}
-    for video in plan.found.videos:
+    for video in plan.photographs.videos:
         record = read_record(plan.out, video.name)
         why = None if record is None else break_off(record)
         if why is not None:
@@ -125,19 +128,19 @@ def _report(
 
     seconds = time.monotonic() - started
     made = due - len(failures)
-    total = len(plan.found.pictures) + len(plan.found.videos)
+    total = len(plan.photographs.pictures) + len(plan.photographs.videos)
     values = {
         "checkpoint": str(plan.checkpoint),
         "kind": plan.kind,
         "class_names": list(plan.predictor.class_names),
-        "images": len(plan.found.pictures),
+        "images": len(plan.photographs.pictures),
         "written": made,
         "skipped": total - due,
         "seconds": round(seconds, 2),
-        "pictures": described(plan.found.pictures),
-        "videos": described(plan.found.videos),
+        "pictures": described(plan.photographs.pictures),
+        "videos": described(plan.photographs.videos),
         "failed": [{"file": file, "reason": reason} for file, reason in failed.items()],
-        "remarks": plan.found.remarks,
+        "remarks": plan.photographs.remarks,
     }
     if plan.config.probabilities:
         values[plan.predictor.layout.content] = str(plan.out / plan.predictor.layout.index)
@@ -145,8 +148,8 @@ def _report(
     if failed:
         examples = listing([f"{file} ({reason})" for file, reason in failed.items()], most=5)
         failure = (
-            f"{len(failed)} of {total + len(plan.found.unreadable)} files could not be predicted, "
-            f"the others are done: {examples}"
+            f"{len(failed)} of {total + len(plan.photographs.unreadable)} files could not be "
+            f"predicted, the others are done: {examples}"
         )
     return Report(STAGE, plan.out, up_to_date, values, failure)
 

@@ -27,10 +27,10 @@ def find_checkpoint(path: Path) -> tuple[Path, str | None]:
         UsageError: There is none.
     """
     if path.is_dir():
-        places = [path / stage for stage in _TRAINED_BY] + [path]
-        for place in places:
-            if (place / CHECKPOINT_FILE).is_file():
-                return place / CHECKPOINT_FILE, f"predicting with {place / CHECKPOINT_FILE}"
+        directories = [path / stage for stage in _TRAINED_BY] + [path]
+        for directory in directories:
+            if (directory / CHECKPOINT_FILE).is_file():
+                return directory / CHECKPOINT_FILE, f"predicting with {directory / CHECKPOINT_FILE}"
         raise UsageError(
             f"CHECKPOINT {path} holds no trained network (neither segment/{CHECKPOINT_FILE} nor "
             f"train/{CHECKPOINT_FILE}); finish its training, or give the file"
@@ -54,9 +54,9 @@ def require_own_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file; name a folder")
     if not out.exists():
-        place = next(parent for parent in out.absolute().parents if parent.exists())
-        if not place.is_dir():
-            raise UsageError(f"--out {out}: {place} is a file; name another folder")
+        existing = next(parent for parent in out.absolute().parents if parent.exists())
+        if not existing.is_dir():
+            raise UsageError(f"--out {out}: {existing} is a file; name another folder")
         return
     if (out / MANIFEST).exists():
         stage = read_manifest(out)["stage"]

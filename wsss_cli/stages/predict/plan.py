@@ -37,14 +37,14 @@ class PredictPlan:
         checkpoint: The network's file.
         kind: ``segmentation`` or ``attention``.
         predictor: The network, ready to look.
-        found: The photographs that the arguments name.
+        photographs: The photographs that the arguments name.
     """
 
     config: PredictConfig
     checkpoint: Path
     kind: str
     predictor: Predictor
-    found: Photographs
+    photographs: Photographs
     device: torch.device
     precision: str
     directory: StageDirectory
@@ -60,13 +60,15 @@ class PredictPlan:
         Raises:
             UsageError: Other results lie in the folder.
         """
-        config, found = self.config, self.found
+        config, photographs = self.config, self.photographs
         state = self.directory.state(overwrite=config.overwrite, way_out=WAY_OUT)
         if state == "new":
-            return Todo(state, [Task(picture) for picture in found.pictures], found.videos)
+            return Todo(
+                state, [Task(picture) for picture in photographs.pictures], photographs.videos
+            )
         asked = {"overlay": config.overlay, "numbers": config.probabilities}
-        tasks = [task_of(self.out, picture, **asked) for picture in found.pictures]
-        videos = [video for video in found.videos if not is_predicted(self.out, video)]
+        tasks = [task_of(self.out, picture, **asked) for picture in photographs.pictures]
+        videos = [video for video in photographs.videos if not is_predicted(self.out, video)]
         return Todo(state, [task for task in tasks if task is not None], videos)
 
     def state(self, *, overwrite: bool) -> str:
@@ -82,9 +84,9 @@ class PredictPlan:
             "checkpoint": str(self.checkpoint),
             "kind": self.kind,
             "classes": ", ".join(self.predictor.class_names),
-            "pictures": len(self.found.pictures),
-            "videos": len(self.found.videos),
-            "unreadable": len(self.found.unreadable),
+            "pictures": len(self.photographs.pictures),
+            "videos": len(self.photographs.videos),
+            "unreadable": len(self.photographs.unreadable),
             "out": str(self.out),
             **{name: True for name in _EXTRAS if getattr(self.config, name)},
             **{k: v for k, v in self.predictor.settings.items() if k != "kind"},
@@ -110,7 +112,7 @@ class Todo:
 
 
 def prepare(
-    config: PredictConfig, checkpoint: Path, found: Photographs, track: Track
+    config: PredictConfig, checkpoint: Path, photographs: Photographs, track: Track
 ) -> PredictPlan:
     """Load the network and check what remains to be checked.
 
@@ -118,10 +120,10 @@ def prepare(
         WsssError: The checkpoint or all pictures cannot be read.
         UsageError: Options do not belong together.
     """
-    if not found.pictures and not found.videos:
-        raise WsssError(f"nothing to predict: {found.unreadable_listing}")
+    if not photographs.pictures and not photographs.videos:
+        raise WsssError(f"nothing to predict: {photographs.unreadable_listing}")
     if config.probabilities:
-        _check_ids(found)
+        _check_ids(photographs)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     kind = checkpoint_kind(checkpoint)
@@ -136,12 +138,12 @@ def prepare(
             "`wsss train`"
         )
     undrawable = predictor.drawing.undrawable
-    if undrawable and (config.overlay or found.videos):
+    if undrawable and (config.overlay or photographs.videos):
         track.note(
             f"no font here has the letters of {listing(undrawable)}: overlays show the class's "
             "number instead"
         )
-    about_sizes = predictor.remark([picture.size for picture in found.pictures])
+    about_sizes = predictor.remark([picture.size for picture in photographs.pictures])
     if about_sizes:
         track.note(about_sizes)
     numbers = predictor.layout.content
@@ -156,7 +158,9 @@ def prepare(
         details={"class_names": list(predictor.class_names), "device": str(device)},
         option="--out",
     )
-    return PredictPlan(config, checkpoint, kind, predictor, found, device, precision, directory)
+    return PredictPlan(
+        config, checkpoint, kind, predictor, photographs, device, precision, directory
+    )
 
 
 def numbers_id(name: str) -> str:
@@ -164,14 +168,14 @@ def numbers_id(name: str) -> str:
     return picture_id(PurePosixPath(f"{name}.png"))
 
 
-def _check_ids(found: Photographs) -> None:
-    if found.videos:
+def _check_ids(photographs: Photographs) -> None:
+    if photographs.videos:
         raise UsageError(
-            f"--probabilities is of pictures, and {found.videos[0].path} is a video; predict it "
-            "without, or into another --out"
+            f"--probabilities is of pictures, and {photographs.videos[0].path} is a video; predict "
+            "it without, or into another --out"
         )
     ids: dict[str, Path] = {}
-    for picture in found.pictures:
+    for picture in photographs.pictures:
         other = ids.setdefault(numbers_id(picture.name), picture.path)
         if other != picture.path:
             raise UsageError(

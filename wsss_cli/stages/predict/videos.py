@@ -56,7 +56,7 @@ def predict_video(plan: PredictPlan, video: Photograph, track: Track) -> None:
         "fps": outline.fps,
         "frames": count,
         "declared_frames": outline.frames,
-        "classes": [_over(count, found) for found in seen.values()],
+        "classes": [_over(count, totals) for totals in seen.values()],
     }
     write_record(plan.out, video.name, source, facts)
 
@@ -82,13 +82,13 @@ def _overlays(
             if frame.shape != size:
                 raise WsssError(f"{reader.path} changes the size of its frames")
             prediction = plan.predictor.predict(frame)
-            for found in prediction.classes():
-                sums = seen.setdefault(found["id"], {**found, "share": 0.0, "frames": 0})
+            for record in prediction.classes():
+                sums = seen.setdefault(record["id"], {**record, "share": 0.0, "frames": 0})
                 sums["frames"] += 1
-                if "share" in found:
-                    sums["share"] += found["share"]
+                if "share" in record:
+                    sums["share"] += record["share"]
                 else:
-                    sums["probability"] = max(sums["probability"], found["probability"])
+                    sums["probability"] = max(sums["probability"], record["probability"])
             yield prediction.overlay(frame)
 
 

@@ -103,18 +103,18 @@ def _logits(network: DeepLabLargeFOV, view: Tensor, device: torch.device) -> Ten
         return network.scores(view.to(device))[0]
     stride, extra = network.trunk.stride, int(network.corner_aligned)
     rows, columns = (-(-(side - extra) // stride) + extra for side in (height, width))
-    whole = None
+    merged = None
     for y, x in product(_spans(rows), _spans(columns)):
         top, left = stride * y.start, stride * x.start
         bottom, right = (stride * (span.stop - extra) + extra for span in (y, x))
         logits = network.scores(view[:, :, top:bottom, left:right].to(device))[0]
-        if whole is None:
-            whole = logits.new_empty((len(logits), rows, columns))
-        whole[:, y.first : y.last, x.first : x.last] = logits[
+        if merged is None:
+            merged = logits.new_empty((len(logits), rows, columns))
+        merged[:, y.first : y.last, x.first : x.last] = logits[
             :, y.first - y.start : y.last - y.start, x.first - x.start : x.last - x.start
         ]
-    assert whole is not None
-    return whole
+    assert merged is not None
+    return merged
 
 
 @dataclass(frozen=True)

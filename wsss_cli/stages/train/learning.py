@@ -40,8 +40,8 @@ class Course:
         """The classification loss over the last tenth; None where none is known."""
         last = self.lines[-max(1, round(_LAST_SHARE * len(self.lines))) :]
         losses = [line["losses"].get(CLASSIFICATION_LOSS) for line in last]
-        known = [loss for loss in losses if loss is not None]
-        return sum(known) / len(known) if known else self.unlogged.get(CLASSIFICATION_LOSS)
+        logged = [loss for loss in losses if loss is not None]
+        return sum(logged) / len(logged) if logged else self.unlogged.get(CLASSIFICATION_LOSS)
 
 
 class Learning:
