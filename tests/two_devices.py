@@ -11,8 +11,9 @@ from conftest import logged
 from fake_card import CARD, card
 
 from wsss_cli.artifacts.stage_directory import read_manifest
-from wsss_cli.stages import attend, crf, proxy, train
+from wsss_cli.stages import attend, crf, proxy
 from wsss_cli.stages.segment import plan as segment_plan
+from wsss_cli.stages.train import plan as train_plan
 from wsss_cli.tracking import Silent
 
 # What a card is for: networks, and the filter of the CRF.
@@ -25,7 +26,7 @@ TELLING = {"manifest.json", "metrics.jsonl", ".lock"}
 def on_card() -> Iterator[None]:
     """Within, whatever device a stage is asked for is the card."""
     with pytest.MonkeyPatch.context() as patch, card(*HEAVY):
-        for module in (train, attend, proxy, crf, segment_plan):
+        for module in (train_plan, attend, proxy, crf, segment_plan):
             patch.setattr(module, "resolve_device", lambda name: CARD)
         yield
 

@@ -374,7 +374,7 @@ def test_saliency_and_data_have_to_be_given(wsss: Command, voc: TinyVoc, tmp_pat
     outcome = wsss(*arguments[:place], *arguments[place + 2 :])
     _refused(outcome, 2, "pass --saliency DIR")
     place = arguments.index("--data")
-    _refused(wsss(*arguments[:place], *arguments[place + 2 :]), 2, "pass --data DIR")
+    _refused(wsss(*arguments[:place], *arguments[place + 2 :]), 2, "--data")
 
 
 def test_settings_that_attend_different_images_are_refused(

@@ -92,7 +92,7 @@ def test_rule_that_looks_at_the_photographs_says_so(
     arguments = ["proxy", "--rule", "irn", "--attention", attention, "--run", tmp_path / "run"]
     outcome = wsss(*arguments)
     assert outcome.code == 2
-    assert "the rule irn looks at the photographs; pass --data DIR" in outcome.err
+    assert "the rule irn looks at the photographs; pass --data" in outcome.err
     own_voc.image(own_voc.train_ids[3]).unlink()
     outcome = wsss(*arguments, "--data", own_voc.root)
     assert outcome.code == 1
@@ -257,7 +257,7 @@ def test_crf_decides_by_the_photographs_and_names_them_as_an_input(
     asked = ["proxy", "--attention", attention, "--rule", "threshold", "--run", run, "--json"]
     refused = wsss(*asked, "--crf", "dcsp")
     assert refused.code == 2
-    assert "--crf dcsp looks at the photographs; pass --data DIR" in refused.err
+    assert "--crf dcsp looks at the photographs; pass --data" in refused.err
     asked += ["--data", own_voc.root]
     assert wsss(*asked, "--crf", "dcsp").values["images"] == 12
     with AttentionFile(attention) as file:

@@ -21,6 +21,7 @@ from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import WsssError
 from wsss_cli.stages import optimisation, segment, train
+from wsss_cli.stages.train import plan, training
 from wsss_cli.stop_signals import StopRequest
 from wsss_cli.tracking import Silent
 
@@ -200,7 +201,7 @@ def test_states_are_kept_by_time_and_change_nothing(
 def test_an_error_costs_no_more_than_the_step_it_is_in(
     voc: TinyVoc, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view, count = train.random_view, [0]
+    view, count = training.random_view, [0]
 
     def viewing(*args: Any) -> Any:
         count[0] += 1
@@ -211,7 +212,7 @@ def test_an_error_costs_no_more_than_the_step_it_is_in(
     # Threads would load several batches at once, and any of them could be the one that fails.
     config = replace(_configs(voc, tmp_path)["train"], workers=0)
     with monkeypatch.context() as patched, pytest.raises(WsssError) as error:
-        patched.setattr(train, "random_view", viewing)
+        patched.setattr(training, "random_view", viewing)
         train.run(config, track=Silent())
     assert 0 < _kept(tmp_path, "train") <= 3
     assert f"iteration {_kept(tmp_path, 'train')} of {ITERATIONS} is kept" in str(
@@ -270,7 +271,8 @@ def test_interrupted_before_the_first_step_nothing_is_in_the_way_of_other_settin
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for module, name in ((train, "image_sizes"), (train, "build_network"), (train, "_batches")):
+    begun = ((plan, "image_sizes"), (training, "build_network"), (training, "_batches"))
+    for module, name in begun:
         with monkeypatch.context() as patched:
             patched.setattr(module, name, interrupted)
             outcome = wsss(*train_arguments(voc, tmp_path))

@@ -23,6 +23,7 @@ from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.stages import attend, segment, train
 from wsss_cli.stages.segment import plan as segment_plan
+from wsss_cli.stages.train import plan as train_plan
 from wsss_cli.tracking import Silent
 
 SMALL: dict[str, Any] = {"iterations": 1, "batch_size": 4, "crop": 32, "lr": 0.01}
@@ -31,7 +32,7 @@ SMALL: dict[str, Any] = {"iterations": 1, "batch_size": 4, "crop": 32, "lr": 0.0
 @contextmanager
 def _computing_in(precision: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (train, attend, segment_plan):
+        for module in (train_plan, attend, segment_plan):
             patch.setattr(module, "resolve_precision", lambda amp, device: precision)
         yield
 
