@@ -1,6 +1,7 @@
 """Entry point of ``wsss`` and of ``python -m wsss_cli``."""
 
 import os
+import signal
 import sys
 import threading
 from _thread import interrupt_main
@@ -62,9 +63,18 @@ def repeat_interrupt(swallowed: "UnraisableHookArgs") -> None:
     if not isinstance(interrupt, KeyboardInterrupt):  # only its type is known
         interrupt = KeyboardInterrupt()
     stop_signals.forget()
-    later = threading.Timer(AGAIN, interrupt_main, [stop_signals.number_of(interrupt)])
+    later = threading.Timer(AGAIN, _interrupt_main_thread, [stop_signals.number_of(interrupt)])
     later.daemon = True
     later.start()
+
+
+def _interrupt_main_thread(number: int) -> None:
+    """Send a signal to the main thread; unlike ``interrupt_main`` this ends a blocking call."""
+    main_thread = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main_thread is not None:
+        signal.pthread_kill(main_thread, number)
+    else:  # Windows
+        interrupt_main(number)
 
 
 if __name__ == "__main__":

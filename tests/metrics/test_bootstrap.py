@@ -184,3 +184,15 @@ def test_every_draw_has_as_many_images_as_there_are_and_each_is_as_likely() -> N
 def test_counts_of_other_images_are_refused() -> None:
     with pytest.raises(ValueError, match="overlaps of"):
         paired_bootstrap(_overlaps(_random_counts(0, 3, 2)), _overlaps(_random_counts(0, 4, 2)))
+
+
+def test_draws_are_those_of_seed_0_unless_another_is_named() -> None:
+    generator = torch.Generator().manual_seed(3)
+    intersections = torch.randint(0, 50, (20, 1, 3), generator=generator)
+    ours = torch.cat([intersections, intersections + 25], dim=1)
+    theirs = torch.cat([intersections.flip(0), intersections.flip(0) + 25], dim=1)
+    assert bootstrap(ours) == bootstrap(ours, seed=0) != bootstrap(ours, seed=1)
+    differences = [
+        paired_bootstrap(ours, theirs, **seed) for seed in ({}, {"seed": 0}, {"seed": 1})
+    ]
+    assert differences[0] == differences[1] != differences[2]

@@ -79,6 +79,20 @@ def test_boundary_is_2_percent_of_the_diagonal_wide_and_the_edge_is_one() -> Non
     assert region.sum() == 20 * 30 - 14 * 24
 
 
+@pytest.mark.parametrize(
+    ("size", "width"),  # diagonals of 80, 120 and 30: 2 % are 1.6, 2.4 and 0.6 pixels
+    [((48, 64), 2), ((72, 96), 2), ((18, 24), 1)],
+)
+def test_boundary_width_is_the_nearest_whole_number_of_pixels(
+    size: tuple[int, int], width: int
+) -> None:
+    label_map = np.ones(size, np.uint8)
+    both, either = boundary_overlap(label_map, label_map, 2, "excluded").tolist()
+    height, breadth = size
+    frame = height * breadth - (height - 2 * width) * (breadth - 2 * width)
+    assert both == either == [0, frame]
+
+
 def test_boundary_iou_of_a_square_one_pixel_too_large() -> None:
     """By hand, in an image whose 2 % are one pixel."""
     target = np.zeros((30, 40), np.uint8)

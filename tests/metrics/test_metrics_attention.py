@@ -181,3 +181,15 @@ def test_a_score_passes_every_threshold_that_it_reaches_to_the_last_bit() -> Non
 def test_thresholds_that_the_count_cannot_tell_apart_are_refused(thresholds: list[float]) -> None:
     with pytest.raises(ValueError, match="thresholds"):
         attention.ThresholdCurve(3, torch.tensor(thresholds))
+
+
+def test_score_on_a_threshold_passes_that_one_and_none_above() -> None:
+    thresholds = [0.25, 0.5, 0.75]
+    curve = attention.ThresholdCurve(2, torch.tensor(thresholds))
+    just_below = float(torch.nextafter(torch.tensor(0.5), torch.tensor(0.0)))
+    curve.update(
+        torch.tensor([[[0.5, just_below]]]), torch.tensor([1]), torch.ones(1, 2, dtype=torch.int64)
+    )
+    passed = {t: int(curve.confusion_at(t)[1, 1]) for t in thresholds}
+    assert passed == {0.25: 2, 0.5: 1, 0.75: 0}
+    assert curve.confusions()[:, 1, 1].tolist() == [2, 1, 0]

@@ -191,3 +191,10 @@ def test_runs_end_where_they_end_and_no_part_is_left_out(
         for predicted, true in zip(*maps, strict=True):
             expected[min(true, 3), min(predicted, 3)] += 1
         assert segmentation.joint_counts(*maps, 3).tolist() == expected.tolist()
+
+
+def test_pixel_accuracy_is_the_share_of_all_counted_pixels_and_missed_ones() -> None:
+    confusion = torch.tensor([[3, 1], [2, 4]])
+    assert segmentation.pixel_accuracy(confusion) == pytest.approx(7 / 10)
+    assert segmentation.pixel_accuracy(confusion, torch.tensor([0, 5])) == pytest.approx(7 / 15)
+    assert math.isnan(segmentation.pixel_accuracy(torch.zeros(2, 2, dtype=torch.int64)))

@@ -56,7 +56,9 @@ def test_vgg16_keeps_output_stride_8_with_dilation_2_in_its_fifth_block(
         assert features.shape == (1, 512, 9, 7)
         assert network.smoothing(features).shape == (1, 512, 9, 7)
     convolutions = [layer for layer in network.trunk.features if isinstance(layer, nn.Conv2d)]
-    assert [layer.dilation[0] for layer in convolutions] == [1] * 10 + [2] * 3
+    both_ways = [(1, 1)] * 10 + [(2, 2)] * 3
+    assert [layer.dilation for layer in convolutions] == both_ways
+    assert [layer.padding for layer in convolutions] == both_ways
     pools = [layer for layer in network.trunk.features if isinstance(layer, nn.MaxPool2d)]
     assert [(pool.kernel_size, pool.stride, pool.padding) for pool in pools] == [
         (3, 2, 1),
@@ -66,6 +68,13 @@ def test_vgg16_keeps_output_stride_8_with_dilation_2_in_its_fifth_block(
     ]
     fc6 = network.classifier.fc6
     assert (fc6.kernel_size, fc6.dilation, fc6.padding) == ((3, 3), (12, 12), (12, 12))
+
+
+def test_blocks_of_vgg16_end_behind_its_poolings(networks: dict[str, DeepLabLargeFOV]) -> None:
+    trunk = networks["deeplab-largefov-vgg16"].trunk
+    layers = list(trunk.features)
+    behind_poolings = [n + 1 for n, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
+    assert list(trunk.blocks) == [*behind_poolings, len(layers)]
 
 
 def _wake(network: DeepLabLargeFOV) -> None:
