@@ -74,7 +74,7 @@ def _interrupt_main_thread(number: int) -> None:
     if hasattr(signal, "pthread_kill") and main_thread is not None:
         signal.pthread_kill(main_thread, number)
     else:  # Windows
-        interrupt_main(number)
+        interrupt_main(signal.Signals(number))
 
 
 if __name__ == "__main__":
