@@ -23,10 +23,30 @@ HEIGHT, WIDTH = 48, 64
 TRAIN_IMAGES, VAL_IMAGES = 12, 4
 
 
+# Rooms whose tests are pure functions and files, and fixtures that train or start a process.
+FAST_FOLDERS = {"artifacts", "benchmarks", "data", "methods", "metrics", "ops", "public"}
+COSTLY_FIXTURES = {"trained", "chained", "lively_checkpoint", "fresh"}
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Hide cards from all tests but those that are about them."""
+    """Hide cards from all tests but those that are about them; compute in one thread.
+
+    Tests run in several processes, and networks as small as theirs gain nothing by threads.
+    """
     if config.option.markexpr != ON_CARD:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes next to no time."""
+    for item in items:
+        in_folder = item.path.parent.name in FAST_FOLDERS
+        costly = COSTLY_FIXTURES & set(getattr(item, "fixturenames", ()))
+        marked = any(item.get_closest_marker(name) for name in ("slow", "real", "cuda"))
+        if in_folder and not costly and not marked:
+            item.add_marker("fast")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ ranks, the stage continues.
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from wsss_cli.errors import UsageError, WsssError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 T = TypeVar("T")
 
@@ -131,6 +131,54 @@ def summed(tensor: "Tensor") -> "Tensor":
     return tensor
 
 
+def data_parallel(module: "nn.Module") -> "nn.Module":
+    """Wrap a module so that its gradients are averaged over the ranks during the backward pass.
+
+    ``DistributedDataParallel`` sends the gradients of the last layers while those of the first ones
+    are still computed. A process by itself gets its module back.
+
+    Args:
+        module: Its forward pass returns the losses, and every parameter that learns takes part in
+            each of its passes. Its parameters become those of the first rank.
+
+    Raises:
+        WsssError: Another rank has ended.
+    """
+    if world() == 1:
+        return module
+    import warnings
+
+    from torch.nn.parallel import DistributedDataParallel
+
+    # A 1x1 convolution in channels_last has two ways to write its strides, which costs a copy.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    with _group():
+        # The statistics of normalised batches are those of the whole batch on every rank already.
+        return DistributedDataParallel(module, broadcast_buffers=False)
+
+
+def without_exchange(module: "nn.Module") -> AbstractContextManager[None]:
+    """Within, passes of a :func:`data_parallel` module keep their gradients to this rank."""
+    if world() == 1:
+        return nullcontext()
+    return cast(AbstractContextManager[None], module.no_sync())  # type: ignore[operator]
+
+
+@contextmanager
+def noticing_lost_ranks() -> Iterator[None]:
+    """Turn the error of a backward pass whose gradients reach nobody into a sentence.
+
+    Raises:
+        WsssError: Another rank has ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if world() == 1 or not any(word in str(error) for word in ("gloo", "NCCL", "Connection")):
+            raise
+        raise _unreachable(error) from error
+
+
 def require_alone(what: str) -> None:
     """Refuse to do something in several processes at a time.
 
@@ -181,11 +229,15 @@ def _group() -> Iterator[Any]:
             )
         yield distributed
     except (RuntimeError, ValueError) as error:  # a connection's end, or incomplete settings
-        reason = str(error).partition(". ")[0].strip()  # gloo goes on with advice of its own
-        raise WsssError(
-            f"the other ranks cannot be reached ({reason}); if one of them ended, its own message "
-            "says why: run the same command again to continue"
-        ) from error
+        raise _unreachable(error) from error
+
+
+def _unreachable(error: Exception) -> WsssError:
+    reason = str(error).partition(". ")[0].strip()  # gloo goes on with advice of its own
+    return WsssError(
+        f"the other ranks cannot be reached ({reason}); if one of them ended, its own message "
+        "says why: run the same command again to continue"
+    )
 
 
 def _number(variable: str, alone: int) -> int:

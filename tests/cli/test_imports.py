@@ -77,6 +77,10 @@ def _room(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
+def _top(module: str) -> str:
+    return module.split(".")[0]
+
+
 def _stage(module: str) -> str:
     """The stage whose module, or one of whose modules, this is."""
     return module.split(".")[2]
@@ -90,71 +94,85 @@ def test_every_room_has_a_place() -> None:
     assert {_room(name) for name in MODULES if _inner(name)} == set(RANK)
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if _inner(name)])
-def test_imports_point_down(module: str) -> None:
-    for target in filter(_inner, _imports(MODULES[module])):
-        if _room(target) == _room(module):
-            continue
-        below = RANK[_room(target)] < RANK[_room(module)]
-        side_by_side = RANK[_room(target)] == RANK[_room(module)] == 0
-        assert below or side_by_side, f"{module} imports {target}"
+def _modules_of(*rooms: str) -> list[str]:
+    return [name for name in MODULES if _room(name) in rooms]
 
 
-@pytest.mark.parametrize(
-    "module", [n for n in MODULES if _room(n) == "methods" and n != "wsss_cli.methods.network_file"]
-)
-def test_methods_do_not_import_their_siblings(module: str) -> None:
+def _lowest() -> list[str]:
+    return [name for name in MODULES if _inner(name) and RANK[_room(name)] == 0]
+
+
+def _is_allowed(module: str, target: str) -> bool:
+    """Whether an import stays in its room, goes down, or stays among the lowest rooms."""
+    here, there = RANK[_room(module)], RANK[_room(target)]
+    return _room(module) == _room(target) or there < here or there == here == 0
+
+
+def test_imports_point_down() -> None:
+    upward = [
+        f"{module} imports {target}"
+        for module in filter(_inner, MODULES)
+        for target in filter(_inner, _imports(MODULES[module]))
+        if not _is_allowed(module, target)
+    ]
+    assert not upward
+
+
+def test_methods_do_not_import_their_siblings() -> None:
     shared = {"wsss_cli.methods", "wsss_cli.methods.protocol"}
-    siblings = {t for t in _imports(MODULES[module]) if _room(t) == "methods"} - shared
-    assert not siblings
+    papers = set(_modules_of("methods")) - {"wsss_cli.methods.network_file"}
+    imported = {module: _imports(MODULES[module]) & (papers - shared) for module in papers}
+    assert not {module: names for module, names in imported.items() if names}
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if _room(name) != "artifacts"])
-def test_only_artifacts_import_h5py(module: str) -> None:
-    assert not {t for t in _imports(MODULES[module]) if t.split(".")[0] == "h5py"}
+def test_only_artifacts_import_h5py() -> None:
+    importing = {m for m in MODULES if any(_top(t) == "h5py" for t in _imports(MODULES[m]))}
+    assert importing
+    assert importing <= set(_modules_of("artifacts"))
 
 
-@pytest.mark.parametrize("module", [n for n in MODULES if _inner(n) and RANK[_room(n)] == 0])
-def test_lowest_rooms_need_the_standard_library_only(module: str) -> None:
-    foreign = {
-        target
+def test_lowest_rooms_need_the_standard_library_only() -> None:
+    foreign = [
+        f"{module} imports {target}"
+        for module in _lowest()
         for target in _module_level_imports(MODULES[module])
-        if not _inner(target) and target.split(".")[0] not in sys.stdlib_module_names
-    }
+        if not _inner(target) and _top(target) not in sys.stdlib_module_names
+    ]
     assert not foreign
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if _room(name) == "cli"])
-def test_command_line_imports_nothing_heavy(module: str) -> None:
-    tree = MODULES[module]
-    assert not {t for t in _imports(tree) if t.split(".")[0] in HEAVY}
-    rooms = {_room(target) for target in _module_level_imports(tree) if _inner(target)}
-    assert not rooms & {"stages", "inspect", "chains", "models", "data", "ops", "metrics"}
+def test_command_line_imports_nothing_heavy() -> None:
+    above_configs = {"stages", "inspect", "chains", "models", "data", "ops", "metrics"}
+    for module in _modules_of("cli"):
+        tree = MODULES[module]
+        assert not {t for t in _imports(tree) if _top(t) in HEAVY}, module
+        rooms = {_room(target) for target in _module_level_imports(tree) if _inner(target)}
+        assert not rooms & above_configs, module
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_nobody_imports_click(module: str) -> None:
+def test_nobody_imports_click() -> None:
     """Typer brings its own copy from 0.26 on."""
-    assert not {t for t in _imports(MODULES[module]) if t.split(".")[0] == "click"}
+    assert not [m for m in MODULES if any(_top(t) == "click" for t in _imports(MODULES[m]))]
 
 
-@pytest.mark.parametrize("module", [n for n in MODULES if _room(n) not in ("cli", "__main__")])
-def test_only_the_command_line_prints_and_reads_arguments(module: str) -> None:
-    for node in ast.walk(MODULES[module]):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id not in ("print", "input")
-        assert not (isinstance(node, ast.Attribute) and node.attr in ("argv", "stdout", "stderr"))
+def test_only_the_command_line_prints_and_reads_arguments() -> None:
+    for module in (name for name in MODULES if _room(name) not in ("cli", "__main__")):
+        for node in ast.walk(MODULES[module]):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in ("print", "input"), module
+            stream = isinstance(node, ast.Attribute) and node.attr in ("argv", "stdout", "stderr")
+            assert not stream, module
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if _room(name) == "stages"])
-def test_stages_do_not_run_each_other(module: str) -> None:
-    for node in ast.walk(MODULES[module]):
-        if isinstance(node, ast.ImportFrom):
-            taken = {alias.name for alias in node.names}
-            source = str(node.module)
-            assert source != "wsss_cli.stages"
-            if _room(source) == "stages" and _stage(source) != _stage(module):
-                assert not taken & {"run", "prepare"}
+def test_stages_do_not_run_each_other() -> None:
+    for module in _modules_of("stages"):
+        for node in ast.walk(MODULES[module]):
+            if isinstance(node, ast.ImportFrom):
+                names = {alias.name for alias in node.names}
+                source = str(node.module)
+                assert source != "wsss_cli.stages", module
+                if _room(source) == "stages" and _stage(source) != _stage(module):
+                    assert not names & {"run", "prepare"}, module
 
 
 @pytest.mark.parametrize("arguments", [(), *((command,) for command in COMMANDS), *DATA_COMMANDS])

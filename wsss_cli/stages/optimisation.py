@@ -4,7 +4,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +43,20 @@ class Loss(NamedTuple):
 
     mean: Tensor
     terms: int | Tensor
+
+
+class _ForwardPass(nn.Module):
+    """The losses of a batch as a module, since ``DistributedDataParallel`` follows modules only."""
+
+    def __init__(self, network: nn.Module, losses_of: Callable[..., Mapping[str, Loss]]) -> None:
+        """Take the network whose parameters learn, and the losses of a batch."""
+        super().__init__()
+        self.network = network
+        self.losses_of = losses_of
+
+    def forward(self, *batch: Tensor) -> Mapping[str, Loss]:
+        """Named losses of a batch."""
+        return self.losses_of(*batch)
 
 
 class _Kept(NamedTuple):
@@ -114,8 +128,9 @@ def require_shares(batch_size: int) -> None:
 class Trainer:
     """Runs the steps of one training, each a function of its iteration number alone.
 
-    Of several ranks each computes its part of the batch; gradients and losses are summed, so every
-    rank takes the same step, the one that a rank by itself would take, up to rounding.
+    Of several ranks each computes its part of the batch, and ``DistributedDataParallel`` exchanges
+    the gradients, so every rank takes the same step, the one that a rank by itself would take, up
+    to rounding.
 
     Whatever ends a training, the state after its last whole step is kept where it can be.
 
@@ -227,6 +242,7 @@ class Trainer:
         steps = range(self.iteration, iterations)
         stop = False
         self.network.train()
+        forward = ranks.data_parallel(_ForwardPass(self.network, losses_of))
         for iteration in track.steps(
             steps, total=iterations, label="training", done=self.iteration, unit="iterations"
         ):
@@ -236,16 +252,20 @@ class Trainer:
                 group["lr"] = self.learning_rate(iteration) * group["lr_factor"]
             self.optimiser.zero_grad(set_to_none=True)
             wishes = _Wishes()
-            for _ in range(accumulate):
+            for number in range(1, accumulate + 1):
                 batch = next(source)
                 self._whole = False  # statistics of normalised batches change with every pass
-                losses = losses_of(*batch)
-                parts, means, wishes = _shared(losses, wishes.and_also(self._wishes(asked)))
-                self._judge(sum(means.values()))
-                total = torch.stack(tuple(parts.values())).sum() / accumulate
-                total.backward()  # type: ignore[no-untyped-call]
+                with ExitStack() as stack:
+                    stack.enter_context(ranks.noticing_lost_ranks())
+                    if number < accumulate:
+                        stack.enter_context(ranks.without_exchange(forward))
+                    losses = forward(*batch)
+                    parts, means, wishes = _shared(losses, wishes.and_also(self._wishes(asked)))
+                    self._judge(sum(means.values()))
+                    total = torch.stack(tuple(parts.values())).sum() / accumulate
+                    # The ranks' gradients are averaged, but what they add to the loss is summed.
+                    (total * ranks.world()).backward()  # type: ignore[no-untyped-call]
                 self._log(means, accumulate)
-            self._sum_gradients()
             self.optimiser.step()
             self.iteration = iteration + 1
             if self.iteration % LOG_EVERY == 0:
@@ -369,21 +389,6 @@ class Trainer:
         for name, loss in losses.items():
             share = loss / (LOG_EVERY * accumulate)
             self._window[name] = self._window.get(name, 0.0) + share
-
-    def _sum_gradients(self) -> None:
-        """Sum every parameter's gradient over the ranks, all in one message."""
-        if ranks.world() == 1:
-            return
-        gradients = [
-            parameter.grad
-            for group in self.optimiser.param_groups
-            for parameter in group["params"]
-            if parameter.grad is not None
-        ]
-        whole = ranks.summed(torch.cat([gradient.flatten() for gradient in gradients]))
-        parts = torch.split(whole, [gradient.numel() for gradient in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
 
     def _close_window(self) -> dict[str, Any]:
         """The line of the log for the last iterations."""
