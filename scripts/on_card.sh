@@ -15,6 +15,6 @@ out=${4:-on_card.json}
 repository=$(dirname "$0")/..
 
 python -c 'import sys, torch; torch.cuda.is_available() or sys.exit("torch finds no CUDA card")'
-(cd "$repository" && python -m pytest -m cuda)
+(cd "$repository" && python -m pytest -m cuda -n 0)
 python "$repository/benchmarks/all_ratios.py" "$data" --device cuda --checkpoint "$checkpoint" \
   --segment-checkpoint "$segment_checkpoint" --only train attend segment peers --out "$out"

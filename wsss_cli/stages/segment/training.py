@@ -125,15 +125,15 @@ def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
     def load(batch: list[tuple[int, int]]) -> Batch:
         images, label_maps, inside = [], [], []
         for sample, index in batch:
-            image = plan.data_set.read_image(image_ids[index])
+            photograph = plan.data_set.read_image(image_ids[index])
             image, label_map = view(
-                sample, image, read_label_map(plan.supervision[image_ids[index]])
+                sample, photograph, read_label_map(plan.supervision[image_ids[index]])
             )
             images.append(image)
             label_maps.append(label_map)
             if plan.confidence is not None:
                 # A proxy may hold 255 too; the same view of nothing but 0 has it outside alone.
-                _, edges = view(sample, image, np.zeros(image.shape[:2], np.uint8))
+                _, edges = view(sample, photograph, np.zeros(photograph.shape[:2], np.uint8))
                 inside.append(edges == 0)
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
         labels = torch.from_numpy(np.stack(label_maps)).long()  # (B, crop, crop)
