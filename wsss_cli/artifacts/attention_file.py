@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from wsss_cli.artifacts.hdf5_attributes import read_attribute
+from wsss_cli.artifacts.foreign_hdf5 import read_attribute
 from wsss_cli.artifacts.image_groups import (
     ODDITIES,
     ImageGroups,

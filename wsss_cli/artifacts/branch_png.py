@@ -42,7 +42,7 @@ class Tile:
     Attributes:
         pixels: (H, W, 3) RGB; scaled to the size of a tile.
         lines: At most three short lines to write under it.
-        colours: Of the squares before the lines, where they are a legend.
+        colours: Colours of the squares before the lines, where they are a legend.
     """
 
     pixels: Pixels

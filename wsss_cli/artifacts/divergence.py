@@ -35,7 +35,7 @@ def earlier_settings(manifest: Manifest, lowerable: Collection[str]) -> list[dic
     """The earlier settings of whatever goes on from here, in their order.
 
     Args:
-        manifest: Of what was stopped.
+        manifest: Manifest of the training that was stopped.
         lowerable: Names of settings that may be lowered after a divergence.
     """
     earlier: list[dict[str, Any]] = list(manifest.get(EARLIER, []))
@@ -54,7 +54,7 @@ def lowered(manifest: Manifest, settings: Mapping[str, Any], lowerable: Collecti
     """Whether some of the settings that may be lowered are, and no other setting has changed.
 
     Args:
-        manifest: Of the training that diverged.
+        manifest: Manifest of the training that diverged.
         settings: Now, as JSON values.
         lowerable: Names of those that may be lowered.
     """

@@ -21,8 +21,7 @@ import numpy as np
 from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.artifacts.file_names import names_a_file
 from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint
-from wsss_cli.artifacts.hdf5_attributes import read_attribute
-from wsss_cli.artifacts.hdf5_chunks import require_readable
+from wsss_cli.artifacts.foreign_hdf5 import read_attribute, require_readable
 from wsss_cli.artifacts.image_size import is_believable, is_holdable
 from wsss_cli.artifacts.stage_commands import command_to_make
 from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest
@@ -112,10 +111,10 @@ def write_index(
     """Link every image id to its group in its shard, by relative paths.
 
     Args:
-        directory: Of the stage.
+        directory: ``RUN/STAGE``.
         layout: Kind of the file.
         shards: Image ids of each shard.
-        class_names: Of classes 1..C.
+        class_names: Names of classes 1..C.
         about: Further attributes of the index.
     """
     places = {
@@ -139,7 +138,7 @@ def write_links(
         index: The file to write.
         layout: Its kind.
         places: The file that holds each image, below the index's folder, by image id.
-        class_names: Of classes 1..C.
+        class_names: Names of classes 1..C.
         about: Further attributes of the index.
     """
     with published_whole(index) as file:
@@ -157,8 +156,8 @@ class ImageGroups:
     Attributes:
         layout: What a kind of file should be.
         path: The file.
-        image_ids: Of every group.
-        class_names: Of classes 1..C; None where nobody says them.
+        image_ids: Ids of all images, one group each.
+        class_names: Names of classes 1..C; None if the file has none.
     """
 
     layout: ClassVar[Layout]
@@ -301,7 +300,7 @@ class ImageGroups:
         Args:
             image_id: Whose group.
             group: Where it stands.
-            name: Of the array.
+            name: Name of the array.
             most: Values that it may hold; None is as many as an image's maps may have.
         """
         found = group.get(name)
@@ -309,7 +308,7 @@ class ImageGroups:
             raise self._odd(image_id, f"has no array {name}")
         if found.external or found.is_virtual:
             raise self._odd(image_id, f"keeps {name} in other files")
-        if found.dtype.hasobject:  # of any length, which hdf5_attributes.py tells more of
+        if found.dtype.hasobject:  # strings of any length: see foreign_hdf5.py
             raise self._odd(image_id, f"has {name} that are no numbers")
         size = found.dtype.itemsize
         if not is_holdable(found.shape, size) or (most is not None and found.size > most):

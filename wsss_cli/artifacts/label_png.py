@@ -78,7 +78,7 @@ def odd_label_map(content: bytes, size: tuple[int, int], largest: int) -> str | 
     """Say what is wrong with the label map of an image, None if nothing is.
 
     Args:
-        content: Of the PNG file.
+        content: Bytes of the PNG file.
         size: (H, W) of the image.
         largest: The largest label; 255 is none.
     """

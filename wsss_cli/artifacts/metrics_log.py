@@ -29,7 +29,7 @@ class MetricsLog:
         """Begin with what was logged before the state that the training goes on from.
 
         Args:
-            directory: Of the stage; lines of a later iteration, which a kill left there, go.
+            directory: ``RUN/STAGE``; lines of a later iteration, which a kill left there, go.
             lines: Those logged before.
             tensorboard: Also write events, of all lines.
 

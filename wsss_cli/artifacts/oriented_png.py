@@ -19,7 +19,7 @@ def png_bytes(image: Image.Image, orientation: int = 1) -> bytes:
     """A map of a photograph as PNG.
 
     Args:
-        image: Of grey values or palette indices, which lie on the photograph's stored pixels.
+        image: Grey values or palette indices, which lie on the photograph's stored pixels.
         orientation: EXIF orientation of the photograph: the map gets the same, so that whoever
             turns the one by it turns the other too.
     """

@@ -34,7 +34,7 @@ class Drawing:
     """How the classes of a network are drawn.
 
     Attributes:
-        class_names: Of classes 1..C.
+        class_names: Names of classes 1..C.
         texts: What stands for each: its name, or its number where no font has its letters.
         font: File of the font.
     """

@@ -31,7 +31,7 @@ class SoftMapFolder:
 
     Attributes:
         path: The folder.
-        image_ids: Of all files, sorted.
+        image_ids: Ids of all files, sorted.
         logits: Whether the maps are logits.
     """
 
@@ -107,7 +107,7 @@ class SoftMapLook:
     """What an array on disk is; the values are None where there are too many to look at.
 
     Attributes:
-        shape: Of the array.
+        shape: Shape of the array.
         dtype: Its type.
         low: Least finite value.
         high: Largest finite value.

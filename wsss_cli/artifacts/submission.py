@@ -55,7 +55,7 @@ class Entry:
     Attributes:
         name: As it stands in the archive.
         is_folder: Whether it is one.
-        content: Of a plain file of reasonable size; None for anything else.
+        content: Bytes of a plain file of reasonable size; None for anything else.
     """
 
     name: str

@@ -42,7 +42,7 @@ class ComparedRun:
 
     Attributes:
         setting: Name of the setting.
-        seed: Of the training.
+        seed: Seed of the training.
         start: A training that comes before: all settings go on from it, one for each seed.
         train: First link of the chain.
         attend: Second.

@@ -42,7 +42,7 @@ class PublishedNetwork:
         license: Its licence, by the SPDX identifier.
         size: Size of the file, for people.
         url: Where it is published.
-        checksum: Of the file, as published or computed: ``sha256:...`` or ``md5:...``.
+        checksum: Checksum of the file, as published or computed: ``sha256:...`` or ``md5:...``.
     """
 
     title: str

@@ -41,8 +41,8 @@ class SegmentConfig(CommonConfig):
         batch_size: Images that pass the network together.
         accumulate: Batches whose gradients make one step.
         lr: Learning rate at the start; it falls polynomially (power 0.9) to 0.
-        momentum: Of stochastic gradient descent.
-        weight_decay: Of weights; biases do not decay.
+        momentum: Momentum of stochastic gradient descent.
+        weight_decay: Weight decay; biases do not decay.
         crop: Side of the random square crops, in pixels.
         scale_low: Least random scale.
         scale_high: Largest random scale.

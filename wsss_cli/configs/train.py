@@ -29,8 +29,8 @@ class TrainConfig(CommonConfig):
         batch_size: Images a step.
         lr: Learning rate of weights; biases learn twice as fast.
         lr_steps: Iterations at which the learning rate is divided by ten.
-        weight_decay: Of weights; biases do not decay.
-        momentum: Of stochastic gradient descent.
+        weight_decay: Weight decay; biases do not decay.
+        momentum: Momentum of stochastic gradient descent.
         crop: Side of the random square crops, in pixels.
         frozen_blocks: Leading blocks of the trunk that keep their initial weights.
         head_channels: Channels of the heads' 3x3 convolutions (1024 in ACoL); None is as many as

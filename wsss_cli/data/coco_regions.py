@@ -61,8 +61,8 @@ def read_region(written: Any, height: int, width: int) -> Region:  # noqa: ANN40
 
     Args:
         written: A list of polygons, or run lengths with their size; anything else is a fault.
-        height: Of the image.
-        width: Of the image.
+        height: Rows of the image.
+        width: Columns of the image.
     """
     if isinstance(written, Mapping):
         try:
@@ -124,8 +124,8 @@ def from_polygon(polygon: Sequence[float], height: int, width: int) -> Mask:
     Args:
         polygon: x and y of each corner in turn; the pixel in row r and column c spans
             [c, c + 1) x [r, r + 1).
-        height: Of the mask.
-        width: Of the mask.
+        height: Rows of the mask.
+        width: Columns of the mask.
 
     Raises:
         ValueError: The numbers are no corners.

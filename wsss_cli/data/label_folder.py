@@ -99,7 +99,7 @@ def other_files(folder: Path, image_ids: Iterable[str] = ()) -> str:
 
     Args:
         folder: Where ``ID.png`` was expected.
-        image_ids: Of those that are missing; none means any.
+        image_ids: Ids of the missing ones; none means any.
 
     Returns:
         A clause with what is there instead and what to do; nothing where nothing is.

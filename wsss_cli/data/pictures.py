@@ -128,7 +128,7 @@ class Pictures:
 
     Attributes:
         folder: Where they lie.
-        paths: Of all of them, by id.
+        paths: Path of each picture, by id.
         unread: Files beside them that are not read, as :class:`FolderSurvey` has them.
     """
 

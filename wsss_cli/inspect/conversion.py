@@ -237,7 +237,7 @@ def annotation_xml(image_id: str, size: tuple[int, int], names: Sequence[str]) -
     """VOC's annotation with an object for each class, without boxes: nobody knows where they are.
 
     Args:
-        image_id: Of the image.
+        image_id: Id of the image.
         size: (H, W) of it.
         names: Classes in it.
     """

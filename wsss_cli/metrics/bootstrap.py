@@ -53,7 +53,7 @@ def bootstrap(overlaps: Tensor, *, resamples: int = RESAMPLES, seed: int = 0) ->
     Args:
         overlaps: (N, 2, L) intersection and union of each label in each image, in pixels.
         resamples: How many times the images are drawn.
-        seed: Of the draws.
+        seed: Seed of the draws.
     """
     draws = resampling_weights(len(overlaps), resamples, seed)
     return Interval(*_middle(torch.cat([_mious(weights, overlaps) for weights in draws])))
@@ -68,7 +68,7 @@ def paired_bootstrap(
         overlaps_a: (N, 2, L) intersection and union of each label in each image, in pixels.
         overlaps_b: Those of the other system, images in the same order.
         resamples: How many times the images are drawn.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
         mIoU of b minus mIoU of a.

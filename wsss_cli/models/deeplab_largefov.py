@@ -60,7 +60,7 @@ class DeepLabLargeFOV(nn.Module):
             trunk: Output stride 8.
             num_labels: Labels including background.
             hidden: Channels of fc6 and fc7.
-            dilation: Of fc6.
+            dilation: Dilation of fc6.
             smoothing: Pooling between trunk and fc6.
             corner_aligned: Whether the first and last features sit on the first and last pixel
                 (odd kernels with padding) or inside (poolings of 2).

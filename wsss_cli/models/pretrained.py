@@ -30,7 +30,7 @@ class _Download:
     """What ``--weights imagenet`` is for a backbone.
 
     Attributes:
-        url: Of torchvision's file, whose name ends with the beginning of its SHA-256.
+        url: Address of torchvision's file, whose name ends with the beginning of its SHA-256.
         size: To announce.
         bytes: By torchvision's own entry, in MiB with three decimals; None where it has none.
     """
@@ -64,9 +64,9 @@ class InitialWeights:
 
     Attributes:
         name: ``imagenet``, ``none`` or the file's full path, for reports and later stages.
-        fingerprint: Of the file's bytes; the name where there is none.
+        fingerprint: SHA-256 of the file's bytes; the name where there is none.
         read: Gives the tensors by torchvision's names, and what they expect as input.
-        prefix: Of the feature layers' names among them.
+        prefix: What the names of the feature layers begin with.
     """
 
     name: str = "none"
@@ -163,7 +163,7 @@ class CachedWeights:
         path: In torch's cache.
         url: Where it would come from.
         size: To announce.
-        bytes: Of the whole file, but for rounding; None where torchvision does not say.
+        bytes: Size of the file, but for rounding; None where torchvision does not say.
     """
 
     path: Path

@@ -88,8 +88,8 @@ def parameter_groups(
     """Group parameters as Caffe's solvers do: biases learn twice as fast and do not decay.
 
     Args:
-        named_parameters: Of the network; frozen ones are left out.
-        weight_decay: Of weights.
+        named_parameters: Parameters of the network; frozen ones are left out.
+        weight_decay: Weight decay of the weights.
         lr_factor: Further factor of the learning rate, by parameter name.
 
     Returns:
@@ -137,7 +137,7 @@ class Trainer:
     Attributes:
         network: Already on its device.
         optimiser: Groups as :func:`parameter_groups` makes them.
-        learning_rate: Of an iteration.
+        learning_rate: Learning rate of an iteration.
         directory: Where the resumable state and the log go.
         seed: Random numbers inside the network are seeded by it and the iteration.
         checkpoint_every: Iterations between resumable states, which are also written by time.
@@ -433,8 +433,8 @@ def _shared(
     """What all ranks have to know of a batch, in one message before any gradient.
 
     Args:
-        losses: Of this rank's part of the batch.
-        wishes: Of this rank.
+        losses: Losses of this rank's part of the batch.
+        wishes: Wishes of this rank.
 
     Returns:
         What this rank's part adds to each loss of the whole batch; the losses of the whole batch;

@@ -32,7 +32,7 @@ class Space:
     """Bytes that the stages of a run with default settings will write.
 
     Attributes:
-        images: Of the training list.
+        images: Number of images in the training list.
         sampled: How many of them were looked at.
         negatives: Images of none of the classes, about.
         attention: ``attend``: two bytes a pixel and class (exact but for the sampling).

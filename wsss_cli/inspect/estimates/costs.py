@@ -65,7 +65,7 @@ class Cost:
     """What a network takes.
 
     Attributes:
-        seconds_per_pixel: Of input, for a pass, with gradients if they were asked for.
+        seconds_per_pixel: Seconds for each pixel that passes, with gradients if asked for.
         bytes_per_pixel: The memory that this takes beside the weights.
         seconds_per_step: To apply gradients, whatever the input.
     """
@@ -95,7 +95,7 @@ def estimate_training(
     """Estimate what is left of a training.
 
     Args:
-        directory: Of the stage, where an unfinished training has its log.
+        directory: ``RUN/STAGE``, where an unfinished training has its log.
         network: To be trained, as it starts.
         loss: A loss of (B, 3, h, w) images in 0..255.
         iterations: Steps in all.
@@ -138,7 +138,7 @@ def estimate_passes(
     Args:
         network: In evaluation mode.
         look: Passes (B, 3, h, w) images in 0..255 through it.
-        pixels: Of all images at all scales, mirrored ones counted again.
+        pixels: Pixels of all images at all scales, mirrored ones counted again.
         most_at_once: Pixels that pass together.
         written: Bytes of the results.
         device: Where it computes.
@@ -171,7 +171,7 @@ def estimate_images(
         items: All that are to be done.
         workers: Threads; None is the usual number.
         written: Bytes of the results.
-        most_pixels: Of the largest image.
+        most_pixels: Pixels of the largest image.
         bytes_per_pixel: Memory for each.
     """
     threads = max(1, resolve_workers(workers))

@@ -42,7 +42,7 @@ class EarlierPage:
         sources: Fingerprint of what it was made from.
         files: Size in bytes of every photograph and mask that it shows, by path.
         values: What the command reported.
-        difficulties: Of each image its regions and shared colours, and of which scores.
+        difficulties: Regions and shared colours of each image, and the scores they belong to.
         thumbnails: Its pictures by key.
     """
 
@@ -131,7 +131,7 @@ def memory(
         paths: Photographs and masks that the page shows.
         values: What the command reports.
         scores: Fingerprint of the scores that chose the images.
-        difficulties: Of the images that were scored.
+        difficulties: Difficulties of the images that were scored.
     """
     kept = difficulties if len(difficulties) <= MOST_DIFFICULTIES else {}
     return {

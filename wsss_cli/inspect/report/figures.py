@@ -37,7 +37,7 @@ class Figure:
         looked_for: The class whose attention is shown.
         image: The photograph.
         truth: Its mask, where it is known.
-        columns: Of each run.
+        columns: Columns of each run.
         problem: What could not be read.
     """
 
@@ -60,7 +60,7 @@ def figures(
 
     Args:
         gallery: Which images.
-        pictures: Of every run; the first one's data set has the photographs.
+        pictures: Pictures of every run; the first one's data set has the photographs.
         shown: Anchors of images that the page has already; filled.
     """
     data_set = pictures[0].record.data_set

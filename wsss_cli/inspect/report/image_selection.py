@@ -124,7 +124,7 @@ def of_classes(what: str, scores: Scores, values: Mapping[str, Any]) -> list[Gal
 
     Args:
         what: What was scored.
-        scores: Of each image.
+        scores: Score of each image.
         values: All scores of the same evaluation.
     """
     names = list(values["per_class"])

@@ -132,7 +132,7 @@ class Plots:
 
         Args:
             title: What is seen.
-            scores: Of every image, in per cent, by run.
+            scores: Score of every image, in per cent, by run.
         """
         edges = list(range(0, 101, 5))
         with self._figure(title) as (axes, svg):

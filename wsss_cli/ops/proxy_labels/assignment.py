@@ -52,7 +52,7 @@ def refined_label(
         background: (H, W), of the background.
         class_ids: (K,) integers 1..C.
         photograph: (H, W, 3) uint8 RGB.
-        settings: Of the CRF.
+        settings: Settings of the CRF.
 
     Returns:
         (H, W) uint8: 0 or one of ``class_ids``. Where all scores are 0, the pixels around decide.
