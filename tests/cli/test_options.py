@@ -311,3 +311,12 @@ def test_mistyped_command_line_is_a_usage_error_without_traceback(
     assert outcome.out == ""
     assert "Traceback" not in outcome.err
     assert named in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "completion"), [("wsss att", "attend"), ("wsss train --met", "--method")]
+)
+def test_shell_completes_commands_and_options(fresh: Command, words: str, completion: str) -> None:
+    shell = {"_WSSS_COMPLETE": "complete_bash", "COMP_WORDS": words}
+    outcome = fresh(env={**shell, "COMP_CWORD": str(words.count(" "))})
+    assert outcome.out.split() == [completion]

@@ -20,7 +20,6 @@ from wsss_cli.configs.stages import CHAIN
 app = typer.Typer(
     name="wsss",
     cls=Group,
-    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -48,7 +47,7 @@ def wsss(
       wsss demo                              draw a small data set and run everything on it
       wsss data check photos                 what is in a data set, and what is wrong with it
       wsss train --data VOC2012              learn where objects are, from labels alone
-      wsss attend --flip                     attention maps of the training images
+      wsss attend                            attention maps of the training images
       wsss saliency --model u2netp.onnx      saliency maps, unless there are any
       wsss proxy --saliency saliency_maps    proxy ground truth
       wsss segment                           train a segmentation network on it, predict
