@@ -77,7 +77,14 @@ def _transparent(model: str) -> DeepLabLargeFOV:
     return network
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.model)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=pytest.mark.slow if "resnet101" in case.model else ())
+        for case in CASES
+    ],
+    ids=lambda case: case.model,
+)
 def test_score_sees_the_pixels_of_the_definition_around_its_own(case: Case) -> None:
     assert _receptive_field(case.layers) == case.pixels
     network = _transparent(case.model)

@@ -244,7 +244,9 @@ def _long(voc: TinyVoc, run: Path) -> list[str]:
     return [*train_arguments(voc, run), "--iterations", "5000", "--method", "cam"]
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_the_installed_command_keeps_what_it_has_done_and_says_so(
     voc: TinyVoc, tmp_path: Path, how: signal.Signals
 ) -> None:
