@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from wsss_cli.cli.app import app
+from wsss_cli.cli.wrapping import help_row
 
 PAGE = Path(__file__).parent.parent / "docs" / "options.md"
 INTRODUCTION = """\
@@ -58,9 +59,9 @@ def _rows(name: str, command: TyperCommand) -> Iterator[Row]:
     # Typer may bring its own copy of Click, so the context is made by the command.
     context = command.make_context(name, [], resilient_parsing=True)
     for parameter in command.params:
-        record = parameter.get_help_record(context)
-        if record is not None:
-            names, about = record
+        row = help_row(parameter, context)
+        if row is not None:
+            names, about = row
             yield names, " ".join(about.split())
 
 

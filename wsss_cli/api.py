@@ -5,17 +5,17 @@
 Nothing is printed unless ``progress`` is asked for, and torch is imported by the first call.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
-from inspect import Parameter, Signature, getdoc
+from inspect import Parameter, Signature
 from numbers import Integral, Real
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from wsss_cli.configs.common import WorkConfig
+from wsss_cli.configs.setting import settings_of
 from wsss_cli.configs.stages import CHAIN, STAGES
 from wsss_cli.errors import UsageError, WsssError, did_you_mean
 from wsss_cli.tracking import Silent, Track
@@ -49,7 +49,7 @@ def run_stage(
         from wsss_cli.stages.execution import checked_stage
         from wsss_cli.stages.result import FailedReportError
 
-        require_given_paths(stage, values)
+        require_given_paths(config_type, values)
         track = _track(progress)
         with checked_stage(stage, config, values.keys(), track) as (module, settled):
             report: Report = module.run(settled, track=track)
@@ -161,14 +161,8 @@ def _function(stage: str) -> Callable[..., "Report"]:
 
 
 def _docstring(stage: str, config_type: type[WorkConfig]) -> str:
-    """What the command does, and its options as the configs describe them."""
-    described: dict[str, str] = {}
-    for part in reversed(config_type.__mro__):
-        text = (getdoc(part) or "") if "__doc__" in vars(part) else ""
-        if "Attributes:\n" in text:
-            entries = text.split("Attributes:\n", 1)[1]
-            described |= dict(re.findall(r"^ {4}(\w+): ((?:.+\n?(?: {8}.*\n?)*))", entries, re.M))
-    lines = [f"    {f.name}: {described.get(f.name, '').strip()}" for f in fields(config_type)]
+    """What the command does, and its options with the command's help."""
+    lines = [f"    {field.name}: {about.help}" for field, about in settings_of(config_type)]
     title = STAGES[stage].title if stage in STAGES else f"as the command wsss {stage}"
     return "\n".join(
         [

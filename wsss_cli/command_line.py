@@ -4,7 +4,8 @@ import os
 import shlex
 from pathlib import Path
 
-from wsss_cli.configs.common import CommonConfig, option
+from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.setting import option
 
 RUN_VARIABLE = "WSSS_RUN"
 # Placeholders for a folder and a file that only the user knows.

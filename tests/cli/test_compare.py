@@ -300,7 +300,7 @@ def test_counts_kept_of_each_image_add_up_to_the_scores(compared: Path) -> None:
         ("seeds = [true]\n[settings.a]", ["seeds must be a list"]),
         ("seeds = 3\n[settings.a]", ["seeds must be a list"]),
         ("[settings.a]\nseeds = [1]", ["[settings.a] has other seeds", "[0]"]),
-        ("seeds = [-1]\n[settings.a]", ["[settings.a]", "--seed must be between 0"]),
+        ("seeds = [-1]\n[settings.a]", ["[settings.a]", "--seed", "-1"]),
         ("[segment]\n[settings.a]", ["has segment", "train, attend, proxy, evaluate"]),
         ("iterations = 4\n[settings.a]", ["has iterations"]),
         ("train = 3\n[settings.a]", ["[train] must be a table"]),

@@ -1,35 +1,18 @@
 """``wsss data check`` and ``wsss data convert``, and the five commands on a stranger's pictures."""
 
-import inspect
 import json
 import re
 import shutil
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
-import pytest
 from conftest import Command, TinyVoc, annotation_xml
 from PIL import Image
 
-from wsss_cli.cli import data as data_command
-from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig
 from wsss_cli.data.layouts import find_data_set
 
 CONVERSATION = {"json", "quiet", "debug"}
 COCO_SIZE = (40, 50)
-
-
-@pytest.mark.parametrize(
-    ("command", "config"),
-    [(data_command.check, DataCheckConfig), (data_command.convert, DataConvertConfig)],
-)
-def test_options_are_the_fields_of_the_config(command: object, config: type, wsss: Command) -> None:
-    parameters = inspect.signature(command).parameters  # type: ignore[arg-type]
-    assert set(parameters) - CONVERSATION == {field.name for field in fields(config)}
-    shown = wsss("data", command.__name__, "--help").out  # type: ignore[attr-defined]
-    for name in set(parameters) - {"data", "out"}:
-        assert f"--{name}" in shown
 
 
 def _photos(voc: TinyVoc, folder: Path) -> Path:

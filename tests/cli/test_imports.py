@@ -4,8 +4,6 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import import_module
-from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -197,23 +195,6 @@ def test_help_and_version_do_not_import_torch(arguments: tuple[str, ...]) -> Non
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Usage:")
     assert "Examples:" in done.stdout
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_names_every_option(wsss: Command, command: str) -> None:
-    function = getattr(import_module(f"wsss_cli.cli.{command}"), command)
-    outcome = wsss(command, "-h")
-    assert outcome.code == 0
-    arguments = {
-        "demo": {"directory"},
-        "show": {"paths"},
-        "report": {"runs"},
-        "compare": {"file"},
-        "check": {"file"},
-        "predict": {"checkpoint", "photos"},
-    }.get(command, set())
-    for name in set(signature(function).parameters) - arguments - {"context"}:
-        assert f"--{name.replace('_', '-')}" in outcome.out
 
 
 def test_installed_command_tells_its_version(fresh: Command) -> None:

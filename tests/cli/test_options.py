@@ -1,98 +1,114 @@
 """Options, config fields and defaults are the same thing, and every option arrives."""
 
-import inspect
-from collections.abc import Callable
 from dataclasses import MISSING, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from conftest import Command
 
-from wsss_cli.cli import (
-    attend,
-    compare,
-    crf,
-    demo,
-    evaluate,
-    predict,
-    proxy,
-    report,
-    run_command,
-    saliency,
-    segment,
-    train,
-)
-from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.cli import run_command
+from wsss_cli.cli.app import app
+from wsss_cli.configs.check import CheckConfig
+from wsss_cli.configs.common import settings
 from wsss_cli.configs.compare import CompareConfig
-from wsss_cli.configs.crf import CrfConfig
+from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig, DataMasksConfig
 from wsss_cli.configs.demo import DemoConfig
-from wsss_cli.configs.evaluate import EvaluateConfig
-from wsss_cli.configs.predict import PredictConfig
-from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.doctor import DoctorConfig
+from wsss_cli.configs.methods import METHODS, MethodOptions
 from wsss_cli.configs.report import ReportConfig
-from wsss_cli.configs.saliency import SaliencyConfig
-from wsss_cli.configs.segment import SegmentConfig
-from wsss_cli.configs.train import TrainConfig
+from wsss_cli.configs.setting import Config, settings_of
+from wsss_cli.configs.stages import CHAIN
 from wsss_cli.stages.result import Report
 
 CONVERSATION = {"dry_run", "json", "config", "quiet", "verbose", "debug"}
-# Parameters that are not fields: Typer's own, and another way to name the runs of a page.
-BESIDE_THE_FIELDS = {"report": {"run"}}
-STAGES: dict[str, tuple[Callable[..., None], type]] = {
-    "train": (train.train, TrainConfig),
-    "attend": (attend.attend, AttendConfig),
-    "saliency": (saliency.saliency, SaliencyConfig),
-    "proxy": (proxy.proxy, ProxyConfig),
-    "segment": (segment.segment, SegmentConfig),
-    "crf": (crf.crf, CrfConfig),
-    "evaluate": (evaluate.evaluate, EvaluateConfig),
+COMMANDS: dict[str, type[Config]] = {
+    **CHAIN,
+    "demo": DemoConfig,
+    "compare": CompareConfig,
+    "report": ReportConfig,
+    "check": CheckConfig,
+    "doctor": DoctorConfig,
+    "data check": DataCheckConfig,
+    "data convert": DataConvertConfig,
+    "data masks": DataMasksConfig,
 }
-COMMANDS = {
-    **STAGES,
-    "demo": (demo.demo, DemoConfig),
-    "compare": (compare.compare, CompareConfig),
-    "report": (report.report, ReportConfig),
-    "predict": (predict.predict, PredictConfig),
-}
-# What must be given has no default.
-REQUIRED = {("predict", name) for name in ("checkpoint", "photos", "out")}
-NAMES = [(stage, field.name) for stage, (_, config) in STAGES.items() for field in fields(config)]
+# Those that take no argument and name no new folder.
+STAGES = {name: config for name, config in CHAIN.items() if name != "predict"}
+NAMES = [(stage, field.name) for stage, config in STAGES.items() for field in fields(config)]
+
+
+def _parameters(command: str) -> dict[str, Any]:
+    """The parameters of a command, as Click has them, by name."""
+    found: Any = typer.main.get_command(app)
+    for word in command.split():
+        found = found.commands[word]
+    return {parameter.name: parameter for parameter in found.params}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_options_are_the_fields_of_the_config(name: str) -> None:
-    command, config = COMMANDS[name]
-    options = set(inspect.signature(command).parameters) - CONVERSATION - {"context"}
-    options -= BESIDE_THE_FIELDS.get(name, set())
-    assert options == {field.name for field in fields(config)}
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_every_stage_can_be_talked_to_in_the_same_way(name: str) -> None:
-    assert set(inspect.signature(STAGES[name][0]).parameters) >= CONVERSATION
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_defaults_of_the_options_are_those_of_the_config(name: str) -> None:
-    command, config = COMMANDS[name]
-    parameters = inspect.signature(command).parameters
-    for field in fields(config):
-        if (name, field.name) in REQUIRED:
-            assert parameters[field.name].default is inspect.Parameter.empty
+def test_every_field_is_an_option_with_its_default_and_its_help(name: str, wsss: Command) -> None:
+    parameters = _parameters(name)
+    text = " ".join(wsss(*name.split(), "--help").out.split())
+    for field, about in settings_of(COMMANDS[name]):
+        parameter = parameters[field.name]
+        assert about.help[0].isupper() or about.help.startswith("2 looks")
+        assert about.help.endswith(".")
+        assert about.help in text
+        if field.default is MISSING:
+            assert parameter.required
             continue
-        assert field.default is not MISSING, field.name
-        default = parameters[field.name].default
-        assert (tuple(default) if isinstance(default, list) else default) == field.default
+        given = parameter.default() if callable(parameter.default) else parameter.default
+        multiple = isinstance(field.default, tuple)
+        assert (tuple(given or ()) if multiple else given) == field.default
+        option = about.argument or f"--{field.name.replace('_', '-')}"
+        assert option in text
+        for choice in about.choices:
+            assert choice in text
+    beside = parameters.keys() - {field.name for field in fields(COMMANDS[name])}
+    assert beside <= CONVERSATION | ({"run"} if name == "report" else set())
+    if name in CHAIN:
+        assert beside == CONVERSATION
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_field_is_documented(name: str) -> None:
-    config = COMMANDS[name][1]
-    documented = "".join(inspect.getdoc(kind) or "" for kind in config.__mro__[:-1])
-    for field in fields(config):
-        assert f"{field.name}: " in documented, field.name
+def test_options_of_methods_belong_to_methods_that_there_are() -> None:
+    owners = {method for _, about in settings_of(MethodOptions) for method in about.of}
+    assert owners <= set(METHODS)
+    assert all(about.of for _, about in settings_of(MethodOptions))
+
+
+def test_help_has_a_methods_options_under_its_name(wsss: Command) -> None:
+    text = wsss("train", "--help").out
+    common, _, own = text.partition("Only with --method gain:")
+    gain, _, rest = own.partition("\n\n")
+    assert "--lr " in common
+    assert "--gain-sigma" in gain
+    assert "--gain-sigma" not in common + rest
+
+
+# The names that the fingerprint of each stage's default settings holds: results that people have
+# are told by them, so that a name that comes or goes makes all of them another result.
+FINGERPRINTS = {
+    "train": "method backbone split iterations batch_size lr lr_steps weight_decay momentum "
+    "crop frozen_blocks head_channels seed delta_high delta_low sign_flip background_branch "
+    "share_background_head",
+    "attend": "split size scales flip",
+    "saliency": "split size passes",
+    "proxy": "rule w attention_floor ignore_conflicts ignore_salient",
+    "segment": "seed model supervision prohibitive iterations batch_size accumulate lr momentum "
+    "weight_decay crop scale_low scale_high frozen_blocks split scales flip merge crf "
+    "restrict_to_labels",
+    "crf": "logits preset iterations gaussian_weight gaussian_xy bilateral_weight bilateral_xy "
+    "bilateral_rgb",
+}
+
+
+@pytest.mark.parametrize("stage", FINGERPRINTS)
+def test_fingerprint_has_the_names_that_it_has_always_had(stage: str) -> None:
+    names = set(FINGERPRINTS[stage].split())
+    assert settings(STAGES[stage]()).keys() == names
 
 
 # Values other than the default where no rule below gives an allowed one.
@@ -171,7 +187,7 @@ def _arguments(name: str, value: Any) -> list[str]:
 def test_value_of_every_option_reaches_the_stage(
     wsss: Command, monkeypatch: pytest.MonkeyPatch, stage: str, name: str
 ) -> None:
-    config_type = STAGES[stage][1]
+    config_type: Any = STAGES[stage]
     received: list[Any] = []
 
     def run(config: Any, *, track: object) -> Report:
@@ -197,81 +213,81 @@ def test_value_of_every_option_reaches_the_stage(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
+    ("arguments", "option", "fact"),
     [
-        ("train --iterations 0", "--iterations must be above 0"),
-        ("train --lr 0", "--lr must be above 0"),
-        ("train --lr nan", "--lr must be finite"),
-        ("train --momentum 1", "--momentum must be in [0, 1)"),
-        ("train --delta-low 0.8", "--delta-low must be below --delta-high"),
-        ("train --delta-background 0", "--delta-background must be above 0"),
-        ("train --delta-background 1.1", "--delta-background must be above 0 and at most 1"),
+        ("train --iterations 0", "--iterations", "0"),
+        ("train --lr 0", "--lr", ""),
+        ("train --lr nan", "--lr", ""),
+        ("train --momentum 1", "--momentum", "1"),
+        ("train --delta-low 0.8", "--delta-low", "--delta-high"),
+        ("train --delta-background 0", "--delta-background", ""),
+        ("train --delta-background 1.1", "--delta-background", ""),
         (
             "train --delta-background 0.1 --no-background-branch",
-            "--delta-background is of S_C, which --no-background-branch leaves out",
+            "--delta-background",
+            "--no-background-branch",
         ),
-        ("train --lr-steps 9 --lr-steps 3", "--lr-steps must be ascending"),
-        ("train --frozen-blocks 5", "--frozen-blocks must be 0 to 4"),
-        ("train --method gradcam", "--method must be one of cam, aepsl, acol, gain, seenet, not"),
-        ("segment --checkpoint a.pt --tensorboard", "--tensorboard is of a training"),
-        ("train --held-out 0.6", "--held-out must be between 0 and 0.5"),
-        ("train --held-out -0.1", "--held-out must be between 0 and 0.5"),
-        ("train --head-channels 0", "--head-channels must be above 0"),
-        (
-            "train --method acol --acol-threshold 0",
-            "--acol-threshold must be above 0 and at most 1",
-        ),
-        (
-            "train --method acol --acol-threshold 1.1",
-            "--acol-threshold must be above 0 and at most 1",
-        ),
-        ("train --method gain --gain-sigma 1.1", "--gain-sigma must be in [0, 1]"),
-        ("train --method gain --gain-omega 0", "--gain-omega must be above 0"),
-        ("train --method gain --gain-alpha -1", "--gain-alpha must be 0 or more"),
-        ("train --backbone resnet", "--backbone must be one of vgg16, tiny"),
-        ("train --seed -1", "--seed"),
-        ("train --workers -1", "--workers must be 0 or more"),
-        ("train --amp on", "--amp must be one of auto, off"),
-        ("attend --size 16", "--size must be 32 or more"),
-        ("attend --labels none", "--labels must be one of given, predicted, not 'none'"),
-        ("attend --scales 0", "--scales must be above 0"),
-        ("attend --scales nan", "--scales must be above 0"),
-        ("attend --scales 0.1", "--scales must leave 32 pixels or more of --size 224; they leave"),
-        ("attend --scales 1 --scales 1", "--scales must give different sizes each"),
-        ("train --gain-sigma 0.1", "--gain-sigma belongs to the method gain, not to seenet; leave"),
-        ("train --method cam --no-sign-flip", "--sign-flip belongs to the method seenet, not to"),
-        ("attend --device tpu", "--device must be auto, cpu, cuda or cuda:N, not 'tpu'"),
-        ("train --erase-threshold 1.5", "--erase-threshold must be in [0, 1]"),
-        ("attend --batch-size 0", "--batch-size must be above 0"),
-        ("proxy --w 0", "--w must be above 0"),
-        ("proxy --rule pinoche", "--rule must be one of seenet, dcsp, oaa, drs, irn, threshold"),
-        ("proxy --ignore-conflicts 1.5", "--ignore-conflicts must be in [0, 1]"),
-        ("segment --scale-low 2", "--scale-low must be at most --scale-high"),
-        ("segment --supervision weak", "--supervision must be one of proxy, full"),
-        ("segment --model unet", "--model must be one of deeplab-largefov-vgg16,"),
-        ("segment --scales 0", "--scales must be above 0 and at most 16"),
-        ("segment --scales 1 --scales 1", "--scales must be different numbers"),
-        ("segment --merge sum", "--merge must be one of mean, max, not 'sum'"),
-        ("segment --crf bilateral", "--crf must be one of largefov, deeplab-v2, psa, irn, oaa"),
-        ("segment --attention a.h5", "--attention is read with --prohibitive only"),
-        ("proxy --crf cnf", "--crf must be one of largefov, deeplab-v2, psa, irn, oaa, dcsp, not"),
-        ("proxy --rule irn --crf irn", "--crf would be a second one: the rule irn has a CRF of"),
-        ("crf --preset cnf", "--preset must be one of largefov, deeplab-v2, psa, irn, oaa, dcsp"),
-        ("crf --iterations 0", "--iterations must be 1 or more"),
-        ("crf --bilateral-xy 0", "--bilateral-xy must be finite and above 0"),
-        ("crf --gaussian-weight -1", "--gaussian-weight must be finite and 0 or more"),
-        ("crf --logits", "--logits tells what a folder holds; give it with --scores DIR"),
-        ("evaluate --what maps", "--what must be one of prediction, crf, proxy, attention"),
-        ("evaluate --predicted-ignore no", "--predicted-ignore must be one of false-negative"),
-        ("evaluate --attention a.h5", "--attention is scored with --what attention, or"),
-        ("evaluate --localisation", "--localisation is for --what attention"),
-        ("evaluate --threshold-from r", "--threshold-from is for --what attention"),
-        ("evaluate --what attention --boundaries", "--boundaries is of label maps"),
-        ("evaluate --what attention --pred p", "--pred is a folder of label maps"),
+        ("train --lr-steps 9 --lr-steps 3", "--lr-steps", ""),
+        ("train --frozen-blocks 5", "--frozen-blocks", "4"),
+        ("train --method gradcam", "--method", "cam, aepsl, acol, gain, seenet"),
+        ("segment --checkpoint a.pt --tensorboard", "--tensorboard", ""),
+        ("train --held-out 0.6", "--held-out", "0.5"),
+        ("train --held-out -0.1", "--held-out", ""),
+        ("train --head-channels 0", "--head-channels", ""),
+        ("train --method acol --acol-threshold 0", "--acol-threshold", ""),
+        ("train --method acol --acol-threshold 1.1", "--acol-threshold", "at most 1"),
+        ("train --method gain --gain-sigma 1.1", "--gain-sigma", ""),
+        ("train --method gain --gain-omega 0", "--gain-omega", ""),
+        ("train --method gain --gain-alpha -1", "--gain-alpha", ""),
+        ("train --backbone resnet", "--backbone", "vgg16, tiny"),
+        ("train --seed -1", "--seed", ""),
+        ("train --workers -1", "--workers", ""),
+        ("train --amp on", "--amp", ""),
+        ("attend --size 16", "--size", "32"),
+        ("attend --labels none", "--labels", ""),
+        ("attend --scales 0", "--scales", ""),
+        ("attend --scales nan", "--scales", ""),
+        ("attend --scales 0.1", "--scales", "--size 224"),
+        ("attend --scales 1 --scales 1", "--scales", ""),
+        ("train --gain-sigma 0.1", "--gain-sigma", "gain"),
+        ("train --method cam --no-sign-flip", "--sign-flip", "seenet"),
+        ("attend --device tpu", "--device", "cuda:N"),
+        ("train --erase-threshold 1.5", "--erase-threshold", ""),
+        ("attend --batch-size 0", "--batch-size", ""),
+        ("proxy --w 0", "--w", ""),
+        ("proxy --rule pinoche", "--rule", "seenet, dcsp, oaa, drs, irn, threshold"),
+        ("proxy --ignore-conflicts 1.5", "--ignore-conflicts", ""),
+        ("segment --scale-low 2", "--scale-low", "--scale-high"),
+        ("segment --supervision weak", "--supervision", ""),
+        ("segment --model unet", "--model", ""),
+        ("segment --scales 0", "--scales", ""),
+        ("segment --scales 1 --scales 1", "--scales", ""),
+        ("segment --merge sum", "--merge", ""),
+        ("segment --crf bilateral", "--crf", ""),
+        ("segment --attention a.h5", "--attention", "--prohibitive"),
+        ("proxy --crf cnf", "--crf", ""),
+        ("proxy --rule irn --crf irn", "--crf", "irn"),
+        ("crf --preset cnf", "--preset", ""),
+        ("crf --iterations 0", "--iterations", ""),
+        ("crf --bilateral-xy 0", "--bilateral-xy", ""),
+        ("crf --gaussian-weight -1", "--gaussian-weight", ""),
+        ("crf --logits", "--logits", "--scores"),
+        ("evaluate --what maps", "--what", ""),
+        ("evaluate --predicted-ignore no", "--predicted-ignore", ""),
+        ("evaluate --attention a.h5", "--attention", "--what attention"),
+        ("evaluate --localisation", "--localisation", "--what attention"),
+        ("evaluate --threshold-from r", "--threshold-from", "--what attention"),
+        ("evaluate --what attention --boundaries", "--boundaries", ""),
+        ("evaluate --what attention --pred p", "--pred", "--attention"),
     ],
 )
 def test_impossible_setting_is_a_usage_error_that_names_its_option(
-    wsss: Command, arguments: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wsss: Command,
+    arguments: str,
+    option: str,
+    fact: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("a.pt", "a.h5"):  # a path that does not exist would be named first
@@ -281,8 +297,8 @@ def test_impossible_setting_is_a_usage_error_that_names_its_option(
     outcome = wsss(*arguments.split())
     assert outcome.code == 2
     assert outcome.out == ""
-    assert outcome.err.startswith("error: ")
-    assert named in outcome.err
+    assert outcome.err.startswith(f"error: {option} ")
+    assert fact in outcome.err
     assert outcome.err.count("\n") == 1
 
 

@@ -1,7 +1,7 @@
 """``wsss proxy --rule``: each rule with its own options and saliency maps."""
 
 import inspect
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.common import settings
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy import ProxyConfig
-from wsss_cli.configs.proxy_rules import RULES, rules_with
+from wsss_cli.configs.proxy_rules import RULES, RuleOptions, maps_of, options_of
+from wsss_cli.configs.setting import settings_of
 from wsss_cli.errors import UsageError
 from wsss_cli.ops import proxy_labels
 from wsss_cli.stages import proxy
@@ -27,12 +28,17 @@ from wsss_cli.tracking import Silent
 
 @pytest.mark.parametrize("name", RULES)
 def test_a_rules_function_takes_what_the_table_says(name: str) -> None:
-    rule = RULES[name]
-    parameters = list(inspect.signature(getattr(proxy_labels, rule.function)).parameters)
-    last = "photograph" if rule.sees_image else "decide"
-    given = ["attention", "class_ids", *rule.needs, *rule.takes, *rule.settings, last]
-    assert parameters == given
-    assert set(rule.options) <= {field.name for field in fields(ProxyConfig)}
+    parameters = set(inspect.signature(proxy_labels.rule_function(name)).parameters)
+    last = "photograph" if RULES[name].sees_image else "decide"
+    afterwards = {"ignore_conflicts", "ignore_salient"}
+    options = {*maps_of(name), *options_of(name)} - afterwards
+    assert parameters == {"attention", "class_ids", *options, last}
+
+
+def test_every_option_belongs_to_rules_that_there_are() -> None:
+    owners = {rule for _, about in settings_of(RuleOptions) for rule in about.of}
+    assert owners <= set(RULES)
+    assert all(about.of for _, about in settings_of(RuleOptions))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +53,7 @@ def test_a_rules_function_takes_what_the_table_says(name: str) -> None:
 def test_help_tells_each_rules_own_default(
     wsss: Command, option: str, rule: str, default: str
 ) -> None:
-    function = getattr(proxy_labels, RULES[rule].function)
+    function = proxy_labels.rule_function(rule)
     assert f"{rule} {inspect.signature(function).parameters[option].default}" == default
     assert default in " ".join(wsss("proxy", "--help").out.split())
 
@@ -59,11 +65,11 @@ def test_help_tells_each_rules_own_default(
         ("--attention-cut 0.5", "--attention-cut belongs to the rule oaa or drs, not to seenet"),
         ("--rule drs --background-score 0.5", "belongs to the rule dcsp or threshold"),
         ("--rule oaa --second-saliency s", "--second-saliency belongs to the rule dcsp"),
-        ("--rule threshold --saliency s", "--saliency belongs to the rule seenet or dcsp or"),
+        ("--rule threshold --saliency s", "--saliency belongs to the rule seenet, dcsp, oaa or"),
         ("--rule threshold --ignore-salient 0.5", "--ignore-salient belongs to the rule seenet"),
         ("--rule drs --attention-floor 0", "--attention-floor belongs to the rule seenet"),
         ("--rule drs --ignore-conflicts 0.7", "--ignore-conflicts belongs to the rule"),
-        ("--rule dcsp --background-score 1.5", "--background-score must be in [0, 1]"),
+        ("--rule dcsp --background-score 1.5", "--background-score must be from 0 to 1"),
         ("--rule oaa --attention-cut nan", "--attention-cut must be finite"),
     ],
 )
@@ -79,7 +85,7 @@ def test_option_of_another_rule_is_refused_in_a_sentence(
     assert outcome.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("rule", [name for name, rule in RULES.items() if rule.needs])
+@pytest.mark.parametrize("rule", [name for name in RULES if maps_of(name, needed=True)])
 def test_rule_that_needs_saliency_says_so(wsss: Command, attention: Path, rule: str) -> None:
     outcome = wsss("proxy", "--rule", rule, "--attention", attention)
     assert outcome.code == 2
@@ -113,7 +119,7 @@ def attention(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _config(voc: TinyVoc, attention: Path, run: Path, rule: str) -> ProxyConfig:
-    saliency = voc.saliency if RULES[rule].needs else None
+    saliency = voc.saliency if maps_of(rule, needed=True) else None
     return ProxyConfig(run=run, data=voc.root, attention=attention, saliency=saliency, rule=rule)
 
 
@@ -147,7 +153,7 @@ def test_labels_are_those_of_the_rules_function(
     if rule == "dcsp" and given:
         config = replace(config, second_saliency=_second(voc, tmp_path / "second"))
     proxy.run(config, track=Silent())
-    function = getattr(proxy_labels, RULES[rule].function)
+    function = proxy_labels.rule_function(rule)
     settings = {"attention_floor": 0.1, **chosen} if rule == "seenet" else chosen
     labels: set[int] = set()
     with AttentionFile(attention) as file:
@@ -243,11 +249,17 @@ def test_another_second_saliency_is_another_result(
 
 def test_identity_of_a_result_is_that_of_its_own_rule() -> None:
     """A new rule's options must not make the labels of the others look different."""
-    own = {"rule"}
-    for name, rule in RULES.items():
-        expected = own | {*rule.settings, *rule.afterwards}
-        assert settings(ProxyConfig(rule=name)).keys() == expected
-    assert rules_with("rule") == []
+    expected = {
+        "seenet": {"w", "attention_floor", "ignore_conflicts", "ignore_salient"},
+        "dcsp": {"background_score", "ignore_conflicts"},
+        "oaa": {"attention_cut"},
+        "drs": {"attention_cut"},
+        "irn": set(),
+        "threshold": {"background_score", "ignore_conflicts"},
+    }
+    assert expected.keys() == RULES.keys()
+    for name, options in expected.items():
+        assert settings(ProxyConfig(rule=name)).keys() == {"rule", *options}
 
 
 def test_crf_decides_by_the_photographs_and_names_them_as_an_input(

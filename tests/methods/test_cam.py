@@ -73,7 +73,7 @@ def test_every_method_of_the_table_builds_a_network_that_learns_and_attends(name
     found = network.eval().attention(_images(), LABELS)
     assert found.logits.shape == (2, 3)
     assert found.maps.shape[0] == len(found.pairs) == 3
-    module = importlib.import_module(METHODS[name].module)
+    module = importlib.import_module(f"wsss_cli.methods.{name}")
     assert METHODS[name].paper.split()[0] in (module.__doc__ or "")
 
 

@@ -5,7 +5,7 @@ import torch
 from fake_card import OnCard, card
 
 from wsss_cli.configs.crf import PRESETS
-from wsss_cli.configs.proxy_rules import RULES
+from wsss_cli.configs.proxy_rules import RULES, maps_of
 from wsss_cli.ops import proxy_labels
 from wsss_cli.ops.dense_crf import dense_crf, smoothness_kernel
 from wsss_cli.ops.score_grid import evenly, interpolate_at, label_probabilities
@@ -58,12 +58,15 @@ WAYS = [(name, refined) for name in RULES for refined in (False, True) if name !
 @pytest.mark.parametrize(("name", "refined"), WAYS)
 def test_every_rule_stays_on_the_card(name: str, refined: bool) -> None:
     rule = RULES[name]
-    function = getattr(proxy_labels, rule.function)
+    function = proxy_labels.rule_function(name)
     maps, saliency, class_ids = _random(2, *SIZE), _random(*SIZE, seed=1), torch.tensor([3, 9])
 
     def label(put: object) -> torch.Tensor:
         assert callable(put)
-        photograph, grey = put(_photograph()), {one: put(saliency) for one in rule.needs}
+        photograph, grey = (
+            put(_photograph()),
+            {one: put(saliency) for one in maps_of(name, needed=True)},
+        )
         if rule.sees_image:
             return function(put(maps), put(class_ids), photograph=photograph)
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from peer_crf import pydensecrf_marginals
 
-from wsss_cli.configs.common import option
 from wsss_cli.configs.crf import PRESETS, CrfSettings
+from wsss_cli.configs.setting import option
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.ops.dense_crf import LEAST_PROBABILITY, dense_crf
 

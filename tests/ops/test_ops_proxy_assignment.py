@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from wsss_cli.configs.crf import PRESETS, CrfSettings
-from wsss_cli.configs.proxy_rules import RULES
+from wsss_cli.configs.proxy_rules import maps_of
 from wsss_cli.ops import proxy_labels
 from wsss_cli.ops.dense_crf import dense_crf
 from wsss_cli.ops.proxy_labels.assignment import refined_label, strongest_label
@@ -82,14 +82,14 @@ def _case(name: str) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     object_side = torch.arange(SIZE[1]) >= ragged[:, None]  # (H, W)
     attention = torch.where(object_side, 0.85, 0.1)[None]
     saliency = torch.where(object_side, 0.85, 0.1)
-    return attention, dict.fromkeys(RULES[name].needs, saliency)
+    return attention, dict.fromkeys(maps_of(name, needed=True), saliency)
 
 
 # OAA and DRS cut low scores to 0, and what has no score cannot be won back by a neighbour.
 @pytest.mark.parametrize("name", ["seenet", "dcsp", "threshold"])
 def test_ragged_labels_snap_to_the_edge(name: str) -> None:
     attention, seen = _case(name)
-    rule = getattr(proxy_labels, RULES[name].function)
+    rule = proxy_labels.rule_function(name)
     ids = torch.tensor([5])
     expected = torch.zeros(SIZE, dtype=torch.uint8)
     expected[:, EDGE:] = 5

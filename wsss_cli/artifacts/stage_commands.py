@@ -9,7 +9,7 @@ from typing import Any
 from wsss_cli.artifacts.atomic import read_json
 from wsss_cli.artifacts.divergence import DIVERGED, lower
 from wsss_cli.command_line import FOLDER, command_line
-from wsss_cli.configs.common import INPUT_PATHS, option
+from wsss_cli.configs.setting import Role, names_with_role, option
 from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import WsssError
 
@@ -25,15 +25,16 @@ def moved_path(run: Path, manifest: Mapping[str, Any], recorded: str) -> Path:
     return path
 
 
-def recorded_config(run: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def recorded_config(stage: str, run: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The config in a stage's manifest by field, its paths as they lead now, lists as tuples."""
     recorded = dict(manifest.get("config", {}))
+    inputs = names_with_role(STAGES[stage].config, Role.INPUT)
     if recorded.get("start") is not None:
         recorded["weights"] = None  # the start brings its own
     if recorded.get("data") is not None:
         recorded["data"] = manifest.get("data") or recorded["data"]  # whatever folder we are in
     for name, value in recorded.items():
-        if name in INPUT_PATHS and isinstance(value, str) and Path(value).parts:
+        if name in inputs and isinstance(value, str) and Path(value).parts:
             recorded[name] = str(moved_path(run, manifest, value))
         elif isinstance(value, list):
             recorded[name] = tuple(value)
@@ -53,7 +54,7 @@ def recorded_command(
         run: Where the run lies now.
         overwrite: Replace the result.
     """
-    recorded = recorded_config(run, manifest)
+    recorded = recorded_config(stage, run, manifest)
     if DIVERGED in manifest and recorded.get("lr") is not None:
         recorded["lr"] = lower(recorded["lr"])
     words = ["wsss", stage, "--run", str(run)]

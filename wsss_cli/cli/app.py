@@ -1,6 +1,5 @@
 """The ``wsss`` command."""
 
-from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from wsss_cli import __version__
 from wsss_cli.cli.check import check
 from wsss_cli.cli.compare import compare
+from wsss_cli.cli.config_command import stage_command
 from wsss_cli.cli.data import data
 from wsss_cli.cli.demo import demo
 from wsss_cli.cli.doctor import doctor
@@ -41,7 +41,6 @@ def wsss(
 ) -> None:
     """Pixel masks from image-level labels: weakly supervised semantic segmentation.
 
-    \b
     Examples:
       wsss doctor                            what this machine has, and what will be slow
       wsss demo                              draw a small data set and run everything on it
@@ -59,12 +58,11 @@ def wsss(
 
     Every stage keeps what it makes in the run (--run, by default runs/default) and finds there
     what it needs; run again, it continues where it was stopped.
-    """  # noqa: D301 - \b keeps the lines apart in the help
+    """
     del version
     escape_what_cannot_be_shown()
 
 
-_stages = (getattr(import_module(f"wsss_cli.cli.{stage}"), stage) for stage in CHAIN)
-for _command in (*_stages, show, report, check, compare, demo, doctor):
+for _command in (*map(stage_command, CHAIN), show, report, check, compare, demo, doctor):
     app.command(cls=Command)(_command)
 app.add_typer(data, name="data")

@@ -7,7 +7,7 @@ file means what the commands mean, and the lines printed below the table are tho
 import re
 import shlex
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -16,26 +16,15 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from wsss_cli.cli.attend import attend
-from wsss_cli.cli.evaluate import evaluate
-from wsss_cli.cli.proxy import proxy
+from wsss_cli.cli.config_command import stage_command
 from wsss_cli.cli.run_command import config_from
-from wsss_cli.cli.train import train
-from wsss_cli.configs.attend import AttendConfig
-from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.compare import CompareConfig, ComparedRun
-from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
-from wsss_cli.configs.proxy_rules import RULES
-from wsss_cli.configs.train import TrainConfig
+from wsss_cli.configs.proxy_rules import RULES, maps_of
+from wsss_cli.configs.stages import CHAIN
 from wsss_cli.errors import UsageError, did_you_mean
 
-STAGES: dict[str, tuple[Callable[..., None], type[CommonConfig]]] = {
-    "train": (train, TrainConfig),
-    "attend": (attend, AttendConfig),
-    "proxy": (proxy, ProxyConfig),
-    "evaluate": (evaluate, EvaluateConfig),
-}
+STAGES = ("train", "attend", "proxy", "evaluate")
 # What the file cannot set, and where it comes from instead.
 DECIDED = {
     "run": "it follows from --out, the setting and the seed",
@@ -167,7 +156,7 @@ def _options(
     table, place = tables.get(name, {}), _Place(path, where or name)
     if not isinstance(table, dict):
         raise place.error("must be a table of options")
-    known = {field.name for field in fields(STAGES[stage][1])}
+    known = {field.name for field in fields(CHAIN[stage])}
     found = {}
     for typed, value in table.items():
         option = typed.replace("-", "_")
@@ -202,8 +191,8 @@ def _run(
         origin = {"weights": None, "start": started / "train" / "checkpoint.pt"}
     of_proxy = {**shared["proxy"], **own["proxy"]}
     # Of another kind than text it is refused below, with all other values.
-    rule = RULES.get(str(of_proxy.get("rule", ProxyConfig.rule)))
-    sees_saliency = rule is None or "saliency" in rule.options
+    rule = str(of_proxy.get("rule", ProxyConfig.rule))
+    sees_saliency = rule not in RULES or "saliency" in maps_of(rule)
     drawn_in = {"saliency": config.saliency if sees_saliency else None}
     of_labels = {"what": "proxy", "baselines": True, "saliency": config.saliency}
     chain: list[tuple[str, Table]] = [
@@ -264,7 +253,7 @@ def _pair(option: str, value: str) -> list[str]:
 def _parsed(place: _Place, stage: str, arguments: list[str]) -> Any:  # noqa: ANN401 - its config
     try:
         context = _command(stage).make_context(stage, list(arguments))
-        return config_from(STAGES[stage][1], context.params)
+        return config_from(CHAIN[stage], context.params)
     except typer.BadParameter as error:
         raise place.error(f"does not fit {stage}: {error.format_message()}") from error
     except UsageError as error:
@@ -274,7 +263,7 @@ def _parsed(place: _Place, stage: str, arguments: list[str]) -> Any:  # noqa: AN
 @cache
 def _command(stage: str) -> Any:  # noqa: ANN401 - Typer's own copy of a Click command
     alone = typer.Typer(add_completion=False)
-    alone.command()(STAGES[stage][0])
+    alone.command()(stage_command(stage))
     command = get_command(alone)
     for parameter in command.params:
         parameter.envvar = None  # what the comparison takes from there it passes on

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from typer import Argument, Option
 
 from wsss_cli import ranks
 from wsss_cli.cli import options
-from wsss_cli.cli.path_checks import require_existing, require_existing_data
-from wsss_cli.cli.run_command import choose_track, errors_as_sentences, show
+from wsss_cli.cli.config_command import config_command
+from wsss_cli.cli.run_command import choose_track, show
 from wsss_cli.cli.wrapping import Command, Group
 from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig, DataMasksConfig
 from wsss_cli.configs.layouts import layouts_help
@@ -25,13 +23,11 @@ _NEGATIVES = "(none of them)"
 
 _HELP = f"""Look at a data set before using it, or make a VOC tree of it.
 
-\b
 Examples:
   wsss data check photos                 what is in it, what is wrong, who uses what
   wsss data convert COCO VOC_of_COCO     as a VOC tree, with masks drawn
   wsss data masks THEIRS masks           another tool's masks as label maps
 
-\b
 --data, DATA is one of
 {layouts_help()}
 
@@ -45,9 +41,6 @@ background itself is label 0 and in no list of class names.
 """
 
 data = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
-Data = Annotated[
-    Path, Argument(metavar="DATA", help="The data set: a folder or file.", show_default=False)
-]
 
 
 @data.callback(help=_HELP)
@@ -56,125 +49,61 @@ def about() -> None:
 
 
 @data.command(cls=Command)
+@config_command(DataCheckConfig)
 def check(
-    data: Data,
-    quick: Annotated[
-        bool, Option("--quick", help="Read the ends of photographs only, and no mask.")
-    ] = DataCheckConfig.quick,
-    workers: options.Workers = DataCheckConfig.workers,
+    config: DataCheckConfig,
+    *,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Print what a data set holds, what is wrong with it, and what each command will use.
+    """Run ``wsss data check``."""
+    del debug
+    from wsss_cli.inspect import data_set
 
-    \b
-    Examples:
-      wsss data check VOC2012
-      wsss data check photos/labels.csv --json
-      wsss data check COCO --quick
-
-    Exit code 1 when something would stop a command: a missing or unreadable file, a row without
-    picture, no list to train on, an image to be trained on without label, the same labels in all
-    of them, masks that show no class or contradict the labels throughout. Images of none of the
-    classes are counted and used. Warnings (duplicates, single masks of other classes than the
-    labels, classes without images) leave it 0.
-    """  # noqa: D301
-    with errors_as_sentences(debug=debug):
-        require_existing_data(data, "DATA")
-        config = DataCheckConfig(data, quick, workers)
-        from wsss_cli.inspect import data_set
-
-        report = data_set.run(config, track=choose_track(quiet=quiet))
-        show({"stage": report.stage, **report.values}, _checked, as_json=json)
-        if report.values["problems"]:
-            raise typer.Exit(1)
+    report = data_set.run(config, track=choose_track(quiet=quiet))
+    show({"stage": report.stage, **report.values}, _checked, as_json=json)
+    if report.values["problems"]:
+        raise typer.Exit(1)
 
 
 @data.command(cls=Command)
+@config_command(DataConvertConfig)
 def convert(
-    data: Data,
-    out: Annotated[
-        Path, Argument(metavar="OUT", help="The VOC tree to write.", show_default=False)
-    ],
-    binary: Annotated[
-        bool,
-        Option(
-            "--binary",
-            help="The masks are black and white: 255 is the image's class, not to be ignored.",
-        ),
-    ] = DataConvertConfig.binary,
-    workers: options.Workers = DataConvertConfig.workers,
+    config: DataConvertConfig,
+    *,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Write a data set as a PASCAL VOC tree: photographs, annotations, masks, lists, class names.
+    """Run ``wsss data convert``."""
+    del debug
+    ranks.require_alone("wsss data convert")
+    from wsss_cli.inspect import conversion
 
-    \b
-    Examples:
-      wsss data convert COCO VOC_of_COCO
-      wsss train --data VOC_of_COCO
-      wsss data convert cracks cracks_voc --binary
-
-    JPEGs are copied as they are, other pictures encoded. COCO's regions become masks: crowds are
-    255, of objects that overlap the smaller one is in front. The box of an object without a usable
-    region is 255; an image none of whose objects has one gets no mask. Nothing in DATA is changed.
-    Stopped, it continues.
-    """  # noqa: D301
-    with errors_as_sentences(debug=debug):
-        ranks.require_alone("wsss data convert")
-        require_existing_data(data, "DATA")
-        config = DataConvertConfig(data, out, binary, workers)
-        from wsss_cli.inspect import conversion
-
-        report = conversion.run(config, track=choose_track(quiet=quiet))
-        status = "up to date" if report.up_to_date else "complete"
-        head = {"stage": report.stage, "status": status, "directory": str(report.directory)}
-        show({**head, **report.values}, _converted, as_json=json)
+    report = conversion.run(config, track=choose_track(quiet=quiet))
+    status = "up to date" if report.up_to_date else "complete"
+    head = {"stage": report.stage, "status": status, "directory": str(report.directory)}
+    show({**head, **report.values}, _converted, as_json=json)
 
 
 @data.command(cls=Command)
+@config_command(DataMasksConfig)
 def masks(
-    masks: Annotated[
-        Path, Argument(metavar="MASKS", help="The folder of masks.", show_default=False)
-    ],
-    out: Annotated[
-        Path, Argument(metavar="OUT", help="The folder of label maps.", show_default=False)
-    ],
-    white: Annotated[
-        int | None,
-        Option(
-            help="The class (1..C) that white, 255, is in black and white masks.",
-            show_default="255 is to be ignored",
-        ),
-    ] = DataMasksConfig.white,
-    workers: options.Workers = DataMasksConfig.workers,
+    config: DataMasksConfig,
+    *,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Write masks of other tools as label maps, OUT/ID.png: 0 background, 1..C, 255 ignored.
+    """Run ``wsss data masks``."""
+    del debug
+    ranks.require_alone("wsss data masks")
+    from wsss_cli.inspect import mask_conversion
 
-    \b
-    Examples:
-      wsss data masks cracks label_maps --white 1     black and white, PNG or JPEG
-      wsss data masks colours label_maps              VOC's colours, saved as RGB
-      wsss evaluate --pred label_maps --data photos
-
-    Read are black and white masks, also of one bit, blurred or JPEG (128 and more is white); grey
-    of few bits or in three equal channels; and labels in VOC's colours. Nothing in MASKS is
-    changed.
-    """  # noqa: D301
-    with errors_as_sentences(debug=debug):
-        ranks.require_alone("wsss data masks")
-        require_existing("MASKS", masks)
-        config = DataMasksConfig(masks, out, white, workers)
-        from wsss_cli.inspect import mask_conversion
-
-        report = mask_conversion.run(config, track=choose_track(quiet=quiet))
-        head = {"stage": report.stage, "status": "complete", "directory": str(report.directory)}
-        show({**head, **report.values}, _masks_converted, as_json=json)
+    report = mask_conversion.run(config, track=choose_track(quiet=quiet))
+    head = {"stage": report.stage, "status": "complete", "directory": str(report.directory)}
+    show({**head, **report.values}, _masks_converted, as_json=json)
 
 
 def _masks_converted(values: Values) -> str:

@@ -2,47 +2,32 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
-
-from typer import Argument
+from typing import Any
 
 from wsss_cli import ranks
 from wsss_cli.cli import options
-from wsss_cli.cli.run_command import choose_track, errors_as_sentences, show
+from wsss_cli.cli.config_command import config_command
+from wsss_cli.cli.run_command import choose_track, show
 from wsss_cli.command_line import command_line
 from wsss_cli.configs.demo import DemoConfig
 
 
+@config_command(DemoConfig)
 def demo(
-    directory: Annotated[
-        Path, Argument(help="Where the data set and the runs go.")
-    ] = DemoConfig.directory,
-    device: options.Device = DemoConfig.device,
-    seed: options.Seed = DemoConfig.seed,
+    config: DemoConfig,
+    *,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Draw a small data set and run everything on it; needs no data and no download.
+    """Run ``wsss demo``."""
+    del debug
+    ranks.require_alone("wsss demo")
+    from wsss_cli.chains import demo as chain
 
-    \b
-    Examples:
-      wsss demo
-      wsss demo /tmp/demo --json
-
-    Draws objects with one striking part and a plain body, in VOC's layout, with imperfect
-    saliency maps; trains CAM and SeeNet, makes proxies and a segmentation network from SeeNet's
-    attention, refines its predictions by the CRF, and prints the scores. Takes some minutes on two
-    cores.
-    """  # noqa: D301
-    with errors_as_sentences(debug=debug):
-        ranks.require_alone("wsss demo")
-        config = DemoConfig(directory, seed, device)
-        from wsss_cli.chains import demo as chain
-
-        report = chain.run(config, track=choose_track(quiet=quiet))
-        values = {"stage": "demo", "status": "complete", **report.values}
-        show(values, lambda v: _table(v, directory), as_json=json)
+    report = chain.run(config, track=choose_track(quiet=quiet))
+    values = {"stage": "demo", "status": "complete", **report.values}
+    show(values, lambda v: _table(v, config.directory), as_json=json)
 
 
 def _table(values: Mapping[str, Any], directory: Path) -> str:

@@ -6,37 +6,24 @@ from typing import Any
 from typer import Exit
 
 from wsss_cli.cli import options
-from wsss_cli.cli.path_checks import require_existing_data
-from wsss_cli.cli.run_command import errors_as_sentences
-from wsss_cli.cli.run_command import show as print_result
+from wsss_cli.cli.config_command import config_command
+from wsss_cli.cli.run_command import show
 from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.doctor import DoctorConfig
 
 
+@config_command(DoctorConfig)
 def doctor(
-    data: options.Data = CommonConfig.data,
-    run: options.Run = CommonConfig.run,
-    json: options.Json = False,
-    debug: options.Debug = False,
+    config: DoctorConfig, *, json: options.Json = False, debug: options.Debug = False
 ) -> None:
-    """Look at this machine: libraries, threads, memory, disk, weights, and what would be slow.
+    """Run ``wsss doctor``."""
+    del debug
+    from wsss_cli.inspect import doctor as machine
 
-    \b
-    Examples:
-      wsss doctor
-      wsss doctor --data VOC2012 --run runs/first
-      wsss doctor --json
-
-    With --data it also says how much a run will write. Nothing is written, downloaded or asked of
-    the network. Exit code 1 when something here makes wsss unusable.
-    """  # noqa: D301
-    with errors_as_sentences(debug=debug):
-        require_existing_data(data)
-        from wsss_cli.inspect import doctor as stage
-
-        report = stage.run(CommonConfig(data=data, run=run))
-        print_result(report.values, _text, as_json=json)
-        if not report.values["usable"]:
-            raise Exit(1)
+    report = machine.run(CommonConfig(data=config.data, run=config.run))
+    show(report.values, _text, as_json=json)
+    if not report.values["usable"]:
+        raise Exit(1)
 
 
 def _text(values: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from wsss_cli.cli.progress import duration
 from wsss_cli.cli.render import size_text
 from wsss_cli.configs.common import WorkConfig
+from wsss_cli.configs.setting import Role, names_with_role
 
 # How the result stands, in words.
 _FOUND = {
@@ -19,7 +20,8 @@ _OF_THE_COMMAND = frozenset({"workers", "amp", "overwrite", "checkpoint_every"})
 
 def plan_text(plan: Mapping[str, Any], config: WorkConfig) -> str:
     """A line for each setting that matters here, then what is there and what it will take."""
-    unused = config.idle() | _OF_THE_COMMAND | _not_asked_for(config)
+    others = {field.name for field, _ in config.of_others()}
+    unused = config.idle() | others | _OF_THE_COMMAND | _not_asked_for(config)
     shown = {
         name.replace("_", " "): _value(value)
         for name, value in plan.items()
@@ -34,7 +36,7 @@ def plan_text(plan: Mapping[str, Any], config: WorkConfig) -> str:
 
 
 def _not_asked_for(config: WorkConfig) -> Set[str]:
-    return {name for name in config.extras if not getattr(config, name)}
+    return {n for n in names_with_role(type(config), Role.EXTRA) if not getattr(config, n)}
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - JSON values

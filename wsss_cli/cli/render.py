@@ -22,6 +22,12 @@ def size_text(number: float) -> str:
     return f"{number:.3g} {_SIZES[-1]}"
 
 
+def any_stage(values: Values) -> str:
+    """The outcome of a stage without a text of its own."""
+    beside = ("stage", "status", "directory", "warnings")
+    return _lines(values, *(f"{name} {v}" for name, v in values.items() if name not in beside))
+
+
 def train(values: Values) -> str:
     """The outcome of ``wsss train``."""
     losses = ", ".join(f"{name} {loss:.3f}" for name, loss in values["losses"].items())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 
@@ -19,9 +19,12 @@ from wsss_cli.cli.plan_text import plan_text
 from wsss_cli.cli.progress import Bars, Lines, say
 from wsss_cli.cli.wrapping import folded_for
 from wsss_cli.configs.common import WorkConfig
+from wsss_cli.configs.setting import Config
 from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import WsssError
 from wsss_cli.tracking import Silent, Track
+
+C = TypeVar("C", bound=Config)
 
 # What the shell reports of a process that ended because its reader had gone (SIGPIPE).
 UNREAD = 141
@@ -47,7 +50,7 @@ def run_stage(
     with ExitStack() as stack:
         saves_memory = config_type.saves_memory
         stack.enter_context(errors_as_sentences(debug=options["debug"], saves_memory=saves_memory))
-        require_given_paths(stage, options)
+        require_given_paths(config_type, options)
         config = config_from(config_type, options)
         stack.enter_context(_saying_what_is_kept(stage, getattr(config, "run", None)))
         track = choose_track(quiet=options["quiet"])
@@ -106,11 +109,13 @@ def _standing(plan: Any, config: WorkConfig) -> dict[str, str]:  # noqa: ANN401 
     return {} if standing is None else {"found": standing.state(overwrite=config.overwrite)}
 
 
-def config_from(config_type: type[WorkConfig], options: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """Fill a config with the options of the same names."""
-    values: dict[str, Any] = {field.name: options[field.name] for field in fields(config_type)}
-    values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return config_type(**values)
+def config_from(config_type: type[C], options: Mapping[str, Any]) -> C:
+    """Fill a config with the options of the same names; fields without an option keep defaults."""
+    names = {field.name for field in fields(config_type)} & options.keys()
+    values = {name: options[name] for name in names}
+    return config_type(
+        **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    )
 
 
 def choose_track(*, quiet: bool) -> Track:

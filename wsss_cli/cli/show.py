@@ -42,7 +42,6 @@ def show(
 ) -> None:
     """Show what a run holds, what a file is, or what each branch of a network makes of an image.
 
-    \b
     Examples:
       wsss show
       wsss show runs
@@ -59,7 +58,7 @@ def show(
     checkpoint, a manifest, scores, a log, soft maps, TOML or an archive, another tool's too.
     Pictures show the attention prior, the zones, every branch's map and the true mask, where there
     are such, and go to RUN/pictures/ID.png, of the first run given.
-    """  # noqa: D301
+    """
     with errors_as_sentences(debug=debug):
         if methods:
             print_result(_systems(), _systems_text, as_json=json)
@@ -96,10 +95,7 @@ def show(
 
 def _systems() -> dict[str, Any]:
     return {
-        "methods": {
-            name: {k: v for k, v in asdict(m).items() if k not in ("module", "options")}
-            for name, m in METHODS.items()
-        },
+        "methods": {name: asdict(method) for name, method in METHODS.items()},
         "saliency": {name: asdict(model) for name, model in SALIENCY_MODELS.items()},
         "rules": {name: {"title": rule.title, "paper": rule.paper} for name, rule in RULES.items()},
         "models": {

@@ -64,13 +64,13 @@ class _WholeWords(_Formatter):  # type: ignore[misc]
     """Help whose lines break at spaces alone, not at hyphens nor inside long words."""
 
     def write_text(self, text: str) -> None:
-        """Write paragraphs; one whose first line is a backspace keeps its lines."""
+        """Write paragraphs; one that has an indented line keeps its lines."""
         indent = " " * self.current_indent
         paragraphs = []
         for paragraph in cleandoc(text).split("\n\n"):
-            first, *kept = paragraph.split("\n")
-            if first.strip() == "\b":
-                paragraphs.append("\n".join(f"{indent}{line}" for line in kept))
+            lines = paragraph.split("\n")
+            if any(line.startswith(" ") for line in lines):
+                paragraphs.append("\n".join(f"{indent}{line}" for line in lines))
                 continue
             lines = _wrapped(" ".join(paragraph.split()), self.width - self.current_indent)
             paragraphs.append("\n".join(f"{indent}{line}" for line in lines))
@@ -103,9 +103,41 @@ class _Context(_ClickContext):  # type: ignore[misc]
 
 
 class Command(TyperCommand):
-    """A command with such help."""
+    """A command with such help, whose options stand under the headings of their panels."""
 
     context_class = _Context
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - Click's, as brought
+        """Write the arguments, then the options under their headings."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for parameter in self.get_params(ctx):
+            row = help_row(parameter, ctx)
+            if row is None:
+                continue
+            heading = getattr(parameter, "rich_help_panel", None) or "Options"
+            if parameter.param_type_name == "argument":
+                heading = "Arguments"
+            elif parameter.name == "help":
+                heading = list(sections)[-1]
+            sections.setdefault(heading, []).append(row)
+        for heading, rows in sections.items():
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+
+def help_row(parameter: Any, ctx: Any) -> tuple[str, str] | None:  # noqa: ANN401 - Click's
+    """An option or argument and what it is, as the help has it; None for a hidden one.
+
+    Of a switch that is off by default, the name that switches it off is left out.
+    """
+    record = parameter.get_help_record(ctx)
+    if record is None or not parameter.secondary_opts or parameter.default:
+        return record  # type: ignore[no-any-return]
+    names, text = record
+    return names.split(" / ")[0], text.replace(
+        "[default: " + parameter.secondary_opts[0][2:] + "]", ""
+    ).strip()
 
 
 class Group(TyperGroup):

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from wsss_cli.configs.common import CommonConfig, check, choice
+from wsss_cli.configs.common import HOW, CommonConfig
+from wsss_cli.configs.scales import check_scales
+from wsss_cli.configs.setting import Role, check, setting
 
 # Whose image-level labels say which classes get a map: the data set's, or the network's own.
 GIVEN, PREDICTED = "given", "predicted"
@@ -12,56 +14,63 @@ GIVEN, PREDICTED = "given", "predicted"
 
 @dataclass(frozen=True)
 class AttendConfig(CommonConfig):
-    """Settings of the attention maps.
+    """Make an attention map for each image and each of its classes.
 
-    Attributes:
-        checkpoint: Trained attention network; None takes the run's.
-        split: List of images; None is the one trained on.
-        labels: Which classes of an image get a map: those that the data set gives it (``given``),
-            or those that the network itself finds likelier than not, at least the surest one
-            (``predicted``); images need no annotation then.
-        erase: Attention file of the round before, to erase by and to merge with; None takes what
-            the run's training erased by, and nothing where a checkpoint is given.
-        size: Side of the square that images are resized to, in pixels (224 in the paper).
-        scales: Factors of that side to look at; the largest value of all counts. DCSP takes 1,
-            0.75 and 0.5. The class logits are those of the first one.
-        flip: Also look at the mirrored image and keep the larger value.
-        heatmaps: Also draw each map over its image, as PNG.
-        batch_size: Images that pass the trunk together.
-    """
+    Examples:
+      wsss attend --flip
+      wsss attend --heatmaps
+      wsss attend --scales 1 --scales 0.75 --scales 0.5
+      wsss attend --run runs/val --checkpoint runs/default/train/checkpoint.pt \\
+                  --data VOC2012 --split val
+      wsss attend --run runs/photos --checkpoint runs/default/train/checkpoint.pt \\
+                  --data photos --labels predicted
+
+    Writes RUN/attend: attention.h5, with "ID/maps" (K, H, W) in [0, 1] and "ID/class_ids" (K,)
+    for every image ID, stored in shards; with --heatmaps also pictures.
+    """  # noqa: D301
 
     saves_memory: ClassVar[str] = "lower --batch-size, --size or the largest of --scales"
 
-    extras: ClassVar[frozenset[str]] = frozenset({"heatmaps"})
-
-    checkpoint: Path | None = None
-    split: str | None = None
-    labels: str = GIVEN
-    erase: Path | None = None
-    size: int = 224
-    scales: tuple[float, ...] = (1.0,)
-    flip: bool = True
-    heatmaps: bool = False
-    batch_size: int = 16
+    checkpoint: Path | None = setting(
+        None, "Trained attention network.", role=Role.INPUT, unset="RUN/train/checkpoint.pt"
+    )
+    split: str | None = setting(None, "List of images.", unset="the one trained on")
+    labels: str = setting(
+        GIVEN,
+        "Classes that get a map: those that the data set gives an image, or those that the network "
+        "predicts, at least the likeliest (images need no annotation then).",
+        choices=(GIVEN, PREDICTED),
+    )
+    erase: Path | None = setting(
+        None,
+        "Attention file of the round before: erase what it shows and merge with it.",
+        role=Role.INPUT,
+        unset="that of the run's training",
+    )
+    size: int = setting(
+        224, "Side of the square that images are resized to, in pixels.", at_least=32
+    )
+    scales: tuple[float, ...] = setting(
+        (1.0,),
+        "Factor of --size to look at; the largest value of all counts, and the first scale gives "
+        "the class scores. Give it several times; DCSP takes 1, 0.75 and 0.5.",
+        above=0,
+        at_most=16,
+    )
+    flip: bool = setting(True, "Also look at the mirrored image and keep the larger value.")
+    heatmaps: bool = setting(False, "Also draw each map over its image, as PNG.", role=Role.EXTRA)
+    batch_size: int = setting(16, "Images that pass the network together.", above=0, group=HOW)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choice("labels", self.labels, (GIVEN, PREDICTED))
-        check(self.size >= 32, "size", "must be 32 or more")
+        check_scales(self.scales)
+        least = min(self.sides())
         check(
-            len(self.scales) > 0 and all(0 < scale <= 16 for scale in self.scales),
-            "scales",
-            "must be above 0 and at most 16",
-        )
-        check(
-            min(self.sides()) >= 32,
-            "scales",
-            f"must leave 32 pixels or more of --size {self.size}; they leave {min(self.sides())}",
+            least >= 32, "scales", f"must leave 32 pixels of --size {self.size}; they leave {least}"
         )
         check(
             len(set(self.sides())) == len(self.sides()), "scales", "must give different sizes each"
         )
-        check(self.batch_size > 0, "batch_size", "must be above 0")
 
     def idle(self) -> frozenset[str]:
         """Nothing is random; images that share a batch change each other's rounding at most.

@@ -4,36 +4,52 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsss_cli.configs.attend import AttendConfig
-from wsss_cli.configs.common import check
+from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.setting import Config, Role, same_as, setting
 from wsss_cli.configs.train import TrainConfig
 
 
 @dataclass(frozen=True)
-class CompareConfig:
-    """Where and how a comparison is made; what is compared stands in its file.
+class CompareConfig(Config):
+    """Train, attend, make proxies and score with several settings and seeds, in one table.
 
-    Attributes:
-        file: TOML file of the settings.
-        out: Where the runs and the tables go.
-        data: Data set, a folder or file; None takes that of the runs' trainings.
-        saliency: Folder of saliency maps, PNG by image id.
-        weights: Initial weights of every setting that names none of its own.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
-        workers: Threads that decode images; None is one per core, up to eight.
+    Examples:
+      wsss compare methods.toml --data VOC2012 --saliency saliency_maps
+      wsss compare methods.toml --data VOC2012 --saliency saliency_maps --dry-run
+      wsss show runs/compare/seenet/seed-0
+
+    The file has the tables of --config for what all settings share, and one for each setting:
+      seeds = [0, 1]
+      [train]
+      iterations = 2000
+      [settings.cam]
+      train.method = "cam"
+      [settings."SeeNet without S_C"]
+      train.background-branch = false
+      seeds = [0]
+    A table [start] has the options of a training that all settings go on from.
+
+    Writes OUT/compare.md, compare.json and compare.csv: mean and deviation over the seeds, and
+    whether each setting differs from the first one by more than the choice of images explains.
+    Stopped, it continues when the same command is run again; what is complete is not repeated.
     """
 
-    file: Path = Path("compare.toml")
-    out: Path = Path("runs/compare")
-    data: Path | None = None
-    saliency: Path | None = None
-    weights: str | None = None
-    device: str = "auto"
-    workers: int | None = None
-
-    def __post_init__(self) -> None:
-        check(self.workers is None or self.workers >= 0, "workers", "must be 0 or more")
+    file: Path = setting(
+        Path("compare.toml"), "TOML file of the settings.", role=Role.INPUT, argument="FILE"
+    )
+    out: Path = setting(
+        Path("runs/compare"),
+        "Where the runs and the tables go; a run for each setting and seed.",
+    )
+    data: Path | None = same_as(CommonConfig, "data")
+    saliency: Path | None = setting(
+        None, "Folder of saliency maps, grey pictures by image id.", role=Role.INPUT
+    )
+    weights: str | None = same_as(TrainConfig, "weights")
+    device: str = same_as(CommonConfig, "device")
+    workers: int | None = same_as(CommonConfig, "workers")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
 
-from wsss_cli.configs.common import CommonConfig, check, choice
+from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.setting import Role, check, setting
 
 
 @dataclass(frozen=True)
@@ -54,42 +55,61 @@ PRESETS = {
 }
 
 
+_PRESETS = "the preset's"
+
+
 @dataclass(frozen=True)
 class CrfConfig(CommonConfig):
-    """Settings of the stage, which refines soft maps of any origin.
+    """Refine soft maps by the dense CRF: labels follow the edges of the photographs.
 
-    Attributes:
-        scores: Soft maps: the score file of ``wsss segment``, or a folder of ``ID.npy`` or
-            ``ID.npz``; None takes the run's.
-        logits: The folder holds logits instead of probabilities.
-        preset: Kernels and iterations of a published system.
-        iterations: Mean-field updates; here and below, None is the preset's.
-        gaussian_weight: Weight of the smoothness kernel.
-        gaussian_xy: Its standard deviation in pixels.
-        bilateral_weight: Weight of the appearance kernel.
-        bilateral_xy: Its standard deviation in pixels.
-        bilateral_rgb: Its standard deviation in grey levels, of 255.
+    Examples:
+      wsss crf
+      wsss crf --preset deeplab-v2 --bilateral-xy 49 --overwrite
+      wsss crf --scores their_probabilities --data VOC2012 --run runs/theirs
+      wsss crf --scores their_logits --logits --data VOC2012 --run runs/theirs
+      wsss evaluate --what crf
+
+    Writes RUN/crf/labels/ID.png, a label map for each image that has soft maps. Of each pixel a
+    folder's probabilities are in [0, 1] and sum to 1; anything else is refused unless --logits says
+    what it is. Background comes first, then the classes in the order of the data set. Maps smaller
+    than the photograph are enlarged linearly; pickled files are never opened.
     """
 
-    scores: Path | None = None
-    logits: bool = False
-    preset: str = "largefov"
-    iterations: int | None = None
-    gaussian_weight: float | None = None
-    gaussian_xy: float | None = None
-    bilateral_weight: float | None = None
-    bilateral_xy: float | None = None
-    bilateral_rgb: float | None = None
+    scores: Path | None = setting(
+        None,
+        "Soft maps: scores.h5, or a folder of ID.npy or ID.npz with (L, h, w) arrays.",
+        role=Role.INPUT,
+        unset="RUN/segment/scores.h5",
+    )
+    logits: bool = setting(False, "The folder holds logits, not probabilities.")
+    preset: str = setting("largefov", "Settings of a published system.", choices=tuple(PRESETS))
+    iterations: int | None = setting(None, "Mean-field updates.", at_least=1, unset=_PRESETS)
+    gaussian_weight: float | None = setting(
+        None, "Weight of the smoothness kernel.", at_least=0, unset=_PRESETS
+    )
+    gaussian_xy: float | None = setting(
+        None, "Standard deviation of the smoothness kernel, in pixels.", above=0, unset=_PRESETS
+    )
+    bilateral_weight: float | None = setting(
+        None, "Weight of the appearance kernel.", at_least=0, unset=_PRESETS
+    )
+    bilateral_xy: float | None = setting(
+        None, "Standard deviation of the appearance kernel, in pixels.", above=0, unset=_PRESETS
+    )
+    bilateral_rgb: float | None = setting(
+        None,
+        "Standard deviation of the appearance kernel, in grey levels of 255.",
+        above=0,
+        unset=_PRESETS,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choice("preset", self.preset, tuple(PRESETS))
         check(
             not self.logits or self.scores is not None,
             "logits",
             "tells what a folder holds; give it with --scores DIR, or leave --logits out",
         )
-        _ = self.chosen  # whose numbers check themselves
 
     @property
     def chosen(self) -> CrfSettings:

@@ -3,57 +3,90 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss_cli.configs.common import CommonConfig, check, choice
+from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.results import BY_INTEREST
+from wsss_cli.configs.setting import Role, check, setting
 
 PREDICTED_IGNORE = ("false-negative", "background", "excluded")
+_ALSO = "More scores"
 
 
 @dataclass(frozen=True)
 class EvaluateConfig(CommonConfig):
-    """Settings of the evaluation.
+    """Score predictions, proxies or attention against true masks.
 
-    Attributes:
-        what: What is scored.
-        pred: Folder of predicted label maps; None takes the run's.
-        gt: Folder of true label maps; None takes the data set's.
-        attention: Attention file; None takes the run's. The baselines of label maps take the
-            classifier's logits from it.
-        predicted_ignore: What a predicted 255 counts as where the truth is a label: a
-            ``false-negative`` of that label, ``background``, or ``excluded`` from the score,
-            which flatters it.
-        split: List of images to be scored, all of which must be there; None takes all that are.
-        boundaries: Also score label maps near contours: boundary IoU and the trimap curve.
-        localisation: Also score attention as boxes and pixels: MaxBoxAccV2 and PxAP.
-        difficulty: Also tell of each image what makes it difficult: how many regions a class has,
-            and how much of their colours objects share with the background.
-        against: Another run, folder of label maps or attention file, to be scored on the same
-            images and compared with.
-        threshold_from: Run on another split whose best threshold is also applied to the attention.
-        baselines: Also score label maps that need no learning, on the same images.
-        saliency: Saliency maps for the baselines; None takes those the run's proxies used.
-        fail_under: Least mIoU, a fraction of 1, below which the command fails; None never fails.
+    Examples:
+      wsss evaluate
+      wsss evaluate --what proxy --baselines
+      wsss evaluate --what attention --threshold-from runs/train --json
+      wsss evaluate --boundaries --against runs/other
+      wsss evaluate --pred predictions --gt VOC2012/SegmentationClass
+      wsss evaluate --json --fail-under 0.4
+
+    The mIoU is the data set's: the mean over classes of TP / (TP + FP + FN), counted over all
+    pixels of all images whose truth is not 255; of attention at its best threshold. The text has
+    per cent, the JSON fractions. Writes RUN/evaluate/WHAT.json.
     """
 
-    what: str = "prediction"
-    pred: Path | None = None
-    gt: Path | None = None
-    attention: Path | None = None
-    predicted_ignore: str = "false-negative"
-    split: str | None = None
-    boundaries: bool = False
-    localisation: bool = False
-    difficulty: bool = False
-    against: Path | None = None
-    threshold_from: Path | None = None
-    baselines: bool = False
-    saliency: Path | None = None
-    fail_under: float | None = None
+    what: str = setting("prediction", "What is scored.", choices=BY_INTEREST)
+    pred: Path | None = setting(
+        None, "Folder of label maps, PNG by image id.", role=Role.INPUT, unset="the run's"
+    )
+    gt: Path | None = setting(
+        None, "Folder of true label maps.", role=Role.INPUT, unset="the data set's"
+    )
+    attention: Path | None = setting(
+        None,
+        "Attention file, ours or another tool's; its scores name the labels of the baselines.",
+        role=Role.INPUT,
+        unset="RUN/attend/attention.h5",
+    )
+    predicted_ignore: str = setting(
+        "false-negative",
+        "What a predicted 255 counts as where the truth is a label; excluded flatters the score.",
+        choices=PREDICTED_IGNORE,
+    )
+    split: str | None = setting(
+        None, "List of images that must all be there.", unset="all that are"
+    )
+    fail_under: float | None = setting(
+        None,
+        "Least mIoU, as a fraction (0.4): below it the exit code is 1.",
+        unset="no limit",
+    )
+    against: Path | None = setting(
+        None,
+        "Another run, folder of label maps or attention file to compare with, image by image.",
+        role=Role.INPUT,
+        group=_ALSO,
+    )
+    threshold_from: Path | None = setting(
+        None,
+        "Run on another split whose best threshold is applied to attention, too.",
+        role=Role.INPUT,
+        group=_ALSO,
+    )
+    boundaries: bool = setting(
+        False, "Also tell the boundary IoU and the mIoU by distance to a contour.", group=_ALSO
+    )
+    localisation: bool = setting(False, "Also tell MaxBoxAccV2 and PxAP of attention.", group=_ALSO)
+    difficulty: bool = setting(
+        False,
+        "Also tell what makes each image difficult, in the JSON: how many regions a class has, and "
+        "which colours it shares with the background. This looks at the photographs.",
+        group=_ALSO,
+    )
+    baselines: bool = setting(False, "Also score label maps that need no learning.", group=_ALSO)
+    saliency: Path | None = setting(
+        None,
+        "Saliency maps for the baselines.",
+        role=Role.INPUT,
+        unset="those of RUN/proxy",
+        group=_ALSO,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choice("what", self.what, BY_INTEREST)
-        choice("predicted_ignore", self.predicted_ignore, PREDICTED_IGNORE)
         check(
             self.pred is None or self.what != "attention",
             "pred",

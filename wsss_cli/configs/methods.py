@@ -1,28 +1,27 @@
-"""The attention systems by name. Importing this imports no torch."""
+"""The attention systems by name, and their own options. Importing this imports no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
+
+from wsss_cli.configs.setting import Config, setting
 
 
 @dataclass(frozen=True)
 class Method:
-    """One attention system.
+    """One attention system: ``wsss_cli/methods/NAME.py`` builds it.
 
     Attributes:
         title: What it is called.
         paper: Where it is from.
         here: What differs from the paper; the module's docstring has it at length.
-        module: Module that builds it: ``build(trunk, num_classes, config)``.
         losses: What each of its losses measures, by the name under which it is logged.
-        options: Settings of ``wsss train`` that only this method has.
     """
 
     title: str
     paper: str
     here: str
-    module: str
     losses: Mapping[str, str]
-    options: tuple[str, ...] = ()
 
 
 _CLASSES = "classification"
@@ -34,7 +33,6 @@ METHODS = {
         "Class activation mapping",
         "Zhou et al., CVPR 2016",
         "the head is that of SeeNet's S_A, so that the two differ in the erasing alone",
-        "wsss_cli.methods.cam",
         {"a": _CLASSES},
     ),
     "aepsl": Method(
@@ -42,7 +40,6 @@ METHODS = {
         "Wei et al., CVPR 2017",
         "the classifier is that of cam; a round is train --erase and attend, and what is found is "
         "painted with ImageNet's mean colour, not the training set's",
-        "wsss_cli.methods.aepsl",
         {"a": _CLASSES},
     ),
     "acol": Method(
@@ -50,37 +47,73 @@ METHODS = {
         "Zhang et al., CVPR 2018",
         "sigmoid losses, as an image has several classes; heads of SeeNet's size "
         "(--head-channels 1024 is the paper's); no 3x3 average pooling before them",
-        "wsss_cli.methods.acol",
         {"a": _CLASSES, "b": _AFTER_ERASING},
-        ("acol_threshold",),
     ),
     "gain": Method(
         "Guided attention inference network",
         "Li et al., CVPR 2018",
         "the head is that of SeeNet's S_A; sigma, omega and alpha are options, since "
         "implementations disagree",
-        "wsss_cli.methods.gain",
         {"a": _CLASSES, "mining": "scores left when the attention is masked"},
-        ("gain_sigma", "gain_omega", "gain_alpha"),
     ),
     "seenet": Method(
         "Self-Erasing Network",
         "Hou et al., NeurIPS 2018",
         "where S_A has found nothing yet, nothing is erased and S_C is left out; whether S_C "
         "shares S_B's head is an option",
-        "wsss_cli.methods.seenet",
         {
             "a": "classification (S_A)",
             "b": _AFTER_ERASING,
             "c": "classes found on the background (S_C)",
         },
-        (
-            "delta_high",
-            "delta_low",
-            "delta_background",
-            "sign_flip",
-            "background_branch",
-            "share_background_head",
-        ),
     ),
 }
+
+
+@dataclass(frozen=True)
+class MethodOptions(Config):
+    """Options of ``wsss train`` that belong to some of the methods."""
+
+    chosen_by: ClassVar[str] = "method"
+
+    delta_high: float = setting(
+        0.7, "Prior above which a position is erased.", of=("seenet",), at_least=0, at_most=1
+    )
+    delta_low: float = setting(
+        0.05, "Prior below which a position is background.", of=("seenet",), at_least=0, at_most=1
+    )
+    delta_background: float | None = setting(
+        None,
+        "Prior below which S_C must find nothing.",
+        of=("seenet",),
+        above=0,
+        at_most=1,
+        unset="the middle of --delta-low and --delta-high",
+        later=True,
+    )
+    sign_flip: bool = setting(
+        True, "Reverse the sign of the background; otherwise set it to zero.", of=("seenet",)
+    )
+    background_branch: bool = setting(
+        True, "Train S_C, which must find nothing on the background.", of=("seenet",)
+    )
+    share_background_head: bool = setting(
+        True, "Let S_C use the weights of S_B, as the released model suggests.", of=("seenet",)
+    )
+    # At 0 even an image in which nothing has been found would be erased as a whole.
+    acol_threshold: float = setting(
+        0.6, "Prior from which on a position is erased.", of=("acol",), above=0, at_most=1
+    )
+    gain_sigma: float = setting(
+        0.5,
+        "Attention, as a share of its maximum, at which a pixel is masked by half.",
+        of=("gain",),
+        at_least=0,
+        at_most=1,
+    )
+    gain_omega: float = setting(
+        10.0, "Steepness of the mask around --gain-sigma.", of=("gain",), above=0
+    )
+    gain_alpha: float = setting(
+        1.0, "Weight of the attention mining loss.", of=("gain",), at_least=0
+    )

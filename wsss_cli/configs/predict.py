@@ -1,67 +1,97 @@
 """Settings of ``wsss predict``: a trained network and new photographs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from wsss_cli.configs.attend import AttendConfig
-from wsss_cli.configs.common import WorkConfig, check, choice
+from wsss_cli.configs.common import WorkConfig
 from wsss_cli.configs.crf import PRESETS
+from wsss_cli.configs.scales import check_scales
 from wsss_cli.configs.segment import MERGES
+from wsss_cli.configs.setting import REQUIRED, Role, check, setting
 
 
 @dataclass(frozen=True)
 class PredictConfig(WorkConfig):
-    """Settings of the prediction of new photographs.
+    """Predict new photographs and videos with a trained network: no data set, no run.
 
-    Attributes:
-        checkpoint: Trained network of ``wsss segment`` or ``wsss train``, or a run with one.
-        photos: Pictures, videos, folders or patterns.
-        out: Folder for what is made of them.
-        overlay: Also draw what was found on each picture.
-        probabilities: Also write the numbers behind: soft scores, or attention maps.
-        scales: Factors to look at; None is the default of ``wsss segment`` or ``wsss attend``.
-        flip: Also look at the mirrored views.
-        longest_side: Pixels of the longer side beyond which a picture is looked at reduced; 0 never
-            reduces; None is the largest that the network was trained with.
-        merge: How the logits of all views become one.
-        crf: Dense CRF that refines label maps, by the name of its settings; None is none.
-        size: Side of the square that pictures are resized to for attention.
+    Examples:
+      wsss predict runs/default/segment/checkpoint.pt IMG_1.jpg --out found
+      wsss predict runs/default holiday --out found --overlay
+      wsss predict runs/default 'holiday/**/*.jpg' --out found --crf irn --json
+      wsss predict runs/default clip.mp4 --out found --scales 1 --no-flip
+      wsss predict runs/default/train/checkpoint.pt holiday --out where --overlay
+
+    Of a segmentation network: label maps OUT/NAME.png, palette PNG of the picture's size, 0
+    background, then the network's classes; with --overlay OUT/overlays/NAME.jpg; with
+    --probabilities OUT/scores.h5, as of wsss segment. Of an attention network (wsss train): the
+    classes that it finds likelier than not, at least the surest, each with a grey map
+    OUT/NAME/CLASS.png; with --overlay all in one picture; with --probabilities OUT/attention.h5. Of
+    a video: OUT/NAME.mp4, its frames with the overlays, without sound.
+
+    NAME is the picture's own without ending. A folder is searched with its subfolders, which are
+    kept. Pictures are JPEG, PNG, WebP, BMP or TIFF, of any size, and are looked at upright;
+    videos are MP4, MOV, AVI, MKV or WebM. What cannot be read is named, the rest is done, and the
+    exit code is then 1. Run again, it does what is missing: more photographs join the others,
+    changed ones are predicted again. OUT/records/NAME.json says what was found in each.
     """
 
     saves_memory: ClassVar[str] = "lower --longest-side, the largest of --scales or --workers"
 
-    checkpoint: Path = field(kw_only=True)
-    photos: tuple[str, ...] = field(kw_only=True)
-    out: Path = field(kw_only=True)
-    overlay: bool = False
-    probabilities: bool = False
-    scales: tuple[float, ...] | None = None
-    flip: bool = True
-    longest_side: int | None = None
-    merge: str | None = None
-    crf: str | None = None
-    size: int | None = None
+    checkpoint: Path = setting(
+        REQUIRED,
+        "Trained network: checkpoint.pt of segment or train, or a run with one.",
+        role=Role.INPUT,
+        argument="CHECKPOINT",
+    )
+    photos: tuple[str, ...] = setting(
+        REQUIRED, "Pictures, videos, folders or quoted patterns.", argument="PHOTOS"
+    )
+    out: Path = setting(REQUIRED, "Folder for what is made of them: new, or of this command.")
+    overlay: bool = setting(False, "Also draw outlines and names on each picture.")
+    probabilities: bool = setting(
+        False, "Also write the numbers behind the maps, as HDF5.", role=Role.EXTRA
+    )
+    scales: tuple[float, ...] | None = setting(
+        None,
+        "Factor of the picture's sides to look at. Give it several times.",
+        above=0,
+        at_most=16,
+        unset="as wsss segment or attend",
+    )
+    flip: bool = setting(True, "Also look at the mirrored views.")
+    longest_side: int | None = setting(
+        None,
+        "Look at pictures with a longer side reduced to this many pixels; 0: never.",
+        unset="that of the training's pictures",
+    )
+    merge: str | None = setting(
+        None, "How the logits of all views become one.", choices=MERGES, unset=MERGES[0]
+    )
+    crf: str | None = setting(
+        None,
+        "Refine label maps by a dense CRF with the settings of a published system.",
+        choices=tuple(PRESETS),
+        unset="none",
+    )
+    size: int | None = setting(
+        None,
+        "Side of the square that pictures are resized to, for attention, in pixels.",
+        at_least=32,
+        unset=str(AttendConfig.size),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.scales is not None:
-            check(
-                len(self.scales) > 0 and all(0 < scale <= 16 for scale in self.scales),
-                "scales",
-                "must be above 0 and at most 16",
-            )
-            check(len(set(self.scales)) == len(self.scales), "scales", "must be different numbers")
+            check_scales(self.scales)
+        side = self.longest_side
         check(
-            self.longest_side is None or self.longest_side == 0 or self.longest_side >= 32,
+            side is None or side == 0 or side >= 32,
             "longest_side",
-            "must be 32 or more, or 0 to reduce nothing",
+            f"must be 32 or more, or 0 to reduce nothing, not {side}",
         )
-        if self.merge is not None:
-            choice("merge", self.merge, MERGES)
-        if self.crf is not None:
-            choice("crf", self.crf, tuple(PRESETS))
-        check(self.size is None or self.size >= 32, "size", "must be 32 or more")
 
     def attention(self) -> AttendConfig:
         """The settings of attention maps that these are; checks the sizes of its views."""

@@ -1,87 +1,143 @@
-"""The proxy rules by name, and which options belong to which. Importing this imports no torch."""
+"""The proxy rules by name, and their own options. Importing this imports no torch."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from wsss_cli.configs.setting import Config, Role, setting, settings_of
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One way from attention to labels.
+    """One way from attention to labels: ``NAME_proxy`` in ``wsss_cli/ops/proxy_labels/NAME.py``.
 
-    The options are named as the fields of ``ProxyConfig``. The first three kinds are also named as
-    the arguments of the function, which is called with ``attention``, ``class_ids`` and those.
+    It is called with ``attention``, ``class_ids`` and those options of the rule that its
+    parameters name.
 
     Attributes:
         title: What it does, in a few words.
         paper: Where it is from.
-        function: Its name in ``wsss_cli.ops.proxy_labels``.
-        needs: Folders of grey maps it cannot do without.
-        takes: Folders of grey maps it uses where they are given.
-        settings: Its numbers.
         sees_image: Whether it needs the photograph, as the argument ``photograph``.
-        afterwards: Ways to ignore more pixels of its labels, for rules that ignore none.
     """
 
     title: str
     paper: str
-    function: str
-    needs: tuple[str, ...] = ("saliency",)
-    takes: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
     sees_image: bool = False
-    afterwards: tuple[str, ...] = ()
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """Every option that belongs to the rule."""
-        return self.needs + self.takes + self.settings + self.afterwards
 
 
 RULES = {
     "seenet": Rule(
         "weighted harmonic mean against missing saliency",
         "Hou et al., NeurIPS 2018",
-        "seenet_proxy",
-        settings=("w", "attention_floor"),
-        afterwards=("ignore_conflicts", "ignore_salient"),
     ),
-    "dcsp": Rule(
-        "harmonic mean against a constant",
-        "Chaudhry et al., BMVC 2017",
-        "dcsp_proxy",
-        takes=("second_saliency",),
-        settings=("background_score",),
-        afterwards=("ignore_conflicts",),
-    ),
-    "oaa": Rule(
-        "attention against missing saliency, doubt ignored",
-        "Jiang et al., ICCV 2019",
-        "oaa_proxy",
-        settings=("attention_cut",),
-    ),
+    "dcsp": Rule("harmonic mean against a constant", "Chaudhry et al., BMVC 2017"),
+    "oaa": Rule("attention against missing saliency, doubt ignored", "Jiang et al., ICCV 2019"),
     "drs": Rule(
         "attention inside the saliency's mask, doubt ignored",
         "Kim et al., AAAI 2021",
-        "drs_proxy",
-        settings=("attention_cut",),
     ),
     "irn": Rule(
         "high and low threshold refined by a CRF, no saliency, doubt ignored",
         "Ahn et al., CVPR 2019",
-        "irn_proxy",
-        needs=(),
         sees_image=True,
     ),
     "threshold": Rule(
         "attention against a constant, no saliency",
         "as seeds are cut out of CAM",
-        "threshold_proxy",
-        needs=(),
-        settings=("background_score",),
-        afterwards=("ignore_conflicts",),
     ),
 }
 
 
-def rules_with(option: str) -> list[str]:
-    """Names of the rules that an option belongs to; none for an option of the whole stage."""
-    return [name for name, rule in RULES.items() if option in rule.options]
+@dataclass(frozen=True)
+class RuleOptions(Config):
+    """Options of ``wsss proxy`` that belong to some of the rules.
+
+    Where two rules share one and None is the default, each has a default of its own.
+    """
+
+    chosen_by: ClassVar[str] = "rule"
+
+    saliency: Path | None = setting(
+        None,
+        "Folder of saliency maps, grey pictures by image id; for the rules that use saliency.",
+        role=Role.INPUT,
+        of=("seenet", "dcsp", "oaa", "drs"),
+        needed=True,
+        group="",
+        unset="RUN/saliency/maps",
+    )
+    w: float = setting(
+        200.0,
+        "Weight of attention against saliency in the harmonic mean; 1 is the plain one.",
+        of=("seenet",),
+        above=0,
+    )
+    # The paper's rule is 0: there, a pixel without attention is background however salient it is,
+    # which costs more than the attention gains (docs/results-diary.md).
+    attention_floor: float = setting(
+        0.1,
+        "Least attention of a present class, so that salient pixels are claimed.",
+        of=("seenet",),
+        at_least=0,
+        at_most=1,
+    )
+    attention_cut: float | None = setting(
+        None,
+        "Attention below this counts as none.",
+        of=("oaa", "drs"),
+        at_least=0,
+        at_most=1,
+        unset="oaa 0.3, drs 0.2",
+    )
+    background_score: float | None = setting(
+        None,
+        "Constant score of the background.",
+        of=("dcsp", "threshold"),
+        at_least=0,
+        at_most=1,
+        unset="dcsp 0.4, threshold 0.3",
+    )
+    ignore_conflicts: float | None = setting(
+        None,
+        "Ignore object pixels where the attention of two classes exceeds this.",
+        of=("seenet", "dcsp", "threshold"),
+        at_least=0,
+        at_most=1,
+    )
+    ignore_salient: float | None = setting(
+        None,
+        "Ignore background pixels that are more salient than this.",
+        of=("seenet",),
+        at_least=0,
+        at_most=1,
+    )
+    second_saliency: Path | None = setting(
+        None,
+        "The same of the images whose salient part (0.7 or more) is painted over.",
+        role=Role.INPUT,
+        of=("dcsp",),
+        unset="RUN/saliency/second_maps if there",
+    )
+
+
+def options_of(rule: str) -> list[str]:
+    """Names of the options that belong to a rule, but for its maps."""
+    return [
+        field.name
+        for field, about in settings_of(RuleOptions)
+        if rule in about.of and about.role is Role.RESULT
+    ]
+
+
+def maps_of(rule: str, *, needed: bool = False) -> list[str]:
+    """Names of the options for the folders of grey maps that a rule takes.
+
+    Args:
+        rule: Name of the rule.
+        needed: Only of those that it cannot do without.
+    """
+    return [
+        field.name
+        for field, about in settings_of(RuleOptions)
+        if rule in about.of and about.role is Role.INPUT and (about.needed or not needed)
+    ]

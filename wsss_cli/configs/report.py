@@ -3,32 +3,37 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss_cli.configs.common import check
+from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.setting import Config, same_as, setting
 
 PAGE = "report.html"
 
 
 @dataclass(frozen=True)
-class ReportConfig:
-    """What is reported, and where the page goes.
+class ReportConfig(Config):
+    """Make one HTML page of a run, or of several side by side.
 
-    Attributes:
-        runs: Directories of the runs, a column each; the first one's scores choose the images.
-        out: The page; None is ``report.html`` in the first run.
-        data: Data set of the pictures; None takes each run's own.
-        images: How many images a gallery shows.
-        workers: Threads that decode images; None is one per core, up to eight.
+    Examples:
+      wsss report
+      wsss report runs/cam runs/seenet --out cam_and_seenet.html
+      wsss report --images 6 --json
+
+    The page has scores, curves, confusion matrix, every setting, and pictures of the best, median
+    and worst images and of three kinds of failure. It is a single file without anything from the
+    network. Its scores are those of RUN/evaluate, so evaluate first.
     """
 
-    runs: tuple[Path, ...] = ()
-    out: Path | None = None
-    data: Path | None = None
-    images: int = 3
-    workers: int | None = None
-
-    def __post_init__(self) -> None:
-        check(0 <= self.images <= 12, "images", "must be 0 to 12")
-        check(self.workers is None or self.workers >= 0, "workers", "must be 0 or more")
+    runs: tuple[Path, ...] = setting(
+        (),
+        "Directory of the run; several become columns, and the first one's scores choose the "
+        "images.",
+        argument="RUN",
+        unset=f"$WSSS_RUN, else {CommonConfig.run}",
+    )
+    out: Path | None = setting(None, "The page to write.", unset=f"{PAGE} in the first RUN")
+    images: int = setting(3, "Images in each gallery.", at_least=0, at_most=12)
+    data: Path | None = same_as(CommonConfig, "data")
+    workers: int | None = same_as(CommonConfig, "workers")
 
     @property
     def page(self) -> Path:

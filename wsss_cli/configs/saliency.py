@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from wsss_cli.configs.common import CommonConfig, check
+from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.setting import setting
 from wsss_cli.errors import UsageError
 
 UNSUPERVISED = "unsupervised"
@@ -86,27 +87,38 @@ def where_to_get_a_network() -> str:
 
 @dataclass(frozen=True)
 class SaliencyConfig(CommonConfig):
-    """Settings of the saliency maps.
+    """Make saliency maps with a given network, or without one.
 
-    Attributes:
-        model: ONNX file of a network with U2-Net's interface (``models/saliency_network.py``), or
-            ``unsupervised`` (``ops/robust_background.py``), which needs none and is weaker; one of
-            them must be given.
-        split: List of images; None is the one trained on.
-        size: Side of the square that images are resized to, in pixels (320 in U2-Net); of
-            ``unsupervised`` the longer side.
-        passes: 2 looks a second time, at the image with what was salient painted over (DCSP).
+    Examples:
+      wsss saliency --model u2netp.onnx
+      wsss saliency --model u2netp.onnx --data VOC2012 --split val --run runs/val
+      wsss saliency --model u2netp.onnx --passes 2 && wsss proxy --rule dcsp
+      wsss saliency --model unsupervised
+
+    Writes RUN/saliency/maps/ID.png, where wsss proxy finds them, and with --passes 2 also
+    RUN/saliency/second_maps/ID.png. Runs on the CPU. unsupervised is robust background detection
+    (Zhu et al., CVPR 2014): it needs no file, and finds less than a network does.
     """
 
-    model: str | None = None
-    split: str | None = None
-    size: int = 320
-    passes: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check(self.size >= 32, "size", "must be 32 or more")
-        check(self.passes in (1, 2), "passes", "must be 1 or 2")
+    # Role.RESULT, though a path: the stage records the content of the file beside it.
+    model: str | None = setting(
+        None,
+        "ONNX file of a network with the interface of U2-Net, or unsupervised: no weights, weaker.",
+        exists=True,
+        words=(UNSUPERVISED,),
+    )
+    split: str | None = setting(None, "List of images.", unset="the one trained on")
+    size: int = setting(
+        320,
+        "Side of the square (unsupervised: the longer side) that images are resized to, in pixels.",
+        at_least=32,
+    )
+    passes: int = setting(
+        1,
+        "2 looks again at the image with what was salient painted over (DCSP).",
+        at_least=1,
+        at_most=2,
+    )
 
     @property
     def way(self) -> str:

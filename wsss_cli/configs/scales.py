@@ -2,6 +2,8 @@
 
 from math import sqrt
 
+from wsss_cli.configs.setting import check
+
 CANDIDATE_SCALES = (0.5, 0.75, 1.0)
 """What the default scales are chosen from."""
 DEEPLAB_SCALES = (*CANDIDATE_SCALES, 1.25, 1.5)
@@ -24,3 +26,9 @@ def default_scales(scale_low: float, scale_high: float) -> tuple[float, ...]:
     """
     within = tuple(scale for scale in CANDIDATE_SCALES if scale_low <= scale <= scale_high)
     return within or (sqrt(scale_low * scale_high),)
+
+
+def check_scales(scales: tuple[float, ...]) -> None:
+    """Refuse an empty list of scales, and one that has a scale twice."""
+    check(len(scales) > 0, "scales", "must be given once or more")
+    check(len(set(scales)) == len(scales), "scales", "must be different numbers")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wsss_cli.artifacts.label_png import odd_label_map
 from wsss_cli.artifacts.submission import FOLDER, read_submission
+from wsss_cli.configs.check import CheckConfig
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.data.images import check_images
 from wsss_cli.errors import listing
@@ -13,13 +14,11 @@ from wsss_cli.stages.inputs import find_data
 from wsss_cli.stages.result import Report
 
 
-def run(config: CommonConfig, archive: Path, split: str) -> Report:
+def run(config: CheckConfig) -> Report:
     """Compare an archive of label maps with the list of images that it should hold.
 
     Args:
         config: Says where the data set is; its annotations and masks are not read.
-        archive: The .tar.gz.
-        split: List of the images.
 
     Returns:
         Whether the archive is valid, and a sentence for every kind of problem.
@@ -27,8 +26,9 @@ def run(config: CommonConfig, archive: Path, split: str) -> Report:
     Raises:
         WsssError: The archive or the data set cannot be read.
     """
-    data_set = find_data(config)
-    image_ids = data_set.image_ids(split)
+    archive = config.file
+    data_set = find_data(CommonConfig(data=config.data, run=config.run))
+    image_ids = data_set.image_ids(config.split)
     sizes = check_images(map(data_set.image_path, image_ids))
     found = _offenders(archive, dict(zip(image_ids, sizes, strict=True)), len(data_set.class_names))
     problems = [f"{what}: {listing(names)}" for what, names in found.items() if names]
@@ -38,7 +38,7 @@ def run(config: CommonConfig, archive: Path, split: str) -> Report:
         False,
         {
             "archive": str(archive),
-            "split": split,
+            "split": config.split,
             "images": len(image_ids),
             "valid": not problems,
             "problems": problems,

@@ -17,7 +17,6 @@ from wsss_cli.artifacts.checkpoint import (
     write_checkpoint,
 )
 from wsss_cli.configs.common import settings
-from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import WsssError
 from wsss_cli.methods.protocol import AttentionNetwork
@@ -30,7 +29,7 @@ CHECKPOINT_KIND = "attention"
 
 def import_method(name: str) -> ModuleType:
     """Import the module of a method, by the name that ``--method`` takes."""
-    return import_module(METHODS[name].module)
+    return import_module(f"wsss_cli.methods.{name}")
 
 
 def build_network(config: TrainConfig, num_classes: int, weights: InitialWeights) -> Any:  # noqa: ANN401

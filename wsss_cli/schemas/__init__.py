@@ -4,16 +4,14 @@ A schema has every key with a description; a key that is not in it fails a test.
 written from these files by ``scripts/write_json_docs.py``.
 """
 
-import inspect
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin
 
 from wsss_cli.configs.common import WorkConfig
+from wsss_cli.configs.setting import settings_of
 
 _FOLDER = Path(__file__).parent
 _PLANS = "plans"
@@ -40,13 +38,12 @@ def plan_schema(stage: str, config_type: type[WorkConfig]) -> dict[str, Any]:
 
     Args:
         stage: Name of the stage.
-        config_type: Its config, whose docstring describes the settings.
+        config_type: Its config.
     """
     plans = load(_PLANS)["$defs"]
-    described = _described(config_type)
     settings = {
-        field.name: {"description": described[field.name], **_type(field.type)}
-        for field in fields(config_type)
+        field.name: {"description": about.help, **_type(field.type)}
+        for field, about in settings_of(config_type)
     }
     beside = {**plans[stage]["properties"], **plans["every"]["properties"]}
     return {
@@ -57,18 +54,6 @@ def plan_schema(stage: str, config_type: type[WorkConfig]) -> dict[str, Any]:
         "required": ["estimate"],
         "additionalProperties": False,
     }
-
-
-def _described(config_type: type[WorkConfig]) -> dict[str, str]:
-    """Each field's description in the docstrings of a config and its bases."""
-    descriptions: dict[str, str] = {}
-    for kind in reversed(config_type.__mro__[:-1]):
-        text = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
-        for name, description in re.findall(
-            r"^ {4}(\w+): (.*(?:\n {8}.*)*)", text, flags=re.MULTILINE
-        ):
-            descriptions[name] = re.sub(r"\s+", " ", description)
-    return descriptions
 
 
 def _type(annotation: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a type

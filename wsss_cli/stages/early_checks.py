@@ -13,7 +13,6 @@ from wsss_cli.artifacts.stage_directory import read_manifests, require_complete
 from wsss_cli.artifacts.tensorboard_events import require_tensorboard
 from wsss_cli.command_line import FOLDER, command_line
 from wsss_cli.configs.attend import AttendConfig
-from wsss_cli.configs.common import option
 from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.predict import PredictConfig
@@ -22,6 +21,7 @@ from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.results import RESULTS
 from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.configs.setting import option
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.label_folder import require_folder
 from wsss_cli.errors import UsageError, near_path

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from wsss_cli.artifacts.stage_commands import recorded_command
 from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest, require_complete
 from wsss_cli.command_line import command_line
-from wsss_cli.configs.common import CommonConfig, option
+from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.proxy_rules import maps_of
 from wsss_cli.configs.saliency import UNSUPERVISED
+from wsss_cli.configs.setting import option
 from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import UsageError, WsssError
 
@@ -160,13 +162,12 @@ def rule_saliency(config: ProxyConfig) -> dict[str, Path]:
     Raises:
         UsageError: It needs one that is not given.
     """
-    rule = config.chosen
-    names = (*rule.needs, *rule.takes)
+    names, needed = maps_of(config.rule), maps_of(config.rule, needed=True)
     folders = {name: getattr(config, name) for name in names}
-    if rule.needs and not any(folders.values()):  # maps of the user are not mixed with the run's
+    if needed and not any(folders.values()):  # maps of the user are not mixed with the run's
         made = saliency_folders(config.run)
         folders = {name: made.get(name) for name in names}
-    for name in rule.needs:
+    for name in needed:
         if folders[name] is None:
             make = command_line("saliency", model=UNSUPERVISED, data=config.data, run=config.run)
             raise UsageError(

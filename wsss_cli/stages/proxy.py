@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.artifacts.stage_directory import StageDirectory
 from wsss_cli.command_line import command_line
-from wsss_cli.configs.common import option, record
+from wsss_cli.configs.common import record
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.proxy_rules import maps_of, options_of
 from wsss_cli.configs.results import LABEL_FOLDERS
+from wsss_cli.configs.setting import option
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, check_images
 from wsss_cli.data.label_folder import saliency_files
@@ -162,7 +165,7 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
     """Write the label maps that are not there; returns the counts."""
     config = plan.config
     plan.directory.begin(overwrite=config.overwrite)
-    for name in config.chosen.takes:
+    for name in maps_of(config.rule):
         if name not in plan.grey_maps:
             track.note(f"without {option(name)}, the rule {config.rule} uses one saliency map")
     folder = plan.directory.path / LABELS
@@ -206,7 +209,7 @@ def _warnings(config: ProxyConfig, shares: dict[str, Any], black: int) -> list[s
         return [dark] if black else []
     draw = command_line("attend", heatmaps=True, run=config.run)
     evidence = "the attention" if config.attention else f"the attention (`{draw}` draws it)"
-    if config.chosen.needs or config.chosen.takes:
+    if maps_of(config.rule):
         evidence += " and the saliency maps, which should be bright on objects and dark elsewhere"
     advised = [*sentences[:-1], f"{sentences[-1]}; look at {evidence}"]
     return [*advised, dark] if black else advised
@@ -304,14 +307,15 @@ def label_image(
     evidence = dict(saliency)
     if image is not None and rule.sees_image:
         evidence["photograph"] = image
+    label = proxy_labels.rule_function(config.rule)
     # A setting that is None leaves the rule its own default.
-    options = {name: getattr(config, name) for name in rule.settings}
+    named = signature(label).parameters.keys()
+    options = {n: getattr(config, n) for n in options_of(config.rule) if n in named}
     options = {name: value for name, value in options.items() if value is not None}
     if config.crf is not None and image is not None:
         options["decide"] = partial(
             proxy_labels.refined_label, photograph=image, settings=PRESETS[config.crf]
         )
-    label = getattr(proxy_labels, rule.function)
     label_map = label(maps, class_ids, **evidence, **options)
     if config.ignore_conflicts is not None:
         label_map = proxy_labels.ignore_conflicts(label_map, maps, config.ignore_conflicts)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args
 from wsss_cli.artifacts.stage_commands import recorded_config
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.common import CommonConfig, WorkConfig
+from wsss_cli.configs.setting import Role, names_with_role
 
 C = TypeVar("C", bound=WorkConfig)
 
@@ -31,7 +32,8 @@ def with_recorded_settings(stage: str, config: C, explicit: Set[str]) -> C:
     """
     if not isinstance(config, CommonConfig):  # it works in no run
         return config
-    asked = {name for name in config.extras & explicit if getattr(config, name)}
+    extras = names_with_role(type(config), Role.EXTRA)
+    asked = {name for name in extras & explicit if getattr(config, name)}
     if not asked or config.overwrite:
         return config
     try:
@@ -40,8 +42,8 @@ def with_recorded_settings(stage: str, config: C, explicit: Set[str]) -> C:
         return config
     if manifest["status"] != "complete":
         return config
-    recorded = recorded_config(config.run, manifest)
-    kept = explicit | config.extras | _OF_THE_COMMAND
+    recorded = recorded_config(stage, config.run, manifest)
+    kept = explicit | extras | _OF_THE_COMMAND
     taken = {
         field.name: _typed(field, recorded[field.name])
         for field in fields(config)

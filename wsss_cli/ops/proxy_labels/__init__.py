@@ -2,9 +2,14 @@
 
 One paper a file, each a pure function: the attention of the present classes, their ids, the
 saliency or the photograph where the rule needs it, and its thresholds become a label map. Rules do
-not import each other; what they share is in ``scores``, ``deciding`` and ``ignoring``.
+not import each other; what they share is in ``scores``, ``assignment`` and ``ignore_masks``.
 ``configs/proxy_rules.py`` has them by name.
 """
+
+from collections.abc import Callable
+from importlib import import_module
+
+from torch import Tensor
 
 from wsss_cli.ops.proxy_labels.assignment import refined_label
 from wsss_cli.ops.proxy_labels.dcsp import dcsp_proxy
@@ -23,6 +28,13 @@ __all__ = [
     "irn_proxy",
     "oaa_proxy",
     "refined_label",
+    "rule_function",
     "seenet_proxy",
     "threshold_proxy",
 ]
+
+
+def rule_function(name: str) -> Callable[..., Tensor]:
+    """The function of a rule by the rule's name: ``NAME_proxy`` in the module ``NAME``."""
+    function: Callable[..., Tensor] = getattr(import_module(f"{__name__}.{name}"), f"{name}_proxy")
+    return function

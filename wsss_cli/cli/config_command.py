@@ -1,0 +1,163 @@
+"""Commands made from configs: a setting becomes an option, the config's docstring the help."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, Field
+from functools import wraps
+from inspect import Parameter
+from types import GenericAlias
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
+
+from wsss_cli.cli import options, render
+from wsss_cli.cli.path_checks import require_given_paths
+from wsss_cli.cli.run_command import config_from, errors_as_sentences, run_stage
+from wsss_cli.configs.common import HOW
+from wsss_cli.configs.setting import Config, Setting, any_of, settings_of
+from wsss_cli.configs.stages import CHAIN
+
+Command = Callable[..., None]
+
+# How every stage's command talks, in the order of its help.
+_TALK = {
+    "dry_run": options.DryRun,
+    "json": options.Json,
+    "config": options.Config,
+    "quiet": options.Quiet,
+    "verbose": options.Verbose,
+    "debug": options.Debug,
+}
+
+
+def stage_command(stage: str) -> Command:
+    """Make the command of a stage.
+
+    Args:
+        stage: Its name in the table of stages. The report is shown by the function of that name in
+            ``render``, if there is one.
+    """
+    config_type = CHAIN[stage]
+    text = getattr(render, stage, render.any_stage)
+
+    def command(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - many types
+        run_stage(stage, config_type, values, text, given_parameters(context))
+
+    command.__name__ = stage
+    command.__doc__ = config_type.__doc__
+    talk = [
+        Parameter(
+            name,
+            Parameter.KEYWORD_ONLY,
+            default=None if name == "config" else False,
+            annotation=annotation,
+        )
+        for name, annotation in _TALK.items()
+    ]
+    _set_parameters(command, [*_options(config_type), *talk])
+    return command
+
+
+def config_command(config_type: type[Config]) -> Callable[[Command], Command]:
+    """Give a function the options of a config, with which it is called filled and checked.
+
+    The function's first parameter is the config, the others are options of the command alone. What
+    it raises is said as a sentence.
+    """
+
+    def decorate(function: Command) -> Command:
+        _, *talk = inspect.signature(function).parameters.values()
+        talk_names = {parameter.name for parameter in talk}
+
+        @wraps(function)
+        def command(**values: Any) -> None:  # noqa: ANN401 - many types
+            with errors_as_sentences(debug=values["debug"]):
+                settings = {name: v for name, v in values.items() if name not in talk_names}
+                require_given_paths(config_type, settings)
+                config = config_from(config_type, settings)
+                function(config, **{name: values[name] for name in talk_names})
+
+        command.__doc__ = config_type.__doc__
+        _set_parameters(command, [*_options(config_type), *talk])
+        return command
+
+    return decorate
+
+
+def given_parameters(context: typer.Context) -> set[str]:
+    """The parameters that somebody gave: on the command line, in a file or by the environment."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source and source.name != "DEFAULT"}
+
+
+def _set_parameters(command: Command, parameters: list[Parameter]) -> None:
+    """Tell Typer the parameters of a command; it reads them from these two attributes."""
+    own = inspect.signature(command).parameters.values()
+    named = [p for p in own if p.kind is Parameter.POSITIONAL_OR_KEYWORD and p.name == "context"]
+    every = [*named, *(p.replace(kind=Parameter.KEYWORD_ONLY) for p in parameters)]
+    vars(command)["__signature__"] = inspect.Signature(every)
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
+
+
+def _options(config_type: type[Config]) -> Iterator[Parameter]:
+    """A parameter for each setting, in the order of the help."""
+    declared = list(settings_of(config_type))
+    for field, about in sorted(declared, key=lambda pair: _rank(pair[1])):
+        heading = _heading(about, config_type)
+        annotation: Any = Annotated[_typed(field.type), _declared(field, about, heading)]
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        yield Parameter(
+            field.name,
+            Parameter.KEYWORD_ONLY,
+            default=Parameter.empty if default is MISSING else default,
+            annotation=annotation,
+        )
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def _rank(about: Setting) -> int:
+    """What all have comes first, then what belongs to some, then where and how fast."""
+    if about.group == HOW:
+        return 3
+    return 1 if about.group else 2 if about.of and about.group is None else 0
+
+
+def _heading(about: Setting, config_type: type[Config]) -> str | None:
+    if about.of and about.group is None:
+        return f"Only with --{config_type.chosen_by} {any_of(about.of)}"
+    return about.group or None
+
+
+def _declared(field: Field[Any], about: Setting, heading: str | None) -> Any:  # noqa: ANN401 - Typer's
+    """A field as Typer has options and arguments."""
+    choices = list(about.choices)
+    shared: dict[str, Any] = {
+        "help": f"{about.help} {_sentence(about.range)}"
+        if about.at_most is not None
+        else about.help,
+        "show_default": about.unset or (field.default is not MISSING),
+    }
+    kind = next(
+        (kind for kind in (field.type, *get_args(field.type)) if get_origin(kind) is tuple), None
+    )
+    if about.argument:
+        return typer.Argument(metavar=about.argument, **shared)
+    if choices:
+        shared["metavar"] = f"[{'|'.join(choices)}]"
+        shared["autocompletion"] = lambda: choices
+    elif kind is not None:
+        shared["metavar"] = f"<{get_args(kind)[0].__name__}>"
+    return typer.Option(envvar=about.variable, rich_help_panel=heading, **shared)
+
+
+def _typed(declared: Any) -> Any:  # noqa: ANN401 - a type
+    """A field's type as Typer takes it: tuples are lists."""
+    if get_origin(declared) is tuple:
+        return GenericAlias(list, get_args(declared)[:1])
+    kinds = get_args(declared)
+    if kinds and get_origin(kinds[0]) is tuple:
+        return _typed(kinds[0]) | None
+    return declared
