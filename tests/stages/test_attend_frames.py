@@ -36,6 +36,6 @@ def test_few_functions_stand_between_command_and_network(
     monkeypatch.setattr(attend, "load_network", watched)
     assert wsss("attend", "--run", tmp_path / "run").code == 0
     stack = stacks[0]
-    between = stack[stack.index("stage_command.py:command") + 1 :]
+    between = stack[stack.index("config_command.py:command") + 1 :]
     assert between[0] == "run_command.py:run_stage"
     assert len(between) <= MOST_FRAMES, between

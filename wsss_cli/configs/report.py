@@ -31,8 +31,8 @@ class ReportConfig(Config):
         unset=f"$WSSS_RUN, else {CommonConfig.run}",
     )
     out: Path | None = setting(None, "The page to write.", unset=f"{PAGE} in the first RUN")
-    images: int = setting(3, "Images in each gallery.", at_least=0, at_most=12)
     data: Path | None = same_as(CommonConfig, "data")
+    images: int = setting(3, "Images in each gallery.", at_least=0, at_most=12)
     workers: int | None = same_as(CommonConfig, "workers")
 
     @property
