@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from wsss_cli.configs.methods import METHODS
+from wsss_cli.configs.methods import METHODS, learns_from_saliency
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.methods import cam
 from wsss_cli.methods.network_file import import_method
@@ -68,8 +68,10 @@ def test_every_method_of_the_table_builds_a_network_that_learns_and_attends(name
         build_trunk("tiny"), 3, TrainConfig(backbone="tiny", method=name)
     )
     assert isinstance(network, nn.Module)
-    losses = network.losses(_images(), LABELS)
+    saliency = [torch.rand(2, *_images().shape[-2:])] if learns_from_saliency(name) else []
+    losses = network.losses(_images(), LABELS, *saliency)
     assert losses["a"].shape == ()
+    assert losses.keys() == METHODS[name].losses.keys()
     found = network.eval().attention(_images(), LABELS)
     assert found.logits.shape == (2, 3)
     assert found.maps.shape[0] == len(found.pairs) == 3

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from wsss_cli.configs.methods import METHODS
+from wsss_cli.configs.methods import METHODS, learns_from_saliency
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.methods.network_file import import_method
 from wsss_cli.models.heads import ClassHead
@@ -25,13 +25,14 @@ def test_heads_have_the_channels_asked_for_or_the_trunks(
     method: str, setting: int | None, width: int
 ) -> None:
     apart = {"share_background_head": False} if method == "seenet" else {}
+    maps = CLASSES + learns_from_saliency(method)  # the last one is the background
     heads = _heads(method, head_channels=setting, **apart)
     assert heads
     for head in heads:
         shapes = [
             (m.in_channels, m.out_channels) for m in head.modules() if isinstance(m, nn.Conv2d)
         ]
-        assert shapes == [(TRUNK, width), (width, width), (width, CLASSES)]
+        assert shapes == [(TRUNK, width), (width, width), (width, maps)]
 
 
 def test_map_of_one_class_is_its_channel_in_a_head_of_another_width() -> None:

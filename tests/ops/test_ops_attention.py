@@ -167,3 +167,30 @@ def test_scales_fuse_to_the_maximum_of_their_normalised_maps_by_loops() -> None:
 def test_one_scale_is_fused_as_its_branches_are() -> None:
     maps = _random_maps(12, 2, 3, 5, 4)
     assert torch.equal(attention.fuse_scales([maps], (9, 8)), attention.fuse_branches(maps, (9, 8)))
+
+
+def test_views_are_summed_after_clipping_and_divided_by_the_maximum_by_loops() -> None:
+    scales = [_random_maps(9 + n, 2, 2, side, side + 1) for n, side in enumerate((6, 4, 3))]
+    summed = attention.sum_views(scales, (9, 11))
+    views = [
+        attention.resize_bicubic(scale[p : p + 1, n : n + 1], (9, 11))[0, 0]
+        for p in range(2)
+        for scale in scales
+        for n in range(2)
+    ]
+    for p in range(2):
+        of_class = views[6 * p : 6 * p + 6]
+        raw = [
+            [sum(max(0.0, float(view[y, x])) for view in of_class) for x in range(11)]
+            for y in range(9)
+        ]
+        highest = max(map(max, raw))
+        for y in range(9):
+            for x in range(11):
+                expected = raw[y][x] / (highest + 1e-5)
+                assert float(summed[p, y, x]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_sum_of_views_without_anything_positive_is_empty_and_finite() -> None:
+    assert not attention.sum_views([-torch.rand(2, 2, 3, 3)], (6, 5)).any()
+    assert attention.sum_views([torch.rand(0, 2, 3, 3)], (6, 5)).shape == (0, 6, 5)

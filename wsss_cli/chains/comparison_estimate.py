@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from wsss_cli.configs.compare import ComparedRun
+from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.images import check_images
 from wsss_cli.inspect.estimates.by_stage import estimate_stage
@@ -67,6 +68,7 @@ def _attending(plan: TrainPlan, run: ComparedRun) -> Estimate:
         network=network,
         erase=None,
         erase_threshold=run.train.erase_threshold,
+        merge=config.merge or METHODS[run.train.method].merge,
         device=plan.device,
         precision=plan.precision,
         directory=replace(plan.directory, path=config.run / "attend"),

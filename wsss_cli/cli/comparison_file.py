@@ -19,9 +19,11 @@ from typer.main import get_command
 from wsss_cli.cli.config_command import stage_command
 from wsss_cli.cli.run_command import config_from
 from wsss_cli.configs.compare import CompareConfig, ComparedRun
+from wsss_cli.configs.methods import learns_from_saliency
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.proxy_rules import RULES, maps_of
 from wsss_cli.configs.stages import CHAIN
+from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import UsageError, did_you_mean
 
 STAGES = ("train", "attend", "proxy", "evaluate")
@@ -182,6 +184,8 @@ def _run(
     weights = {"weights": config.weights} if config.weights is not None else {}
     device = {"device": config.device} if config.device != CompareConfig.device else {}
     workers = {"workers": config.workers}
+    method = str({**shared["train"], **own["train"]}.get("method", TrainConfig.method))
+    learnt = {"saliency": config.saliency} if learns_from_saliency(method) else {}
     training = {"data": config.data, "seed": seed, **device, **workers, **shared["train"]}
     before: list[tuple[str, Table]] = []
     origin: Table = weights
@@ -196,7 +200,7 @@ def _run(
     drawn_in = {"saliency": config.saliency if sees_saliency else None}
     of_labels = {"what": "proxy", "baselines": True, "saliency": config.saliency}
     chain: list[tuple[str, Table]] = [
-        ("train", {**training, **origin, **own["train"]}),
+        ("train", {**training, **learnt, **origin, **own["train"]}),
         ("attend", {**device, **workers, **shared["attend"], **own["attend"]}),
         ("proxy", {**drawn_in, **workers, **of_proxy}),
         ("evaluate", {"what": "attention", **workers, **shared["evaluate"]}),

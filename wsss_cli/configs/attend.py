@@ -48,16 +48,31 @@ class AttendConfig(CommonConfig):
         unset="that of the run's training",
     )
     size: int = setting(
-        224, "Side of the square that images are resized to, in pixels.", at_least=32
+        224,
+        "Side of the square that images are resized to, in pixels; with --keep-aspect the shorter "
+        "side.",
+        at_least=32,
     )
     scales: tuple[float, ...] = setting(
         (1.0,),
-        "Factor of --size to look at; the largest value of all counts, and the first scale gives "
-        "the class scores. Give it several times; DCSP takes 1, 0.75 and 0.5.",
+        "Factor of --size to look at; the first one gives the class scores. Give it several times; "
+        "DCSP takes 1, 0.75 and 0.5.",
         above=0,
         at_most=16,
     )
-    flip: bool = setting(True, "Also look at the mirrored image and keep the larger value.")
+    keep_aspect: bool = setting(
+        False,
+        "Resize images so that their shorter side is --size, instead of to a square.",
+    )
+    flip: bool = setting(True, "Also look at the mirrored image.")
+    merge: str | None = setting(
+        None,
+        "How the maps of all views become one: the largest value of any, each divided by its "
+        "maximum, or their sum divided by its maximum.",
+        choices=("max", "sum"),
+        unset="that of the method",
+        later=True,
+    )
     heatmaps: bool = setting(False, "Also draw each map over its image, as PNG.", role=Role.EXTRA)
     batch_size: int = setting(16, "Images that pass the network together.", above=0, group=HOW)
 
@@ -78,7 +93,18 @@ class AttendConfig(CommonConfig):
         That labels are given goes without saying, as in results older than the option.
         """
         said = {"labels"} if self.labels == GIVEN else set()
+        said |= set() if self.keep_aspect else {"keep_aspect"}
         return frozenset({"seed", "batch_size", *said})
+
+    def view_sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        """(h, w) of the views of an image of the size (H, W), one for each scale."""
+        if not self.keep_aspect:
+            return [(side, side) for side in self.sides()]
+        shorter = min(size)
+        return [
+            (max(side, round(size[0] * side / shorter)), max(side, round(size[1] * side / shorter)))
+            for side in self.sides()
+        ]
 
     def sides(self) -> list[int]:
         """Side of the square at each scale, in pixels."""

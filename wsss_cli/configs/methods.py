@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
-from wsss_cli.configs.setting import Config, setting
+from wsss_cli.configs.setting import Config, Role, setting, settings_of
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,14 @@ class Method:
         paper: Where it is from.
         here: What differs from the paper; the module's docstring has it at length.
         losses: What each of its losses measures, by the name under which it is logged.
+        merge: How ``wsss attend`` merges the maps of several views of an image by default.
     """
 
     title: str
     paper: str
     here: str
     losses: Mapping[str, str]
+    merge: str = "max"
 
 
 _CLASSES = "classification"
@@ -56,6 +59,14 @@ METHODS = {
         "implementations disagree",
         {"a": _CLASSES, "mining": "scores left when the attention is masked"},
     ),
+    "eps": Method(
+        "Explicit pseudo-pixel supervision",
+        "Lee et al., CVPR 2021",
+        "two 3x3 convolutions before the 1x1, as in cam; a class that covers no position yet "
+        "counts as salient",
+        {"a": _CLASSES, "saliency": "saliency that the maps do not draw"},
+        merge="sum",
+    ),
     "seenet": Method(
         "Self-Erasing Network",
         "Hou et al., NeurIPS 2018",
@@ -75,6 +86,36 @@ class MethodOptions(Config):
     """Options of ``wsss train`` that belong to some of the methods."""
 
     chosen_by: ClassVar[str] = "method"
+
+    saliency: Path | None = setting(
+        None,
+        "Folder of saliency maps to learn from, grey pictures by image id; needed by eps.",
+        role=Role.INPUT,
+        of=("eps",),
+        group="",
+        unset="RUN/saliency/maps",
+    )
+    eps_tau: float = setting(
+        0.4,
+        "Share of a class that must be salient for it to count as foreground.",
+        of=("eps",),
+        at_least=0,
+        below=1,
+    )
+    eps_lambda: float = setting(
+        0.5,
+        "Weight of the foreground, beside what the background leaves, in what is compared with "
+        "saliency.",
+        of=("eps",),
+        at_least=0,
+        at_most=1,
+    )
+    eps_weight: float = setting(
+        1.0,
+        "Weight of the saliency loss beside a mean over classes of the classification loss.",
+        of=("eps",),
+        at_least=0,
+    )
 
     delta_high: float = setting(
         0.7, "Prior above which a position is erased.", of=("seenet",), at_least=0, at_most=1
@@ -116,4 +157,12 @@ class MethodOptions(Config):
     )
     gain_alpha: float = setting(
         1.0, "Weight of the attention mining loss.", of=("gain",), at_least=0
+    )
+
+
+def learns_from_saliency(method: str) -> bool:
+    """Whether a method cannot do without ``--saliency``."""
+    return any(
+        field.name == "saliency" and method in about.of
+        for field, about in settings_of(MethodOptions)
     )

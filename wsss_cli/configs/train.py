@@ -5,11 +5,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
+from wsss_cli.configs.backbones import BACKBONES
 from wsss_cli.configs.common import HOW, CommonConfig
 from wsss_cli.configs.methods import METHODS, MethodOptions
-from wsss_cli.configs.setting import Role, check, setting
+from wsss_cli.configs.setting import Role, any_of, check, setting
 
-BACKBONES = ("vgg16", "tiny")
 SCHEDULE = "Training schedule"
 
 
@@ -37,7 +37,14 @@ class TrainConfig(MethodOptions, CommonConfig):
     saves_memory: ClassVar[str] = "lower --batch-size or --crop"
 
     method: str = setting("seenet", "Attention system.", choices=tuple(METHODS))
-    backbone: str = setting("vgg16", "Trunk of the network.", choices=BACKBONES)
+    backbone: str = setting("vgg16", "Trunk of the network.", choices=tuple(BACKBONES))
+    output_stride: int | None = setting(
+        None,
+        "Pixels of the image per position of the trunk's features; 8 draws finer maps and takes "
+        "longer.",
+        unset="16; 8 for tiny",
+        later=True,
+    )
     weights: str | None = setting(
         None,
         "Initial weights of the trunk: imagenet, none or a file of tensors.",
@@ -75,6 +82,15 @@ class TrainConfig(MethodOptions, CommonConfig):
     )
     iterations: int = setting(25000, "Steps of the optimiser.", above=0, group=SCHEDULE)
     batch_size: int = setting(16, "Images a step.", above=0, group=SCHEDULE)
+    loss_reduction: str | None = setting(
+        None,
+        "Sum or mean of the classification loss over the classes; with the mean, a learning rate "
+        "as many times larger makes the same step.",
+        choices=("sum", "mean"),
+        unset="sum",
+        later=True,
+        group=SCHEDULE,
+    )
     lr: float = setting(
         0.001, "Learning rate of weights; biases learn twice as fast.", above=0, group=SCHEDULE
     )
@@ -107,7 +123,7 @@ class TrainConfig(MethodOptions, CommonConfig):
         None,
         "Channels of the heads' 3x3 convolutions (1024 in ACoL).",
         above=0,
-        unset="as many as the trunk has",
+        unset="as many as the trunk has, at most 512",
     )
     erase: Path | None = setting(
         None,
@@ -138,6 +154,13 @@ class TrainConfig(MethodOptions, CommonConfig):
             "weights",
             "are the trunk's at the start, and --start brings its own; leave one of them out",
         )
+        strides = BACKBONES[self.backbone].output_strides
+        check(
+            self.output_stride is None or self.output_stride in strides,
+            "output_stride",
+            f"of {self.backbone} can be {any_of([str(stride) for stride in strides])}, not "
+            f"{self.output_stride}",
+        )
         check(all(a < b for a, b in pairwise((0, *self.lr_steps))), "lr_steps", "must be ascending")
         check(
             self.delta_low < self.delta_high,
@@ -150,8 +173,21 @@ class TrainConfig(MethodOptions, CommonConfig):
             "is of S_C, which --no-background-branch leaves out; give one of them",
         )
 
+    @property
+    def reduction(self) -> str:
+        """Reduction of the classification loss over the classes."""
+        return self.loss_reduction or "sum"
+
+    @property
+    def stride(self) -> int:
+        """Output stride of the trunk."""
+        return self.output_stride or BACKBONES[self.backbone].output_strides[0]
+
     def idle(self) -> frozenset[str]:
         """The settings of erasing and of holding out where there is none."""
         erasing = {"erase_threshold"} if self.erase is None else set()
         measuring = set() if self.held_out else {"held_out"}
-        return frozenset({*erasing, *measuring})
+        default_stride = self.stride == BACKBONES[self.backbone].output_strides[0]
+        unsaid = {"output_stride"} if default_stride else set()
+        unsaid |= {"loss_reduction"} if self.reduction == "sum" else set()
+        return frozenset({*erasing, *measuring, *unsaid})

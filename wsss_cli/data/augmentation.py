@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wsss_cli.data.images import Pixels
-from wsss_cli.data.resizing import resize_image, resize_labels
+from wsss_cli.data.resizing import resize_grey, resize_image, resize_labels
 from wsss_cli.labels import IGNORE
 
 # The classic ratio of ImageNet training: short side 256 for a crop of 224.
@@ -16,25 +16,26 @@ RESIZE_TO_CROP = 256 / 224
 MIRRORED = 0.5  # share of the views
 
 
-def random_view(image: Pixels, crop: int, rng: np.random.Generator) -> Pixels:
+def random_view(image: Pixels, crop: int, rng: np.random.Generator, *maps: Pixels) -> list[Pixels]:
     """Resize so that the short side is 8/7 of the crop, cut a random square, mirror half of them.
 
     Args:
         image: (H, W, 3) uint8.
         crop: Side of the square.
         rng: Source of all randomness.
+        maps: (H, W) uint8 grey maps of the image, of which the same is cut out.
 
     Returns:
-        (crop, crop, 3) uint8.
+        (crop, crop, 3) uint8, and (crop, crop) uint8 of each map.
     """
     height, width = image.shape[:2]
     scale = round(crop * RESIZE_TO_CROP) / min(height, width)
     size = (max(crop, round(height * scale)), max(crop, round(width * scale)))
-    image = resize_image(image, size)
+    resized = [resize_image(image, size), *(resize_grey(grey, size) for grey in maps)]
     top = int(rng.integers(size[0] - crop + 1))
     left = int(rng.integers(size[1] - crop + 1))
-    view = image[top : top + crop, left : left + crop]
-    return view[:, ::-1] if rng.random() < MIRRORED else view
+    views = [pixels[top : top + crop, left : left + crop] for pixels in resized]
+    return [view[:, ::-1] for view in views] if rng.random() < MIRRORED else views
 
 
 def random_joint_view(

@@ -37,11 +37,12 @@ class AcolNetwork(nn.Module):
         Args:
             trunk: Gives the features, not negative.
             num_classes: Foreground classes C.
-            config: ``acol_threshold`` and ``head_channels``.
+            config: ``acol_threshold``, ``loss_reduction`` and ``head_channels``.
         """
         super().__init__()
         self.trunk = trunk
         self.threshold = config.acol_threshold
+        self.reduction = config.reduction
         shape = (trunk.channels, num_classes, trunk.head_std, config.head_channels)
         self.head_a = ClassHead(*shape)
         self.head_b = ClassHead(*shape)
@@ -57,8 +58,8 @@ class AcolNetwork(nn.Module):
         prior = attention_prior(scores_a, labels)  # (B, h, w), detached
         scores_b = self.head_b(self.erase(features, prior))
         return {
-            "a": multilabel_loss(scores_a.mean(dim=(2, 3)), labels),
-            "b": multilabel_loss(scores_b.mean(dim=(2, 3)), labels),
+            "a": multilabel_loss(scores_a.mean(dim=(2, 3)), labels, reduction=self.reduction),
+            "b": multilabel_loss(scores_b.mean(dim=(2, 3)), labels, reduction=self.reduction),
         }
 
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:

@@ -23,4 +23,4 @@ from wsss_cli.models.trunks import Trunk
 
 def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> Classifier:
     """Build the classifier of one round; what it erases is a matter of its images."""
-    return Classifier(trunk, num_classes, config.head_channels)
+    return Classifier(trunk, num_classes, config.head_channels, config.reduction)

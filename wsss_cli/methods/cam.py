@@ -15,4 +15,4 @@ from wsss_cli.models.trunks import Trunk
 
 def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> Classifier:
     """Build the network; CAM has no settings of its own."""
-    return Classifier(trunk, num_classes, config.head_channels)
+    return Classifier(trunk, num_classes, config.head_channels, config.reduction)

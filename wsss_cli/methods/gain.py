@@ -57,7 +57,7 @@ class GainNetwork(nn.Module):
         logits = self.head_a(features).mean(dim=(2, 3))  # (B, C)
         attention = grad_cam(features, logits, labels, differentiable=True)  # (P, h, w)
         return {
-            "a": multilabel_loss(logits, labels),
+            "a": multilabel_loss(logits, labels, reduction=self.config.reduction),
             "mining": self.config.gain_alpha * self.mining_loss(images, labels, attention),
         }
 

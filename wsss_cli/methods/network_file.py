@@ -34,7 +34,7 @@ def import_method(name: str) -> ModuleType:
 
 def build_network(config: TrainConfig, num_classes: int, weights: InitialWeights) -> Any:  # noqa: ANN401
     """Build trunk and heads of the config's method: a module that is an AttentionNetwork."""
-    trunk = build_trunk(config.backbone)
+    trunk = build_trunk(config.backbone, config.stride)
     weights.load_into(trunk)
     trunk.freeze(config.frozen_blocks)
     return import_method(config.method).build(trunk, num_classes, config)

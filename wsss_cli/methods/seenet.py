@@ -62,20 +62,21 @@ class SeeNetNetwork(nn.Module):
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Losses of S_A, S_B and, with the background branch, S_C."""
+        reduction = self.config.reduction
         features = self.trunk(images)  # (B, K, h, w)
         scores_a = self.head_a(features)  # (B, C, h, w)
         prior = attention_prior(scores_a, labels)  # (B, h, w)
         scores_b = self.head_b(self.erase(features, prior))
         losses = {
-            "a": multilabel_loss(scores_a.mean(dim=(2, 3)), labels),
-            "b": multilabel_loss(scores_b.mean(dim=(2, 3)), labels),
+            "a": multilabel_loss(scores_a.mean(dim=(2, 3)), labels, reduction=reduction),
+            "b": multilabel_loss(scores_b.mean(dim=(2, 3)), labels, reduction=reduction),
         }
         if self.config.background_branch:
             head = self.head_c or self.head_b
             scores_c = head(features * self.background(prior).to(features.dtype)[:, None])
             has_zones = (prior > 0).flatten(1).any(dim=1).float()  # (B,)
             losses["c"] = multilabel_loss(
-                scores_c.mean(dim=(2, 3)), torch.zeros_like(labels), has_zones
+                scores_c.mean(dim=(2, 3)), torch.zeros_like(labels), has_zones, reduction=reduction
             )
         return losses
 

@@ -11,22 +11,26 @@ from wsss_cli.ops.losses import multilabel_loss
 class Classifier(nn.Module):
     """A trunk and one classification head."""
 
-    def __init__(self, trunk: Trunk, num_classes: int, head_channels: int | None) -> None:
+    def __init__(
+        self, trunk: Trunk, num_classes: int, head_channels: int | None, reduction: str
+    ) -> None:
         """Put a head on the trunk.
 
         Args:
             trunk: Gives the features.
             num_classes: Foreground classes C.
-            head_channels: Channels of the head's hidden layers; None is as many as the trunk has.
+            head_channels: Channels of the head's hidden layers; None is the head's default.
+            reduction: ``sum`` or ``mean`` of the loss over the classes.
         """
         super().__init__()
         self.trunk = trunk
+        self.reduction = reduction
         self.head_a = ClassHead(trunk.channels, num_classes, trunk.head_std, head_channels)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The classification loss, as branch ``a``."""
         scores = self.head_a(self.trunk(images))  # (B, C, h, w)
-        return {"a": multilabel_loss(scores.mean(dim=(2, 3)), labels)}
+        return {"a": multilabel_loss(scores.mean(dim=(2, 3)), labels, reduction=self.reduction)}
 
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
         """The score maps of the present classes, one branch."""

@@ -19,14 +19,18 @@ from wsss_cli.labels import IGNORE
 from wsss_cli.models.batch_wide_layers import Dropout
 from wsss_cli.models.imagenet_classifier import largefov_layers
 from wsss_cli.models.pretrained import InitialWeights
-from wsss_cli.models.trunks import Preprocessing, Trunk, build_trunk, vgg16_layers
+from wsss_cli.models.trunks import (
+    VGG_POOLS,
+    Preprocessing,
+    Trunk,
+    build_trunk,
+    dilate_conv5,
+    vgg16_layers,
+)
 
 SCORE_LR_FACTOR = 10.0  # the score layer starts from nothing
 SCORE_STD = 0.01  # deviation of its initial weights, as in DeepLab
 DROPOUT = 0.5  # after fc6 and fc7
-# Layers of torchvision's numbering: the poolings, and the convolutions of conv5.
-_VGG_POOLS = (4, 9, 16, 23)
-_VGG_CONV5 = (24, 26, 28)
 _OUTPUT_STRIDE = 8
 # Oxford's weights give features of about 16 (root mean square): on these, Xavier's fc6 answers
 # with 8 and the training diverges within twenty iterations at the solver's rate. With this
@@ -200,12 +204,9 @@ def build(model: str, num_labels: int) -> DeepLabLargeFOV:
 def _vgg16_stride8() -> Trunk:
     """VGG16 whose poolings overlap, with pool4 at stride 1 and conv5 dilated by 2."""
     layers = list(vgg16_layers())
-    for index in _VGG_POOLS:
-        layers[index] = nn.MaxPool2d(3, stride=1 if index == _VGG_POOLS[-1] else 2, padding=1)
-    for index in _VGG_CONV5:
-        conv = layers[index]
-        assert isinstance(conv, nn.Conv2d)
-        conv.dilation = conv.padding = (2, 2)
+    for index in VGG_POOLS:
+        layers[index] = nn.MaxPool2d(3, stride=2, padding=1)
+    dilate_conv5(layers)
     trunk = Trunk(nn.Sequential(*layers), blocks=(5, 10, 17, 24, 30), channels=512, stride=8)
     trunk.set_preprocessing(Preprocessing())
     return trunk

@@ -5,6 +5,10 @@ from torch import Tensor, nn
 
 from wsss_cli.models.batch_wide_layers import Dropout
 
+# As many as SeeNet's head has on VGG16; on the 2048 channels of a ResNet, as many would be 76
+# million weights.
+_MOST_HIDDEN = 512
+
 
 class ClassHead(nn.Module):
     """Two 3x3 convolutions, dropout and a 1x1 convolution to class score maps.
@@ -22,10 +26,11 @@ class ClassHead(nn.Module):
             num_classes: Foreground classes C.
             std: Deviation of the initial normal weights; None scales it to each layer's inputs
                 (He et al. 2015), which a trunk without pretrained activations needs.
-            hidden: Channels of the two 3x3 convolutions; None is as many as the features have.
+            hidden: Channels of the two 3x3 convolutions; None is as many as the features have, at
+                most 512.
         """
         super().__init__()
-        hidden = channels if hidden is None else hidden
+        hidden = min(channels, _MOST_HIDDEN) if hidden is None else hidden
         self.hidden = nn.Sequential(
             nn.Conv2d(channels, hidden, 3, padding=1),
             nn.ReLU(inplace=True),

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import ResNet50_Weights, ResNet101_Weights, VGG16_Weights, WeightsEnum
+from torchvision import models
+from torchvision.models import WeightsEnum
 
 from wsss_cli.artifacts.checkpoint import FORMAT, ODD_CONTENT, read_tensors
 from wsss_cli.artifacts.fingerprint import file_fingerprint
+from wsss_cli.configs.backbones import BACKBONES
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.models.trunks import (
     TORCHVISION_PREPROCESSING,
@@ -39,23 +41,17 @@ class _Download:
     size: str
     bytes: int | None
 
-    @classmethod
-    def of(cls, weights: WeightsEnum, size: str) -> Self:
-        """From torchvision's entry."""
-        found = weights.meta.get("_file_size")
-        return cls(weights.url, size, None if found is None else round(float(found) * 2**20))
 
-
-# Of the two trainings that torchvision has of a ResNet, the first (V1): its recipe is that of the
-# weights that the published systems started from, and torchvision's own DeepLab starts from it.
-# The second gains 4.5 points on ImageNet by label smoothing, mixup and averaged weights, and
-# regularisers of this kind make features that transfer worse (Kornblith et al., "Do Better ImageNet
-# Models Transfer Better?", CVPR 2019; from memory, and not measured here). It works as a file.
-_IMAGENET = {
-    "vgg16": _Download.of(VGG16_Weights.IMAGENET1K_FEATURES, "528 MB"),
-    "resnet101": _Download.of(ResNet101_Weights.IMAGENET1K_V1, "171 MB"),
-    "resnet50": _Download.of(ResNet50_Weights.IMAGENET1K_V1, "98 MB"),
-}
+def _imagenet(backbone: str) -> _Download | None:
+    """Torchvision's weights of a backbone; None where there are none."""
+    entry = BACKBONES[backbone]
+    if entry.imagenet is None:
+        return None
+    name, version = entry.imagenet.split(".")
+    weights: WeightsEnum = getattr(models, name)[version]
+    size = weights.meta.get("_file_size")
+    in_bytes = None if size is None else round(float(size) * 2**20)
+    return _Download(weights.url, entry.size, in_bytes)
 
 
 @dataclass(frozen=True)
@@ -124,18 +120,18 @@ def initial_weights(weights: str | None, backbone: str, track: Track) -> Initial
         UsageError: There are no such weights for this backbone.
         WsssError: The file is not one of tensors, or its layers have other names or shapes.
     """
-    download = _IMAGENET.get(backbone)
+    download = _imagenet(backbone)
     if weights is None:
         weights = "none" if download is None else "imagenet"
     if weights == "none":
-        if _is_resnet(backbone):
+        if BACKBONES[backbone].normalised:
             raise UsageError(
                 f"--weights none: the batch normalisation of {backbone} is frozen, so it needs "
                 "statistics that someone has measured; pass imagenet or a file"
             )
         return InitialWeights()
     # In its ResNets, torchvision's layers have no common name.
-    prefix = "" if _is_resnet(backbone) else "features."
+    prefix = "" if BACKBONES[backbone].normalised else "features."
     if weights == "imagenet":
         if download is None:
             raise UsageError(f"--weights imagenet: there are none for {backbone}; pass none")
@@ -174,16 +170,13 @@ class CachedWeights:
 
 def cached_weights(backbone: str) -> CachedWeights:
     """Torchvision's file for a backbone that has one."""
-    download = _IMAGENET[backbone]
+    download = _imagenet(backbone)
+    assert download is not None, backbone
     return CachedWeights(_cached(download), download.url, download.size, download.bytes)
 
 
 def _cached(download: _Download) -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(download.url).name
-
-
-def _is_resnet(backbone: str) -> bool:
-    return backbone.startswith("resnet")
 
 
 def _downloaded(download: _Download, backbone: str, track: Track) -> Path:
@@ -200,7 +193,7 @@ def _downloaded(download: _Download, backbone: str, track: Track) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(download.url, str(path), sha, progress=False)
     except (OSError, RuntimeError) as error:
-        instead = "" if _is_resnet(backbone) else ", or start without by --weights none"
+        instead = "" if BACKBONES[backbone].normalised else ", or start without by --weights none"
         raise WsssError(
             f"the ImageNet weights cannot be downloaded from {download.url} ({error}); download "
             f"them elsewhere and pass --weights FILE, or put the file at {path}{instead}"
@@ -222,7 +215,9 @@ def _from_file(
     odd = [str(name) for name, value in tensors.items() if not isinstance(value, Tensor)]
     if odd:
         raise WsssError(f"--weights {path} is not a plain dictionary of tensors: {listing(odd)}")
-    torchvisions = _is_resnet(backbone) or file_fingerprint(path).startswith(_TORCHVISION_VGG16_SHA)
+    torchvisions = BACKBONES[backbone].normalised or file_fingerprint(path).startswith(
+        _TORCHVISION_VGG16_SHA
+    )
     return tensors, TORCHVISION_PREPROCESSING if torchvisions else Preprocessing()
 
 

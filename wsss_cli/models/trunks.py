@@ -13,6 +13,10 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from wsss_cli.models.batch_wide_layers import BatchNorm2d
 
+# Layers of VGG16 in torchvision's numbering: the poolings, and the convolutions of conv5.
+VGG_POOLS = (4, 9, 16, 23)
+_VGG_CONV5 = (24, 26, 28)
+
 # RGB means of ImageNet in 0..255, as subtracted by the Oxford VGG models (no division).
 OXFORD_MEAN = (123.68, 116.779, 103.939)
 
@@ -110,37 +114,74 @@ def vgg16_layers() -> Iterator[nn.Module]:
     return iter(layers[:-1])
 
 
-def vgg16() -> Trunk:
-    """VGG16 without pool5 and fully connected layers, as SeeNet has it."""
+def vgg16(output_stride: int = 16) -> Trunk:
+    """VGG16 without pool5 and fully connected layers.
+
+    At output stride 16 it is as SeeNet has it. At 8, as its followers have it, pool4 keeps the
+    resolution and conv5 is dilated by 2.
+
+    Args:
+        output_stride: 16 or 8.
+    """
+    layers = list(vgg16_layers())
+    if output_stride == 8:
+        dilate_conv5(layers)
     return Trunk(
-        nn.Sequential(*vgg16_layers()),
+        nn.Sequential(*layers),
         blocks=(5, 10, 17, 24, 30),
         channels=512,
-        stride=16,
+        stride=output_stride,
         head_std=0.01,
     )
 
 
-def resnet_stride8(build: Callable[..., nn.Module]) -> Trunk:
-    """A ResNet of torchvision's at output stride 8, its batch normalisation frozen.
+def dilate_conv5(layers: list[nn.Module]) -> None:
+    """Let pool4 of VGG16 keep the resolution, and dilate conv5 by 2 instead: output stride 8.
 
-    The strides of the last two stages are dilations instead. Statistics and affine parameters of
-    the normalisation are buffers, which no step moves: a batch of ten crops is too small to
-    measure them, and the published systems keep ImageNet's. Every layer is odd and padded by
-    half of itself, so feature i sits exactly on pixel 8 i, as in the VGG16 with padded poolings.
+    Args:
+        layers: Those of :func:`vgg16_layers`, changed in place.
+    """
+    layers[VGG_POOLS[-1]] = nn.MaxPool2d(3, stride=1, padding=1)
+    for index in _VGG_CONV5:
+        conv = layers[index]
+        assert isinstance(conv, nn.Conv2d)
+        conv.dilation = conv.padding = (2, 2)
+
+
+def resnet50(output_stride: int = 8) -> Trunk:
+    """ResNet-50 of torchvision's, its batch normalisation frozen."""
+    return _resnet(resnet.resnet50, output_stride)
+
+
+def resnet101(output_stride: int = 8) -> Trunk:
+    """ResNet-101 of torchvision's, its batch normalisation frozen."""
+    return _resnet(resnet.resnet101, output_stride)
+
+
+def _resnet(build: Callable[..., nn.Module], output_stride: int) -> Trunk:
+    """A ResNet of torchvision's, its batch normalisation frozen.
+
+    The stride of the last stage, and for output stride 8 of the one before, is a dilation instead.
+    Statistics and affine parameters of the normalisation are buffers, which no step moves: a batch
+    of ten crops is too small to measure them, and the published systems keep ImageNet's. Every
+    layer is odd and padded by half of itself, so feature i sits exactly on pixel 8 i (or 16 i), as
+    in the VGG16 with padded poolings.
 
     Args:
         build: torchvision's function.
+        output_stride: 16 or 8.
     """
-    whole = build(
+    network = build(
         weights=None,
-        replace_stride_with_dilation=[False, True, True],
+        replace_stride_with_dilation=[False, output_stride == 8, True],
         norm_layer=FrozenBatchNorm2d,
     )
     layers = OrderedDict(
-        (name, layer) for name, layer in whole.named_children() if name not in ("avgpool", "fc")
+        (name, layer) for name, layer in network.named_children() if name not in ("avgpool", "fc")
     )  # conv1 bn1 relu maxpool layer1 layer2 layer3 layer4
-    trunk = Trunk(nn.Sequential(layers), blocks=(4, 5, 6, 7, 8), channels=2048, stride=8)
+    trunk = Trunk(
+        nn.Sequential(layers), blocks=(4, 5, 6, 7, 8), channels=2048, stride=output_stride
+    )
     trunk.set_preprocessing(TORCHVISION_PREPROCESSING)
     return trunk
 
@@ -156,21 +197,22 @@ def tiny_layers() -> Iterator[nn.Module]:
             yield nn.MaxPool2d(2)
 
 
-def tiny() -> Trunk:
+def tiny(output_stride: int = 8) -> Trunk:
     """A trunk that learns from scratch in a minute on a CPU, for demos and tests."""
-    trunk = Trunk(nn.Sequential(*tiny_layers()), blocks=(4, 8, 12, 15), channels=96, stride=8)
+    trunk = Trunk(
+        nn.Sequential(*tiny_layers()), blocks=(4, 8, 12, 15), channels=96, stride=output_stride
+    )
     trunk.set_preprocessing(Preprocessing(mean=(127.5, 127.5, 127.5), std=(64.0, 64.0, 64.0)))
     return trunk
 
 
-_TRUNKS: dict[str, Callable[[], Trunk]] = {
-    "vgg16": vgg16,
-    "resnet101": lambda: resnet_stride8(resnet.resnet101),
-    "resnet50": lambda: resnet_stride8(resnet.resnet50),
-    "tiny": tiny,
-}
+def build_trunk(name: str, output_stride: int | None = None) -> Trunk:
+    """Build a trunk with fresh weights.
 
-
-def build_trunk(name: str) -> Trunk:
-    """Build a trunk with fresh weights, by the name of a backbone."""
-    return _TRUNKS[name]()
+    Args:
+        name: Name of a backbone.
+        output_stride: One of those that the table of backbones has for it; None is the trunk's own
+            default.
+    """
+    build: Callable[..., Trunk] = globals()[name]
+    return build() if output_stride is None else build(output_stride)

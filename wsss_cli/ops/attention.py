@@ -1,6 +1,6 @@
 """From raw class score maps at network stride to attention maps at image size."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,6 +10,8 @@ from torch.nn import functional
 
 # Keeps an all-zero map zero; the value of the authors' released test script.
 EPSILON = 1e-8
+# The same in the sum of views; the value of the authors' code.
+SUM_EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,37 @@ def fuse_scales(maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     for scale in maps[1:]:
         strongest = torch.maximum(strongest, fuse_branches(scale, size))
     return strongest
+
+
+def sum_views(maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """Sum the rectified maps of all branches, orientations and scales, and divide by the maximum.
+
+    What the systems after SeeNet do (Ahn and Kwak, "Learning Pixel-level Semantic Affinity with
+    Image-level Supervision", CVPR 2018, and EPS): a position counts by how sure all views are,
+    where :func:`fuse_scales` asks only the surest one.
+
+    Args:
+        maps: (P, N, h, w) raw score maps, one for every scale with its own h and w.
+        size: (H, W) to resize to.
+
+    Returns:
+        (P, H, W) float32 in [0, 1].
+    """
+    with torch.autocast(maps[0].device.type, enabled=False):
+        # One scale at a time at the size of the image, and of it one view at a time.
+        views = [view[:, None] for scale in maps for view in scale.float().unbind(dim=1)]
+        total = resize_bicubic(views[0], size).relu()
+        for view in views[1:]:
+            total += resize_bicubic(view, size).relu()
+        total = total[:, 0]  # (P, H, W)
+        return total / (total.amax(dim=(-2, -1), keepdim=True) + SUM_EPSILON)
+
+
+MERGES: Mapping[str, Callable[[Sequence[Tensor], tuple[int, int]], Tensor]] = {
+    "max": fuse_scales,
+    "sum": sum_views,
+}
+"""Ways in which the maps of several views become one, as ``--merge`` names them."""
 
 
 def normalise_beside(maps: Tensor, beside: Tensor, size: tuple[int, int]) -> Tensor:

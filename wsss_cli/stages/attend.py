@@ -27,6 +27,7 @@ from wsss_cli.artifacts.image_groups import SHARD_IMAGES, shard_path, write_inde
 from wsss_cli.artifacts.stage_directory import StageDirectory, require_complete
 from wsss_cli.configs.attend import PREDICTED, AttendConfig
 from wsss_cli.configs.common import record
+from wsss_cli.configs.methods import METHODS
 from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.label_summary import count_negatives
 from wsss_cli.data.mined_regions import MinedRegions
@@ -35,7 +36,7 @@ from wsss_cli.device import autocast, resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
 from wsss_cli.methods.network_file import load_network
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
-from wsss_cli.ops.attention import fuse_scales
+from wsss_cli.ops.attention import MERGES
 from wsss_cli.ops.predicted_labels import predicted_labels
 from wsss_cli.stages.empty_maps import MapCount, are_empty, warnings
 from wsss_cli.stages.image_loop import Shard, Share, pipeline
@@ -56,6 +57,7 @@ class AttendPlan:
         labels: (N, C) of every image; None where the network predicts them.
         sizes: (H, W) of every image.
         erase: Attention of the round before.
+        merge: How the maps of several views become one.
     """
 
     config: AttendConfig
@@ -67,6 +69,7 @@ class AttendPlan:
     network: AttentionNetwork
     erase: Path | None
     erase_threshold: float
+    merge: str
     device: torch.device
     precision: str
     directory: StageDirectory
@@ -82,6 +85,7 @@ class AttendPlan:
             "negatives": None if self.labels is None else count_negatives(self.labels),
             "checkpoint": str(self.directory.inputs["checkpoint"].path),
             "erase": None if self.erase is None else str(self.erase),
+            "merge": self.merge,
             "device": str(self.device),
             "precision": self.precision,
         }
@@ -140,6 +144,7 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
         network,
         erase,
         trained_with.erase_threshold,
+        config.merge or METHODS[trained_with.method].merge,
         device,
         precision,
         directory,
@@ -215,22 +220,21 @@ def _attend(
     plan: AttendPlan, mined: MinedRegions | None, image_ids: Sequence[str]
 ) -> Iterator[dict[str, ImageAttention]]:
     """Attention of some images, batch by batch: decoding ahead in threads, fusing behind in one."""
-    sides, batch_size = plan.config.sides(), plan.config.batch_size
+    batch_size, merge = plan.config.batch_size, MERGES[plan.merge]
     rows = {image_id: row for row, image_id in enumerate(plan.image_ids)}
 
     def load(image_id: str) -> tuple[int, list[Tensor]]:
-        """The image's row, and the image at each scale, (side, side, 3)."""
+        """The image's row, and the image at each scale, (h, w, 3)."""
         image = plan.data_set.read_image(image_id)
         if mined is not None:
             image = mined.erase(image_id, image)
-        return rows[image_id], [
-            torch.from_numpy(resize_image(image, (side, side))) for side in sides
-        ]
+        sizes = plan.config.view_sizes((image.shape[0], image.shape[1]))
+        return rows[image_id], [torch.from_numpy(resize_image(image, size)) for size in sizes]
 
     def compute(
         images: Iterator[tuple[int, list[Tensor]]],
     ) -> Iterator[tuple[list[int], list[BranchMaps]]]:
-        while batch := list(islice(images, batch_size)):
+        for batch in of_one_size(images, batch_size):
             batch_rows = [row for row, _ in batch]
             scales = zip(*[views for _, views in batch], strict=True)
             with torch.inference_mode(), autocast(plan.device, plan.precision):
@@ -252,7 +256,7 @@ def _attend(
             image_id, size = plan.image_ids[row], plan.sizes[row]
             of_image = pairs[:, 0] == position
             with torch.inference_mode():
-                maps = fuse_scales([scale.maps[of_image] for scale in raw], size)
+                maps = merge([scale.maps[of_image] for scale in raw], size)
             attention = ImageAttention(
                 maps.half().cpu().numpy(),
                 (pairs[of_image, 1] + 1).to(torch.uint8).cpu().numpy(),
@@ -265,6 +269,17 @@ def _attend(
         return fused
 
     return pipeline(image_ids, load, compute, fuse, plan.config.workers)
+
+
+def of_one_size(
+    images: Iterator[tuple[int, list[Tensor]]], batch_size: int
+) -> Iterator[list[tuple[int, list[Tensor]]]]:
+    """Batches of images whose views have the same sizes, of so many at a time as a batch has."""
+    while batch := list(islice(images, batch_size)):
+        by_size: dict[torch.Size, list[tuple[int, list[Tensor]]]] = {}
+        for row, views in batch:
+            by_size.setdefault(views[0].shape, []).append((row, views))
+        yield from by_size.values()
 
 
 def _labels(plan: AttendPlan, batch: Sequence[int], images: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -34,6 +34,7 @@ from wsss_cli.stages.inputs import (
     require_photographs,
     rule_saliency,
     trained_split,
+    training_saliency,
 )
 from wsss_cli.stages.predict.places import find_checkpoint, require_own_folder
 
@@ -93,6 +94,9 @@ def _train(config: TrainConfig) -> None:
         require_tensorboard()
     data_set = find_data(config)
     data_set.image_ids(config.split or data_set.training_split())
+    folder = training_saliency(config)
+    if folder is not None:
+        require_folder(folder, "--saliency")
 
 
 def _attend(config: AttendConfig) -> None:

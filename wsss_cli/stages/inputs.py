@@ -11,11 +11,12 @@ from wsss_cli.artifacts.stage_commands import recorded_command
 from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest, require_complete
 from wsss_cli.command_line import command_line
 from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.methods import learns_from_saliency
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.proxy_rules import maps_of
 from wsss_cli.configs.saliency import UNSUPERVISED
-from wsss_cli.configs.setting import option
 from wsss_cli.configs.stages import STAGES
+from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import UsageError, WsssError
 
 if TYPE_CHECKING:
@@ -169,13 +170,30 @@ def rule_saliency(config: ProxyConfig) -> dict[str, Path]:
         folders = {name: made.get(name) for name in names}
     for name in needed:
         if folders[name] is None:
-            make = command_line("saliency", model=UNSUPERVISED, data=config.data, run=config.run)
-            raise UsageError(
-                f"the rule {config.rule} needs saliency maps; pass {option(name)} DIR (grey PNG "
-                f"by image id), or make them first: `{make}` (a network is better; `wsss saliency` "
-                "says where to get one)"
-            )
+            raise _without_saliency(f"the rule {config.rule}", config)
     return {name: folder for name, folder in folders.items() if folder is not None}
+
+
+def training_saliency(config: TrainConfig) -> Path | None:
+    """The folder of saliency maps that a method learns from; None for one that learns from none.
+
+    Raises:
+        UsageError: It needs them, and none are given or made in the run.
+    """
+    if not learns_from_saliency(config.method):
+        return None
+    folder = config.saliency or saliency_folders(config.run).get("saliency")
+    if folder is None:
+        raise _without_saliency(f"the method {config.method}", config)
+    return folder
+
+
+def _without_saliency(who: str, config: CommonConfig) -> UsageError:
+    make = command_line("saliency", model=UNSUPERVISED, data=config.data, run=config.run)
+    return UsageError(
+        f"{who} needs saliency maps; pass --saliency DIR (grey PNG by image id), or make them "
+        f"first: `{make}` (a network is better; `wsss saliency` says where to get one)"
+    )
 
 
 def require_photographs(config: ProxyConfig, data_set: "DataSet | None") -> None:

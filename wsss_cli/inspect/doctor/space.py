@@ -89,7 +89,7 @@ def _networks(num_classes: int) -> int:
     """A checkpoint of either network, and twice the state that a stopped training resumes from."""
     config = TrainConfig()
     with torch.device("meta"):  # shapes alone
-        trunk = build_trunk(config.backbone)
+        trunk = build_trunk(config.backbone, config.stride)
         attention = import_method(config.method).build(trunk, num_classes, config)
         segmentation = deeplab_largefov.build(model_of(config.backbone), num_classes + 1)
     sizes = [

@@ -62,7 +62,8 @@ def _train(plan: Any) -> Estimate:  # noqa: ANN401
     labels[:, 0] = 1
 
     def loss(images: Tensor) -> Tensor:
-        losses: Mapping[str, Tensor] = network.losses(images, labels.expand(len(images), -1))
+        maps = [images[:, 0].float() / 255 for _ in plan.saliency]
+        losses: Mapping[str, Tensor] = network.losses(images, labels.expand(len(images), -1), *maps)
         return torch.stack([each.float() for each in losses.values()]).sum()
 
     trained = estimate_training(
@@ -91,14 +92,15 @@ def _attend(plan: Any) -> Estimate:  # noqa: ANN401
     maps = [_PREDICTED] * len(plan.sizes) if plan.labels is None else plan.labels.sum(1).tolist()
     drawn = sum(h * w * count for (h, w), count in zip(plan.sizes, maps, strict=True))
     views = 2 if config.flip else 1
-    sides = config.sides()
     return estimate_passes(
         plan.network.eval(),
         lambda images: attention_of(
             plan.network, images, labels.expand(len(images), -1), flip=False
         ),
-        pixels=len(plan.image_ids) * views * sum(side**2 for side in sides),
-        most_at_once=config.batch_size * views * max(sides) ** 2,
+        pixels=views * sum(h * w for size in plan.sizes for h, w in config.view_sizes(size)),
+        most_at_once=config.batch_size
+        * views
+        * max(h * w for size in plan.sizes for h, w in config.view_sizes(size)),
         written=2 * drawn + (heatmaps(drawn) if config.heatmaps else 0),
         device=plan.device,
         precision=plan.precision,

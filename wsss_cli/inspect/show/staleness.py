@@ -118,9 +118,14 @@ class InputsNow:
             return scores_input(maps).fingerprint
 
     def grey_maps(self, manifest: Manifest, folder: Path) -> str:
-        """The grey maps of the images that have attention."""
-        with AttentionFile(self._input(manifest, "attention")) as file:
-            paths = saliency_files(folder, file.image_ids, "--saliency")
+        """The grey maps of the images that have attention, or of a training's list."""
+        if "attention" in manifest["inputs"]:
+            with AttentionFile(self._input(manifest, "attention")) as file:
+                image_ids = file.image_ids
+        else:
+            data_set = self._data_set(self._input(manifest, "data"))
+            image_ids = data_set.image_ids(manifest["settings"]["split"])
+        paths = saliency_files(folder, image_ids, "--saliency")
         return grey_maps_input(folder, paths).fingerprint
 
     def supervision(self, manifest: Manifest, source: Path) -> str:

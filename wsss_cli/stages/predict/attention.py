@@ -16,6 +16,7 @@ from wsss_cli.artifacts.image_groups import Layout
 from wsss_cli.artifacts.oriented_png import write_grey_map
 from wsss_cli.artifacts.overlay import Drawing
 from wsss_cli.configs.attend import PREDICTED, AttendConfig
+from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.predict import PredictConfig
 from wsss_cli.data.exif_orientation import as_stored
 from wsss_cli.data.images import Pixels
@@ -24,7 +25,7 @@ from wsss_cli.device import autocast
 from wsss_cli.errors import UsageError
 from wsss_cli.methods.network_file import load_network
 from wsss_cli.methods.protocol import AttentionNetwork
-from wsss_cli.ops.attention import fuse_scales
+from wsss_cli.ops.attention import MERGES
 from wsss_cli.stages.attend import attention_of, labels_by_network
 
 # Maps of larger pictures are made at so many pixels and enlarged when they are drawn: their detail
@@ -105,6 +106,7 @@ class AttentionPredictor:
     drawing: Drawing
     network: AttentionNetwork
     views: AttendConfig
+    merge: str
     device: torch.device
     precision: str
     layout: Layout = LAYOUT
@@ -139,7 +141,9 @@ class AttentionPredictor:
             raw = [attention_of(self.network, v, labels, flip=self.views.flip) for v in views]
             # One class at a time: the branches of all of them at the picture's size are large.
             maps = [
-                fuse_scales([scale.maps[i : i + 1] for scale in raw], (map_size[0], map_size[1]))
+                MERGES[self.merge](
+                    [scale.maps[i : i + 1] for scale in raw], (map_size[0], map_size[1])
+                )
                 for i in range(len(raw[0].pairs))
             ]
         return AttentionPrediction(
@@ -171,7 +175,13 @@ def load_attention(
                 f"--{name.replace('_', '-')} {why}, and {checkpoint} holds an attention network; "
                 "leave it out, or give the checkpoint of `wsss segment`"
             )
-    network, _, class_names = load_network(checkpoint)
+    network, trained_with, class_names = load_network(checkpoint)
     return AttentionPredictor(
-        class_names, Drawing.of(class_names), network, config.attention(), device, precision
+        class_names,
+        Drawing.of(class_names),
+        network,
+        config.attention(),
+        METHODS[trained_with.method].merge,
+        device,
+        precision,
     )

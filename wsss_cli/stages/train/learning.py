@@ -85,7 +85,7 @@ class Learning:
         """
         values: dict[str, Any] = {
             "classification_loss": course.final_loss(),
-            "frequency_loss": round(frequency_loss(torch.from_numpy(labels)), 6),
+            "frequency_loss": round(frequency_loss(torch.from_numpy(labels), config.reduction), 6),
         }
         if self._measuring is not None:
             if self._last is None or self._last[0] != config.iterations:

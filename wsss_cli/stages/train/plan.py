@@ -1,5 +1,6 @@
 """The plan of ``wsss train``: everything checked before any work."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from wsss_cli.artifacts.tensorboard_events import require_tensorboard
 from wsss_cli.configs.common import record
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.data_set import DataSet, image_sizes
+from wsss_cli.data.images import check_images
+from wsss_cli.data.label_folder import saliency_files
 from wsss_cli.data.label_summary import summarise
-from wsss_cli.data.map_sizes import turned_masks
+from wsss_cli.data.map_sizes import if_turned, require_size, turned_masks
+from wsss_cli.data.saliency_maps import require_saliency
 from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.methods.network_file import (
@@ -23,8 +27,8 @@ from wsss_cli.methods.network_file import (
 )
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.warm_start import take_heads
-from wsss_cli.stages.input_kinds import images_input
-from wsss_cli.stages.inputs import find_data, require_same_classes
+from wsss_cli.stages.input_kinds import grey_maps_input, images_input
+from wsss_cli.stages.inputs import find_data, require_same_classes, training_saliency
 from wsss_cli.stages.optimisation import (
     require_shares,
 )
@@ -43,6 +47,8 @@ class TrainPlan:
         image_ids: Ids of the N images that are learnt from.
         labels: (N, C) multi-hot.
         measured: Images that the mAP is taken on; None where it is not.
+        saliency: The map of every image by id, in a list that is empty where the method learns from
+            none.
     """
 
     config: TrainConfig
@@ -51,6 +57,7 @@ class TrainPlan:
     image_ids: list[str]
     labels: npt.NDArray[np.bool_]
     measured: MeasuredImages | None
+    saliency: list[dict[str, Path]]
     weights: InitialWeights
     device: torch.device
     precision: str
@@ -103,6 +110,12 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         inputs["start"] = inputs["weights"]
     if config.erase is not None:
         inputs["erase"] = check_mined(config.erase, data_set, image_ids, labels, sizes)
+    saliency = []
+    folder = training_saliency(config)
+    if folder is not None:
+        files = _saliency(folder, image_ids, sizes, track)
+        saliency.append(dict(zip(image_ids, files, strict=True)))
+        inputs["saliency"] = grey_maps_input(folder, files)
     directory = result_directory(
         "train",
         config,
@@ -127,11 +140,37 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         [image_ids[row] for row in division.learnt],
         labels[division.learnt],
         division.measured,
+        saliency,
         weights,
         device,
         precision,
         directory,
     )
+
+
+def _saliency(
+    folder: Path, image_ids: Sequence[str], sizes: Sequence[tuple[int, int]], track: Track
+) -> list[Path]:
+    """The saliency map of every image, checked as far as headers and a bright one tell.
+
+    Raises:
+        WsssError: One is missing, rotated or unreadable, or all are in another range.
+    """
+    files = saliency_files(folder, image_ids, "--saliency")
+    for sentence in require_saliency(folder, files, "--saliency"):
+        track.note(sentence)
+    others = 0
+    for path, size in zip(files, sizes, strict=True):
+        (map_size,) = check_images([path])
+        if if_turned(map_size, size):
+            require_size(str(path), map_size, size)
+        others += map_size != size
+    if others:
+        track.note(
+            f"{others} of {len(files)} saliency maps of {folder} have another size than their "
+            "image and are resized"
+        )
+    return files
 
 
 def _tell_labels(

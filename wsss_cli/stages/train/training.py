@@ -18,6 +18,7 @@ from wsss_cli.data.augmentation import random_view
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.label_summary import count_negatives
 from wsss_cli.data.loading import prefetch, training_positions
+from wsss_cli.data.map_sizes import read_fitted_saliency
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.device import autocast, resolve_workers
 from wsss_cli.methods.network_file import (
@@ -94,9 +95,9 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         track.note(f"the mAP is taken on {plan.measured.describe()}")
     first = trainer.iteration
 
-    def losses_of(images: Tensor, labels: Tensor) -> dict[str, Loss]:
+    def losses_of(images: Tensor, labels: Tensor, *maps: Tensor) -> dict[str, Loss]:
         with autocast(plan.device, plan.precision):
-            losses = network.losses(images, labels)
+            losses = network.losses(images, labels, *maps)
         return {name: Loss(loss, len(images)) for name, loss in losses.items()}
 
     if not trained:
@@ -130,25 +131,33 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
 
 def _batches(
     plan: TrainPlan, mined: MinedRegions | None, start: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Augmented batches from iteration ``start`` on, on the device."""
+) -> Iterator[tuple[Tensor, ...]]:
+    """Augmented batches from iteration ``start`` on, on the device.
+
+    Yields:
+        Images (B, 3, crop, crop) uint8, labels (B, C) float32 and, for a method that learns from
+        saliency, saliency (B, crop, crop) in [0, 1].
+    """
     config = plan.config
 
-    def view(sample: int, index: int) -> Pixels:
+    def view(sample: int, index: int) -> list[Pixels]:
         image_id = plan.image_ids[index]
         image = plan.data_set.read_image(image_id)
+        size = image.shape[0], image.shape[1]
+        maps = [read_fitted_saliency(files[image_id], size)[0] for files in plan.saliency]
         if mined is not None:
             image = mined.erase(image_id, image)
-        return random_view(image, config.crop, np.random.default_rng((config.seed, sample)))
+        rng = np.random.default_rng((config.seed, sample))
+        return random_view(image, config.crop, rng, *maps)
 
-    def load(batch: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        views = [view(sample, index) for sample, index in batch]
-        labels = plan.labels[[index for _, index in batch]]
-        images = torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
-        return images, torch.from_numpy(labels).float()
+    def load(batch: list[tuple[int, int]]) -> tuple[Tensor, ...]:
+        views = zip(*(view(sample, index) for sample, index in batch), strict=True)
+        images, *maps = (torch.from_numpy(np.stack(pixels)) for pixels in views)
+        labels = torch.from_numpy(plan.labels[[index for _, index in batch]])
+        return images.permute(0, 3, 1, 2), labels.float(), *(grey.float() / 255 for grey in maps)
 
     positions = training_positions(
         len(plan.image_ids), config.batch_size, config.seed, start, config.iterations
     )
-    for images, labels in prefetch(load, positions, resolve_workers(config.workers)):
-        yield images.to(plan.device), labels.to(plan.device)
+    for batch in prefetch(load, positions, resolve_workers(config.workers)):
+        yield tuple(tensor.to(plan.device) for tensor in batch)
