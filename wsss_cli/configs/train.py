@@ -1,5 +1,6 @@
 """Settings of ``wsss train``: the attention network."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -99,6 +100,39 @@ class TrainConfig(MethodOptions, CommonConfig):
         "Iteration at which the learning rate is divided by ten. Give it several times.",
         group=SCHEDULE,
     )
+    lr_policy: str | None = setting(
+        None,
+        "How the learning rate falls: divided by ten at --lr-steps, or polynomially (power 0.9) "
+        "to 0.",
+        choices=("step", "poly"),
+        unset="step",
+        later=True,
+        group=SCHEDULE,
+    )
+    warmup: int | None = setting(
+        None,
+        "Iterations in which the learning rate rises to its value.",
+        at_least=0,
+        unset="0",
+        later=True,
+        group=SCHEDULE,
+    )
+    head_lr_factor: float | None = setting(
+        None,
+        "Learning rate of the heads, which are new, as a factor of the trunk's.",
+        above=0,
+        unset="1",
+        later=True,
+        group=SCHEDULE,
+    )
+    clip_norm: float | None = setting(
+        None,
+        "Largest norm of the gradient; a larger one is scaled down.",
+        above=0,
+        unset="no limit",
+        later=True,
+        group=SCHEDULE,
+    )
     weight_decay: float = setting(
         0.0002, "Weight decay; biases do not decay.", at_least=0, group=SCHEDULE
     )
@@ -111,6 +145,33 @@ class TrainConfig(MethodOptions, CommonConfig):
     )
     crop: int = setting(
         224, "Side of the random square crops, in pixels.", at_least=32, group=SCHEDULE
+    )
+    scale_low: float | None = setting(
+        None,
+        "Smallest random scale: the shorter side is 8/7 of --crop times it, at least --crop.",
+        above=0,
+        at_most=16,
+        unset="1",
+        later=True,
+        group=SCHEDULE,
+    )
+    scale_high: float | None = setting(
+        None,
+        "Largest random scale.",
+        above=0,
+        at_most=16,
+        unset="1",
+        later=True,
+        group=SCHEDULE,
+    )
+    colour_jitter: float | None = setting(
+        None,
+        "Random change of brightness, contrast and saturation, as a share of each.",
+        at_least=0,
+        at_most=1,
+        unset="0",
+        later=True,
+        group=SCHEDULE,
     )
     frozen_blocks: int = setting(
         0,
@@ -161,6 +222,8 @@ class TrainConfig(MethodOptions, CommonConfig):
             f"of {self.backbone} can be {any_of([str(stride) for stride in strides])}, not "
             f"{self.output_stride}",
         )
+        low, high = self.scales
+        check(low <= high, "scale_low", f"must be at most --scale-high; they are {low} and {high}")
         check(all(a < b for a, b in pairwise((0, *self.lr_steps))), "lr_steps", "must be ascending")
         check(
             self.delta_low < self.delta_high,
@@ -172,6 +235,21 @@ class TrainConfig(MethodOptions, CommonConfig):
             "delta_background",
             "is of S_C, which --no-background-branch leaves out; give one of them",
         )
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """Range of the random scale."""
+        return self.scale_low or 1.0, self.scale_high or 1.0
+
+    def learning_rate(self, iteration: int) -> float:
+        """Learning rate of weights in an iteration, counted from 0."""
+        if self.lr_policy == "poly":
+            share = (1 - iteration / self.iterations) ** 0.9
+        else:
+            share = 0.1 ** bisect_right(self.lr_steps, iteration)
+        if self.warmup and iteration < self.warmup:
+            share *= (iteration + 1) / self.warmup
+        return self.lr * float(share)
 
     @property
     def reduction(self) -> str:

@@ -13,10 +13,18 @@ from wsss_cli.labels import IGNORE
 
 # The classic ratio of ImageNet training: short side 256 for a crop of 224.
 RESIZE_TO_CROP = 256 / 224
+# Weights of red, green and blue in the brightness that the eye sees (ITU-R BT.601).
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 MIRRORED = 0.5  # share of the views
 
 
-def random_view(image: Pixels, crop: int, rng: np.random.Generator, *maps: Pixels) -> list[Pixels]:
+def random_view(
+    image: Pixels,
+    crop: int,
+    rng: np.random.Generator,
+    *maps: Pixels,
+    scales: tuple[float, float] = (1.0, 1.0),
+) -> list[Pixels]:
     """Resize so that the short side is 8/7 of the crop, cut a random square, mirror half of them.
 
     Args:
@@ -24,18 +32,41 @@ def random_view(image: Pixels, crop: int, rng: np.random.Generator, *maps: Pixel
         crop: Side of the square.
         rng: Source of all randomness.
         maps: (H, W) uint8 grey maps of the image, of which the same is cut out.
+        scales: Range of a random factor of the short side, which is never less than the crop.
 
     Returns:
         (crop, crop, 3) uint8, and (crop, crop) uint8 of each map.
     """
     height, width = image.shape[:2]
-    scale = round(crop * RESIZE_TO_CROP) / min(height, width)
+    factor = rng.uniform(*scales) if scales != (1.0, 1.0) else 1.0
+    scale = max(crop, round(factor * crop * RESIZE_TO_CROP)) / min(height, width)
     size = (max(crop, round(height * scale)), max(crop, round(width * scale)))
     resized = [resize_image(image, size), *(resize_grey(grey, size) for grey in maps)]
     top = int(rng.integers(size[0] - crop + 1))
     left = int(rng.integers(size[1] - crop + 1))
     views = [pixels[top : top + crop, left : left + crop] for pixels in resized]
     return [view[:, ::-1] for view in views] if rng.random() < MIRRORED else views
+
+
+def jitter_colours(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
+    """Change brightness, contrast and saturation, in this order, each by a random factor.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        strength: The factors lie within 1 - ``strength`` and 1 + ``strength``.
+        rng: Source of all randomness.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
+    changed = image.astype(np.float32) * np.float32(brightness)
+    mean = changed.mean()
+    changed = mean + np.float32(contrast) * (changed - mean)
+    grey = (changed @ _LUMA)[:, :, None]
+    changed = grey + np.float32(saturation) * (changed - grey)
+    jittered: Pixels = np.rint(changed).clip(0, 255).astype(np.uint8)
+    return jittered
 
 
 def random_joint_view(

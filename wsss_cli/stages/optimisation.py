@@ -142,6 +142,7 @@ class Trainer:
         seed: Random numbers inside the network are seeded by it and the iteration.
         checkpoint_every: Iterations between resumable states, which are also written by time.
         images_per_step: For the speed in the log.
+        clip_norm: Largest norm of the gradient of all parameters; None for no limit.
         tensorboard: Also log events for TensorBoard.
         after_step: Given the number of steps done, before a resumable state is written: what it
             leaves on disk is there whenever a later training continues from that state.
@@ -155,6 +156,7 @@ class Trainer:
     seed: int
     checkpoint_every: int
     images_per_step: int
+    clip_norm: float | None = None
     tensorboard: bool = False
     after_step: Callable[[int], None] = lambda _: None
     also_logged: Callable[[int], Mapping[str, Any]] = lambda _: {}
@@ -266,6 +268,8 @@ class Trainer:
                     # The ranks' gradients are averaged, but what they add to the loss is summed.
                     (total * ranks.world()).backward()  # type: ignore[no-untyped-call]
                 self._log(means, accumulate)
+            if self.clip_norm is not None:
+                nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
             self.optimiser.step()
             self.iteration = iteration + 1
             if self.iteration % LOG_EVERY == 0:

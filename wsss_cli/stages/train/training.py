@@ -1,7 +1,6 @@
 """The training of an attention network, from its first weights to its checkpoint."""
 
 import time
-from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from wsss_cli import ranks
 from wsss_cli.artifacts.checkpoint import read_checkpoint
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.metrics_log import read_metrics
-from wsss_cli.data.augmentation import random_view
+from wsss_cli.data.augmentation import jitter_colours, random_view
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.label_summary import count_negatives
 from wsss_cli.data.loading import prefetch, training_positions
@@ -65,14 +64,19 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
     if plan.measured is not None:
         measuring = Measuring.of(config, plan.data_set, plan.measured, plan.device, plan.precision)
     learning = Learning(network, measuring, track)
+
+    def lr_factor(name: str) -> float:
+        return (config.head_lr_factor or 1.0) if name.startswith("head_") else 1.0
+
     trainer = Trainer(
         network,
         torch.optim.SGD(
-            parameter_groups(network.named_parameters(), config.weight_decay),
+            parameter_groups(network.named_parameters(), config.weight_decay, lr_factor),
             lr=config.lr,
             momentum=config.momentum,
         ),
-        learning_rate=lambda i: config.lr * 0.1 ** bisect_right(config.lr_steps, i),
+        learning_rate=config.learning_rate,
+        clip_norm=config.clip_norm,
         directory=directory.path,
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,
@@ -148,7 +152,9 @@ def _batches(
         if mined is not None:
             image = mined.erase(image_id, image)
         rng = np.random.default_rng((config.seed, sample))
-        return random_view(image, config.crop, rng, *maps)
+        if config.colour_jitter:
+            image = jitter_colours(image, config.colour_jitter, rng)
+        return random_view(image, config.crop, rng, *maps, scales=config.scales)
 
     def load(batch: list[tuple[int, int]]) -> tuple[Tensor, ...]:
         views = zip(*(view(sample, index) for sample, index in batch), strict=True)
