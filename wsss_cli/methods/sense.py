@@ -101,7 +101,7 @@ class SenseNetwork(nn.Module):
         colours = functional.interpolate(images.float(), size, mode="area")
         coarse = functional.interpolate(told, size, mode="bilinear", align_corners=False)
         shown = told.flatten(2).amax(dim=2) > 0  # (B, C + 1)
-        most = int(shown.sum(dim=1).max())
+        most = max(1, int(shown.sum(dim=1).max()))
         columns = shown.float().topk(most, dim=1).indices  # (B, K), absent ones among them
         picked = coarse.gather(1, columns[:, :, None, None].expand(-1, -1, *size))
         refined = refine_by_colour(picked, colours)  # (B, K, h', w')

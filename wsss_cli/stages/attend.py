@@ -276,9 +276,9 @@ def of_one_size(
 ) -> Iterator[list[tuple[int, list[Tensor]]]]:
     """Batches of images whose views have the same sizes, of so many at a time as a batch has."""
     while batch := list(islice(images, batch_size)):
-        by_size: dict[torch.Size, list[tuple[int, list[Tensor]]]] = {}
+        by_size: dict[tuple[torch.Size, ...], list[tuple[int, list[Tensor]]]] = {}
         for row, views in batch:
-            by_size.setdefault(views[0].shape, []).append((row, views))
+            by_size.setdefault(tuple(view.shape for view in views), []).append((row, views))
         yield from by_size.values()
 
 
