@@ -12,6 +12,16 @@ from wsss_cli.configs.methods import METHODS, MethodOptions
 from wsss_cli.configs.setting import Role, any_of, check, setting
 
 SCHEDULE = "Training schedule"
+# Values that the settings have where they are not given.
+_IMPLIED = {
+    "loss_reduction": "sum",
+    "lr_policy": "step",
+    "warmup": 0,
+    "head_lr_factor": 1.0,
+    "colour_jitter": 0.0,
+    "scale_low": 1.0,
+    "scale_high": 1.0,
+}
 
 
 @dataclass(frozen=True)
@@ -226,6 +236,11 @@ class TrainConfig(MethodOptions, CommonConfig):
         check(low <= high, "scale_low", f"must be at most --scale-high; they are {low} and {high}")
         check(all(a < b for a, b in pairwise((0, *self.lr_steps))), "lr_steps", "must be ascending")
         check(
+            self.lr_policy != "poly" or self.lr_steps == TrainConfig.lr_steps,
+            "lr_steps",
+            "belongs to --lr-policy step, not to poly; leave one of them out",
+        )
+        check(
             self.delta_low < self.delta_high,
             "delta_low",
             f"must be below --delta-high; they are {self.delta_low} and {self.delta_high}",
@@ -262,10 +277,11 @@ class TrainConfig(MethodOptions, CommonConfig):
         return self.output_stride or BACKBONES[self.backbone].output_strides[0]
 
     def idle(self) -> frozenset[str]:
-        """The settings of erasing and of holding out where there is none."""
+        """The settings that change nothing, or that say what goes without saying."""
         erasing = {"erase_threshold"} if self.erase is None else set()
         measuring = set() if self.held_out else {"held_out"}
-        default_stride = self.stride == BACKBONES[self.backbone].output_strides[0]
-        unsaid = {"output_stride"} if default_stride else set()
-        unsaid |= {"loss_reduction"} if self.reduction == "sum" else set()
-        return frozenset({*erasing, *measuring, *unsaid})
+        steps = {"lr_steps"} if self.lr_policy == "poly" else set()
+        strides = BACKBONES[self.backbone].output_strides
+        implied = {**_IMPLIED, "output_stride": strides[0]}
+        unsaid = {name for name, value in implied.items() if getattr(self, name) == value}
+        return frozenset({*erasing, *measuring, *steps, *unsaid})

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from wsss_cli.artifacts.checkpoint import FORMAT, read_tensors
 from wsss_cli.artifacts.stage_commands import recorded_command
+from wsss_cli.configs.backbones import BACKBONES
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import WsssError
@@ -41,6 +42,8 @@ def _attention(path: Path, content: Content, writer: Writer | None) -> Explanati
     facts = {
         "method": config["method"],
         "backbone": config["backbone"],
+        "output_stride": config.get("output_stride")
+        or BACKBONES[config["backbone"]].output_strides[0],
         "class_names": list(content["class_names"]),
         "iteration": iteration,
         **_counted(content["network"]),

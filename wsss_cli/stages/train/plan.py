@@ -204,6 +204,8 @@ def _origin(config: TrainConfig, data_set: DataSet) -> str | None:
 def require_fit(config: TrainConfig, started: TrainConfig, num_classes: int) -> None:
     """Refuse a ``--start`` whose network has another trunk, or heads of another shape.
 
+    Its weights fit another output stride too, but a change of it has to be asked for.
+
     Args:
         config: Settings of the training that goes on.
         started: Settings of the training it goes on from, which may be still to come.
@@ -216,6 +218,11 @@ def require_fit(config: TrainConfig, started: TrainConfig, num_classes: int) -> 
         raise UsageError(
             f"--start {config.start} has the backbone {started.backbone}; pass --backbone "
             f"{started.backbone}"
+        )
+    if config.output_stride is None and started.stride != config.stride:
+        raise UsageError(
+            f"--start {config.start} has the output stride {started.stride}; pass --output-stride "
+            f"{started.stride}, or {config.stride} to change it"
         )
     with torch.device("meta"):  # shapes alone
         network, source = (
