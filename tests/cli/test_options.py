@@ -18,6 +18,7 @@ from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig, DataMasksC
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.doctor import DoctorConfig
 from wsss_cli.configs.methods import METHODS, MethodOptions
+from wsss_cli.configs.presets import with_preset
 from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.setting import Config, settings_of
 from wsss_cli.configs.stages import CHAIN
@@ -167,10 +168,6 @@ ALONG: dict[tuple[str, str], dict[str, Any]] = {
     **{("train", f"gain_{name}"): {"method": "gain"} for name in ("sigma", "omega", "alpha")},
     **{("train", name): {"method": "eps"} for name in ("saliency", "eps_tau")},
     **{("train", f"eps_{name}"): {"method": "eps"} for name in ("lambda", "weight")},
-    **{
-        ("train", f"sense_{name}"): {"method": "sense"}
-        for name in ("saliency", "tau", "own", "sure", "erasing")
-    },
     ("proxy", "second_saliency"): {"rule": "dcsp"},
     ("proxy", "attention_cut"): {"rule": "oaa"},
     ("proxy", "background_score"): {"rule": "dcsp"},
@@ -215,13 +212,14 @@ def test_value_of_every_option_reaches_the_stage(
     monkeypatch.setattr(run_command, "require_given_paths", lambda *_: None)
     default = getattr(config_type(), name)
     annotation = str(config_type.__dataclass_fields__[name].type)
-    value = _other(name, default)
+    value = "fine" if name == "preset" and stage != "crf" else _other(name, default)
     value = Path(value) if "Path" in annotation else value
     along = ALONG.get((stage, name), {})
     extra = [part for one, said in along.items() for part in _arguments(one, said)]
     outcome = wsss(stage, *_arguments(name, value), *extra, "--json")
     assert outcome.code == 0, outcome.err
     expected = replace(config_type(), **{name: value, **along})
+    expected = with_preset(stage, expected, {name, *along})
     assert received == [expected]
     assert getattr(expected, name) != default
 
@@ -243,7 +241,7 @@ def test_value_of_every_option_reaches_the_stage(
         ),
         ("train --lr-steps 9 --lr-steps 3", "--lr-steps", ""),
         ("train --frozen-blocks 5", "--frozen-blocks", "4"),
-        ("train --method gradcam", "--method", "cam, aepsl, acol, gain, eps, sense, seenet"),
+        ("train --method gradcam", "--method", "cam, aepsl, acol, gain, eps, seenet"),
         ("segment --checkpoint a.pt --tensorboard", "--tensorboard", ""),
         ("train --held-out 0.6", "--held-out", "0.5"),
         ("train --held-out -0.1", "--held-out", ""),

@@ -16,10 +16,11 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from wsss_cli.cli.config_command import stage_command
+from wsss_cli.cli.config_command import given_parameters, stage_command
 from wsss_cli.cli.run_command import config_from
 from wsss_cli.configs.compare import CompareConfig, ComparedRun
 from wsss_cli.configs.methods import learns_from_saliency
+from wsss_cli.configs.presets import with_preset
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.proxy_rules import RULES, maps_of
 from wsss_cli.configs.stages import CHAIN
@@ -257,7 +258,8 @@ def _pair(option: str, value: str) -> list[str]:
 def _parsed(place: _Place, stage: str, arguments: list[str]) -> Any:  # noqa: ANN401 - its config
     try:
         context = _command(stage).make_context(stage, list(arguments))
-        return config_from(CHAIN[stage], context.params)
+        config = config_from(CHAIN[stage], context.params)
+        return with_preset(stage, config, given_parameters(context))
     except typer.BadParameter as error:
         raise place.error(f"does not fit {stage}: {error.format_message()}") from error
     except UsageError as error:

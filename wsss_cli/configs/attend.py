@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from wsss_cli.configs.common import HOW, CommonConfig
+from wsss_cli.configs.presets import PRESETS
 from wsss_cli.configs.scales import check_scales
 from wsss_cli.configs.setting import Role, check, setting
 
@@ -17,7 +18,8 @@ class AttendConfig(CommonConfig):
     """Make an attention map for each image and each of its classes.
 
     Examples:
-      wsss attend --flip
+      wsss attend
+      wsss attend --preset fine
       wsss attend --heatmaps
       wsss attend --scales 1 --scales 0.75 --scales 0.5
       wsss attend --run runs/val --checkpoint runs/default/train/checkpoint.pt \\
@@ -31,6 +33,14 @@ class AttendConfig(CommonConfig):
 
     saves_memory: ClassVar[str] = "lower --batch-size, --size or the largest of --scales"
 
+    preset: str | None = setting(
+        None,
+        "Settings that go together, wherever no other is given: fine looks at four sizes of the "
+        "uncut image and sums what it sees.",
+        role=Role.WORK,
+        choices=tuple(PRESETS["attend"]),
+        unset="the paper's",
+    )
     checkpoint: Path | None = setting(
         None, "Trained attention network.", role=Role.INPUT, unset="RUN/train/checkpoint.pt"
     )

@@ -67,20 +67,6 @@ METHODS = {
         {"a": _CLASSES, "saliency": "saliency that the maps do not draw"},
         merge="sum",
     ),
-    "sense": Method(
-        "Self-erasing with saliency as evidence",
-        "ours",
-        "the background channel and saliency loss of eps, the self-erasing of seenet by its own "
-        "probabilities, and labels of its own that follow the colours of the image",
-        {
-            "a": _CLASSES,
-            "saliency": "saliency that the maps do not draw",
-            "own": "own labels, refined by colour",
-            "b": _AFTER_ERASING,
-            "c": "classes found on the background (S_C)",
-        },
-        merge="sum",
-    ),
     "seenet": Method(
         "Self-Erasing Network",
         "Hou et al., NeurIPS 2018",
@@ -103,9 +89,9 @@ class MethodOptions(Config):
 
     saliency: Path | None = setting(
         None,
-        "Folder of saliency maps to learn from, grey pictures by image id; eps and sense need it.",
+        "Folder of saliency maps to learn from, grey pictures by image id; eps needs it.",
         role=Role.INPUT,
-        of=("eps", "sense"),
+        of=("eps",),
         group="",
         unset="RUN/saliency/maps",
     )
@@ -131,27 +117,6 @@ class MethodOptions(Config):
         at_least=0,
     )
 
-    sense_saliency: float = setting(1.0, "Weight of the saliency loss.", of=("sense",), at_least=0)
-    sense_tau: float = setting(
-        0.4,
-        "Share of a class that must be salient for it to count as foreground.",
-        of=("sense",),
-        at_least=0,
-        below=1,
-    )
-    sense_own: float = setting(
-        1.0, "Weight of learning from its own labels; 0 leaves it out.", of=("sense",), at_least=0
-    )
-    sense_sure: float = setting(
-        0.7,
-        "Probability from which on an own label is learnt from.",
-        of=("sense",),
-        at_least=0,
-        at_most=1,
-    )
-    sense_erasing: float = setting(
-        1.0, "Weight of the self-erasing; 0 leaves it out.", of=("sense",), at_least=0
-    )
     delta_high: float = setting(
         0.7, "Prior above which a position is erased.", of=("seenet",), at_least=0, at_most=1
     )

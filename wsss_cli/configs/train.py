@@ -9,6 +9,7 @@ from typing import ClassVar
 from wsss_cli.configs.backbones import BACKBONES
 from wsss_cli.configs.common import HOW, CommonConfig
 from wsss_cli.configs.methods import METHODS, MethodOptions
+from wsss_cli.configs.presets import PRESETS
 from wsss_cli.configs.setting import Role, any_of, check, setting
 
 SCHEDULE = "Training schedule"
@@ -31,6 +32,8 @@ class TrainConfig(MethodOptions, CommonConfig):
     Examples:
       wsss train --data VOC2012
       wsss train --data VOC2012 --weights vgg16_features.pth --iterations 2000 --lr-steps 1500
+      wsss train --data VOC2012 --method eps --saliency saliency_maps --preset fine
+      wsss train --data photos --method eps --preset quick
       wsss train --data VOC2012 --method cam --run runs/cam
       wsss train --data VOC2012 --method acol --head-channels 1024 --run runs/acol
       wsss train --start runs/cam/train/checkpoint.pt --data VOC2012 --lr 3e-4 --iterations 500
@@ -48,6 +51,14 @@ class TrainConfig(MethodOptions, CommonConfig):
     saves_memory: ClassVar[str] = "lower --batch-size or --crop"
 
     method: str = setting("seenet", "Attention system.", choices=tuple(METHODS))
+    preset: str | None = setting(
+        None,
+        "Settings that go together, wherever no other is given: quick learns in minutes on two "
+        "cores, fine draws the best maps.",
+        role=Role.WORK,
+        choices=tuple(PRESETS["train"]),
+        unset="the paper's",
+    )
     backbone: str = setting("vgg16", "Trunk of the network.", choices=tuple(BACKBONES))
     output_stride: int | None = setting(
         None,

@@ -7,6 +7,7 @@ from typing import Any
 
 from wsss_cli import ranks
 from wsss_cli.configs.common import WorkConfig
+from wsss_cli.configs.presets import with_preset
 from wsss_cli.stages.early_checks import check_usage
 from wsss_cli.stages.inputs import data_sets_read_once
 from wsss_cli.stages.recorded_settings import with_recorded_settings
@@ -31,6 +32,7 @@ def checked_stage(
     Raises:
         WsssError: An earlier stage, a list, a folder or the data set is missing or wrong.
     """
+    config = with_preset(stage, config, explicit)
     settled = with_recorded_settings(stage, config, explicit)
     if settled != config:
         run = getattr(config, "run", "")
