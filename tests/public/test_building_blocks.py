@@ -14,7 +14,7 @@ import torch
 
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.metrics import segmentation
-from wsss_cli.ops import dense_crf, erasing, proxy_labels
+from wsss_cli.ops import dense_crf, erasing, proxy_labels, saliency_supervision
 
 # Parameters in their order; those with a default have it behind their name.
 SIGNATURES: dict[Callable[..., Any], str] = {
@@ -22,6 +22,8 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     erasing.ternary_mask: "prior delta_high delta_low",
     erasing.background_mask: "prior threshold",
     erasing.conditional_relu: "features mask",
+    saliency_supervision.saliency_loss: "scores labels saliency tau lam",
+    saliency_supervision.present_probabilities: "scores labels",
     proxy_labels.seenet_proxy: "attention class_ids saliency w=200.0 attention_floor=0.0",
     proxy_labels.dcsp_proxy: (
         "attention class_ids saliency second_saliency=None background_score=0.4"
