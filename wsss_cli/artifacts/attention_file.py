@@ -161,14 +161,16 @@ class AttentionFile(ImageGroups):
             width = int(read_attribute(group, "width", sides[1]))
         except ODDITIES as error:
             raise self._unreadable(image_id, error) from error
-        most = len(self.class_names) if self.class_names is not None else MOST_CLASSES
+        largest = len(self.class_names) if self.class_names is not None else MOST_CLASSES
         if negative:
             class_ids = np.zeros(0, np.uint8)
         else:
-            self._require_maps(image_id, shape, dtype, class_ids, most)
+            self._require_maps(image_id, shape, dtype, class_ids, largest)
         self._require_size(image_id, height, width)
-        if logits is not None and not self._fit(logits, most, class_ids):
-            raise self._odd(image_id, f"has logits {logits.shape}; they should be ({most},) floats")
+        if logits is not None and not self._fit(logits, largest, class_ids):
+            raise self._odd(
+                image_id, f"has logits {logits.shape}; they should be ({largest},) floats"
+            )
         return ImageOutline(class_ids.astype(np.uint8), (height, width), logits), maps
 
     def _require_maps(
@@ -177,7 +179,7 @@ class AttentionFile(ImageGroups):
         shape: tuple[int, ...],
         dtype: np.dtype[np.generic],
         class_ids: npt.NDArray[np.integer],
-        most: int,
+        largest: int,
     ) -> None:
         """Refuse maps and class ids that do not fit to each other."""
         if len(shape) != 3 or class_ids.shape != shape[:1]:
@@ -194,17 +196,17 @@ class AttentionFile(ImageGroups):
             raise self._odd(
                 image_id, f"has class ids {class_ids.tolist()}; they are different integers"
             )
-        if class_ids.min() < 1 or class_ids.max() > most:
-            raise self._odd(image_id, f"has class ids {class_ids.tolist()}; they are 1..{most}")
+        if class_ids.min() < 1 or class_ids.max() > largest:
+            raise self._odd(image_id, f"has class ids {class_ids.tolist()}; they are 1..{largest}")
 
     def _fit(
-        self, logits: npt.NDArray[np.generic], most: int, class_ids: npt.NDArray[np.integer]
+        self, logits: npt.NDArray[np.generic], largest: int, class_ids: npt.NDArray[np.integer]
     ) -> bool:
         """Whether there is a logit for each class; where nobody names them, for those present."""
         if logits.ndim != 1 or not np.issubdtype(logits.dtype, np.floating):
             return False
-        least = class_ids.max(initial=0) if self.class_names is None else most
-        return bool(least <= len(logits) <= most)
+        least = class_ids.max(initial=0) if self.class_names is None else largest
+        return bool(least <= len(logits) <= largest)
 
 
 def _in_range(maps: npt.NDArray[np.floating]) -> bool:

@@ -120,7 +120,7 @@ def require_readable(array: h5py.Dataset) -> None:
     if array.fletcher32 and any(chunk.size < _CHECKSUM_BYTES for chunk in stored):
         raise ValueError(f"{array.name} has a chunk that is shorter than its checksum")
     plan = array.id.get_create_plist()
-    filters = [plan.get_filter(place)[0] for place in range(plan.get_nfilters())]
+    filters = [plan.get_filter(index)[0] for index in range(plan.get_nfilters())]
     if h5py.h5z.FILTER_DEFLATE not in filters:
         return
     deflate = filters.index(h5py.h5z.FILTER_DEFLATE)

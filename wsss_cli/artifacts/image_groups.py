@@ -145,8 +145,8 @@ def write_links(
         file.attrs["schema"] = layout.schema
         file.attrs["class_names"] = list(class_names)
         file.attrs.update(about)
-        for image_id, place in places.items():
-            target = place.relative_to(index.parent).as_posix()
+        for image_id, group in places.items():
+            target = group.relative_to(index.parent).as_posix()
             file[image_id] = h5py.ExternalLink(target, f"/{image_id}")
 
 
@@ -189,7 +189,7 @@ class ImageGroups:
         except OSError as error:
             raise WsssError(f"{path} is not a readable HDF5 file ({error})") from error
         try:
-            schema, own = self._says()
+            schema, recorded_names = self._says()
             self.image_ids: list[str] = list(self._file)
             self._linked = self._links()
         except ODDITIES as error:
@@ -201,20 +201,29 @@ class ImageGroups:
         if not self.image_ids:
             raise WsssError(f"{path} holds no image; it should have one group per image id")
         # A name that is no UTF-8 comes as bytes.
-        odd = [one for one in self.image_ids if not isinstance(one, str) or not names_a_file(one)]
+        odd = [
+            name for name in self.image_ids if not isinstance(name, str) or not names_a_file(name)
+        ]
         if odd:
             raise WsssError(
                 f"{path} has a group {odd[0]!r}, which is not an image id (a printable file "
                 "name of at most 200 bytes)"
             )
-        reason = None if own is None or self._is_own() else reason_against(own)
+        reason = (
+            None if recorded_names is None or self._is_own() else reason_against(recorded_names)
+        )
         if reason is not None:
             raise WsssError(f"{path}: its attribute class_names {reason}")
-        if own is not None and class_names is not None and own != tuple(class_names):
+        if (
+            recorded_names is not None
+            and class_names is not None
+            and recorded_names != tuple(class_names)
+        ):
             raise WsssError(
-                f"{path} has the classes {listing(own)}, the data set {listing(list(class_names))}"
+                f"{path} has the classes {listing(recorded_names)}, the data set "
+                f"{listing(list(class_names))}"
             )
-        self.class_names = own if class_names is None else tuple(class_names)
+        self.class_names = recorded_names if class_names is None else tuple(class_names)
         self._check_links()
 
     def _says(self) -> tuple[int, tuple[str, ...] | None]:
@@ -303,18 +312,18 @@ class ImageGroups:
             name: Name of the array.
             most: Values that it may hold; None is as many as an image's maps may have.
         """
-        found = group.get(name)
-        if not isinstance(found, h5py.Dataset):
+        member = group.get(name)
+        if not isinstance(member, h5py.Dataset):
             raise self._odd(image_id, f"has no array {name}")
-        if found.external or found.is_virtual:
+        if member.external or member.is_virtual:
             raise self._odd(image_id, f"keeps {name} in other files")
-        if found.dtype.hasobject:  # strings of any length: see foreign_hdf5.py
+        if member.dtype.hasobject:  # strings of any length: see foreign_hdf5.py
             raise self._odd(image_id, f"has {name} that are no numbers")
-        size = found.dtype.itemsize
-        if not is_holdable(found.shape, size) or (most is not None and found.size > most):
-            raise self._odd(image_id, f"has {name} of the shape {found.shape}, which is too large")
-        require_readable(found)
-        return found
+        size = member.dtype.itemsize
+        if not is_holdable(member.shape, size) or (most is not None and member.size > most):
+            raise self._odd(image_id, f"has {name} of the shape {member.shape}, which is too large")
+        require_readable(member)
+        return member
 
     def _require_size(self, image_id: str, height: int, width: int) -> None:
         if not is_believable(height, width):
@@ -338,13 +347,13 @@ class ImageGroups:
             f"restore the file, or remove it and run `{self.layout.maker(self.path)}` again"
         )
 
-    def _odd(self, image_id: str, what: str) -> WsssError:
-        return WsssError(f"{self.path}: image {image_id} {what}; docs/formats.md has the layout")
+    def _odd(self, image_id: str, problem: str) -> WsssError:
+        return WsssError(f"{self.path}: image {image_id} {problem}; docs/formats.md has the layout")
 
     def _links(self) -> set[str]:
         """Files that the index links to, relative to its folder."""
-        found = (self._file.get(image_id, getlink=True) for image_id in self.image_ids)
-        return {str(link.filename) for link in found if isinstance(link, h5py.ExternalLink)}
+        links = (self._file.get(image_id, getlink=True) for image_id in self.image_ids)
+        return {str(link.filename) for link in links if isinstance(link, h5py.ExternalLink)}
 
     def _check_links(self) -> None:
         """Every link must lead to a file below the index's folder, and that file must exist."""

@@ -86,7 +86,9 @@ def read_comparison(config: CompareConfig) -> list[ComparedRun]:
     runs = []
     for name, table in settings.items():
         where = f"settings.{name}" if re.fullmatch(r"[\w-]+", name) else f'settings."{name}"'
-        own = {stage: _options(path, table, stage, where=f"{where}.{stage}") for stage in STAGES}
+        by_setting = {
+            stage: _options(path, table, stage, where=f"{where}.{stage}") for stage in STAGES
+        }
         if "evaluate" in table:
             raise _Place(path, where).error(
                 "cannot have an evaluate table: all settings are scored alike; move it to "
@@ -98,15 +100,15 @@ def read_comparison(config: CompareConfig) -> list[ComparedRun]:
             raise place.error(f"has other seeds than the comparison's {seeds}; take some of these")
         for seed in fewer:
             directory = config.out / folders[name] / f"seed-{seed}"
-            runs.append(_run(config, place, name, seed, directory, shared, own, start))
+            runs.append(_run(config, place, name, seed, directory, shared, by_setting, start))
     return runs
 
 
 def _seeds(path: Path, seeds: object) -> list[int]:
-    whole = [seed for seed in seeds if type(seed) is int] if isinstance(seeds, list) else []
-    if not whole or whole != seeds or len(set(whole)) < len(whole):
+    integers = [seed for seed in seeds if type(seed) is int] if isinstance(seeds, list) else []
+    if not integers or integers != seeds or len(set(integers)) < len(integers):
         raise UsageError(f"{path}: seeds must be a list of different integers, such as [0, 1]")
-    return whole
+    return integers
 
 
 def _settings(path: Path, tables: Table) -> dict[str, Table]:
@@ -159,17 +161,17 @@ def _options(
     table, place = tables.get(name, {}), _Place(path, where or name)
     if not isinstance(table, dict):
         raise place.error("must be a table of options")
-    known = {field.name for field in fields(CHAIN[stage])}
-    found = {}
+    names = {field.name for field in fields(CHAIN[stage])}
+    options = {}
     for typed, value in table.items():
         option = typed.replace("-", "_")
-        if option not in known:
-            near = did_you_mean(option.replace("_", "-"), [n.replace("_", "-") for n in known])
+        if option not in names:
+            near = did_you_mean(option.replace("_", "-"), [n.replace("_", "-") for n in names])
             raise place.error(f"has no option {typed}; see `wsss {stage} --help`{near}")
         if option in DECIDED:
             raise place.error(f"cannot set {typed}: {DECIDED[option]}")
-        found[option] = value
-    return found
+        options[option] = value
+    return options
 
 
 def _run(
@@ -179,13 +181,13 @@ def _run(
     seed: int,
     directory: Path,
     shared: Mapping[str, Table],
-    own: Mapping[str, Table],
+    by_setting: Mapping[str, Table],
     start: Table | None,
 ) -> ComparedRun:
     weights = {"weights": config.weights} if config.weights is not None else {}
     device = {"device": config.device} if config.device != CompareConfig.device else {}
     workers = {"workers": config.workers}
-    method = str({**shared["train"], **own["train"]}.get("method", TrainConfig.method))
+    method = str({**shared["train"], **by_setting["train"]}.get("method", TrainConfig.method))
     learnt = {"saliency": config.saliency} if learns_from_saliency(method) else {}
     training = {"data": config.data, "seed": seed, **device, **workers, **shared["train"]}
     before: list[tuple[str, Table]] = []
@@ -194,15 +196,15 @@ def _run(
         started = config.out / START_FOLDER / f"seed-{seed}"
         before = [("train", {"run": started, **training, **weights, **start})]
         origin = {"weights": None, "start": started / "train" / "checkpoint.pt"}
-    of_proxy = {**shared["proxy"], **own["proxy"]}
+    of_proxy = {**shared["proxy"], **by_setting["proxy"]}
     # Of another kind than text it is refused below, with all other values.
     rule = str(of_proxy.get("rule", ProxyConfig.rule))
     sees_saliency = rule not in RULES or "saliency" in maps_of(rule)
     drawn_in = {"saliency": config.saliency if sees_saliency else None}
     of_labels = {"what": "proxy", "baselines": True, "saliency": config.saliency}
     chain: list[tuple[str, Table]] = [
-        ("train", {**training, **learnt, **origin, **own["train"]}),
-        ("attend", {**device, **workers, **shared["attend"], **own["attend"]}),
+        ("train", {**training, **learnt, **origin, **by_setting["train"]}),
+        ("attend", {**device, **workers, **shared["attend"], **by_setting["attend"]}),
         ("proxy", {**drawn_in, **workers, **of_proxy}),
         ("evaluate", {"what": "attention", **workers, **shared["evaluate"]}),
         ("evaluate", {**of_labels, **workers, **shared["evaluate"]}),

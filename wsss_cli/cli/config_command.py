@@ -92,8 +92,10 @@ def given_parameters(context: typer.Context) -> set[str]:
 
 def _set_parameters(command: Command, parameters: list[Parameter]) -> None:
     """Tell Typer the parameters of a command; it reads them from these two attributes."""
-    own = inspect.signature(command).parameters.values()
-    named = [p for p in own if p.kind is Parameter.POSITIONAL_OR_KEYWORD and p.name == "context"]
+    signature = inspect.signature(command).parameters.values()
+    named = [
+        p for p in signature if p.kind is Parameter.POSITIONAL_OR_KEYWORD and p.name == "context"
+    ]
     every = [*named, *(p.replace(kind=Parameter.KEYWORD_ONLY) for p in parameters)]
     vars(command)["__signature__"] = inspect.Signature(every)
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in every}

@@ -27,7 +27,7 @@ def read_defaults(context: typer.Context, path: Path | None) -> Path | None:
         raise typer.BadParameter(f"{path} cannot be read as TOML: {error}") from error
     command = str(context.info_name)
     table = tables.get(command, {})
-    known = {parameter.name for parameter in context.command.params}
+    names = {parameter.name for parameter in context.command.params}
     loose = [name for name, value in tables.items() if not isinstance(value, dict)]
     if loose:
         raise typer.BadParameter(f"{path}: {loose[0]} must stand in a table such as [{command}]")
@@ -40,12 +40,12 @@ def read_defaults(context: typer.Context, path: Path | None) -> Path | None:
             f"{did_you_mean(astray[0], commands)}"
         )
     values: dict[str, Any] = {name.replace("-", "_"): value for name, value in table.items()}
-    unknown = sorted(set(values) - known)
+    unknown = sorted(set(values) - names)
     if unknown:
         named = [name for name in table if name.replace("-", "_") in unknown]
         raise typer.BadParameter(
             f"{path}: [{command}] has no option {', '.join(named)}"
-            f"{did_you_mean(named[0].replace('_', '-'), [n.replace('_', '-') for n in known])}"
+            f"{did_you_mean(named[0].replace('_', '-'), [n.replace('_', '-') for n in names])}"
         )
     context.default_map = {**(context.default_map or {}), **values}
     return path

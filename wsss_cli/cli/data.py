@@ -157,13 +157,13 @@ def _verdict(values: Values) -> str:
     return f"nothing is broken, {warnings}"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _size(name: str, least_middle_most: Sequence[float]) -> str:
-    least, middle, most = (f"{value:g}" for value in least_middle_most)
-    return f"{name} {least} to {most} pixels, half of them {middle} or less"
+    least, middle, largest = (f"{value:g}" for value in least_middle_most)
+    return f"{name} {least} to {largest} pixels, half of them {middle} or less"
 
 
 def _classes(values: Values) -> list[str]:
@@ -185,10 +185,12 @@ def _together(cooccurrence: Mapping[str, Mapping[str, int]]) -> list[str]:
         (cooccurrence[first].get(second, 0), f"{first} + {second}")
         for first, second in combinations(cooccurrence, 2)
     ]
-    most = sorted((pair for pair in pairs if pair[0]), key=lambda pair: -pair[0])[:_PAIRS_SHOWN]
-    if not most:
+    pairs_shown = sorted((pair for pair in pairs if pair[0]), key=lambda pair: -pair[0])[
+        :_PAIRS_SHOWN
+    ]
+    if not pairs_shown:
         return ["", "no image shows two classes"]
-    return ["", "together: " + ", ".join(f"{names} {count:,}" for count, names in most)]
+    return ["", "together: " + ", ".join(f"{names} {count:,}" for count, names in pairs_shown)]
 
 
 def _some(lines: Sequence[str], *, most: int) -> list[str]:

@@ -23,21 +23,23 @@ NamedRuns = Annotated[
 ]
 
 
-def named_runs(runs: Sequence[Path], named: Sequence[Path], *, what: str = "RUN") -> Sequence[Path]:
+def named_runs(
+    runs: Sequence[Path], named: Sequence[Path], *, argument: str = "RUN"
+) -> Sequence[Path]:
     """The runs given as arguments and by ``--run``, else the one that every command works in.
 
     Args:
         runs: The arguments.
         named: The values of ``--run``.
-        what: What the arguments are called, for the message.
+        argument: What the arguments are called, for the message.
 
     Raises:
         UsageError: One of them does not exist.
     """
-    given = list(dict.fromkeys((*runs, *named)))
-    for run in given:
-        require_existing("--run" if run in named else what, run)
-    return given or [default_run()]
+    paths = list(dict.fromkeys((*runs, *named)))
+    for run in paths:
+        require_existing("--run" if run in named else argument, run)
+    return paths or [default_run()]
 
 
 DryRun = Annotated[

@@ -27,11 +27,11 @@ def require_given_paths(config: type[Config], values: Mapping[str, Any]) -> None
             require_existing(about.argument or option(field.name), Path(value), words=about.words)
 
 
-def require_existing(what: str, path: Path, *, words: tuple[str, ...] = ()) -> None:
+def require_existing(option_name: str, path: Path, *, words: tuple[str, ...] = ()) -> None:
     """Refuse a path that does not exist.
 
     Args:
-        what: The option or argument, for the message.
+        option_name: The option or argument, for the message.
         path: What it names.
         words: Values that are not paths.
 
@@ -41,9 +41,13 @@ def require_existing(what: str, path: Path, *, words: tuple[str, ...] = ()) -> N
     if str(path) in words or path.exists():
         return
     near = did_you_mean(str(path), words) or near_path(path)
-    if what == "--weights":
-        raise UsageError(f"{what} {path} does not exist, and it is not imagenet or none{near}")
-    if what == "--model":
-        raise UsageError(f"{what} {path} does not exist{near or '; ' + where_to_get_a_network()}")
-    advice = _WHAT_DATA_IS if what in ("--data", "DATA") else "; check the path"
-    raise UsageError(f"{what} {path} does not exist{near or advice}")
+    if option_name == "--weights":
+        raise UsageError(
+            f"{option_name} {path} does not exist, and it is not imagenet or none{near}"
+        )
+    if option_name == "--model":
+        raise UsageError(
+            f"{option_name} {path} does not exist{near or '; ' + where_to_get_a_network()}"
+        )
+    advice = _WHAT_DATA_IS if option_name in ("--data", "DATA") else "; check the path"
+    raise UsageError(f"{option_name} {path} does not exist{near or advice}")

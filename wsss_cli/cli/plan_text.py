@@ -22,17 +22,17 @@ def plan_text(plan: Mapping[str, Any], config: WorkConfig) -> str:
     """A line for each setting that matters here, then what is there and what it will take."""
     others = {field.name for field, _ in config.of_others()}
     unused = config.idle() | others | _OF_THE_COMMAND | _not_asked_for(config)
-    shown = {
+    rows = {
         name.replace("_", " "): _value(value)
         for name, value in plan.items()
         if name not in unused and name not in ("found", "estimate") and value not in (None, {}, [])
     }
     if "found" in plan:
-        shown["result"] = _FOUND.get(plan["found"], plan["found"])
+        rows["result"] = _FOUND.get(plan["found"], plan["found"])
     if "estimate" in plan:
-        shown["takes"] = takes_text(plan["estimate"])
-    width = max(map(len, shown))
-    return "\n".join(f"{name:<{width}}  {text}" for name, text in shown.items())
+        rows["takes"] = takes_text(plan["estimate"])
+    width = max(map(len, rows))
+    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows.items())
 
 
 def _not_asked_for(config: WorkConfig) -> Set[str]:

@@ -139,10 +139,10 @@ class Bars:
         )
         self._detail = ""
         started = time.monotonic()
-        shown: dict[str, Any] = {"pace": (0, total - done), "rate": "", "detail": ""}
+        fields: dict[str, Any] = {"pace": (0, total - done), "rate": "", "detail": ""}
         console = Console(stderr=True)
         with Progress(*columns, console=console, transient=True, expand=True) as progress:
-            task = progress.add_task(label, total=total, completed=done, **shown)
+            task = progress.add_task(label, total=total, completed=done, **fields)
             count = done
             for item in items:
                 yield item

@@ -52,9 +52,13 @@ def _classification(measured: Values) -> list[str]:
         f"mAP {100 * measured['map']:.1f} on {measured['images']} {kind} of {measured['list']} "
         f"(guessing gives {100 * measured['guessing']:.1f})"
     ]
-    known = [(value, name) for name, value in measured["per_class"].items() if value is not None]
-    if len(known) > _LOWEST:
-        lowest = ", ".join(f"{name} {100 * value:.1f}" for value, name in sorted(known)[:_LOWEST])
+    precisions = [
+        (value, name) for name, value in measured["per_class"].items() if value is not None
+    ]
+    if len(precisions) > _LOWEST:
+        lowest = ", ".join(
+            f"{name} {100 * value:.1f}" for value, name in sorted(precisions)[:_LOWEST]
+        )
         lines.append(f"lowest average precision: {lowest}")
     return lines
 
@@ -78,9 +82,9 @@ def attend(values: Values) -> str:
 
 def saliency(values: Values) -> str:
     """The outcome of ``wsss saliency``."""
-    shown = f", {values['salient']:.1%} of the pixels salient" if "salient" in values else ""
+    share = f", {values['salient']:.1%} of the pixels salient" if "salient" in values else ""
     black = f", {values['black_maps']} maps black" if values.get("black_maps") else ""
-    return _lines(values, f"saliency of {values['images']} images{shown}{black}", _work(values))
+    return _lines(values, f"saliency of {values['images']} images{share}{black}", _work(values))
 
 
 def proxy(values: Values) -> str:
@@ -98,17 +102,17 @@ def segment(values: Values) -> str:
         lines = ["predicted with a trained network"]
     else:
         loss = values["losses"].get("segmentation")
-        shown = "" if loss is None else f", last loss {loss:.3f}"
+        beside = "" if loss is None else f", last loss {loss:.3f}"
         lines = [
             f"trained on {values['training_images']} images in {values['training_seconds']} s"
-            + shown
+            + beside
         ]
         start = values["initial_weights"]
         lines.append(f"from {start['trunk']}; fc6, fc7: {start['fc6_fc7']}")
     scores = f", soft scores in {values['scores']}" if "scores" in values else ""
     packed = f", packed in {values['submission']}" if "submission" in values else ""
-    shown = f": {_shares(values)}" if "objects" in values else ""
-    lines.append(f"{values['images']} predictions{shown}{scores}{packed}")
+    beside = f": {_shares(values)}" if "objects" in values else ""
+    lines.append(f"{values['images']} predictions{beside}{scores}{packed}")
     return _lines(values, *lines, _work(values))
 
 
@@ -135,15 +139,15 @@ def predict(values: Values) -> str:
     return _lines(values, *lines)
 
 
-def _classes(found: Sequence[Values]) -> str:
-    return ", ".join(f"{each['name']} {_amount(each)}" for each in found) or "nothing found"
+def _classes(classes: Sequence[Values]) -> str:
+    return ", ".join(f"{each['name']} {_amount(each)}" for each in classes) or "nothing found"
 
 
-def _amount(found: Values) -> str:
+def _amount(entry: Values) -> str:
     """The share of the pixels, of a small one that there is some, or a probability."""
-    if "share" not in found:
-        return f"{found['probability']:.0%}"
-    return "below 0.1%" if found["share"] < 0.001 else f"{found['share']:.1%}"
+    if "share" not in entry:
+        return f"{entry['probability']:.0%}"
+    return "below 0.1%" if entry["share"] < 0.001 else f"{entry['share']:.1%}"
 
 
 def _class_table(pictures: Sequence[Values]) -> list[str]:
@@ -155,8 +159,8 @@ def _class_table(pictures: Sequence[Values]) -> list[str]:
 
 def crf(values: Values) -> str:
     """The outcome of ``wsss crf``."""
-    shown = f": {_shares(values)}" if "objects" in values else ""
-    return _lines(values, f"{values['images']} label maps{shown}", _work(values))
+    shares = f": {_shares(values)}" if "objects" in values else ""
+    return _lines(values, f"{values['images']} label maps{shares}", _work(values))
 
 
 def _shares(values: Values) -> str:
@@ -248,11 +252,11 @@ def _of_attention(values: Values) -> list[str]:
         ),
         f"at the threshold {values['best_threshold']}, the best for these very images",
     ]
-    chosen = values.get("at_chosen")
-    if chosen:
+    transferred = values.get("at_chosen")
+    if transferred:
         facts.append(
-            f"at {chosen['threshold']}, the best of {chosen['from']}: mIoU "
-            f"{100 * chosen['miou']:.1f}  {_interval(chosen['interval'])} %"
+            f"at {transferred['threshold']}, the best of {transferred['from']}: mIoU "
+            f"{100 * transferred['miou']:.1f}  {_interval(transferred['interval'])} %"
         )
     recall, lit = values["matched_recall"], values["background_lit_at_recall"]
     facts.append(

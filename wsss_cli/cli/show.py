@@ -63,7 +63,7 @@ def show(
         if methods:
             print_result(_systems(), _systems_text, as_json=json)
             return
-        paths = list(options.named_runs(paths, run, what="PATH"))
+        paths = list(options.named_runs(paths, run, argument="PATH"))
         if image:
             from wsss_cli.stages.early_checks import require_trained
 

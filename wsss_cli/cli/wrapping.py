@@ -48,11 +48,11 @@ def folded_for(stream: IO[str], text: str) -> str:
     return fold(text, shutil.get_terminal_size().columns) if stream.isatty() else text
 
 
-def columns(most: int = 100) -> int:
+def columns(limit: int = 100) -> int:
     """The width of text that is laid out for stdout."""
     if not sys.stdout.isatty():
-        return most
-    return max(40, min(most, shutil.get_terminal_size().columns))
+        return limit
+    return max(40, min(limit, shutil.get_terminal_size().columns))
 
 
 # Those of the Click that Typer brings, or of the one beside it.

@@ -114,9 +114,9 @@ class CrfConfig(CommonConfig):
     @property
     def chosen(self) -> CrfSettings:
         """The preset with the numbers given in place of its own."""
-        own = {field.name: getattr(self, field.name) for field in fields(CrfSettings)}
-        given = {name: value for name, value in own.items() if value is not None}
-        return replace(PRESETS[self.preset], **given)
+        numbers = {field.name: getattr(self, field.name) for field in fields(CrfSettings)}
+        changes = {name: value for name, value in numbers.items() if value is not None}
+        return replace(PRESETS[self.preset], **changes)
 
     def idle(self) -> frozenset[str]:
         """Nothing is random."""

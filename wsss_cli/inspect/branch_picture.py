@@ -67,10 +67,13 @@ def run(runs: Sequence[Path], image_ids: Sequence[str]) -> Report:
     Raises:
         WsssError: A run has no network, or an image, its labels or its mask cannot be read.
     """
-    trained = [_open(one, name) for one, name in zip(runs, distinct_names(runs), strict=True)]
+    trained = [
+        _open(network_run, name)
+        for network_run, name in zip(runs, distinct_names(runs), strict=True)
+    ]
     for image_id in image_ids:
-        for one in trained:
-            _require_image(one.data_set, image_id)
+        for network_run in trained:
+            _require_image(network_run.data_set, image_id)
     pictures = [_draw(trained, image_id) for image_id in image_ids]
     return Report("picture", runs[0] / PICTURES, False, {"pictures": pictures})
 
@@ -105,25 +108,32 @@ def _draw(trained: Sequence[Trained], image_id: str) -> dict[str, Any]:
     """Write one picture; returns its path and the numbers shown."""
     rows, numbers = [], []
     truth_is_known = False
-    for one in trained:
-        image = _as_seen(one, image_id)
-        truth = _truth(one.data_set, image_id, image)
+    for network_run in trained:
+        image = _as_seen(network_run, image_id)
+        truth = _truth(network_run.data_set, image_id, image)
         truth_is_known |= truth is not None
-        present = one.data_set.labels([image_id])[0]
+        present = network_run.data_set.labels([image_id])[0]
         if not present.any():
             raise UsageError(
                 f"--image {image_id}: by its labels it shows none of the classes, and the branches "
                 "look at the classes of an image; choose another image"
             )
-        for view in view_classes(one.network, one.method, image, present, one.size):
-            name = one.data_set.class_names[view.class_id - 1]
+        for view in view_classes(
+            network_run.network, network_run.method, image, present, network_run.size
+        ):
+            name = network_run.data_set.class_names[view.class_id - 1]
             shares = _shares(view, truth)
-            about = Tile(image, [name, image_id, f"{one.name} ({one.method})"])
+            about = Tile(image, [name, image_id, f"{network_run.name} ({network_run.method})"])
             rows.append({"image": about, **_tiles(image, view, truth, shares)})
             numbers.append(
-                {"run": str(one.run), "class": name, "zones": _zones(view.zones), "maps": shares}
+                {
+                    "run": str(network_run.run),
+                    "class": name,
+                    "zones": _zones(view.zones),
+                    "maps": shares,
+                }
             )
-    others = "".join(f"_{one.name}" for one in trained[1:])
+    others = "".join(f"_{network_run.name}" for network_run in trained[1:])
     path = trained[0].run / PICTURES / f"{image_id}{others}.png"
     write_rows(path, rows, _NOTE if truth_is_known else "")
     return {"image": image_id, "path": str(path), "rows": numbers}

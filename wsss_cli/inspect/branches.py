@@ -57,7 +57,10 @@ def view_classes(
         seen = _branches(network, method, pixels, torch.from_numpy(labels).float()[None])
         full = image.shape[:2]
         raw = torch.stack(tuple(seen.maps.values()), dim=1)  # (P, N, h, w)
-        maps = {name: fuse_branches(one[:, None], full) for name, one in seen.maps.items()}
+        maps = {
+            name: fuse_branches(branch_maps[:, None], full)
+            for name, branch_maps in seen.maps.items()
+        }
         if len(seen.maps) > 1:
             maps[FUSED_NAME] = fuse_branches(raw, full)
         if seen.background is not None:
@@ -80,7 +83,9 @@ def _branches(network: AttentionNetwork, method: str, images: Tensor, labels: Te
         return account(network, images, labels)  # type: ignore[no-any-return]
     raw = network.attention(images, labels)
     maps = raw.maps.unbind(dim=1)
-    return Branches(raw.pairs, {f"S_{ascii_uppercase[n]}": one for n, one in enumerate(maps)})
+    return Branches(
+        raw.pairs, {f"S_{ascii_uppercase[n]}": branch_maps for n, branch_maps in enumerate(maps)}
+    )
 
 
 def _one(maps: Tensor | None, pair: int) -> npt.NDArray[np.float32] | None:

@@ -81,8 +81,8 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
         return data_set.true_label_map(image_id)
 
     def write(image_id: str) -> bool:
-        known = None if names[image_id] is None else labels[image_id]
-        return _write_image(data_set, config.out, image_id, sizes[image_id], known, truth)
+        image_labels = None if names[image_id] is None else labels[image_id]
+        return _write_image(data_set, config.out, image_id, sizes[image_id], image_labels, truth)
 
     masks = 0
     if not complete:
@@ -139,15 +139,15 @@ def _names(
     """Classes of every image of a list, None of the unlabelled; what is trained on must be."""
     if split == data_set.training_split():
         data_set.labels(image_ids)
-    found: list[tuple[str, frozenset[str] | None]] = []
+    names: list[tuple[str, frozenset[str] | None]] = []
     for image_id in image_ids:
         try:
             columns = np.flatnonzero(data_set.labels([image_id])[0])
         except WsssError:
-            found.append((image_id, None))
+            names.append((image_id, None))
         else:
-            found.append((image_id, frozenset(data_set.class_names[column] for column in columns)))
-    return found
+            names.append((image_id, frozenset(data_set.class_names[column] for column in columns)))
+    return names
 
 
 def _claimed(out: Path, data: str, identity: str) -> bool:
@@ -187,9 +187,9 @@ def _require_masks(
     looked = prefetch(look, names, resolve_workers(config.workers))
     tracked = track.steps(looked, total=len(names), label="reading masks")
     seen = zip(names, tracked, strict=True)
-    shown = {image_id: labels for image_id, labels in seen if labels is not None}
+    labels_by_id = {image_id: labels for image_id, labels in seen if labels is not None}
     labelled = {image_id: classes for image_id, classes in names.items() if classes}
-    problem = mask_problem(data_set, survey_masks(data_set, shown, labelled))
+    problem = mask_problem(data_set, survey_masks(data_set, labels_by_id, labelled))
     if problem is not None:
         raise WsssError(problem)
 

@@ -64,10 +64,10 @@ class Findings:
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def warn(self, image_ids: Sequence[str], what: str) -> None:
+    def warn(self, image_ids: Sequence[str], sentence: str) -> None:
         """Warn of images, if there are any."""
         if image_ids:
-            self.warnings.append(f"{len(image_ids)} {what}: {listing(image_ids)}")
+            self.warnings.append(f"{len(image_ids)} {sentence}: {listing(image_ids)}")
 
 
 def run(config: DataCheckConfig, *, track: Track) -> Report:
@@ -77,20 +77,20 @@ def run(config: DataCheckConfig, *, track: Track) -> Report:
         WsssError: There is no data set, or it cannot even be listed.
     """
     data_set = find_data_set(config.data, "DATA")
-    found = Findings(problems=list(data_set.problems))
+    findings = Findings(problems=list(data_set.problems))
     lists = {split: data_set.usable_ids(split) for split in data_set.splits()}
-    found.problems += _unusable_lists(data_set, lists)
+    findings.problems += _unusable_lists(data_set, lists)
     every = list(dict.fromkeys(image_id for ids in lists.values() for image_id in ids))
-    present = _labels(data_set, lists, found)
+    present = _labels(data_set, lists, findings)
     looks = _looks(config, data_set, every, track)
-    found.problems += [look.problem for look in looks.values() if look.problem]
-    _look_at_masks(data_set, looks, present, found)
+    findings.problems += [look.problem for look in looks.values() if look.problem]
+    _look_at_masks(data_set, looks, present, findings)
     if not config.quick:
-        found.warnings += data_set.about_masks()
+        findings.warnings += data_set.about_masks()
     copies = _copies(data_set, [image_id for image_id in every if looks[image_id].size], track)
     used = {data_set.image_path(image_id) for image_id in every}
     strangers = [str(path) for path in data_set.pictures() if path not in used] if every else []
-    _warn(found, data_set, lists, present, looks, copies)
+    _warn(findings, data_set, lists, present, looks, copies)
     sizes = [look.size for look in looks.values() if look.size]
     values = {
         "data": str(data_set.root),
@@ -111,19 +111,19 @@ def run(config: DataCheckConfig, *, track: Track) -> Report:
         "not_listed": strangers,
         "duplicates": copies,
         "remarks": [
-            *_remarks(data_set, found),
+            *_remarks(data_set, findings),
             *_through_links(data_set, every),
             *_deep(data_set, looks),
         ],
-        "warnings": found.warnings,
-        "problems": list(dict.fromkeys(found.problems)),
+        "warnings": findings.warnings,
+        "problems": list(dict.fromkeys(findings.problems)),
     }
     return Report("data check", None, False, values)
 
 
-def _remarks(data_set: DataSet, found: Findings) -> list[str]:
+def _remarks(data_set: DataSet, findings: Findings) -> list[str]:
     """The data set's remarks, but for lists without pictures, which are problems here."""
-    return [remark for remark in data_set.remarks if remark not in found.problems]
+    return [remark for remark in data_set.remarks if remark not in findings.problems]
 
 
 def _unusable_lists(data_set: DataSet, lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -139,7 +139,7 @@ def _unusable_lists(data_set: DataSet, lists: Mapping[str, Sequence[str]]) -> It
 
 
 def _labels(
-    data_set: DataSet, lists: Mapping[str, Sequence[str]], found: Findings
+    data_set: DataSet, lists: Mapping[str, Sequence[str]], findings: Findings
 ) -> dict[str, frozenset[str]]:
     """Names of the classes in each image whose labels can be read.
 
@@ -157,9 +157,9 @@ def _labels(
                 names = (data_set.class_names[column] for column in np.flatnonzero(row))
                 present[image_id] = frozenset(names)
         if split == data_set.training_split():
-            found.problems += failures
+            findings.problems += failures
         elif failures:
-            found.warnings.append(
+            findings.warnings.append(
                 f"{len(failures)} images of {split} have no readable labels, so there are neither "
                 "attention maps of given labels nor baselines for them: "
                 + listing(failures, most=3)
@@ -184,15 +184,15 @@ def _looks(
             header = read_header(path)
         except WsssError as error:
             return Look(problem=str(error))
-        problem, shown = None, None
+        problem, classes_shown = None, None
         if not config.quick:
             try:
-                shown = _shown(data_set, image_id, size)
+                classes_shown = _shown(data_set, image_id, size)
             except WsssError as error:
                 problem = str(error)
         unsure = header.turned_unseen and data_set.has_mask(image_id)
         transparent = header.alpha and (config.quick or is_transparent(path))
-        return Look(size, problem, header, shown, unsure, transparent)
+        return Look(size, problem, header, classes_shown, unsure, transparent)
 
     done = prefetch(look, image_ids, resolve_workers(config.workers))
     seen = track.steps(done, total=len(image_ids), label="looking at pictures")
@@ -216,16 +216,18 @@ def _look_at_masks(
     data_set: DataSet,
     looks: Mapping[str, Look],
     present: Mapping[str, frozenset[str]],
-    found: Findings,
+    findings: Findings,
 ) -> None:
     """Compare all masks with the labels: what is wrong with a whole set is one sentence."""
-    shown = {image_id: look.shown for image_id, look in looks.items() if look.shown is not None}
-    survey = survey_masks(data_set, shown, present)
+    classes_shown = {
+        image_id: look.shown for image_id, look in looks.items() if look.shown is not None
+    }
+    survey = survey_masks(data_set, classes_shown, present)
     problem = mask_problem(data_set, survey)
     if problem is not None:
-        found.problems.append(problem)
+        findings.problems.append(problem)
     else:
-        found.warnings += mask_warnings(survey)
+        findings.warnings += mask_warnings(survey)
 
 
 def _copies(data_set: DataSet, image_ids: Sequence[str], track: Track) -> list[list[str]]:
@@ -241,7 +243,7 @@ def _copies(data_set: DataSet, image_ids: Sequence[str], track: Track) -> list[l
 
 
 def _warn(
-    found: Findings,
+    findings: Findings,
     data_set: DataSet,
     lists: Mapping[str, Sequence[str]],
     present: Mapping[str, frozenset[str]],
@@ -249,26 +251,30 @@ def _warn(
     copies: Sequence[Sequence[str]],
 ) -> None:
     training = lists.get(data_set.training_split(), ())
-    known = [present[image_id] for image_id in training if image_id in present]
-    if known:
-        labels = np.array([[name in names for name in data_set.class_names] for names in known])
-        summary, what = (
+    training_labels = [present[image_id] for image_id in training if image_id in present]
+    if training_labels:
+        labels = np.array(
+            [[name in names for name in data_set.class_names] for names in training_labels]
+        )
+        summary, advice = (
             summarise(data_set.class_names, labels),
             f"images of {data_set.training_split()}",
         )
-        found.problems += filter(None, [summary.problem(what)])
-        found.warnings += summary.warnings(what)
+        findings.problems += filter(None, [summary.problem(advice)])
+        findings.warnings += summary.warnings(advice)
     first, second = set(training), set(lists.get(SegmentConfig.split, ()))
-    found.warn(sorted(first & second), f"images are trained on and in {SegmentConfig.split} too")
+    findings.warn(sorted(first & second), f"images are trained on and in {SegmentConfig.split} too")
     for ids in copies:
         leaks = first & set(ids) and (second - first) & set(ids)
         where = f", of which some are trained on and some in {SegmentConfig.split}" if leaks else ""
         differing = len({present.get(image_id) for image_id in ids}) > 1
         differ = ", labelled differently" if differing else ""
-        found.warnings.append(f"the same picture {len(ids)} times{where}{differ}: {listing(ids)}")
-    found.warnings += unused_masks(data_set, list(looks))
+        findings.warnings.append(
+            f"the same picture {len(ids)} times{where}{differ}: {listing(ids)}"
+        )
+    findings.warnings += unused_masks(data_set, list(looks))
     headers = {image_id: look.header for image_id, look in looks.items() if look.header}
-    found.warn(
+    findings.warn(
         [
             f"{image_id} ({header.format})"
             for image_id, header in headers.items()
@@ -276,21 +282,21 @@ def _warn(
         ],
         "pictures are of another format than their ending says",
     )
-    found.warn(
+    findings.warn(
         [image_id for image_id, header in headers.items() if header.turned],
         "pictures are turned by viewers (EXIF), but not here; turn their pixels for upright ones",
     )
     unsure = [image_id for image_id, look in looks.items() if look.unsure]
-    found.warnings += filter(None, [about_turned_masks(unsure)])
-    found.warn(
+    findings.warnings += filter(None, [about_turned_masks(unsure)])
+    findings.warn(
         [image_id for image_id, header in headers.items() if header.several],
         "pictures have several pages or frames, of which the first is used",
     )
-    found.warn(
+    findings.warn(
         [image_id for image_id, look in looks.items() if look.transparent],
         "pictures have transparency (alpha), which is not used",
     )
-    found.warn(
+    findings.warn(
         [image_id for image_id, look in looks.items() if look.size and min(look.size) < SMALL],
         f"pictures have a side under {SMALL} pixels",
     )

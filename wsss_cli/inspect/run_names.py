@@ -13,7 +13,7 @@ def distinct_names(runs: Sequence[Path], joint: str = "-") -> list[str]:
     """
     parts = [run.resolve().parts for run in runs]
     for depth in range(1, max(map(len, parts)) + 1):
-        names = [joint.join(one[-depth:]).strip("/") for one in parts]
+        names = [joint.join(parts_of_name[-depth:]).strip("/") for parts_of_name in parts]
         if len(set(names)) == len(set(parts)):
             break
     return names

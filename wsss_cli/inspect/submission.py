@@ -30,8 +30,10 @@ def run(config: CheckConfig) -> Report:
     data_set = find_data(CommonConfig(data=config.data, run=config.run))
     image_ids = data_set.image_ids(config.split)
     sizes = check_images(map(data_set.image_path, image_ids))
-    found = _offenders(archive, dict(zip(image_ids, sizes, strict=True)), len(data_set.class_names))
-    problems = [f"{what}: {listing(names)}" for what, names in found.items() if names]
+    problems_by_kind = _offenders(
+        archive, dict(zip(image_ids, sizes, strict=True)), len(data_set.class_names)
+    )
+    problems = [f"{kind}: {listing(names)}" for kind, names in problems_by_kind.items() if names]
     return Report(
         "check",
         None,
@@ -47,41 +49,43 @@ def run(config: CheckConfig) -> Report:
 
 
 def _offenders(
-    archive: Path, sizes: Mapping[str, tuple[int, int]], most: int
+    archive: Path, sizes: Mapping[str, tuple[int, int]], num_classes: int
 ) -> dict[str, list[str]]:
     """The names that have each kind of problem.
 
     Args:
         archive: To look at.
         sizes: (H, W) of every image.
-        most: The largest label.
+        num_classes: The largest label.
     """
-    found: dict[str, list[str]] = {}
+    names_by_problem: dict[str, list[str]] = {}
     times: Counter[str] = Counter()
     for entry in read_submission(archive):
         image_id, offender = entry.image_id, entry.name
         if entry.escapes:
-            what = "entries that lead out of the archive; pack with relative names"
+            problem = "entries that lead out of the archive; pack with relative names"
         elif entry.is_folder:
             continue
         elif entry.content is None:
-            what = "entries that are no plain files, or are far too large; pack the PNGs themselves"
+            problem = (
+                "entries that are no plain files, or are far too large; pack the PNGs themselves"
+            )
         elif image_id is None:
-            what = f"files elsewhere than {FOLDER}/ID.png"
+            problem = f"files elsewhere than {FOLDER}/ID.png"
         elif image_id not in sizes:
-            what = "files of images that are not on the list"
+            problem = "files of images that are not on the list"
         else:
             offender = image_id
             times[image_id] += 1
-            odd = odd_label_map(entry.content, sizes[image_id], most)
+            odd = odd_label_map(entry.content, sizes[image_id], num_classes)
             if odd is None:
                 continue
-            what = odd
-        found.setdefault(what, []).append(offender)
+            problem = odd
+        names_by_problem.setdefault(problem, []).append(offender)
     missing = [image_id for image_id in sizes if not times[image_id]]
     repeated = [image_id for image_id, count in times.items() if count > 1]
     return {
-        **found,
+        **names_by_problem,
         "images that are on the list but have no label map": missing,
         "images that are there more than once": repeated,
     }

@@ -77,8 +77,10 @@ def load_network(path: Path) -> tuple[AttentionNetwork, TrainConfig, tuple[str, 
     content = read_checkpoint(path, CHECKPOINT_KIND)
     try:
         require_names(content["class_names"])
-        known = {field.name for field in fields(TrainConfig)}
-        stored = {name: value for name, value in content["config"].items() if name in known}
+        names_of_settings = {field.name for field in fields(TrainConfig)}
+        stored = {
+            name: value for name, value in content["config"].items() if name in names_of_settings
+        }
         config = TrainConfig(**{**stored, "lr_steps": tuple(stored["lr_steps"])})
         names = tuple(content["class_names"])
         with torch.device("meta"):

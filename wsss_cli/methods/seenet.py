@@ -57,8 +57,8 @@ class SeeNetNetwork(nn.Module):
         """(B, h, w) float, 1 where S_C must find nothing, given the prior (B, h, w)."""
         config = self.config
         middle = (config.delta_high + config.delta_low) / 2
-        chosen = config.delta_background
-        return background_mask(prior, middle if chosen is None else chosen)
+        threshold = config.delta_background
+        return background_mask(prior, middle if threshold is None else threshold)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Losses of S_A, S_B and, with the background branch, S_C."""

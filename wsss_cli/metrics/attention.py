@@ -74,8 +74,8 @@ class ThresholdCurve:
         pixels = [plane.reshape(1, -1) for plane in (passed, target.byte().numpy(), winner)]
         for first in range(0, target.numel(), _EXACT):
             part = [plane[:, first : first + _EXACT] for plane in pixels]
-            found = cv2.calcHist(part, [0, 1, 2], None, sizes, ranges)
-            self._counts += torch.from_numpy(found.astype(np.int64))
+            histogram = cv2.calcHist(part, [0, 1, 2], None, sizes, ranges)
+            self._counts += torch.from_numpy(histogram.astype(np.int64))
 
     def occurring(self) -> tuple[Tensor, Tensor]:
         """The counts among the labels that occur: of one image, some kilobytes.
@@ -110,9 +110,9 @@ class ThresholdCurve:
     def confusions(self) -> Tensor:
         """(T, L, L) int64 confusion matrix at each threshold, rows target, columns prediction."""
         total = self._counts.sum(dim=0)  # (L, L) by truth and winner
-        found = self._counts.flip(0).cumsum(0).flip(0)[1:]  # (T, L, L) at or above the threshold
-        confusion = found.clone()
-        confusion[:, :, 0] += (total - found).sum(dim=-1)  # below it: background
+        counts = self._counts.flip(0).cumsum(0).flip(0)[1:]  # (T, L, L) at or above the threshold
+        confusion = counts.clone()
+        confusion[:, :, 0] += (total - counts).sum(dim=-1)  # below it: background
         return confusion
 
 
@@ -165,8 +165,8 @@ def object_found(confusions: Tensor) -> Tensor:
     Returns:
         (...) float64 in [0, 1]; nan without any object pixel.
     """
-    found = confusions.diagonal(dim1=-2, dim2=-1)[..., 1:].sum(dim=-1).double()
-    return found / confusions[..., 1:, :].sum(dim=(-2, -1))
+    hits = confusions.diagonal(dim1=-2, dim2=-1)[..., 1:].sum(dim=-1).double()
+    return hits / confusions[..., 1:, :].sum(dim=(-2, -1))
 
 
 def background_lit(confusions: Tensor) -> Tensor:
@@ -182,21 +182,21 @@ def background_lit(confusions: Tensor) -> Tensor:
     return background[..., 1:].sum(dim=-1).double() / background.sum(dim=-1)
 
 
-def lit_at_recall(found: Tensor, lit: Tensor, recall: float) -> float | None:
+def lit_at_recall(recalls: Tensor, lit: Tensor, recall: float) -> float | None:
     """The background lit where a given share of the object is found, between thresholds linearly.
 
     Above the largest value nothing is found and nothing lit, so the curve starts at (0, 0); it ends
     at the lowest threshold. Where several thresholds find exactly the share, the highest counts.
 
     Args:
-        found: (T,) :func:`object_found` at ascending thresholds, so descending.
+        recalls: (T,) :func:`object_found` at ascending thresholds, so descending.
         lit: (T,) :func:`background_lit` at the same thresholds.
         recall: Share of the object, in (0, 1].
 
     Returns:
         In [0, 1]; None where even the lowest threshold finds less, or a share is not defined.
     """
-    ends = [(0.0, 0.0), *zip(found.flip(0).tolist(), lit.flip(0).tolist(), strict=True)]
+    ends = [(0.0, 0.0), *zip(recalls.flip(0).tolist(), lit.flip(0).tolist(), strict=True)]
     for (found_before, lit_before), (found_after, lit_after) in pairwise(ends):
         if found_after >= recall:
             way = (recall - found_before) / (found_after - found_before)

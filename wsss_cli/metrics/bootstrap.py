@@ -96,12 +96,12 @@ def resampling_weights(count: int, resamples: int, seed: int) -> Iterator[Tensor
         A byte is enough: an image is drawn 256 times with a probability below 1 / 256!.
     """
     generator = torch.Generator().manual_seed(seed)
-    one = torch.ones(1, dtype=torch.uint8)
+    increment = torch.ones(1, dtype=torch.uint8)
     for first in range(0, resamples, _ROWS):
         weights = torch.zeros(min(_ROWS, resamples - first), count, dtype=torch.uint8)
         for row in weights:
             drawn = torch.randint(count, (count,), generator=generator)
-            row.scatter_add_(0, drawn, one.expand(count))
+            row.scatter_add_(0, drawn, increment.expand(count))
         yield weights
 
 

@@ -46,14 +46,14 @@ def most_regions(target: Pixels) -> int:
             than ``LEAST_SHARE`` of the image are not counted.
     """
     least = LEAST_SHARE * target.size
-    most = 0
+    count = 0
     for label in np.unique(target):
         if label in (0, IGNORE):
             continue
         of_label = (target == label).astype(np.uint8)
         _, _, facts, _ = cv2.connectedComponentsWithStats(of_label, connectivity=8)
-        most = max(most, int((facts[1:, cv2.CC_STAT_AREA] >= least).sum()))
-    return most
+        count = max(count, int((facts[1:, cv2.CC_STAT_AREA] >= least).sum()))
+    return count
 
 
 def colour_overlap(image: Pixels, target: Pixels) -> float:

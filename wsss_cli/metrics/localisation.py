@@ -56,8 +56,8 @@ class Localisation:
         if truth.any():
             true_boxes = region_boxes(truth)
             for number, share in enumerate(SHARES):
-                found = contour_boxes(scaled >= share)
-                best = box_ious(found, true_boxes).max(initial=0)
+                boxes = contour_boxes(scaled >= share)
+                best = box_ious(boxes, true_boxes).max(initial=0)
                 self._hits[number] += best >= np.array(IOUS)
             self._cases += 1
 
@@ -104,8 +104,8 @@ def contour_boxes(lit: Mask) -> Boxes:
 
 def region_boxes(mask: Mask) -> Boxes:
     """(N, 4) left, top, right, bottom (exclusive) of the regions that touch, also at corners."""
-    _, _, found, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    rectangles = found[1:, :4].astype(np.int64)  # without the background
+    _, _, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    rectangles = statistics[1:, :4].astype(np.int64)  # without the background
     return np.hstack((rectangles[:, :2], rectangles[:, :2] + rectangles[:, 2:]))
 
 

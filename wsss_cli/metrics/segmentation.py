@@ -66,29 +66,29 @@ def _pairs(
     side = num_labels + 1
     counts = np.zeros(side**2)
     for first in range(0, len(rows), PART):
-        true, found = (labels[first : first + PART] for labels in (rows, columns))
+        true, predicted = (labels[first : first + PART] for labels in (rows, columns))
         # Labels lie in areas, so pixels that repeat the one before are counted by the run.
-        starts = _starts_of_runs(true, found)
+        starts = _starts_of_runs(true, predicted)
         lengths = np.diff(starts, append=len(true))
         # One more than a byte's label is 0 for 255, so few cells hold all; others are left out.
-        true, found = (labels[starts] + np.uint8(1) for labels in (true, found))
-        known = (true < side) & (found < side)
-        cells = true[known].astype(np.int64) * side + found[known]
-        counts += np.bincount(cells, weights=lengths[known], minlength=side**2)
+        true, predicted = (labels[starts] + np.uint8(1) for labels in (true, predicted))
+        labelled = (true < side) & (predicted < side)
+        cells = true[labelled].astype(np.int64) * side + predicted[labelled]
+        counts += np.bincount(cells, weights=lengths[labelled], minlength=side**2)
     square = counts.astype(np.int64).reshape(side, side)
     square = np.concatenate((square[1:], square[:1]))
     return np.concatenate((square[:, 1:], square[:, :1]), axis=1)
 
 
 def _starts_of_runs(
-    true: npt.NDArray[np.uint8], found: npt.NDArray[np.uint8]
+    true: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.intp]:
     """Where either of two flat label maps differs from the pixel before; ascending, 0 first."""
     count = len(true)
     starts = np.empty(count + -count % 8, np.bool_)
     starts[:1], starts[count:] = True, False
     np.not_equal(true[1:], true[:-1], out=starts[1:count])
-    starts[1:count] |= found[1:] != found[:-1]
+    starts[1:count] |= predicted[1:] != predicted[:-1]
     # Most words of eight pixels have no start; only in those that have one is it looked for.
     words = starts.view(np.uint64)
     some = np.flatnonzero(words != 0)

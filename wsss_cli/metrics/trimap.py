@@ -68,8 +68,8 @@ def trimap_overlaps(
     ring = np.searchsorted(WIDTHS, distance[near], side="right")
     prediction, target = (labels[near] for labels in settled(prediction, target, predicted_ignore))
 
-    def count(chosen: npt.NDArray[np.bool_], labels: LabelMap) -> npt.NDArray[np.int64]:
-        cells = ring[chosen] * (IGNORE + 1) + labels[chosen]
+    def count(selection: npt.NDArray[np.bool_], labels: LabelMap) -> npt.NDArray[np.int64]:
+        cells = ring[selection] * (IGNORE + 1) + labels[selection]
         counts = np.bincount(cells, minlength=len(WIDTHS) * (IGNORE + 1))
         return counts.reshape(len(WIDTHS), IGNORE + 1)[:, :num_labels].cumsum(axis=0)
 

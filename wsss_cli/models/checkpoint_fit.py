@@ -18,8 +18,8 @@ def require_shapes(network: nn.Module, tensors: Any) -> None:  # noqa: ANN401 - 
     """
     if not isinstance(tensors, dict):
         raise TypeError("its network is no dictionary of tensors")
-    for name, own in network.state_dict().items():
-        given = tensors.get(name)
-        if not isinstance(given, Tensor) or given.shape != own.shape:
-            shape = "x".join(map(str, own.shape))
+    for name, parameter in network.state_dict().items():
+        tensor = tensors.get(name)
+        if not isinstance(tensor, Tensor) or tensor.shape != parameter.shape:
+            shape = "x".join(map(str, parameter.shape))
             raise ValueError(f"its {name} should be {shape} numbers")

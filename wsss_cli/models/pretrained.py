@@ -96,11 +96,11 @@ def _require_layers(
     wanted = layers.state_dict()
     problems = []
     for name, parameter in wanted.items():
-        given = tensors.get(prefix + name)
-        if given is None:
+        tensor = tensors.get(prefix + name)
+        if tensor is None:
             problems.append(f"{prefix}{name} is missing")
-        elif given.shape != parameter.shape:
-            problems.append(f"{prefix}{name} is {_shape(given)} instead of {_shape(parameter)}")
+        elif tensor.shape != parameter.shape:
+            problems.append(f"{prefix}{name} is {_shape(tensor)} instead of {_shape(parameter)}")
     if problems:
         raise WsssError(
             f"--weights {source} does not fit this backbone: {listing(problems, most=4)}"
@@ -144,11 +144,11 @@ def initial_weights(weights: str | None, backbone: str, track: Track) -> Initial
     path = Path(weights)
     if not path.is_file():
         raise UsageError(f"--weights {weights} is no file, nor imagenet or none")
-    found = _from_file(path, backbone, prefix)
+    content = _from_file(path, backbone, prefix)
     with torch.device("meta"):  # shapes alone
         layers = build_trunk(backbone).features
-    _require_layers(layers, found[0], prefix=prefix, source=weights)
-    return InitialWeights(str(path.resolve()), file_fingerprint(path), lambda: found, prefix)
+    _require_layers(layers, content[0], prefix=prefix, source=weights)
+    return InitialWeights(str(path.resolve()), file_fingerprint(path), lambda: content, prefix)
 
 
 @dataclass(frozen=True)
@@ -225,12 +225,12 @@ def _own_trunk(
     network: Mapping[str, Tensor], prefix: str
 ) -> tuple[Mapping[str, Tensor], Preprocessing]:
     """The trunk of a checkpoint of ours, with the preprocessing that travels in it."""
-    own = Preprocessing(*(_triple(network[f"trunk.{name}"]) for name in ("mean", "std")))
+    preprocessing = Preprocessing(*(_triple(network[f"trunk.{name}"]) for name in ("mean", "std")))
     inside = "trunk.features."
     layers = {n.removeprefix(inside): t for n, t in network.items() if n.startswith(inside)}
     if not all(isinstance(layer, Tensor) for layer in layers.values()):
         raise TypeError("a layer is no tensor")
-    return {prefix + name: tensor for name, tensor in layers.items()}, own
+    return {prefix + name: tensor for name, tensor in layers.items()}, preprocessing
 
 
 def _triple(values: Tensor) -> tuple[float, float, float]:

@@ -75,9 +75,9 @@ class SaliencyNetwork:
                 f"{self.path} answers with {' x '.join(map(str, answer.shape))} values instead of "
                 "1 x 1 x height x width finite ones; it is not a network like U2-Net"
             )
-        found = answer[0, 0]  # (h, w)
-        lowest, span = float(found.min()), float(found.max() - found.min())
-        stretched = (found - lowest) / span if span > 0 else np.zeros_like(found)
+        answer_map = answer[0, 0]  # (h, w)
+        lowest, span = float(answer_map.min()), float(answer_map.max() - answer_map.min())
+        stretched = (answer_map - lowest) / span if span > 0 else np.zeros_like(answer_map)
         grey: npt.NDArray[np.uint8] = np.round(255 * stretched).astype(np.uint8)
         return grey
 

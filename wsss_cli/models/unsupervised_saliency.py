@@ -29,8 +29,8 @@ class UnsupervisedSaliency:
 
     def saliency(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """The saliency of an (h, w, 3) uint8 RGB image of such a size, as (h, w) uint8."""
-        found = robust_background_saliency(image, self._cell)
-        grey: npt.NDArray[np.uint8] = np.round(255 * found).astype(np.uint8)
+        values = robust_background_saliency(image, self._cell)
+        grey: npt.NDArray[np.uint8] = np.round(255 * values).astype(np.uint8)
         return grey
 
     @property

@@ -27,16 +27,16 @@ def take_heads(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str
     Raises:
         WsssError: The heads differ in shape.
     """
-    for name, own in network.named_parameters():
+    for name, parameter in network.named_parameters():
         head, _, layer = name.partition(".")
         if not head.startswith("head_"):
             continue
-        given = tensors.get(name, tensors.get(f"{FIRST_HEAD}.{layer}"))
-        if given is None or given.shape != own.shape:
-            found = "none" if given is None else "x".join(map(str, given.shape))
+        tensor = tensors.get(name, tensors.get(f"{FIRST_HEAD}.{layer}"))
+        if tensor is None or tensor.shape != parameter.shape:
+            shape = "none" if tensor is None else "x".join(map(str, tensor.shape))
             raise WsssError(
                 f"--start {source} does not fit: {name} should be "
-                f"{'x'.join(map(str, own.shape))}, there it is {found}; choose the same classes "
-                "and --head-channels"
+                f"{'x'.join(map(str, parameter.shape))}, there it is {shape}; choose the same "
+                "classes and --head-channels"
             )
-        own.copy_(given)
+        parameter.copy_(tensor)

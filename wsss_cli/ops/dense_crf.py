@@ -51,8 +51,8 @@ def dense_crf(probabilities: Tensor, image: Tensor, settings: CrfSettings) -> Te
     _check(probabilities, image)
     labels, height, width = probabilities.shape
     possible = probabilities.flatten(1).amax(dim=1).nonzero().flatten()
-    chosen = probabilities[possible].flatten(1).T.float()  # (H W, K)
-    unary = chosen.clamp(min=LEAST_PROBABILITY).log().contiguous()
+    unaries = probabilities[possible].flatten(1).T.float()  # (H W, K)
+    unary = unaries.clamp(min=LEAST_PROBABILITY).log().contiguous()
     kernels = _kernels(image.to(unary.device), settings)
     beliefs = _normalise(unary.clone())
     for _ in range(settings.iterations):
@@ -104,9 +104,11 @@ def _kernels(image: Tensor, settings: CrfSettings) -> list[Lattice]:
             )
         )
     if settings.bilateral_weight:
-        place = _coordinates(image.shape[0], image.shape[1], image.device) / settings.bilateral_xy
+        positions = (
+            _coordinates(image.shape[0], image.shape[1], image.device) / settings.bilateral_xy
+        )
         colour = image.reshape(-1, 3).T / settings.bilateral_rgb
-        kernels.append(_kernel(torch.cat([place, colour]), settings.bilateral_weight))
+        kernels.append(_kernel(torch.cat([positions, colour]), settings.bilateral_weight))
     return kernels
 
 

@@ -30,12 +30,12 @@ def grad_cam(
         ``labels.nonzero()``.
     """
     precise = torch.promote_types(features.dtype, torch.float32)
-    place = labels.cumsum(dim=1)[labels > 0]  # (P,) first, second .. class of its image
+    rank = labels.cumsum(dim=1)[labels > 0]  # (P,) first, second .. class of its image
     pairs = labels.nonzero()  # (P, 2)
     maps = [features.new_zeros(0, *features.shape[2:], dtype=precise)]
-    order = [place.new_zeros(0, dtype=torch.long)]
+    order = [rank.new_zeros(0, dtype=torch.long)]
     for number in range(1, 1 + int(labels.sum(dim=1).max())):
-        order.append((place == number).nonzero()[:, 0])
+        order.append((rank == number).nonzero()[:, 0])
         # Each image at most once: adding up the gradients of repeated ones has no fixed order.
         image, column = pairs[order[-1]].unbind(dim=1)
         (gradient,) = torch.autograd.grad(
@@ -43,6 +43,6 @@ def grad_cam(
         )
         weights = gradient[image].to(precise).mean(dim=(2, 3))  # (p, K)
         with torch.autocast(features.device.type, enabled=False):
-            found = torch.einsum("pk,pkhw->phw", weights, features[image].to(precise))
-        maps.append((found if differentiable else found.detach()).relu())
+            weighted = torch.einsum("pk,pkhw->phw", weights, features[image].to(precise))
+        maps.append((weighted if differentiable else weighted.detach()).relu())
     return torch.cat(maps)[torch.cat(order).argsort()]

@@ -193,7 +193,7 @@ def _corner_keys(cells: Tensor, order: Tensor) -> tuple[Tensor, int, _Code]:
     dimensions, count = len(cells) - 1, cells.shape[1]
     low, high = (side.tolist() for side in torch.aminmax(cells[:-1], dim=1))
     # A corner lies up to 1 below its cell, a neighbour up to 1 beyond on either side.
-    spans = [most - least + 4 for least, most in zip(low, high, strict=True)]
+    spans = [largest - least + 4 for least, largest in zip(low, high, strict=True)]
     bases = (*accumulate(spans[:-1], mul, initial=1), 0)
     code = _Code(bases, math.prod(spans))
     bits = (count - 1).bit_length()
@@ -224,7 +224,7 @@ def _neighbours(corners: Tensor, code: _Code) -> tuple[Tensor, ...]:
     """
     count = len(corners)
     dimensions = len(code.bases) - 1
-    own = torch.arange(count + 1, dtype=torch.int32, device=corners.device)
+    corner_numbers = torch.arange(count + 1, dtype=torch.int32, device=corners.device)
     wrapped = dimensions * code.size - sum(code.bases)
     below = torch.where(corners < code.size, corners + wrapped, corners - code.size)
     split = int(_positions(corners, corners.new_tensor([code.size])))
@@ -232,13 +232,13 @@ def _neighbours(corners: Tensor, code: _Code) -> tuple[Tensor, ...]:
     for base in code.bases:
         sought = below + base
         # Two ascending runs, which are found faster than one unordered lot.
-        found = torch.cat([_positions(corners, part) for part in sought.tensor_split([split])])
-        found.clamp_(max=count - 1)
-        found.masked_fill_(corners.index_select(0, found) != sought, count)
+        positions = torch.cat([_positions(corners, part) for part in sought.tensor_split([split])])
+        positions.clamp_(max=count - 1)
+        positions.masked_fill_(corners.index_select(0, positions) != sought, count)
         table = torch.full((count + 1, 3), count, dtype=torch.int32, device=corners.device)
-        table[:, 0] = own
-        table[:count, 1] = found
-        table[:, 2].scatter_(0, found, own[:count])
+        table[:, 0] = corner_numbers
+        table[:count, 1] = positions
+        table[:, 2].scatter_(0, positions, corner_numbers[:count])
         table[count] = count
         tables.append(table)
     return tuple(tables)

@@ -77,8 +77,8 @@ def regions_of(labels: npt.NDArray[np.intp], lab: npt.NDArray[np.floating]) -> R
         return np.bincount(labels.ravel(), values.ravel()) / counts
 
     adjacent = np.zeros((len(counts), len(counts)), np.bool_)
-    for one, other in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
-        adjacent[one, other] = adjacent[other, one] = True
+    for first, other in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
+        adjacent[first, other] = adjacent[other, first] = True
     np.fill_diagonal(adjacent, False)
     at_edge = np.zeros(len(counts), np.bool_)
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
@@ -107,8 +107,8 @@ def region_saliency(regions: Regions) -> Array:
     like = regions.adjacent * (np.exp(-(unlike**2) / (2 * COLOUR**2)) + SMOOTH)
     # Regions at the edge are background to some degree, and all hang together: never singular.
     system = np.diag(like.sum(axis=1) + background + foreground) - like
-    found: Array = np.linalg.solve(system, foreground)
-    return found
+    values: Array = np.linalg.solve(system, foreground)
+    return values
 
 
 def background_probability(regions: Regions, unlike: Array) -> Array:

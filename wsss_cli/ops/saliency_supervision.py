@@ -51,9 +51,9 @@ def saliency_loss(
     return (drawn - saliency.float()).square().mean()
 
 
-def _summed(maps: Tensor, chosen: Tensor) -> Tensor:
+def _summed(maps: Tensor, selection: Tensor) -> Tensor:
     """(B, h, w) sums of those of the (B, C, h, w) maps that (B, C) bools choose."""
-    return torch.einsum("bchw,bc->bhw", maps, chosen.to(maps.dtype))
+    return torch.einsum("bchw,bc->bhw", maps, selection.to(maps.dtype))
 
 
 def present_probabilities(scores: Tensor, labels: Tensor) -> Tensor:
@@ -68,6 +68,6 @@ def present_probabilities(scores: Tensor, labels: Tensor) -> Tensor:
     Returns:
         (B, C + 1, h, w) float32; 0 where a class is absent.
     """
-    shown = torch.cat((labels > 0, labels.new_ones(len(labels), 1) > 0), dim=1)  # (B, C + 1)
-    hidden = ~shown[:, :, None, None]
+    possible = torch.cat((labels > 0, labels.new_ones(len(labels), 1) > 0), dim=1)  # (B, C + 1)
+    hidden = ~possible[:, :, None, None]
     return scores.float().masked_fill(hidden, float("-inf")).softmax(dim=1)

@@ -47,10 +47,10 @@ def label_probabilities(scores: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         (L, H, W) float32; they sum to 1, labels that the image cannot have are 0.
     """
-    chosen = _possible(scores)
+    possible = _possible(scores)
     probabilities = torch.zeros((len(scores), *size), device=scores.device)
-    for top, band in _enlarged(scores[chosen].float(), size):
-        probabilities[chosen, top : top + band.shape[1]] = band.softmax(dim=0)
+    for top, band in _enlarged(scores[possible].float(), size):
+        probabilities[possible, top : top + band.shape[1]] = band.softmax(dim=0)
     return probabilities
 
 
@@ -64,10 +64,10 @@ def best_labels(scores: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         (H, W) uint8.
     """
-    chosen = _possible(scores)
+    possible = _possible(scores)
     labels = torch.empty(size, dtype=torch.uint8, device=scores.device)
-    for top, band in _enlarged(scores[chosen].float(), size):
-        labels[top : top + band.shape[1]] = chosen[band.max(dim=0).indices].to(torch.uint8)
+    for top, band in _enlarged(scores[possible].float(), size):
+        labels[top : top + band.shape[1]] = possible[band.max(dim=0).indices].to(torch.uint8)
     return labels
 
 

@@ -368,7 +368,7 @@ class Trainer:
         if not bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all()):
             raise self._diverged("weights of the network became nan or inf", self.iteration)
 
-    def _diverged(self, what: str, iteration: int) -> DivergenceError:
+    def _diverged(self, subject: str, iteration: int) -> DivergenceError:
         """Step back to the last good state; every rank comes here.
 
         That is the earlier one of two, since divergence begins before it is seen, and none if its
@@ -379,7 +379,7 @@ class Trainer:
         if self._is_bad(kept):
             states.remove()
             kept = None
-        return DivergenceError(what, iteration, None if kept is None else kept.iteration)
+        return DivergenceError(subject, iteration, None if kept is None else kept.iteration)
 
     def _is_bad(self, kept: _Kept | None) -> bool:
         """Whether a state's own loss, once known, shows that the divergence had begun."""
@@ -451,14 +451,14 @@ def _shared(
     # A part without any term has a mean of nothing, which is not a number.
     sums = [term and term * mean for term, mean in zip(terms, means.values(), strict=True)]
     message = torch.tensor([*terms, *sums, *map(float, wishes)], dtype=torch.float64)
-    whole = ranks.summed(message).tolist()
-    counts = [max(count, 1.0) for count in whole[: len(terms)]]
-    of_all = (total / count for total, count in zip(whole[len(terms) :], counts, strict=False))
+    values = ranks.summed(message).tolist()
+    counts = [max(count, 1.0) for count in values[: len(terms)]]
+    of_all = (total / count for total, count in zip(values[len(terms) :], counts, strict=False))
     parts = {
         name: (term / count) * loss.mean
         for (name, loss), term, count in zip(losses.items(), terms, counts, strict=True)
     }
-    agreed = _Wishes(*(wish > 0 for wish in whole[2 * len(terms) :]))
+    agreed = _Wishes(*(wish > 0 for wish in values[2 * len(terms) :]))
     return parts, dict(zip(losses, of_all, strict=False)), agreed
 
 

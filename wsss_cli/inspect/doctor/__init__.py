@@ -32,36 +32,36 @@ def run(config: CommonConfig, machine: Machine | None = None) -> Report:
         Facts, what would be ``slow`` and what makes the tool ``unusable``, as sentences.
     """
     machine = machine or Machine()
-    found = libraries.look()
-    unusable, slow = list(found.broken), list(found.slow)
+    installed = libraries.look()
+    unusable, slow = list(installed.broken), list(installed.slow)
     cores, quota = machine.cores(), machine.quota()
     total, available = machine.memory()
-    place = existing(config.run)
-    free = free_bytes(place)
+    folder = existing(config.run)
+    free = free_bytes(folder)
     disk = {
-        "place": str(place),
+        "place": str(folder),
         "free": free,
-        "file_system": machine.file_system(place),
-        "writable": place.is_dir() and os.access(place, os.W_OK),
+        "file_system": machine.file_system(folder),
+        "writable": folder.is_dir() and os.access(folder, os.W_OK),
     }
     if not disk["writable"]:
-        unusable.append(f"{place} cannot be written to; choose another --run")
+        unusable.append(f"{folder} cannot be written to; choose another --run")
     values: dict[str, Any] = {
-        "versions": found.versions,
-        "cuda": found.facts.get("cuda"),
+        "versions": installed.versions,
+        "cuda": installed.facts.get("cuda"),
         "threads": {
             "cores": cores,
             "quota": quota,
             "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
-            "torch": found.facts.get("torch_threads"),
-            "opencv": found.facts.get("opencv_threads"),
+            "torch": installed.facts.get("torch_threads"),
+            "opencv": installed.facts.get("opencv_threads"),
         },
         "memory": {"total": total, "available": available},
         "disk": disk,
     }
-    slow += _slow_threads(cores, quota, found.facts.get("torch_threads"))
-    slow += _slow_places({"--run": place, "--data": config.data}, machine)
-    if not found.broken:
+    slow += _slow_threads(cores, quota, installed.facts.get("torch_threads"))
+    slow += _slow_places({"--run": folder, "--data": config.data}, machine)
+    if not installed.broken:
         precision = resolve_precision("auto", resolve_device("auto"))
         values |= {"precision": precision, "weights": _weights()}
         slow += _slow_device(values["cuda"], precision, driver=machine.has_nvidia_driver())
@@ -71,7 +71,7 @@ def run(config: CommonConfig, machine: Machine | None = None) -> Report:
                 f"takes {_size(TRAINING_MEMORY)}; lower --batch-size"
             )
         if config.data is not None:
-            values["writes"], problem = _writes(config.data, place, free)
+            values["writes"], problem = _writes(config.data, folder, free)
             unusable += problem
     values |= {"slow": slow, "unusable": unusable, "usable": not unusable}
     return Report("doctor", None, False, values)
@@ -93,11 +93,11 @@ def _slow_threads(cores: int, quota: float | None, threads: int | None) -> Itera
 
 
 def _slow_places(places: dict[str, Path | None], machine: Machine) -> Iterator[str]:
-    for option, place in places.items():
-        kind = None if place is None else machine.file_system(place)
+    for option, folder in places.items():
+        kind = None if folder is None else machine.file_system(folder)
         if kind in NETWORK_FILE_SYSTEMS:
             yield (
-                f"{option} {place} is on a network ({kind}), slow for thousands of small files; "
+                f"{option} {folder} is on a network ({kind}), slow for thousands of small files; "
                 "choose a local disk"
             )
 
@@ -134,17 +134,17 @@ def _weights() -> dict[str, Any]:
     else:
         near = cached.bytes is None or abs(there - cached.bytes) <= _ROUNDING
         state = "there" if near else "of a wrong size; remove it"
-    given = os.environ.get("WSSS_WEIGHTS")
+    variable = os.environ.get("WSSS_WEIGHTS")
     return {
         "file": str(cached.path),
         "size": cached.size,
         "url": cached.url,
         "state": state,
-        "WSSS_WEIGHTS": given,
+        "WSSS_WEIGHTS": variable,
     }
 
 
-def _writes(data: Path, place: Path, free: int) -> tuple[dict[str, Any], list[str]]:
+def _writes(data: Path, folder: Path, free: int) -> tuple[dict[str, Any], list[str]]:
     """What a run on the data will write, and a sentence if that cannot be."""
     from wsss_cli.data.layouts import find_data_set
     from wsss_cli.inspect.doctor.space import estimate
@@ -157,7 +157,7 @@ def _writes(data: Path, place: Path, free: int) -> tuple[dict[str, Any], list[st
         return {**asdict(space), "total": space.total}, []
     return {**asdict(space), "total": space.total}, [
         f"the run will write about {_size(space.total)}, and {_size(free)} are free at "
-        f"{place}; free some space or choose another --run"
+        f"{folder}; free some space or choose another --run"
     ]
 
 

@@ -34,9 +34,9 @@ class Libraries:
 
 def look() -> Libraries:
     """Import each library and ask it."""
-    found = Libraries({"wsss": __version__, "python": platform.python_version()})
-    found.versions |= {package: _version(package) for package in _PACKAGES}
-    found.versions["opencv"] = next(filter(None, map(_version, _OPENCV)), None)
+    installed = Libraries({"wsss": __version__, "python": platform.python_version()})
+    installed.versions |= {package: _version(package) for package in _PACKAGES}
+    installed.versions["opencv"] = next(filter(None, map(_version, _OPENCV)), None)
     for ask, package in (
         (_torch, "torch"),
         (_torchvision, "torchvision"),
@@ -44,29 +44,29 @@ def look() -> Libraries:
         (_hdf5, "h5py"),
         (_pillow, "pillow"),
     ):
-        _try(ask, package, found)
-    return found
+        _try(ask, package, installed)
+    return installed
 
 
-def _try(ask: Callable[[Libraries], None], package: str, found: Libraries) -> None:
+def _try(ask: Callable[[Libraries], None], package: str, installed: Libraries) -> None:
     try:
-        ask(found)
+        ask(installed)
     except Exception as error:  # a broken library fails as it likes
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        found.broken.append(f"{package} cannot be used ({reason[:200]}); {_INSTALL} {package}")
+        installed.broken.append(f"{package} cannot be used ({reason[:200]}); {_INSTALL} {package}")
 
 
-def _torch(found: Libraries) -> None:
+def _torch(installed: Libraries) -> None:
     import torch
 
-    found.facts["cuda"] = {
+    installed.facts["cuda"] = {
         "built_for": torch.version.cuda,
         "cards": [_card(torch.cuda.get_device_properties(n)) for n in _cards(torch)],
     }
-    found.facts["torch_threads"] = torch.get_num_threads()
+    installed.facts["torch_threads"] = torch.get_num_threads()
     onednn: Any = torch.backends.mkldnn
     if not onednn.is_available():
-        found.slow.append("torch is built without oneDNN, so convolutions on the CPU are slow")
+        installed.slow.append("torch is built without oneDNN, so convolutions on the CPU are slow")
 
 
 def _cards(torch: Any) -> range:  # noqa: ANN401 - the module
@@ -81,36 +81,36 @@ def _card(properties: Any) -> Mapping[str, Any]:  # noqa: ANN401 - torch's
     }
 
 
-def _torchvision(found: Libraries) -> None:
+def _torchvision(installed: Libraries) -> None:
     # The torchvision of another build of torch fails here at the latest.
     import_module("torchvision.models")
-    del found
+    del installed
 
 
-def _opencv(found: Libraries) -> None:
+def _opencv(installed: Libraries) -> None:
     import cv2
 
-    found.facts["opencv_threads"] = cv2.getNumThreads()
+    installed.facts["opencv_threads"] = cv2.getNumThreads()
     parallel = re.search(r"Parallel framework:\s*(.*)", cv2.getBuildInformation())
     if not cv2.useOptimized():
-        found.slow.append("OpenCV runs without its optimised code; reinstall opencv-python")
+        installed.slow.append("OpenCV runs without its optimised code; reinstall opencv-python")
     if parallel is not None and parallel[1].strip().lower() == "none":
-        found.slow.append("OpenCV is built without threads; reinstall opencv-python")
+        installed.slow.append("OpenCV is built without threads; reinstall opencv-python")
 
 
-def _hdf5(found: Libraries) -> None:
+def _hdf5(installed: Libraries) -> None:
     from wsss_cli.artifacts.image_groups import hdf5_version
 
-    found.versions["hdf5"] = hdf5_version()
+    installed.versions["hdf5"] = hdf5_version()
 
 
-def _pillow(found: Libraries) -> None:
+def _pillow(installed: Libraries) -> None:
     from PIL import features
 
     lacking = [kind for kind in ("jpg", "zlib") if not features.check(kind)]
     if lacking:
         raise ImportError(f"it is built without {' and '.join(lacking)}")
-    del found
+    del installed
 
 
 def _version(package: str) -> str | None:

@@ -53,12 +53,12 @@ class Machine:
 
     def memory(self) -> tuple[int | None, int | None]:
         """Bytes in all, and those that can still be had; the lesser of machine and groups."""
-        found = {}
+        limits = {}
         for line in self._lines("proc/meminfo"):
             name, _, amount = line.partition(":")
             if name in ("MemTotal", "MemAvailable"):
-                found[name] = 1024 * int(amount.split()[0])
-        total, available = found.get("MemTotal"), found.get("MemAvailable")
+                limits[name] = 1024 * int(amount.split()[0])
+        total, available = limits.get("MemTotal"), limits.get("MemAvailable")
         v2 = zip(self._settings("memory.max"), self._settings("memory.current"), strict=False)
         v1 = zip(
             self._settings("memory.limit_in_bytes", controller="memory"),
@@ -76,10 +76,10 @@ class Machine:
         """Whether a driver for NVIDIA's cards is loaded."""
         return (self.root / "proc/driver/nvidia/version").exists()
 
-    def file_system(self, place: Path) -> str | None:
+    def file_system(self, path: Path) -> str | None:
         """The kind of file system that a place is on, such as ``ext4``; None where unknown."""
         best: tuple[int, str] | None = None
-        resolved = place.resolve()
+        resolved = path.resolve()
         for line in self._lines("proc/mounts"):
             fields = line.split()
             if len(fields) < 3:
@@ -112,11 +112,11 @@ class Machine:
             return []
 
 
-def existing(place: Path) -> Path:
+def existing(path: Path) -> Path:
     """The place, or the nearest folder above it that is there."""
-    return next(one for one in (place.absolute(), *place.absolute().parents) if one.exists())
+    return next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
 
 
-def free_bytes(place: Path) -> int:
+def free_bytes(path: Path) -> int:
     """Bytes free where a place is, or would be."""
-    return shutil.disk_usage(existing(place)).free
+    return shutil.disk_usage(existing(path)).free

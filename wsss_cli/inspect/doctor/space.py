@@ -93,7 +93,7 @@ def _networks(num_classes: int) -> int:
         attention = import_method(config.method).build(trunk, num_classes, config)
         segmentation = deeplab_largefov.build(model_of(config.backbone), num_classes + 1)
     sizes = [
-        BYTES_PER_NUMBER * sum(one.numel() for one in network.parameters())
+        BYTES_PER_NUMBER * sum(parameter.numel() for parameter in network.parameters())
         for network in (attention, segmentation)
     ]
     return sum(sizes) + 2 * RESUME_COPIES * max(sizes)

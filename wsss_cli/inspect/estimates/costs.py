@@ -193,9 +193,9 @@ def estimate_images(
 
 def added(*parts: Estimate) -> Estimate:
     """Estimate what follows after each other: the most memory of them, the sum of the others."""
-    known = [part.seconds for part in parts if part.seconds is not None]
+    seconds = [part.seconds for part in parts if part.seconds is not None]
     return Estimate(
-        sum(known) if known else None,
+        sum(seconds) if seconds else None,
         sum(part.bytes_on_disk for part in parts),
         max(part.memory_bytes for part in parts),
     )
@@ -327,10 +327,10 @@ def _timed(work: Callable[[], object], device: torch.device) -> float:
     return time.process_time() - started
 
 
-def _cores(most: int | None = None) -> float:
+def _cores(limit: int | None = None) -> float:
     """Of how many cores' time use can be made by so many threads, or by torch's."""
     quota = Machine().quota()
-    cores = min(torch.get_num_threads() if most is None else most, Machine().cores())
+    cores = min(torch.get_num_threads() if limit is None else limit, Machine().cores())
     granted = cores if quota is None else min(cores, max(1.0, quota))
     return 1 + _SHARED * (granted - 1)
 

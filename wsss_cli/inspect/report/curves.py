@@ -29,30 +29,34 @@ class Plot:
 def score_plots(records: Sequence[RunRecord], subject: str) -> list[Plot]:
     """Plots of what was scored, those that the runs have numbers for."""
     plots = Plots("score")
-    found = _intervals(plots, records)
+    drawn = _intervals(plots, records)
     each = {r.name: r.scores[subject] for r in records if "per_image" in r.scores.get(subject, {})}
     of_images = {
-        name: [100 * one["miou"] for one in s["per_image"].values() if one["miou"] is not None]
+        name: [
+            100 * scores["miou"] for scores in s["per_image"].values() if scores["miou"] is not None
+        ]
         for name, s in each.items()
     }
     if any(of_images.values()):
         title = f"{RESULTS[subject].title}, image by image"
         note = "Each image by itself; the mIoU above sums the pixels of all images first."
-        found.append(Plot(title, plots.spread(title, of_images), note))
+        drawn.append(Plot(title, plots.spread(title, of_images), note))
     attention = {r.name: r.scores["attention"] for r in records if "attention" in r.scores}
     if attention:
-        found += _thresholds(plots, attention)
+        drawn += _thresholds(plots, attention)
     near = {r.name: r.scores[subject]["trimap"] for r in records if _has_trimap(r, subject)}
-    lines = _drawable({n: (one["widths"], _percent(one["miou"])) for n, one in near.items()})
+    lines = _drawable(
+        {n: (scores["widths"], _percent(scores["miou"])) for n, scores in near.items()}
+    )
     if lines:
         title = "Near contours"
-        found.append(
+        drawn.append(
             Plot(
                 title,
                 plots.curves(title, lines, across="within so many pixels of one", up="mIoU, %"),
             )
         )
-    return found
+    return drawn
 
 
 def loss_plots(records: Sequence[RunRecord]) -> list[list[Plot]]:
@@ -100,10 +104,10 @@ def _loss_titles(record: RunRecord, stage: str) -> Mapping[str, str]:
 
 def _intervals(plots: Plots, records: Sequence[RunRecord]) -> list[Plot]:
     rows = []
-    for what in BY_INTEREST:
-        title = RESULTS[what].title
+    for result in BY_INTEREST:
+        title = RESULTS[result].title
         for number, record in enumerate(records):
-            scores = record.scores.get(what)
+            scores = record.scores.get(result)
             if scores is None or scores["miou"] is None:
                 continue
             name = f"{title}, {record.name}" if len(records) > 1 else title
@@ -132,8 +136,8 @@ def _thresholds(plots: Plots, attention: Mapping[str, Mapping[str, Any]]) -> lis
         ((name, scores),) = attention.items()
         curve = scores["curve"]
         lines = {
-            shown: (curve["thresholds"], _percent(curve[key]))
-            for shown, key in (("mIoU", "miou"), ("precision", "precision"), ("recall", "recall"))
+            label: (curve["thresholds"], _percent(curve[key]))
+            for label, key in (("mIoU", "miou"), ("precision", "precision"), ("recall", "recall"))
             if key in curve
         }
         best = {"mIoU": best[name]}
@@ -143,7 +147,7 @@ def _thresholds(plots: Plots, attention: Mapping[str, Mapping[str, Any]]) -> lis
     title = "Attention at every threshold"
     up = "%" if len(attention) == 1 else "mIoU, %"
     svg = plots.curves(title, lines, across="threshold", up=up, marks=best)
-    found = [Plot(title, svg, "The dot: the best threshold for these very images.")]
+    drawn = [Plot(title, svg, "The dot: the best threshold for these very images.")]
     lit: dict[str, Curve] = {
         name: (_percent(s["curve"]["object_found"]), _percent(s["curve"]["background_lit"]))
         for name, s in attention.items()
@@ -153,8 +157,8 @@ def _thresholds(plots: Plots, attention: Mapping[str, Mapping[str, Any]]) -> lis
     if lit:
         title = "What it costs to find more"
         svg = plots.curves(title, lit, across="object pixels found, %", up="background lit, %")
-        found.append(Plot(title, svg, "Lower is better: every point is a threshold."))
-    return found
+        drawn.append(Plot(title, svg, "Lower is better: every point is a threshold."))
+    return drawn
 
 
 def _has_trimap(record: RunRecord, subject: str) -> bool:

@@ -141,8 +141,11 @@ def memory(
         "difficulties": {
             "scores": scores if kept else "",
             "images": {
-                image_id: [one.regions, None if isnan(one.colours_shared) else one.colours_shared]
-                for image_id, one in kept.items()
+                image_id: [
+                    difficulty.regions,
+                    None if isnan(difficulty.colours_shared) else difficulty.colours_shared,
+                ]
+                for image_id, difficulty in kept.items()
             },
         },
     }

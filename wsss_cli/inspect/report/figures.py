@@ -65,14 +65,14 @@ def figures(
     """
     data_set = pictures[0].record.data_set
     assert data_set is not None
-    numbers = Evaluations([one.record for one in pictures])
+    numbers = Evaluations([run_pictures.record for run_pictures in pictures])
     for image_id, why in gallery.image_ids.items():
-        known = shown.get(image_id)
+        true_mask = shown.get(image_id)
         anchor = shown.setdefault(image_id, f"image-{len(shown) + 1}")
         try:
             truth = data_set.true_label_map(image_id)
             classes = _classes(data_set, image_id, truth)
-            if known is not None:
+            if true_mask is not None:
                 yield Figure(image_id, why, anchor, False, classes)
                 continue
             image = data_set.read_image(image_id)
@@ -81,15 +81,15 @@ def figures(
             name = data_set.class_names[gallery.class_id - 1] if gallery.class_id else ""
             columns = [
                 Column(
-                    one.record.name,
-                    one.of(image_id, image, class_id),
+                    run_pictures.record.name,
+                    run_pictures.of(image_id, image, class_id),
                     numbers.number(*place, "miou"),
                     numbers.number(*place, "iou", name),
                 )
-                for one, place in zip(pictures, scored, strict=True)
+                for run_pictures, place in zip(pictures, scored, strict=True)
             ]
         except WsssError as error:
-            yield Figure(image_id, why, anchor, known is None, [], problem=str(error))
+            yield Figure(image_id, why, anchor, true_mask is None, [], problem=str(error))
             continue
         yield Figure(
             image_id,

@@ -48,32 +48,32 @@ Scores = Mapping[str, Mapping[str, Any]]
 """By image id, as ``wsss evaluate`` keeps them."""
 
 
-def extremes(what: str, scores: Scores, most: int) -> list[Gallery]:
+def extremes(result: str, scores: Scores, limit: int) -> list[Gallery]:
     """The best, the median and the worst images."""
-    ranked = _ranked(scores, lambda one: one["miou"])
-    one, several = RESULTS[what].noun, RESULTS[what].nouns
-    about = f"by the mIoU of their {one} alone, of {len(ranked)} images"
-    chosen = {
-        "worst": (ranked[:most], "The lowest"),
-        "median": (_middle(ranked, most), "Those in the middle"),
-        "best": (ranked[::-1][:most], "The highest"),
+    ranked = _ranked(scores, lambda noun: noun["miou"])
+    noun, several = RESULTS[result].noun, RESULTS[result].nouns
+    about = f"by the mIoU of their {noun} alone, of {len(ranked)} images"
+    selection = {
+        "worst": (ranked[:limit], "The lowest"),
+        "median": (_middle(ranked, limit), "Those in the middle"),
+        "best": (ranked[::-1][:limit], "The highest"),
     }
     return [
         Gallery(
-            what,
-            f"{what}-{key}",
+            result,
+            f"{result}-{key}",
             f"{key.capitalize()} {several}",
             f"{rule} {about}.",
             {image_id: _standing(image_id, ranked) for image_id in image_ids},
             len(ranked),
         )
-        for key, (image_ids, rule) in chosen.items()
+        for key, (image_ids, rule) in selection.items()
         if image_ids
     ]
 
 
 def failures(
-    what: str, scores: Scores, difficulties: Mapping[str, Difficulty], most: int
+    result: str, scores: Scores, difficulties: Mapping[str, Difficulty], limit: int
 ) -> list[Gallery]:
     """The failures that the SeeNet line of work reports: the worst images of three kinds."""
     ranked = _ranked(scores, lambda one: one["miou"])
@@ -85,45 +85,45 @@ def failures(
     )
     looks_alike = set(by_colour[: math.ceil(ALIKE * len(by_colour))])
     alike = [i for i in ranked if i in looks_alike]
-    lowest = f"lowest mIoU of their {RESULTS[what].noun}"
+    lowest = f"lowest mIoU of their {RESULTS[result].noun}"
     return [
         Gallery(
-            what,
+            result,
             "co-occurring-classes",
             "Classes that occur together",
             f"Of the {len(together)} images whose truth has two classes or more, the {lowest}.",
-            {i: f"{len(_classes(scores[i]))} classes" for i in together[:most]},
+            {i: f"{len(_classes(scores[i]))} classes" for i in together[:limit]},
             len(together),
         ),
         Gallery(
-            what,
+            result,
             "many-instances",
             "Many instances",
             f"Of the {len(many)} images whose truth has {MANY} separate regions of one class or "
             f"more, each at least {LEAST_SHARE:.1%} of the image, the {lowest}.",
-            {i: f"{difficulties[i].regions} regions of a class" for i in many[:most]},
+            {i: f"{difficulties[i].regions} regions of a class" for i in many[:limit]},
             len(many),
         ),
         Gallery(
-            what,
+            result,
             "object-like-background",
             "Objects that look like their background",
             f"Of the {len(alike)} images ({ALIKE:.0%}) whose objects share most of their colours "
             f"with the background, the {lowest}.",
             {
                 i: f"{difficulties[i].colours_shared:.0%} of the colours shared"
-                for i in alike[:most]
+                for i in alike[:limit]
             },
             len(alike),
         ),
     ]
 
 
-def of_classes(what: str, scores: Scores, values: Mapping[str, Any]) -> list[Gallery]:
+def of_classes(result: str, scores: Scores, values: Mapping[str, Any]) -> list[Gallery]:
     """Of every class the best, the median and the worst image that truly has it.
 
     Args:
-        what: What was scored.
+        result: What was scored.
         scores: Score of each image.
         values: All scores of the same evaluation.
     """
@@ -135,17 +135,17 @@ def of_classes(what: str, scores: Scores, values: Mapping[str, Any]) -> list[Gal
     galleries = []
     for class_id in sorted(order):
         name = names[class_id]
-        having = {i: one for i, one in scores.items() if one["iou"].get(name) is not None}
-        ranked = _ranked(having, lambda one, name=name: one["iou"][name])  # type: ignore[misc]
-        chosen = dict.fromkeys([*ranked[:1], *_middle(ranked, 1), *ranked[-1:]])
+        having = {i: score for i, score in scores.items() if score["iou"].get(name) is not None}
+        ranked = _ranked(having, lambda score, name=name: score["iou"][name])  # type: ignore[misc]
+        selection = dict.fromkeys([*ranked[:1], *_middle(ranked, 1), *ranked[-1:]])
         galleries.append(
             Gallery(
-                what,
+                result,
                 f"class-{name}",
                 name,
                 f"The worst, the median and the best of the {len(ranked)} images that have it, by "
-                f"its IoU in their {RESULTS[what].noun}.",
-                {image_id: _standing(image_id, ranked) for image_id in chosen},
+                f"its IoU in their {RESULTS[result].noun}.",
+                {image_id: _standing(image_id, ranked) for image_id in selection},
                 len(ranked),
                 class_id,
             )
@@ -153,18 +153,18 @@ def of_classes(what: str, scores: Scores, values: Mapping[str, Any]) -> list[Gal
     return galleries
 
 
-def without_scores(what: str, image_ids: Sequence[str], most: int) -> list[Gallery]:
+def without_scores(result: str, image_ids: Sequence[str], limit: int) -> list[Gallery]:
     """Evenly spread images, where there is nothing to choose by."""
-    count = min(most, len(image_ids))
-    chosen = [image_ids[(2 * n + 1) * len(image_ids) // (2 * count)] for n in range(count)]
+    count = min(limit, len(image_ids))
+    selection = [image_ids[(2 * n + 1) * len(image_ids) // (2 * count)] for n in range(count)]
     rule = f"Spread evenly over the {len(image_ids)} images: there are no scores to choose by."
     return [
         Gallery(
-            what,
-            f"{what}-any",
-            f"Some {RESULTS[what].nouns}",
+            result,
+            f"{result}-any",
+            f"Some {RESULTS[result].nouns}",
             rule,
-            dict.fromkeys(chosen, ""),
+            dict.fromkeys(selection, ""),
             count,
         )
     ]
@@ -190,8 +190,8 @@ def difficulties_of(
         look, range(len(image_ids)), resolve_workers(workers)
     )
     tracked = track.steps(looked, total=len(image_ids), label="looking for failures")
-    found = zip(image_ids, tracked, strict=True)
-    return {image_id: one for image_id, one in found if one is not None}
+    pairs = zip(image_ids, tracked, strict=True)
+    return {image_id: entry for image_id, entry in pairs if entry is not None}
 
 
 def _classes(score: Mapping[str, Any]) -> list[str]:
@@ -200,13 +200,13 @@ def _classes(score: Mapping[str, Any]) -> list[str]:
 
 def _ranked(scores: Scores, key: Callable[[Mapping[str, Any]], float | None]) -> list[str]:
     """Ids from the worst to the best; equals in the order of their ids."""
-    known = {image_id: key(one) for image_id, one in scores.items()}
-    return sorted((i for i, v in known.items() if v is not None), key=lambda i: (known[i], i))
+    keys = {image_id: key(score) for image_id, score in scores.items()}
+    return sorted((i for i, v in keys.items() if v is not None), key=lambda i: (keys[i], i))
 
 
-def _middle(ranked: Sequence[str], most: int) -> list[str]:
-    start = max(0, (len(ranked) - most) // 2)
-    return list(ranked[start : start + most])
+def _middle(ranked: Sequence[str], limit: int) -> list[str]:
+    start = max(0, (len(ranked) - limit) // 2)
+    return list(ranked[start : start + limit])
 
 
 def _standing(image_id: str, ranked: Sequence[str]) -> str:

@@ -53,75 +53,75 @@ class Evaluations:
     def __init__(self, records: Sequence[RunRecord]) -> None:
         self._records = records
 
-    def number(self, run: int, what: str, *keys: str | int, shown: str = "") -> Number | None:
+    def number(self, run: int, result: str, *keys: str | int, shown: str = "") -> Number | None:
         """What stands at a place; None where it is not there or not defined.
 
         Args:
             run: Number of the run.
-            what: What was scored.
+            result: What was scored.
             keys: The way through the JSON.
             shown: Instead of a share in per cent.
         """
-        found: Any = self._records[run].scores.get(what)
+        value: Any = self._records[run].scores.get(result)
         for key in keys:
-            if not _has(found, key):
+            if not _has(value, key):
                 return None
-            found = found[key]
-        if found is None:
+            value = value[key]
+        if value is None:
             return None
         pointer = "/".join(str(key).replace("~", "~0").replace("/", "~1") for key in keys)
-        return Number(found, shown or percent(found), f"{run}/{what}/{pointer}")
+        return Number(value, shown or percent(value), f"{run}/{result}/{pointer}")
 
-    def count(self, run: int, what: str, *keys: str | int) -> Number | None:
+    def count(self, run: int, result: str, *keys: str | int) -> Number | None:
         """A count or another number that is shown as it is."""
-        found = self.number(run, what, *keys)
-        return found and Number(found.value, f"{found.value:,}".replace(",", " "), found.source)
+        number = self.number(run, result, *keys)
+        return number and Number(number.value, f"{number.value:,}".replace(",", " "), number.source)
 
-    def score(self, run: int, what: str, *keys: str) -> Score:
+    def score(self, run: int, result: str, *keys: str) -> Score:
         """A score with the interval beside it, if there is one."""
         above = keys[:-1]
         ends = [
-            self.number(run, what, *above, "interval", end) if keys[-1] == "miou" else None
+            self.number(run, result, *above, "interval", end) if keys[-1] == "miou" else None
             for end in ("low", "high")
         ]
-        return Score(self.number(run, what, *keys), *ends)
+        return Score(self.number(run, result, *keys), *ends)
 
     def subject(self) -> str | None:
         """What the page is about: the first that every run has scored, else the first run has."""
         scored = [set(record.scores) for record in self._records]
         for candidates in (set.intersection(*scored), scored[0]):
-            for what in BY_INTEREST:
-                if what in candidates:
-                    return what
+            for result in BY_INTEREST:
+                if result in candidates:
+                    return result
         return None
 
     def table(self) -> list[ScoreRow]:
         """All scores that any run has, a column for each run."""
         rows = []
-        for what in BY_INTEREST:
-            of_what = [row for row in self._rows(what) if any(cell.number for cell in row.cells)]
+        for result in BY_INTEREST:
+            of_what = [row for row in self._rows(result) if any(cell.number for cell in row.cells)]
             if of_what:
                 first = of_what[0]
-                rows += [ScoreRow(first.title, first.cells, RESULTS[what].title), *of_what[1:]]
+                rows += [ScoreRow(first.title, first.cells, RESULTS[result].title), *of_what[1:]]
         return rows
 
-    def _rows(self, what: str) -> list[ScoreRow]:
+    def _rows(self, result: str) -> list[ScoreRow]:
         places = [(title, keys) for title, *keys in _SCORES]
         baselines = dict.fromkeys(
             name
             for record in self._records
-            for name in record.scores.get(what, {}).get("baselines") or ()
+            for name in record.scores.get(result, {}).get("baselines") or ()
         )
         places += [
             (f"{name.replace('_', ' ')}, no learning", ["baselines", name]) for name in baselines
         ]
         runs = range(len(self._records))
         rows = [
-            ScoreRow(title, [self.score(run, what, *keys) for run in runs])
+            ScoreRow(title, [self.score(run, result, *keys) for run in runs])
             for title, keys in places
         ]
         plain = [
-            ScoreRow(title, [Score(self.count(run, what, *keys)) for run in runs])
+            ScoreRow(title, [Score(self.count(run, result, *keys)) for run in runs])
             for title, *keys in _COUNTS
         ]
         return [*rows, *plain]
@@ -142,7 +142,7 @@ _SCORES = (
 _COUNTS = (("best threshold for these images", "best_threshold"), ("images", "images"))
 
 
-def _has(found: Any, key: str | int) -> bool:  # noqa: ANN401 - JSON values
-    if isinstance(found, list):
-        return isinstance(key, int) and key < len(found)
-    return isinstance(found, Mapping) and key in found
+def _has(value: Any, key: str | int) -> bool:  # noqa: ANN401 - JSON values
+    if isinstance(value, list):
+        return isinstance(key, int) and key < len(value)
+    return isinstance(value, Mapping) and key in value

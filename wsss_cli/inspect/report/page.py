@@ -76,9 +76,9 @@ def draw(config: ReportConfig, sources: str, earlier: EarlierPage, track: Track)
     image_ids = list(dict.fromkeys(i for gallery in galleries for i in gallery.image_ids))
     with ExitStack() as stack:
         pictures = [stack.enter_context(open_pictures(r, image_ids, earlier)) for r in records]
-        remarks = [_remarks(one) for one in pictures]
+        remarks = [_remarks(run_pictures) for run_pictures in pictures]
         values = _values(config, records, galleries, len(image_ids), remarks)
-        shown = _pictures_and_masks(records[0], image_ids)
+        previews = _pictures_and_masks(records[0], image_ids)
         scores = _fingerprint_of_scores(records[0], subject)
         template = _environment().get_template("page.html")
         size = write_page(
@@ -101,7 +101,7 @@ def draw(config: ReportConfig, sources: str, earlier: EarlierPage, track: Track)
                 kinds=_kinds(pictures, image_ids),
                 settings=settings_tables(records),
                 differs=_scored_on(records, subject),
-                memory=memory_element(memory(sources, shown, values, scores, difficulties)),
+                memory=memory_element(memory(sources, previews, values, scores, difficulties)),
                 version=__version__,
                 when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             ),
@@ -165,17 +165,17 @@ def _difficulties(
     scores = record.scores.get(subject or "", {}).get("per_image")
     if not config.images or record.data_set is None or scores is None:
         return {}
-    if all("regions" in one and "colours_shared" in one for one in scores.values()):
+    if all("regions" in score and "colours_shared" in score for score in scores.values()):
         return {
             image_id: Difficulty(
-                one["regions"],
-                math.nan if one["colours_shared"] is None else one["colours_shared"],
+                score["regions"],
+                math.nan if score["colours_shared"] is None else score["colours_shared"],
             )
-            for image_id, one in scores.items()
+            for image_id, score in scores.items()
         }
-    known = earlier.difficulties_of(_fingerprint_of_scores(record, subject))
-    if known is not None:
-        return known
+    difficulties = earlier.difficulties_of(_fingerprint_of_scores(record, subject))
+    if difficulties is not None:
+        return difficulties
     return image_selection.difficulties_of(record.data_set, list(scores), config.workers, track)
 
 
@@ -183,26 +183,28 @@ def _choose(
     records: Sequence[RunRecord],
     subject: str | None,
     difficulties: Mapping[str, Difficulty],
-    most: int,
+    limit: int,
 ) -> list[Gallery]:
     """The galleries, by the first run, up to ``MOST_IMAGES`` images in all."""
     first = records[0]
-    if not most or first.data_set is None:
+    if not limit or first.data_set is None:
         return []
     scores = first.scores.get(subject or "", {}).get("per_image")
     if subject is None or scores is None:
-        found = _without_scores(first, most)
+        galleries = _without_scores(first, limit)
     else:
-        found = image_selection.extremes(subject, scores, most)
-        found += image_selection.failures(subject, scores, difficulties, most)
+        galleries = image_selection.extremes(subject, scores, limit)
+        galleries += image_selection.failures(subject, scores, difficulties, limit)
         others = first.scores.get("proxy", {}).get("per_image", {})
         if subject != "proxy" and others and not set(others) & set(scores):
-            found += image_selection.extremes("proxy", others, most)
-        found += _unscored(first, {image_id for g in found for image_id in g.image_ids}, most)
-        found += image_selection.of_classes(subject, scores, first.scores[subject])
+            galleries += image_selection.extremes("proxy", others, limit)
+        galleries += _unscored(
+            first, {image_id for g in galleries for image_id in g.image_ids}, limit
+        )
+        galleries += image_selection.of_classes(subject, scores, first.scores[subject])
     kept: list[Gallery] = []
     seen: set[str] = set()
-    for gallery in found:
+    for gallery in galleries:
         seen |= gallery.image_ids.keys()
         if len(seen) > MOST_IMAGES:
             break
@@ -210,22 +212,22 @@ def _choose(
     return kept
 
 
-def _without_scores(record: RunRecord, most: int) -> list[Gallery]:
+def _without_scores(record: RunRecord, limit: int) -> list[Gallery]:
     """Images of every stage that has made label maps."""
-    return _unscored(record, set(), most)
+    return _unscored(record, set(), limit)
 
 
-def _unscored(record: RunRecord, image_ids: set[str], most: int) -> list[Gallery]:
+def _unscored(record: RunRecord, image_ids: set[str], limit: int) -> list[Gallery]:
     """Images of the stages whose label maps are of none of ``image_ids``.
 
     Predictions are mostly of other images than the scored proxies are, and worth a look before
     anything has scored them.
     """
     galleries: list[Gallery] = []
-    for what in reversed(LABEL_FOLDERS):
-        made = label_map_ids(record, what)
+    for result in reversed(LABEL_FOLDERS):
+        made = label_map_ids(record, result)
         if made and not image_ids & set(made):
-            galleries += image_selection.without_scores(what, made, most)
+            galleries += image_selection.without_scores(result, made, limit)
             image_ids = image_ids | set(made)
     return galleries
 
@@ -266,14 +268,14 @@ def _shown(
 
 def _kinds(pictures: Sequence[RunPictures], image_ids: Sequence[str]) -> list[str]:
     """Which pictures any run has of any of the images."""
-    found = {kind for one in pictures for kind in one.kinds(image_ids)}
-    return [kind for kind in KINDS if kind in found]
+    kinds = {kind for run_pictures in pictures for kind in run_pictures.kinds(image_ids)}
+    return [kind for kind in KINDS if kind in kinds]
 
 
 def _scored_on(records: Sequence[RunRecord], subject: str | None) -> bool:
     """Whether the runs were scored on different images, which makes columns incomparable."""
     sets = [set(r.scores.get(subject or "", {}).get("per_image", {})) for r in records]
-    return len({frozenset(one) for one in sets if one}) > 1
+    return len({frozenset(image_ids) for image_ids in sets if image_ids}) > 1
 
 
 def _verdict(record: RunRecord, subject: str | None) -> str:

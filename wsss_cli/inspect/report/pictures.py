@@ -63,16 +63,16 @@ class RunPictures:
 
     def kinds(self, image_ids: Sequence[str]) -> list[str]:
         """Which pictures there are of any of these images."""
-        found = []
+        kinds = []
         if self.network or (self.stored and set(self.stored.image_ids) & set(image_ids)):
-            found.append(ATTENTION)
+            kinds.append(ATTENTION)
         if self.network and hasattr(import_method(self.network.method), "branches"):
-            found.append(ZONES)
+            kinds.append(ZONES)
         for kind in LABEL_FOLDERS:
             folder = _label_folder(self.record, kind)
             if any((folder / f"{image_id}.png").is_file() for image_id in image_ids):
-                found.append(kind)
-        return found
+                kinds.append(kind)
+        return kinds
 
     def of(self, image_id: str, image: Pixels, class_id: int | None) -> dict[str, Thumbnail]:
         """The pictures there are of an image.
@@ -85,18 +85,20 @@ class RunPictures:
         Raises:
             WsssError: A file is broken.
         """
-        found = {}
+        pictures = {}
         if class_id is not None:
             stored = self._stored_attention(image_id, image, class_id)
             if stored is not None:
-                found[ATTENTION] = thumbnail(heatmap(image, stored))
+                pictures[ATTENTION] = thumbnail(heatmap(image, stored))
             if self.network is not None:
-                found |= self._of_network(self.network, image, class_id, attention=stored is None)
+                pictures |= self._of_network(
+                    self.network, image, class_id, attention=stored is None
+                )
         for kind in LABEL_FOLDERS:
             path = _label_folder(self.record, kind) / f"{image_id}.png"
             if path.is_file():
-                found[kind] = label_thumbnail(read_label_map(path))
-        return found
+                pictures[kind] = label_thumbnail(read_label_map(path))
+        return pictures
 
     def _of_network(
         self, network: Network, image: Pixels, class_id: int, *, attention: bool
@@ -133,7 +135,9 @@ class RunPictures:
             wanted[ATTENTION] = draw_attention
         if hasattr(import_method(network.method), "branches"):
             wanted[ZONES] = draw_zones
-        drawn = {kind: self.earlier.thumbnail([kind, *about], one) for kind, one in wanted.items()}
+        drawn = {
+            kind: self.earlier.thumbnail([kind, *about], pixels) for kind, pixels in wanted.items()
+        }
         return {kind: picture for kind, picture in drawn.items() if picture is not None}
 
     def _stored_attention(
@@ -145,9 +149,9 @@ class RunPictures:
         stored = self.stored.read(image_id)
         if class_id not in stored.class_ids or stored.size != image.shape[:2]:
             return None
-        place = list(stored.class_ids).index(class_id)
-        (whole,) = enlarge_maps(stored.maps[place : place + 1], stored.size)
-        return np.asarray(whole, np.float32)
+        row = list(stored.class_ids).index(class_id)
+        (attention,) = enlarge_maps(stored.maps[row : row + 1], stored.size)
+        return np.asarray(attention, np.float32)
 
 
 @contextmanager
@@ -222,8 +226,8 @@ def _label_folder(record: RunRecord, kind: str) -> Path:
 def _network(record: RunRecord, remarks: list[str]) -> Network | None:
     """The network of the run's training, else the one that its attention was made with."""
     attend = record.manifests.get("attend", {}).get("config", {})
-    own = record.path / "train" / CHECKPOINT_FILE
-    path = own if own.is_file() else Path(attend.get("checkpoint") or own)
+    checkpoint = record.path / "train" / CHECKPOINT_FILE
+    path = checkpoint if checkpoint.is_file() else Path(attend.get("checkpoint") or checkpoint)
     if not path.is_file():
         return None
     try:

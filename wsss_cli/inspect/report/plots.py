@@ -114,11 +114,11 @@ class Plots:
                 from top to bottom; scores in per cent.
         """
         with self._figure(title, height=0.7 + 0.24 * len(rows)) as (axes, svg):
-            for place, (_, score, low, high, series) in enumerate(rows):
+            for row_number, (_, score, low, high, series) in enumerate(rows):
                 colour = _SERIES[series % SERIES]
                 if low is not None and high is not None:
-                    axes.plot([low, high], [place, place], color=colour, lw=2, alpha=0.55)
-                axes.plot([score], [place], "o", color=colour, ms=5.5)
+                    axes.plot([low, high], [row_number, row_number], color=colour, lw=2, alpha=0.55)
+                axes.plot([score], [row_number], "o", color=colour, ms=5.5)
             axes.set_yticks(range(len(rows)), [row[0] for row in rows])
             axes.set_ylim(len(rows) - 0.5, -0.5)
             axes.set_xlim(left=0)
@@ -155,17 +155,17 @@ class Plots:
     @contextmanager
     def _figure(self, title: str, height: float | None = None) -> Iterator[tuple[Axes, list[str]]]:
         """Axes to draw on; afterwards the list holds the SVG."""
-        found: list[str] = []
+        elements: list[str] = []
         self._count += 1
         with rc_context(_LOOK), warnings.catch_warnings():
             # Of letters that matplotlib's own font lacks; the page's fonts will have them.
             warnings.filterwarnings("ignore", "Glyph")
             figure = Figure(figsize=(_SIZE[0], height or _SIZE[1]), layout="constrained")
-            yield figure.add_subplot(), found
+            yield figure.add_subplot(), elements
             content = io.StringIO()
             nothing: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
             figure.savefig(content, format="svg", transparent=True, metadata=nothing)
-        found.append(_fit_page(content.getvalue(), title, f"{self._name}-{self._count}"))
+        elements.append(_fit_page(content.getvalue(), title, f"{self._name}-{self._count}"))
 
 
 def _label(name: str) -> str:

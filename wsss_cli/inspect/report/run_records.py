@@ -75,9 +75,11 @@ def read_runs(runs: Sequence[Path], data: Path | None) -> list[RunRecord]:
 
 def _scoring(run: Path, manifests: Mapping[str, object]) -> str:
     """The command that scores the last result that the run has."""
-    subjects = [what for what in BY_INTEREST if RESULTS[what].stage in manifests]
-    what = subjects[0] if subjects else None
-    return command_line("evaluate", what=None if what == EvaluateConfig.what else what, run=run)
+    subjects = [result for result in BY_INTEREST if RESULTS[result].stage in manifests]
+    result = subjects[0] if subjects else None
+    return command_line(
+        "evaluate", result=None if result == EvaluateConfig.what else result, run=run
+    )
 
 
 def _read(run: Path, name: str, data: Path | None) -> RunRecord:
@@ -88,23 +90,23 @@ def _read(run: Path, name: str, data: Path | None) -> RunRecord:
         if manifest["status"] != "complete"
     ]
     scores = {}
-    for what in BY_INTEREST:
+    for result in BY_INTEREST:
         try:
-            found = read_json(run / "evaluate" / f"{what}.json")
+            evaluation = read_json(run / "evaluate" / f"{result}.json")
         except FileNotFoundError:
             continue
-        if not found.keys() >= _SCORES:
+        if not evaluation.keys() >= _SCORES:
             remarks.append(
-                f"the scores of its {what} are of an earlier version and left out; run "
-                f"`{command_line('evaluate', what=what, run=run)}` again"
+                f"the scores of its {result} are of an earlier version and left out; run "
+                f"`{command_line('evaluate', result=result, run=run)}` again"
             )
             continue
-        scores[what] = found
-        stage = RESULTS[what].stage
-        if found.get("artifact_fingerprint") != manifests.get(stage, {}).get("fingerprint"):
+        scores[result] = evaluation
+        stage = RESULTS[result].stage
+        if evaluation.get("artifact_fingerprint") != manifests.get(stage, {}).get("fingerprint"):
             remarks.append(
-                f"the scores of its {what} are of an earlier result; run "
-                f"`{command_line('evaluate', what=what, run=run)}` again"
+                f"the scores of its {result} are of an earlier result; run "
+                f"`{command_line('evaluate', result=result, run=run)}` again"
             )
     if not scores:
         remarks.append(f"nothing of it has been scored; run `{_scoring(run, manifests)}`")

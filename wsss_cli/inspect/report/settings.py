@@ -52,13 +52,15 @@ def _facts(manifest: Mapping[str, Any] | None) -> dict[str, str]:
     if manifest is None:
         return {}
     resolved = manifest.get("settings", {})  # what was left open when the command was typed
-    found = {**resolved, **manifest.get("config", {}), **resolved}
-    found |= {f"input: {role}": one["path"] for role, one in manifest.get("inputs", {}).items()}
+    facts = {**resolved, **manifest.get("config", {}), **resolved}
+    facts |= {
+        f"input: {role}": recorded["path"] for role, recorded in manifest.get("inputs", {}).items()
+    }
     counts = manifest.get("counts") or {}
-    found |= {f"made: {name}": value for name, value in counts.items() if name not in found}
-    found |= {name: manifest[name] for name in _FACTS if name in manifest}
-    found |= {f"version: {name}": text for name, text in manifest.get("versions", {}).items()}
-    return {name: _shown(value) for name, value in found.items()}
+    facts |= {f"made: {name}": value for name, value in counts.items() if name not in facts}
+    facts |= {name: manifest[name] for name in _FACTS if name in manifest}
+    facts |= {f"version: {name}": text for name, text in manifest.get("versions", {}).items()}
+    return {name: _shown(value) for name, value in facts.items()}
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - JSON values

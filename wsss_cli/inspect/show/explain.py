@@ -54,13 +54,13 @@ def explain(path: Path) -> dict[str, Any]:
     module, name = kind
     writer = writer_of(path)
     find: Explain = getattr(import_module(f"wsss_cli.inspect.show.{module}"), name)
-    found = find(path, writer)
+    explanation = find(path, writer)
     return {
         "path": str(path),
         "bytes": path.stat().st_size,
-        "what": found.what,
-        "facts": dict(found.facts),
-        "advice": found.advice,
+        "what": explanation.what,
+        "facts": dict(explanation.facts),
+        "advice": explanation.advice,
         "written_by": None if writer is None else writer.describe(),
     }
 

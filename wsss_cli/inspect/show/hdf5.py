@@ -44,11 +44,11 @@ def _attention(path: Path, writer: Writer | None) -> Explanation:
                 lows.append(float(maps.min()))
                 highs.append(float(maps.max()))
         # A shard has a part of the maps, the index all of them.
-        known = None if writer is None or path.name != INDEX else writer.manifest.get("counts")
+        counts = None if writer is None or path.name != INDEX else writer.manifest.get("counts")
         facts = {
             **_common(file),
             "labels": file.labels,
-            "maps": (known or {}).get("maps"),
+            "maps": (counts or {}).get("maps"),
             "looked_at": {
                 "images": len(sample),
                 "maps": sum(len(outline.class_ids) for outline in outlines),
@@ -112,7 +112,7 @@ def _common(file: ImageGroups) -> dict[str, Any]:
 def _spread(image_ids: Sequence[str]) -> list[str]:
     """Some images from all over the file, its first and last ones among them."""
     places = np.linspace(0, len(image_ids) - 1, min(SAMPLE, len(image_ids))).round().astype(int)
-    return [image_ids[place] for place in places.tolist()]
+    return [image_ids[row] for row in places.tolist()]
 
 
 def _sizes(sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:

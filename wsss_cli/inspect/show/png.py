@@ -19,19 +19,19 @@ _SALIENT = 128
 
 def explain_png(path: Path, writer: Writer | None) -> Explanation:
     """Say which of the three a PNG is; its stage knows, else its palette or its values tell."""
-    found = look(path)
+    png = look(path)
     stage = None if writer is None else writer.manifest["stage"]
-    if found.pixels is None:
-        return _colours(found, stage)
-    if found.mode == "P" or stage in _LABEL_STAGES:
-        return _label_map(found, found.pixels, writer, "")
-    if stage is None and _few_and_small(found.pixels):
-        return _label_map(found, found.pixels, writer, ", by its few small values")
-    return _grey(path, found, found.pixels, stage)
+    if png.pixels is None:
+        return _colours(png, stage)
+    if png.mode == "P" or stage in _LABEL_STAGES:
+        return _label_map(png, png.pixels, writer, "")
+    if stage is None and _few_and_small(png.pixels):
+        return _label_map(png, png.pixels, writer, ", by its few small values")
+    return _grey(path, png, png.pixels, stage)
 
 
 def _label_map(
-    found: PngLook, pixels: dict[int, int], writer: Writer | None, why: str
+    png: PngLook, pixels: dict[int, int], writer: Writer | None, why: str
 ) -> Explanation:
     names = ["background", *(writer.class_names if writer is not None else ())]
     total = sum(pixels.values())
@@ -42,18 +42,18 @@ def _label_map(
 
     shares = {name(label): n / total for label, n in pixels.items() if label != IGNORE}
     facts = {
-        **_size(found),
-        "palette": found.palette or "none, 8-bit grey",
+        **_size(png),
+        "palette": png.palette or "none, 8-bit grey",
         "share_of_class": shares,
         "share_of_255": pixels.get(IGNORE, 0) / total,
     }
     return Explanation(f"a label map{why}", facts)
 
 
-def _grey(path: Path, found: PngLook, pixels: dict[int, int], stage: str | None) -> Explanation:
+def _grey(path: Path, png: PngLook, pixels: dict[int, int], stage: str | None) -> Explanation:
     total = sum(pixels.values())
     facts = {
-        **_size(found),
+        **_size(png),
         "least": min(pixels),
         "largest": max(pixels),
         "mean": sum(value * n for value, n in pixels.items()) / total,
@@ -70,14 +70,14 @@ def _grey(path: Path, found: PngLook, pixels: dict[int, int], stage: str | None)
     return Explanation("a grey map, such as saliency", facts, advice if only_ends else None)
 
 
-def _colours(found: PngLook, stage: str | None) -> Explanation:
-    facts = {**_size(found), "mode": found.mode}
-    if found.decoded_palette:
-        return Explanation("a label map decoded to colours", facts, f"it {found.odd}")
+def _colours(png: PngLook, stage: str | None) -> Explanation:
+    facts = {**_size(png), "mode": png.mode}
+    if png.decoded_palette:
+        return Explanation("a label map decoded to colours", facts, f"it {png.odd}")
     if stage is not None:
         return Explanation("a picture for people to look at", facts)
-    what = "a picture in colour" if found.mode in ("RGB", "RGBA") else "a PNG of another kind"
-    return Explanation(what, facts, f"it {found.odd}")
+    kind = "a picture in colour" if png.mode in ("RGB", "RGBA") else "a PNG of another kind"
+    return Explanation(kind, facts, f"it {png.odd}")
 
 
 def _few_and_small(pixels: dict[int, int]) -> bool:
@@ -87,5 +87,5 @@ def _few_and_small(pixels: dict[int, int]) -> bool:
     return len(labels) <= _MOST_LABELS and max(labels, default=IGNORE) <= _LARGEST_LABEL
 
 
-def _size(found: PngLook) -> dict[str, Any]:
-    return {"height": found.size[0], "width": found.size[1]}
+def _size(png: PngLook) -> dict[str, Any]:
+    return {"height": png.size[0], "width": png.size[1]}

@@ -84,7 +84,7 @@ def _manifest(manifest: Values) -> Explanation:
         "stage": manifest["stage"],
         "status": manifest["status"],
         "settings": manifest.get("settings", {}),
-        "inputs": {role: one["path"] for role, one in manifest.get("inputs", {}).items()},
+        "inputs": {role: recorded["path"] for role, recorded in manifest.get("inputs", {}).items()},
         "class_names": manifest.get("class_names"),
         "counts": manifest.get("counts"),
         "files": manifest.get("files"),
@@ -120,8 +120,8 @@ def _prediction(values: Values) -> Explanation:
         "of": values["source"]["path"],
         "size": values["size"],
         "classes": {
-            found["name"]: found.get("share", found.get("probability"))
-            for found in values["classes"]
+            entry["name"]: entry.get("share", entry.get("probability"))
+            for entry in values["classes"]
         },
     }
     return Explanation("what wsss predict found in a picture or video", facts)
@@ -147,8 +147,8 @@ def _parsed(path: Path, parse: Callable[[str], Any], kind: str) -> Any:  # noqa:
 
 def _flat(table: Values, before: str = "") -> dict[str, Any]:
     """``{"train": {"lr": 1}}`` as ``{"train.lr": 1}``."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, value in table.items():
         inner = _flat(value, f"{before}{name}.") if isinstance(value, dict) else None
-        found |= {f"{before}{name}": value} if inner is None else inner
-    return found
+        flat |= {f"{before}{name}": value} if inner is None else inner
+    return flat

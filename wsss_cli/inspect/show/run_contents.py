@@ -38,8 +38,8 @@ def summarise(run: Path) -> Values:
     if not manifests and not scores:
         start = command_line("train", data=FOLDER, run=run)
         raise UsageError(f"{run} holds no run; start one with `{start}`, or give a run or a file")
-    for what, values in scores.items():
-        stage = RESULTS[what].stage if what in RESULTS else ""
+    for result, values in scores.items():
+        stage = RESULTS[result].stage if result in RESULTS else ""
         now = manifests.get(stage, {}).get("fingerprint")
         values["of_this_result"] = values.get("artifact_fingerprint") == now
     inputs = InputsNow(run)
@@ -53,13 +53,13 @@ def summarise(run: Path) -> Values:
 
 def disk_use(folder: Path) -> dict[str, int]:
     """How many files there are below a folder, and their bytes; links are not followed."""
-    found = [
-        (Path(place) / name).lstat().st_size
-        for place, _, names in os.walk(folder)
+    sizes = [
+        (Path(parent) / name).lstat().st_size
+        for parent, _, names in os.walk(folder)
         for name in names
         if not name.startswith(".")  # locks, and what is being written
     ]
-    return {"files": len(found), "bytes": sum(found)}
+    return {"files": len(sizes), "bytes": sum(sizes)}
 
 
 def _stage(
@@ -79,22 +79,22 @@ def _stage(
         before: The stages before it, told already.
     """
     inputs = {role: now.compare(manifest, role) for role in manifest.get("inputs", {})}
-    changed = [role for role, given in inputs.items() if given["state"] == CHANGED]
+    changed = [role for role, standing in inputs.items() if standing["state"] == CHANGED]
     stale = [f"its input {role} has changed: {inputs[role]['path']}" for role in changed]
-    for role, given in inputs.items():
-        maker = _maker(run, given["path"])
+    for role, standing in inputs.items():
+        maker = _maker(run, standing["path"])
         if role not in changed and before.get(maker, {}).get("stale"):
             stale.append(f"its input {role} is made by {maker}, which is stale")
     if manifest.get("stage_version") != STAGES[stage].version:
         stale.append(ANOTHER_VERSION)
     lost = lacking(run / stage, manifest)
-    whole = manifest["status"] == "complete"
-    in_progress = not whole and is_claimed(run / stage)
+    complete = manifest["status"] == "complete"
+    in_progress = not complete and is_claimed(run / stage)
     unfinished = []
-    stop = None if whole else manifest.get("diverged")
+    stop = None if complete else manifest.get("diverged")
     if stop is not None:
         unfinished.append(f"{stop['what']} at iteration {stop['iteration']}")
-    elif not whole and not in_progress:
+    elif not complete and not in_progress:
         unfinished.append("it was stopped before it was done")
     if lost:
         unfinished.append(f"files that it wrote have vanished: {', '.join(lost)}")

@@ -53,7 +53,7 @@ def _listed(run: Path) -> dict[str, Any]:
         "run": str(run),
         "method": training.get("method"),
         "stages": {stage: _state(stages[stage]) for stage in stages},
-        "miou": {what: scores["miou"] for what, scores in summary["scores"].items()},
+        "miou": {result: scores["miou"] for result, scores in summary["scores"].items()},
         **used,
     }
 

@@ -93,8 +93,8 @@ def _weights(path: Path, content: Content) -> Explanation:
             f"{path} holds no tensors by name but {', '.join(map(str, list(content)[:5]))}; give a "
             "checkpoint of wsss or a dictionary of tensors"
         )
-    known = {"features.0.weight": "VGG16", "layer1.0.conv1.weight": "a ResNet"}
-    names = next((title for first, title in known.items() if first in tensors), None)
+    networks = {"features.0.weight": "VGG16", "layer1.0.conv1.weight": "a ResNet"}
+    names = next((title for first, title in networks.items() if first in tensors), None)
     advice = (
         "it has none of torchvision's names, so it is no start for --weights"
         if names is None
