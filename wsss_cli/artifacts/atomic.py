@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Files appear complete or not at all."""
 
 import contextlib
 import errno
@@ -59,7 +59,7 @@ def require_place(path: Path, option: str) -> None:
         raise UsageError(f"{option} {path} is a folder; name a file")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError(f"{option} {path}: {folder} is no folder to write to; choose another")
+        raise UsageError(f"{option} {path}: {folder} is not a writable folder; choose another")
 
 
 def partial_name(path: Path) -> Path:
@@ -81,7 +81,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         FileNotFoundError: There is no such file.
         NotADirectoryError: One of its folders is a file.
-        WsssError: It is not whole, or no object.
+        WsssError: It is incomplete, or not an object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

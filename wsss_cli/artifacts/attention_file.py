@@ -136,7 +136,7 @@ class AttentionFile(ImageGroups):
         return ImageAttention(maps, outline.class_ids, outline.size, outline.logits)
 
     def outline(self, image_id: str) -> ImageOutline:
-        """Read of one image all but the maps.
+        """Read everything of one image but the maps.
 
         Raises:
             WsssError: The image is not in the file, or its group is not in the layout.
@@ -145,7 +145,7 @@ class AttentionFile(ImageGroups):
         return outline
 
     def _outline(self, image_id: str) -> tuple[ImageOutline, h5py.Dataset]:
-        """What :meth:`outline` gives, and the maps, found to fit and not read yet."""
+        """The outline, and the maps, checked but not read yet."""
         try:
             group = self._group(image_id)
             maps = self._data(image_id, group, "maps")
@@ -181,7 +181,7 @@ class AttentionFile(ImageGroups):
         class_ids: npt.NDArray[np.integer],
         largest: int,
     ) -> None:
-        """Refuse maps and class ids that do not fit to each other."""
+        """Refuse maps and class ids that do not fit each other."""
         if len(shape) != 3 or class_ids.shape != shape[:1]:
             raise self._odd(
                 image_id,
@@ -202,7 +202,7 @@ class AttentionFile(ImageGroups):
     def _fit(
         self, logits: npt.NDArray[np.generic], largest: int, class_ids: npt.NDArray[np.integer]
     ) -> bool:
-        """Whether there is a logit for each class; where nobody names them, for those present."""
+        """Whether there is a logit for each class; without class names, for those present."""
         if logits.ndim != 1 or not np.issubdtype(logits.dtype, np.floating):
             return False
         least = class_ids.max(initial=0) if self.class_names is None else largest

@@ -13,7 +13,7 @@ from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.errors import WsssError
 
 FORMAT = "wsss-checkpoint-1"
-# What is raised of a checkpoint's content that is not what it was taken for.
+# Errors that reading a checkpoint of unexpected content raises.
 ODD_CONTENT = (
     *(KeyError, TypeError, AttributeError, ValueError, IndexError),
     *(RuntimeError, OverflowError, MemoryError),
@@ -76,7 +76,7 @@ def checkpoint_kind(path: Path) -> str:
     """What kind of network a checkpoint holds, without reading its tensors.
 
     Raises:
-        WsssError: The file is missing, broken, or no checkpoint of ours.
+        WsssError: The file is missing, broken, or not a checkpoint of wsss.
     """
     content = read_tensors(path, lazily=True)
     _require_format(path, content)
@@ -89,14 +89,14 @@ def _require_format(path: Path, content: dict[str, Any]) -> None:
 
 
 def require_names(names: Any) -> None:  # noqa: ANN401 - out of a file
-    """Refuse what is no list of class names.
+    """Refuse anything but a list of class names.
 
     Raises:
         TypeError: It is something else.
         ValueError: They are too few, too many, or not different.
     """
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise TypeError("its class_names are no list of names")
+        raise TypeError("its class_names are not a list of names")
     if not 0 < len(names) < 255 or len(set(names)) < len(names):
         raise ValueError("its class_names are not 1 to 254 different names")
 

@@ -1,7 +1,7 @@
 """What a manifest says of a training that diverged, and of the rates it was continued with.
 
-``diverged`` is there until somebody goes on: what became of what, the iteration that showed it and
-the one whose state is kept. ``earlier_settings`` were in force up to an iteration. They belong to
+``diverged`` is there until the training is continued: the value that became infinite or nan, the
+iteration that showed it and the one whose state is kept. ``earlier_settings`` were in force up to an iteration. They belong to
 what the result is: one made at two learning rates does not pass for one made at either.
 """
 
@@ -10,14 +10,14 @@ from typing import Any
 
 DIVERGED = "diverged"
 EARLIER = "earlier_settings"
-# By what the advice divides.
+# The advice divides by this.
 _LOWER = 10
 
 Manifest = Mapping[str, Any]
 
 
 def is_told_rightly(manifest: Manifest) -> bool:
-    """Whether what a manifest says of this is of the kind that it should be, or absent."""
+    """Whether the manifest's entries have the right types, or are absent."""
     stop, earlier = manifest.get(DIVERGED), manifest.get(EARLIER, [])
     if stop is not None and not (
         isinstance(stop, dict)
@@ -32,7 +32,7 @@ def is_told_rightly(manifest: Manifest) -> bool:
 
 
 def earlier_settings(manifest: Manifest, lowerable: Collection[str]) -> list[dict[str, Any]]:
-    """The earlier settings of whatever goes on from here, in their order.
+    """The earlier settings of a continued training, in order.
 
     Args:
         manifest: Manifest of the training that was stopped.
@@ -70,17 +70,17 @@ def lowered(manifest: Manifest, settings: Mapping[str, Any], lowerable: Collecti
 
 
 def lower(setting: float) -> float:
-    """What to try instead."""
+    """A lower value to try instead."""
     return float(f"{setting / _LOWER:.3g}")
 
 
 def advice(manifest: Manifest, lowerable: Collection[str], state: str) -> str:
-    """What to do now.
+    """Advice on how to continue.
 
     Args:
         manifest: It says that the training diverged.
         lowerable: Names of the settings that may be lowered.
-        state: The file that is gone on from.
+        state: The file of the state to continue from.
     """
     stop, settings = manifest[DIVERGED], manifest["settings"]
     rates = {name: settings.get(name) for name in lowerable}

@@ -1,4 +1,4 @@
-"""Names of files: of checkpoints, and of what is made of an image, which is called ``ID.png``."""
+"""Names of checkpoints, and of an image's files, which are called ``ID.png``."""
 
 import re
 
@@ -19,6 +19,6 @@ def names_a_file(image_id: str) -> bool:
 
 
 def class_word(name: str, class_id: int) -> str:
-    """What stands for a class in a file's name: its own name where that can lead nowhere."""
+    """The part of a file's name that stands for a class: its name, where that is safe."""
     word = re.sub(r"[^\w.\- ]", "_", name)[:_LONGEST_WORD]
     return name if word == name else f"{word}-{class_id}"

@@ -21,7 +21,7 @@ def file_fingerprint(path: Path) -> str:
 
     Raises:
         OSError: It cannot be opened.
-        WsssError: It is no plain file.
+        WsssError: It is not a plain file.
     """
     if not is_plain(path):
         raise WsssError(f"{path} cannot be read: {NOT_PLAIN}")

@@ -52,7 +52,7 @@ def _own_font() -> Path:
 
 
 def _lacking(font: Path, letters: Iterable[str]) -> set[str]:
-    """Letters that a font file has not; all of them where it cannot be read."""
+    """Letters that a font file lacks; all of them where it cannot be read."""
     return {letter for letter in letters if ord(letter) not in _characters(font)}
 
 

@@ -1,4 +1,4 @@
-"""What must not be given to the HDF5 library: looked at here before it reads a file from elsewhere.
+"""Checks HDF5 files from elsewhere for what the HDF5 library must not be given.
 
 :func:`read_attribute` and :func:`require_readable` are all that readers call. HDF5 2.0 can be led
 astray in three ways, and nothing interrupts it:
@@ -38,7 +38,7 @@ def read_attribute(owner: h5py.Group, name: str, default: Any = None) -> Any:  #
     Args:
         owner: The file or group.
         name: Name of the attribute.
-        default: Given back where there is none.
+        default: Returned where there is none.
 
     Raises:
         ValueError: It is too large or of another kind, or its strings cannot be reached; h5py has

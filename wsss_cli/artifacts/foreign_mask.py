@@ -1,4 +1,4 @@
-"""Masks of other tools as numbers: grey in any number of bits or channels, or VOC's colours.
+"""Other tools' masks as numbers: grey in any number of bits or channels, or VOC's colours.
 
 Which of these are labels, and whether white is an object, the pixels do not say.
 """

@@ -28,7 +28,7 @@ def require_page_place(path: Path, option: str) -> None:
         with path.open("rb") as file:
             if file.read(len(MARK)) != MARK.encode():
                 raise UsageError(
-                    f"{path} is no page that wsss made, so it is left as it is; move it away or "
+                    f"{path} is not a page of wsss, so it is left alone; move it away or "
                     f"choose another {option}"
                 )
 

@@ -41,7 +41,7 @@ ODDITIES = (
 
 @dataclass(frozen=True)
 class Layout:
-    """What tells one kind of these files from another.
+    """One kind of these files.
 
     Attributes:
         content: What the file holds of each image, for messages.
@@ -154,7 +154,7 @@ class ImageGroups:
     """Read access to what concerns all images; each kind of file reads its own groups.
 
     Attributes:
-        layout: What a kind of file should be.
+        layout: The kind of the file.
         path: The file.
         image_ids: Ids of all images, one group each.
         class_names: Names of classes 1..C; None if the file has none.
@@ -231,7 +231,7 @@ class ImageGroups:
         schema = int(read_attribute(self._file, "schema", self.layout.schema))
         stored = read_attribute(self._file, "class_names")
         if stored is not None and np.ndim(stored) != 1:
-            raise TypeError("class_names is no list")
+            raise TypeError("class_names is not a list")
         return schema, None if stored is None else tuple(str(name) for name in stored)
 
     def fingerprint(self) -> str:
@@ -292,7 +292,7 @@ class ImageGroups:
         """The group of an image, which must hold its data itself."""
         group = self._file[image_id]
         if not isinstance(group, h5py.Group):
-            raise self._odd(image_id, "is an array, and no group of arrays")
+            raise self._odd(image_id, "is an array, not a group of arrays")
         opened = Path(os.path.normpath(Path(group.file.filename).absolute()))
         if not any(opened.is_relative_to(home) for home in self._homes):
             raise self._odd(image_id, f"lies in {opened}, outside the file's own folder")

@@ -153,7 +153,7 @@ def _is_voc(colours: bytes) -> bool:
 
 @dataclass(frozen=True)
 class PngLook:
-    """What a PNG is, whatever it holds.
+    """Facts about a PNG, whatever it holds.
 
     Attributes:
         size: (H, W).

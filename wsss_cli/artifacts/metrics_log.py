@@ -26,7 +26,7 @@ class MetricsLog:
     """Written by a training while it runs."""
 
     def __init__(self, directory: Path, lines: Sequence[Metrics], *, tensorboard: bool) -> None:
-        """Begin with what was logged before the state that the training goes on from.
+        """Begin with the lines that belong to the state from which the training resumes.
 
         Args:
             directory: ``RUN/STAGE``; lines of a later iteration, which a kill left there, go.
@@ -55,7 +55,7 @@ class MetricsLog:
             self._events.add(line)
 
     def close(self) -> None:
-        """Nothing follows."""
+        """Close the log."""
         if self._events is not None:
             self._events.close()
 
@@ -79,7 +79,7 @@ def read_metrics(directory: Path) -> list[dict[str, Any]]:
         if not all({"iteration", "losses", "lr"} <= line.keys() for line in lines):
             raise ValueError("a line lacks iteration, losses or lr")
     except (ValueError, AttributeError) as error:
-        raise WsssError(f"{path} is no log of wsss ({error}); restore or remove it") from error
+        raise WsssError(f"{path} is not a log of wsss ({error}); restore or remove it") from error
     return lines
 
 

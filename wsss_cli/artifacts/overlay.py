@@ -1,4 +1,4 @@
-"""Photographs with what was found in them: coloured areas, outlines and names."""
+"""Photographs with predictions drawn on them: coloured areas, outlines and names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Files that are nothing but files: a reader of a pipe waits for ever, a device may never end."""
+"""Plain files only: a reader of a pipe waits for ever, and a device may never end."""
 
 import stat
 from pathlib import Path

@@ -54,7 +54,7 @@ class SoftMapFolder:
         self.image_ids = list(self._files)
 
     def fingerprint(self) -> str:
-        """Of all names and contents."""
+        """Fingerprint of all names and contents."""
         return files_fingerprint(self._files.values())
 
     def read(self, image_id: str) -> npt.NDArray[np.float32]:
@@ -104,7 +104,7 @@ class SoftMapFolder:
 
 @dataclass(frozen=True)
 class SoftMapLook:
-    """What an array on disk is; the values are None where there are too many to look at.
+    """Facts about an array on disk; the values are None where there are too many to look at.
 
     Attributes:
         shape: Shape of the array.
@@ -125,7 +125,7 @@ def look(path: Path) -> SoftMapLook:
     """Look at one file.
 
     Raises:
-        WsssError: It is no plain array or holds several.
+        WsssError: It is not a plain array, or holds several.
     """
     try:
         if path.suffix == ".npz" and _unpacked_size(path) > MOST_BYTES:

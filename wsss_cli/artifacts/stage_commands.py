@@ -73,8 +73,8 @@ def recorded_command(
 def command_to_make(run: Path, stage: str, *, data: Path | None = None, **extras: bool) -> str:
     """The command line that makes a stage's result in a run, the stages before it included.
 
-    What an unfinished stage was begun with is repeated. A folder that nobody has named yet stands
-    in capitals.
+    The settings of an unfinished stage are repeated. A folder that is not known yet stands in
+    capitals.
 
     Args:
         run: The run.

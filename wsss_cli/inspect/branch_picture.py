@@ -45,7 +45,7 @@ _NOTE = (
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run offers to look at."""
+    """A run with a trained network to look at."""
 
     run: Path
     name: str

@@ -151,7 +151,7 @@ def _names(
 
 
 def _claimed(out: Path, data: str, identity: str) -> bool:
-    """Say in OUT whose tree it will be; True where it is that and whole already.
+    """Record in OUT which data set it converts; True if that conversion is complete.
 
     Raises:
         UsageError: Something else lies there.
@@ -166,7 +166,7 @@ def _claimed(out: Path, data: str, identity: str) -> bool:
             )
         return bool(content.get("complete"))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"OUT {out} is there and no conversion; choose another folder")
+        raise UsageError(f"OUT {out} exists and is not a conversion; choose another folder")
     write_json(record, {"data": data, "fingerprint": identity, "complete": False, "masks": 0})
     return False
 
@@ -174,7 +174,7 @@ def _claimed(out: Path, data: str, identity: str) -> bool:
 def _require_masks(
     data_set: DataSet, names: Mapping[str, Sequence[str]], config: DataConvertConfig, track: Track
 ) -> None:
-    """Refuse masks that cannot be meant before they are written into another data set.
+    """Refuse implausible masks before they are written into another data set.
 
     Raises:
         WsssError: They show no class, or other classes than the labels; or one cannot be read.

@@ -37,7 +37,7 @@ SMALL = 32
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen of one image.
+    """What one image and its mask show.
 
     Attributes:
         size: (H, W); None where it cannot be read.
@@ -352,7 +352,7 @@ def _with_mask(data_set: DataSet, image_ids: Sequence[str]) -> int:
 
 
 def _uses(data_set: DataSet, lists: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """What each command will do with the data set, if not told otherwise."""
+    """What each command will do with the data set by default."""
     training, predicted = data_set.training_split(), SegmentConfig.split
     there = listing([split for split, ids in lists.items() if ids]) or "none"
 

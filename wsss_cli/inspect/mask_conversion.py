@@ -1,4 +1,4 @@
-"""``wsss data masks``: masks of other tools as label maps; and what white in a mask stands for."""
+"""``wsss data masks``: other tools' masks as label maps, and what white stands for in them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,12 +22,12 @@ def run(config: DataMasksConfig, *, track: Track) -> Report:
     """Write a label map for each mask of a folder; all are read before the first is written.
 
     Raises:
-        UsageError: There is no mask, OUT is not empty, or nobody says what white is.
+        UsageError: There is no mask, OUT is not empty, or it is not said what white is.
         WsssError: A mask is broken, or its numbers are no labels.
     """
     files = _mask_files(config.masks)
     if config.out.exists() and (not config.out.is_dir() or any(config.out.iterdir())):
-        raise UsageError(f"OUT {config.out} is there and not empty; choose another folder")
+        raise UsageError(f"OUT {config.out} exists and is not empty; choose another folder")
     workers = resolve_workers(config.workers)
 
     def look(path: Path) -> tuple[bool, bool, bool]:
@@ -123,8 +123,8 @@ def painted_mask(data_set: DataSet, image_id: str, names: Sequence[str]) -> Pixe
     if not names:
         if mask.is_binary:
             raise WsssError(
-                f"{path} is white somewhere, but no label says of what; label the image or take "
-                "the mask away"
+                f"{path} is white somewhere, but the image has no label; label it or remove the "
+                "mask"
             )
         return mask.labels()
     return mask.painted(data_set.class_names.index(names[0]) + 1)

@@ -1,4 +1,4 @@
-"""What several runs are called beside each other."""
+"""Short names for runs that are shown side by side."""
 
 from collections.abc import Sequence
 from pathlib import Path

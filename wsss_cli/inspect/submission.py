@@ -1,4 +1,4 @@
-"""``wsss check``: would PASCAL VOC's evaluation server take this archive?"""
+"""``wsss check``: checks an archive before it is sent to PASCAL VOC's evaluation server."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -121,7 +121,7 @@ def _slow_device(cuda: dict[str, Any], precision: str, *, driver: bool) -> Itera
 
 
 def _weights() -> dict[str, Any]:
-    """Of the default trunk: the file in torch's cache, or what is given in its place."""
+    """Weights of the default backbone: the file in torch's cache, or the one that is named instead."""
     from wsss_cli.models.pretrained import cached_weights
 
     cached = cached_weights(TrainConfig.backbone)

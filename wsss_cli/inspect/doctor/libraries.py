@@ -17,7 +17,7 @@ _INSTALL = "reinstall it: pip install --force-reinstall"
 
 @dataclass
 class Libraries:
-    """What was found.
+    """The libraries, and what is wrong with them.
 
     Attributes:
         versions: By name; None where it is missing.

@@ -52,7 +52,7 @@ class Machine:
         return min(grants, default=None)
 
     def memory(self) -> tuple[int | None, int | None]:
-        """Bytes in all, and those that can still be had; the lesser of machine and groups."""
+        """Total and available bytes: the smaller of the machine's and the control groups'."""
         limits = {}
         for line in self._lines("proc/meminfo"):
             name, _, amount = line.partition(":")
@@ -113,10 +113,10 @@ class Machine:
 
 
 def existing(path: Path) -> Path:
-    """The place, or the nearest folder above it that is there."""
+    """The path, or its nearest parent that exists."""
     return next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
 
 
 def free_bytes(path: Path) -> int:
-    """Bytes free where a place is, or would be."""
+    """Free bytes on the file system of a path, which need not exist."""
     return shutil.disk_usage(existing(path)).free

@@ -49,7 +49,7 @@ class Space:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """Sum of all parts."""
         return self.attention + self.networks + self.label_maps
 
 

@@ -1,4 +1,4 @@
-"""What each stage's plan amounts to: time, disk and memory."""
+"""Estimates of what each stage takes: time, disk and memory."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress

@@ -76,7 +76,7 @@ class Cost:
 
 
 def nothing_to_do() -> Estimate:
-    """Of a stage that is complete."""
+    """Estimate of a stage that is complete."""
     return Estimate(0.0, 0, _resident())
 
 
@@ -328,7 +328,7 @@ def _timed(work: Callable[[], object], device: torch.device) -> float:
 
 
 def _cores(limit: int | None = None) -> float:
-    """Of how many cores' time use can be made by so many threads, or by torch's."""
+    """How many cores' time so many threads, or torch's, can use."""
     quota = Machine().quota()
     cores = min(torch.get_num_threads() if limit is None else limit, Machine().cores())
     granted = cores if quota is None else min(cores, max(1.0, quota))

@@ -19,7 +19,7 @@ _SEGMENTATION_LOSSES = {
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawing and what it says."""
+    """A drawing and the sentence below it."""
 
     title: str
     svg: str

@@ -24,7 +24,7 @@ from wsss_cli.metrics.difficulty import Difficulty
 
 # Raised when the page of the same sources looks different.
 LOOK = 2
-# Difficulties of more images than that are found anew rather than kept in the page.
+# Difficulties of more images than this are computed again instead of kept in the page.
 MOST_DIFFICULTIES = 20_000
 _RECORDS = ("*/manifest.json", "*/metrics.jsonl", "evaluate/*.json")
 _LABEL_MAPS = ("proxy/labels", "segment/predictions", "crf/labels")
@@ -72,7 +72,7 @@ class EarlierPage:
         return None if new is None else new._replace(key=key)
 
     def difficulties_of(self, scores: str) -> dict[str, Difficulty] | None:
-        """What the page knew of the images that these scores are of.
+        """Difficulties of the images of these scores, as the page keeps them.
 
         Args:
             scores: Their fingerprint.
@@ -99,7 +99,7 @@ def sources_fingerprint(config: ReportConfig) -> str:
 
 
 def earlier_page(path: Path) -> EarlierPage:
-    """The page at a place; an empty one where none of ours is there, or nothing was kept in it."""
+    """The page at a path; an empty one where there is none of ours, or it keeps nothing."""
     text, kept = read_memory(path)
     if not isinstance(kept, dict):
         return EarlierPage()
@@ -124,7 +124,7 @@ def memory(
     scores: str,
     difficulties: Mapping[str, Difficulty],
 ) -> dict[str, Any]:
-    """What a page keeps for the next ``wsss report``.
+    """The data that a page keeps for the next ``wsss report``.
 
     Args:
         sources: As :func:`sources_fingerprint` gives it.

@@ -105,7 +105,7 @@ def figures(
 
 
 def _classes(data_set: DataSet, image_id: str, truth: Pixels | None) -> list[int]:
-    """Of the truth, else of the image-level labels; none where neither is known."""
+    """Classes of the true mask, else of the image-level labels; empty where neither is known."""
     if truth is not None:
         return [int(i) for i in np.unique(truth) if 0 < i <= len(data_set.class_names)]
     try:

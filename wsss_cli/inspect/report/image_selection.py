@@ -1,4 +1,4 @@
-"""Which images a page shows, each by a rule that is said beside them."""
+"""Which images a page shows; the rule of each gallery stands beside it."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ MOST_CLASSES = 24
 
 @dataclass(frozen=True)
 class Gallery:
-    """Some images, and why these.
+    """Some images, and the rule that chose them.
 
     Attributes:
         what: What the scores are of that chose them.
@@ -120,7 +120,7 @@ def failures(
 
 
 def of_classes(result: str, scores: Scores, values: Mapping[str, Any]) -> list[Gallery]:
-    """Of every class the best, the median and the worst image that truly has it.
+    """The best, the median and the worst image of every class, among those that show it.
 
     Args:
         result: What was scored.

@@ -1,4 +1,4 @@
-"""Every score on the page, with the place in the JSON of ``wsss evaluate`` that it comes from."""
+"""Every score on the page, with its address in the JSON of ``wsss evaluate`` that it comes from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ class Evaluations:
         return Score(self.number(run, result, *keys), *ends)
 
     def subject(self) -> str | None:
-        """What the page is about: the first that every run has scored, else the first run has."""
+        """The result that the page is about: the first that all runs have scored, else the first run's."""
         scored = [set(record.scores) for record in self._records]
         for candidates in (set.intersection(*scored), scored[0]):
             for result in BY_INTEREST:

@@ -106,7 +106,7 @@ class RunPictures:
         """What the network sees in the upright image; what the earlier page has is taken from it.
 
         Args:
-            network: It.
+            network: The network.
             image: (H, W, 3) RGB.
             class_id: The class that is looked for.
             attention: Also draw the attention, not the zones alone.

@@ -77,7 +77,7 @@ class Plots:
         """Lines over a common axis.
 
         Args:
-            title: What is seen, for who cannot see it.
+            title: Title, and alternative text for screen readers.
             lines: x and y by name; nan leaves a gap.
             across: Name of the x axis.
             up: Name of the y axis.
@@ -109,7 +109,7 @@ class Plots:
         """Scores as points, with the interval in which they would lie for other images.
 
         Args:
-            title: What is seen.
+            title: Title, and alternative text.
             rows: Name, score, low and high end (None where not known) and number of the series,
                 from top to bottom; scores in per cent.
         """
@@ -131,7 +131,7 @@ class Plots:
         """How many images have which score, a line for each run.
 
         Args:
-            title: What is seen.
+            title: Title, and alternative text.
             scores: Score of every image, in per cent, by run.
         """
         edges = list(range(0, 101, 5))

@@ -49,7 +49,7 @@ class RunRecord:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Of classes 1..C; none where nothing tells them."""
+        """Names of classes 1..C; empty where they are unknown."""
         for manifest in self.manifests.values():
             if manifest.get("class_names"):
                 return tuple(manifest["class_names"])

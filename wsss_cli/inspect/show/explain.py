@@ -1,4 +1,4 @@
-"""Which kind a file is, and what is said of it: a table of first bytes and of endings."""
+"""Recognises a file by its first bytes or its ending, and explains it."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -26,7 +26,7 @@ _BY_ENDING: Mapping[str, tuple[str, str]] = {
     ".toml": ("records", "explain_toml"),
     ".csv": ("records", "explain_csv"),
     ".jsonl": ("records", "explain_log"),
-    # Whole, these are known by their first bytes; this way a broken one is told what it should be.
+    # Intact files are recognised by their first bytes; the ending tells what a broken one should be.
     ".h5": ("hdf5", "explain_hdf5"),
     ".png": ("png", "explain_png"),
     ".npy": ("soft_map", "explain_soft_map"),
@@ -50,7 +50,7 @@ def explain(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} does not exist; give a run or a file")
     kind = _kind(path)
     if kind is None:
-        raise WsssError(f"{path} is none of the files that are explained: {_KNOWN}")
+        raise WsssError(f"{path} is not a kind of file that `wsss show` explains: {_KNOWN}")
     module, name = kind
     writer = writer_of(path)
     find: Explain = getattr(import_module(f"wsss_cli.inspect.show.{module}"), name)
@@ -69,6 +69,6 @@ def _kind(path: Path) -> tuple[str, str] | None:
     with path.open("rb") as file:
         head = file.read(8)
     if not head:
-        raise WsssError(f"{path} is empty; whatever should have written it did not finish")
+        raise WsssError(f"{path} is empty; the program that wrote it did not finish")
     by_bytes = next((kind for first, kind in _BY_BYTES.items() if head.startswith(first)), None)
     return by_bytes or _BY_ENDING.get(path.suffix.lower())

@@ -1,4 +1,4 @@
-"""What is told of one file, and who wrote it."""
+"""The explanation of one file, and the stage that wrote it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ class Writer:
 
     @property
     def class_names(self) -> list[str]:
-        """Of classes 1..C; empty where the stage did not know them."""
+        """Names of classes 1..C; empty where the stage did not know them."""
         return list(self.manifest.get("class_names") or ())
 
 

@@ -30,7 +30,7 @@ def explain_json(path: Path, writer: Writer | None) -> Explanation:
             try:
                 return explain(content)
             except (KeyError, TypeError, AttributeError) as error:
-                raise WsssError(f"{path} is not whole ({error}); make it again") from error
+                raise WsssError(f"{path} is incomplete ({error}); create it again") from error
     raise WsssError(f"{path} is JSON, but neither a manifest nor scores nor a comparison of wsss")
 
 
@@ -74,7 +74,7 @@ def explain_log(path: Path, writer: Writer | None) -> Explanation:
     del writer
     lines = read_metrics(path.parent) if path.name == METRICS_FILE else None
     if lines is None:
-        raise WsssError(f"{path} is no log of wsss, which calls it {METRICS_FILE}")
+        raise WsssError(f"{path} is not a log of wsss, which is named {METRICS_FILE}")
     last = lines[-1] if lines else {}
     return Explanation("the log of a training", {"lines": len(lines), "last": last})
 

@@ -69,14 +69,14 @@ def _stage(
     now: InputsNow,
     before: Mapping[str, Mapping[str, Any]],
 ) -> Values:
-    """What is told of one stage.
+    """Summary of one stage.
 
     Args:
         run: The run.
         stage: Name of the stage.
-        manifest: Its own.
-        now: What inputs are now.
-        before: The stages before it, told already.
+        manifest: Its manifest.
+        now: Compares the inputs with what they are now.
+        before: Summaries of the stages before it.
     """
     inputs = {role: now.compare(manifest, role) for role in manifest.get("inputs", {})}
     changed = [role for role, standing in inputs.items() if standing["state"] == CHANGED]
@@ -111,7 +111,7 @@ def _stage(
 
 
 def _maker(run: Path, path: str) -> str:
-    """The stage of this run in whose directory a path lies, or nothing."""
+    """The stage of this run in whose directory a path lies; None if there is none."""
     try:
         return Path(path).resolve().relative_to(run.resolve()).parts[0]
     except (ValueError, IndexError):

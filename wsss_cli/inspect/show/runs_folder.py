@@ -33,7 +33,7 @@ def find_runs(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
 
 
 def list_runs(folder: Path) -> dict[str, Any]:
-    """Tell of each run in a folder its stages, method, scores and size.
+    """List the stages, method, scores and size of each run in a folder.
 
     Returns:
         The folder, and a list of runs; a run that cannot be read says why in ``error``.

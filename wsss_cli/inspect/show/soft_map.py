@@ -8,7 +8,7 @@ from wsss_cli.inspect.show.explanation import Explanation, Writer
 
 
 def explain_soft_map(path: Path, writer: Writer | None) -> Explanation:
-    """Shape, type and range, and whether the values are probabilities."""
+    """Explain shape, type and range, and whether the values are probabilities."""
     del writer
     soft_map = look(path)
     shape = "x".join(map(str, soft_map.shape))
