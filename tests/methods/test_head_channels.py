@@ -19,7 +19,7 @@ def _heads(method: str, **settings: object) -> list[ClassHead]:
     return [module for module in network.modules() if isinstance(module, ClassHead)]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "sipe"])  # it is linear
 @pytest.mark.parametrize(("setting", "width"), [(None, TRUNK), (7, 7)])
 def test_heads_have_the_channels_asked_for_or_the_trunks(
     method: str, setting: int | None, width: int

@@ -1,8 +1,9 @@
 """What a manifest says of a training that diverged, and of the rates it was continued with.
 
 ``diverged`` is there until the training is continued: the value that became infinite or nan, the
-iteration that showed it and the one whose state is kept. ``earlier_settings`` were in force up to an iteration. They belong to
-what the result is: one made at two learning rates does not pass for one made at either.
+iteration that showed it and the one whose state is kept. ``earlier_settings`` were in force up to
+an iteration. They belong to the result: one made at two learning rates does not pass for one made
+at either.
 """
 
 from collections.abc import Collection, Mapping

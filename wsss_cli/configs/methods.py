@@ -67,6 +67,14 @@ METHODS = {
         {"a": _CLASSES, "saliency": "saliency that the maps do not draw"},
         merge="sum",
     ),
+    "sipe": Method(
+        "Self-supervised image-specific prototype exploration",
+        "Chen et al., CVPR 2022",
+        "the four stages are the last four blocks of any trunk; a class is drawn where it is more "
+        "like its own prototype than like the background's",
+        {"a": _CLASSES, "prototypes": "difference of activation and prototypes"},
+        merge="sum",
+    ),
     "seenet": Method(
         "Self-Erasing Network",
         "Hou et al., NeurIPS 2018",
@@ -117,6 +125,13 @@ class MethodOptions(Config):
         at_least=0,
     )
 
+    sipe_weight: float = setting(
+        1.0,
+        "Weight of the agreement with the prototypes, beside a mean over classes of the "
+        "classification loss.",
+        of=("sipe",),
+        at_least=0,
+    )
     delta_high: float = setting(
         0.7, "Prior above which a position is erased.", of=("seenet",), at_least=0, at_most=1
     )

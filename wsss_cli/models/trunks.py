@@ -100,9 +100,26 @@ class Trunk(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in 0..255, uint8 or float, to (B, channels, h, w) features."""
+        return self.features(self._preprocessed(images))  # type: ignore[no-any-return]
+
+    def block_features(self, images: Tensor) -> list[Tensor]:
+        """The output of every block, (B, K, h, w) each; the last one is that of :meth:`forward`."""
+        outputs, x = [], self._preprocessed(images)
+        for begin, end in pairwise((0, *self.blocks)):
+            x = self.features[begin:end](x)
+            outputs.append(x)
+        return outputs
+
+    def block_channels(self) -> list[int]:
+        """Channels of every block's output."""
+        return [
+            [m.out_channels for m in self.features[:end].modules() if isinstance(m, nn.Conv2d)][-1]
+            for end in self.blocks
+        ]
+
+    def _preprocessed(self, images: Tensor) -> Tensor:
         x = (images.to(self.mean.dtype) - self.mean) / self.std
-        x = x.contiguous(memory_format=torch.channels_last)
-        return self.features(x)  # type: ignore[no-any-return]
+        return x.contiguous(memory_format=torch.channels_last)
 
 
 def vgg16_layers() -> Iterator[nn.Module]:

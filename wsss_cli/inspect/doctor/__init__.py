@@ -121,7 +121,7 @@ def _slow_device(cuda: dict[str, Any], precision: str, *, driver: bool) -> Itera
 
 
 def _weights() -> dict[str, Any]:
-    """Weights of the default backbone: the file in torch's cache, or the one that is named instead."""
+    """Weights of the default backbone: torch's cached file, or the one named instead."""
     from wsss_cli.models.pretrained import cached_weights
 
     cached = cached_weights(TrainConfig.backbone)

@@ -87,7 +87,7 @@ class Evaluations:
         return Score(self.number(run, result, *keys), *ends)
 
     def subject(self) -> str | None:
-        """The result that the page is about: the first that all runs have scored, else the first run's."""
+        """The result that the page is about: the first that all runs have, else the first run's."""
         scored = [set(record.scores) for record in self._records]
         for candidates in (set.intersection(*scored), scored[0]):
             for result in BY_INTEREST:

@@ -26,7 +26,7 @@ _BY_ENDING: Mapping[str, tuple[str, str]] = {
     ".toml": ("records", "explain_toml"),
     ".csv": ("records", "explain_csv"),
     ".jsonl": ("records", "explain_log"),
-    # Intact files are recognised by their first bytes; the ending tells what a broken one should be.
+    # Intact files are recognised by their first bytes; the ending tells what a broken one is.
     ".h5": ("hdf5", "explain_hdf5"),
     ".png": ("png", "explain_png"),
     ".npy": ("soft_map", "explain_soft_map"),

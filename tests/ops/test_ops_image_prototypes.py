@@ -1,0 +1,74 @@
+"""SIPE's seeds and prototypes against versions written position by position from the paper."""
+
+import pytest
+import torch
+
+from wsss_cli.ops.image_prototypes import (
+    normalised_activation,
+    prototype_maps,
+    structure_seeds,
+)
+
+LABELS = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+
+
+def _random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _cosine(a: torch.Tensor, b: torch.Tensor) -> float:
+    return max(0.0, float(a @ b / (a.norm() * b.norm())))
+
+
+def test_activation_is_of_present_classes_and_leaves_the_rest_to_the_background() -> None:
+    scores = _random(2, 3, 4, 5)
+    found = normalised_activation(scores, LABELS)
+    for column in (0, 2):
+        positive = scores[0, column].clamp(min=0)
+        torch.testing.assert_close(found[0, column], positive / positive.max(), atol=1e-4, rtol=0)
+    assert not found[0, 1].any()
+    torch.testing.assert_close(found[0, 3], 1 - torch.maximum(found[0, 0], found[0, 2]))
+    assert torch.equal(found[1, 3], torch.ones(4, 5))
+    assert not found[1, :3].any()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_seeds_by_loops(seed: int) -> None:
+    features = _random(2, 6, 3, 4, seed=seed)
+    activation = normalised_activation(_random(2, 3, 3, 4, seed=seed + 9), LABELS)
+    found = structure_seeds(activation, LABELS, features)
+    for image in range(2):
+        vectors = features[image].flatten(1).T  # (12, 6)
+        for position in range(12):
+            region = [_cosine(vectors[position], other) for other in vectors]
+            overlaps = {}
+            for channel in range(4):
+                if channel < 3 and not LABELS[image, channel]:
+                    continue
+                values = activation[image, channel].flatten().tolist()
+                shared = sum(r * v for r, v in zip(region, values, strict=True))
+                union = sum(region) + sum(values) - shared
+                overlaps[channel] = shared / (union + 1e-5) * (0.5 if channel == 3 else 1.0)
+            best = max(overlaps, key=lambda channel: overlaps[channel])
+            expected = [float(channel == best) for channel in range(4)]
+            assert found[image, :, position // 4, position % 4].tolist() == expected
+
+
+def test_maps_are_the_cosine_to_the_mean_of_the_seeds_by_loops() -> None:
+    features = _random(2, 5, 3, 4, seed=4)
+    seeds = structure_seeds(
+        normalised_activation(_random(2, 3, 3, 4, seed=5), LABELS), LABELS, features
+    )
+    found = prototype_maps(seeds, features)
+    for image in range(2):
+        vectors = features[image].flatten(1).T  # (12, 5)
+        for channel in range(4):
+            weights = seeds[image, channel].flatten()
+            if not weights.any():
+                assert not found[image, channel].any()
+                continue
+            prototype = (weights[:, None] * vectors).mean(dim=0)
+            expected = torch.tensor([_cosine(vector, prototype) for vector in vectors])
+            torch.testing.assert_close(
+                found[image, channel].flatten(), expected, atol=1e-5, rtol=1e-4
+            )
