@@ -17,7 +17,7 @@ from conftest import HEIGHT, WIDTH, TinyVoc, logged
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsss_cli.configs.attend import AttendConfig
-from wsss_cli.configs.methods import METHODS
+from wsss_cli.configs.methods import METHODS, learns_from_saliency
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
@@ -182,6 +182,8 @@ def test_checkpoint_loads_as_the_method_and_with_the_heads_it_was_trained_with(
 ) -> None:
     settings = {"iterations": 1, "batch_size": 2, "crop": 32, "lr": 0.01, "head_channels": 5}
     where = {"run": tmp_path, "data": voc.root, "backbone": "tiny"}
+    if learns_from_saliency(method):
+        where["saliency"] = voc.saliency
     train.run(TrainConfig(**where, **settings, method=method), track=Silent())
     network, config, _ = network_file.load_network(tmp_path / "train" / "checkpoint.pt")
     assert type(network) is type(import_method(method).build(build_trunk("tiny"), 3, config))

@@ -430,7 +430,7 @@ def test_what_is_no_page_of_ours_is_not_replaced(
     out.write_text("<!doctype html><p>three years")
     outcome = wsss("report", runs[0], "--out", out, "--quiet")
     assert (outcome.code, outcome.out) == (2, "")
-    assert "is no page that wsss made" in outcome.err
+    assert "thesis.html" in outcome.err
     assert out.read_text() == "<!doctype html><p>three years"
     ours = tmp_path / "ours.html"
     for _ in range(2):

@@ -173,7 +173,7 @@ def test_views_are_summed_after_clipping_and_divided_by_the_maximum_by_loops() -
     scales = [_random_maps(9 + n, 2, 2, side, side + 1) for n, side in enumerate((6, 4, 3))]
     summed = attention.sum_views(scales, (9, 11))
     views = [
-        attention.resize_bicubic(scale[p : p + 1, n : n + 1], (9, 11))[0, 0]
+        attention.resize_bicubic(scale[p : p + 1, n : n + 1].relu(), (9, 11))[0, 0]
         for p in range(2)
         for scale in scales
         for n in range(2)

@@ -203,11 +203,11 @@ def test_an_error_costs_no_more_than_the_step_it_is_in(
 ) -> None:
     view, count = training.random_view, [0]
 
-    def viewing(*args: Any) -> Any:
+    def viewing(*args: Any, **options: Any) -> Any:
         count[0] += 1
         if count[0] > 7:
             raise WsssError("a photograph cannot be decoded")
-        return view(*args)
+        return view(*args, **options)
 
     # Threads would load several batches at once, and any of them could be the one that fails.
     config = replace(_configs(voc, tmp_path)["train"], workers=0)

@@ -86,7 +86,8 @@ def sum_views(maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     """
     with torch.autocast(maps[0].device.type, enabled=False):
         # One scale at a time at the size of the image, and of it one view at a time.
-        views = [view[:, None] for scale in maps for view in scale.float().unbind(dim=1)]
+        # Rectified first: between negative scores the resizing would find positive ones.
+        views = [view[:, None] for scale in maps for view in scale.float().relu().unbind(dim=1)]
         total = resize_bicubic(views[0], size).relu()
         for view in views[1:]:
             total += resize_bicubic(view, size).relu()

@@ -77,9 +77,7 @@ def _scoring(run: Path, manifests: Mapping[str, object]) -> str:
     """The command that scores the last result that the run has."""
     subjects = [result for result in BY_INTEREST if RESULTS[result].stage in manifests]
     result = subjects[0] if subjects else None
-    return command_line(
-        "evaluate", result=None if result == EvaluateConfig.what else result, run=run
-    )
+    return command_line("evaluate", what=None if result == EvaluateConfig.what else result, run=run)
 
 
 def _read(run: Path, name: str, data: Path | None) -> RunRecord:
@@ -98,7 +96,7 @@ def _read(run: Path, name: str, data: Path | None) -> RunRecord:
         if not evaluation.keys() >= _SCORES:
             remarks.append(
                 f"the scores of its {result} are of an earlier version and left out; run "
-                f"`{command_line('evaluate', result=result, run=run)}` again"
+                f"`{command_line('evaluate', what=result, run=run)}` again"
             )
             continue
         scores[result] = evaluation
@@ -106,7 +104,7 @@ def _read(run: Path, name: str, data: Path | None) -> RunRecord:
         if evaluation.get("artifact_fingerprint") != manifests.get(stage, {}).get("fingerprint"):
             remarks.append(
                 f"the scores of its {result} are of an earlier result; run "
-                f"`{command_line('evaluate', result=result, run=run)}` again"
+                f"`{command_line('evaluate', what=result, run=run)}` again"
             )
     if not scores:
         remarks.append(f"nothing of it has been scored; run `{_scoring(run, manifests)}`")
