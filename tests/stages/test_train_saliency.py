@@ -1,0 +1,165 @@
+"""``wsss train`` with a method that learns from saliency: what it reads, and what it refuses."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Command, TinyVoc, train_arguments
+from PIL import Image
+
+from wsss_cli.configs.train import TrainConfig
+from wsss_cli.data.images import read_image
+from wsss_cli.stages.train import prepare, training
+from wsss_cli.tracking import Silent
+
+
+@pytest.fixture
+def maps(voc: TinyVoc, tmp_path: Path) -> Path:
+    """A copy of the saliency maps, to be spoilt."""
+    folder = tmp_path / "maps"
+    shutil.copytree(voc.saliency, folder)
+    return folder
+
+
+def _arguments(voc: TinyVoc, run: Path, *more: object) -> list[object]:
+    return [*train_arguments(voc, run), "--method", "eps", *more]
+
+
+def test_without_saliency_it_is_asked_for_before_torch(
+    wsss: Command, voc: TinyVoc, tmp_path: Path
+) -> None:
+    outcome = wsss(*_arguments(voc, tmp_path / "run"))
+    assert outcome.code == 2
+    assert "--saliency" in outcome.err
+    assert "wsss saliency" in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_saliency_of_another_method_is_refused(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    outcome = wsss(*train_arguments(voc, tmp_path / "run"), "--saliency", voc.saliency)
+    assert outcome.code == 2
+    assert "--saliency" in outcome.err
+    assert "eps" in outcome.err
+
+
+def test_an_image_without_its_map_is_named(
+    wsss: Command, voc: TinyVoc, maps: Path, tmp_path: Path
+) -> None:
+    (maps / f"{voc.train_ids[2]}.png").unlink()
+    outcome = wsss(*_arguments(voc, tmp_path / "run", "--saliency", maps))
+    assert outcome.code == 1
+    assert voc.train_ids[2] in outcome.err
+    assert not (tmp_path / "run" / "train" / "checkpoint.pt").exists()
+
+
+def test_a_map_with_exchanged_sides_is_refused_and_another_size_is_told(
+    wsss: Command, voc: TinyVoc, maps: Path, tmp_path: Path
+) -> None:
+    path = maps / f"{voc.train_ids[1]}.png"
+    grey = Image.open(path)
+    grey.transpose(Image.Transpose.ROTATE_90).save(path)
+    outcome = wsss(*_arguments(voc, tmp_path / "run", "--saliency", maps))
+    assert outcome.code == 1
+    assert path.name in outcome.err
+    grey.resize((grey.width // 2, grey.height // 2)).save(path)
+    outcome = wsss(*_arguments(voc, tmp_path / "run", "--saliency", maps))
+    assert outcome.code == 0, outcome.err
+    assert "1 of 12 saliency maps" in outcome.err
+
+
+def test_maps_of_zeros_and_ones_are_refused(
+    wsss: Command, voc: TinyVoc, maps: Path, tmp_path: Path
+) -> None:
+    for path in maps.glob("*.png"):
+        Image.fromarray((np.array(Image.open(path)) > 127).astype(np.uint8)).save(path)
+    outcome = wsss(*_arguments(voc, tmp_path / "run", "--saliency", maps))
+    assert outcome.code == 1
+    assert "255" in outcome.err
+
+
+def test_other_maps_are_another_training_and_show_says_stale(
+    wsss: Command, voc: TinyVoc, maps: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    asked = _arguments(voc, run, "--saliency", maps)
+    assert wsss(*asked).code == 0
+    again = wsss(*asked, "--json")
+    assert again.values["status"] == "up to date"
+    manifest = json.loads((run / "train" / "manifest.json").read_text())
+    assert Path(manifest["inputs"]["saliency"]["path"]) == maps
+    Image.fromarray(np.zeros((48, 64), np.uint8)).save(maps / f"{voc.train_ids[0]}.png")
+    assert wsss(*asked).code == 2
+    shown = wsss("show", run, "--json").values["stages"]["train"]
+    assert shown["inputs"]["saliency"]["state"] == "changed"
+
+
+def test_maps_that_the_run_has_are_taken(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    made = wsss("saliency", "--model", "unsupervised", "--data", voc.root, "--run", run)
+    assert made.code == 0, made.err
+    outcome = wsss(*_arguments(voc, run, "--json"))
+    assert outcome.code == 0, outcome.err
+    manifest = json.loads((run / "train" / "manifest.json").read_text())
+    assert manifest["inputs"]["saliency"]["path"].endswith("run/saliency/maps")
+
+
+def test_batches_have_the_part_of_the_map_that_the_image_shows(
+    voc: TinyVoc, tmp_path: Path
+) -> None:
+    """Where the map is the red channel of the image, it still is in every view."""
+    folder = tmp_path / "red"
+    folder.mkdir()
+    for image_id in voc.train_ids:
+        red = read_image(voc.image(image_id))[:, :, 0]
+        Image.fromarray(red).save(folder / f"{image_id}.png")
+    config = TrainConfig(
+        run=tmp_path / "run",
+        data=voc.root,
+        method="eps",
+        backbone="tiny",
+        saliency=folder,
+        crop=40,
+        batch_size=5,
+        iterations=3,
+        workers=0,
+        scale_low=0.9,
+        scale_high=1.6,
+    )
+    plan = prepare(config, Silent())
+    for images, _, saliency in training._batches(plan, None, 0):
+        assert saliency.shape == (5, 40, 40)
+        difference = (images[:, 0].float() / 255 - saliency).abs()
+        assert torch.quantile(difference, 0.95) < 0.08  # resized by areas and linearly
+
+
+def test_one_class_is_enough(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    lines = ["image,labels,split"]
+    for number, image_id in enumerate(voc.train_ids[:8]):
+        shutil.copy(voc.image(image_id), photos)
+        name = voc.image(image_id).name
+        lines.append(f"{name},{'thing' if number % 2 else ''},train")
+    (photos / "labels.csv").write_text("\n".join(lines) + "\n")
+    run = tmp_path / "run"
+    settings = [
+        "--backbone",
+        "tiny",
+        "--iterations",
+        "2",
+        "--batch-size",
+        "4",
+        "--crop",
+        "32",
+        "--method",
+        "eps",
+    ]
+    outcome = wsss(
+        *("train", "--data", photos, "--run", run, *settings, "--saliency", voc.saliency)
+    )
+    assert outcome.code == 0, outcome.err
+    assert wsss("attend", "--run", run).code == 0
