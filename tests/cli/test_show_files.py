@@ -294,7 +294,7 @@ def test_nothing_is_run_followed_or_unpacked(
 
 def test_what_is_unknown_is_called_so(wsss: Command, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    _refused(wsss("show", tmp_path / "notes.txt"), "none of the files that are explained")
+    _refused(wsss("show", tmp_path / "notes.txt"), "notes.txt")
     _refused(wsss("show", tmp_path / "nothing.h5"), "does not exist")
     (tmp_path / "other.json").write_text('{"a": 1}')
     _refused(wsss("show", tmp_path / "other.json"), "neither a manifest nor scores")

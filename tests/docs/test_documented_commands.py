@@ -33,7 +33,7 @@ NOT_RUN = {
 # Stays behind a command, where the last value of an option counts.
 SHORT = {
     "train": "--backbone tiny --iterations 4 --batch-size 4 --crop 32 --amp off",
-    "attend": "--size 32 --amp off",
+    "attend": "--size 48 --amp off",
     "saliency": "--amp off",
     "segment": "--amp off",
     "predict": "--amp off",

@@ -21,7 +21,7 @@ BUILDING_BLOCKS = [
 # Given to every stage called from a page, so that it takes seconds.
 SHORT: dict[str, dict[str, Any]] = {
     "train": {"backbone": "tiny", "iterations": 4, "batch_size": 4, "crop": 32, "amp": "off"},
-    "attend": {"size": 32, "amp": "off"},
+    "attend": {"size": 48, "amp": "off"},
     "segment": {"model": "tiny", "iterations": 2, "batch_size": 2, "crop": 32, "amp": "off"},
 }
 STAGES = ("train", "attend", "saliency", "proxy", "segment", "crf", "evaluate")
