@@ -18,6 +18,7 @@ class Method:
         here: What differs from the paper; the module's docstring has it at length.
         losses: What each of its losses measures, by the name under which it is logged.
         merge: How ``wsss attend`` merges the maps of several views of an image by default.
+        from_features: Its losses need an image's features alone, not its pixels.
     """
 
     title: str
@@ -25,6 +26,7 @@ class Method:
     here: str
     losses: Mapping[str, str]
     merge: str = "max"
+    from_features: bool = True
 
 
 _CLASSES = "classification"
@@ -58,6 +60,7 @@ METHODS = {
         "the head is that of SeeNet's S_A; sigma, omega and alpha are options, since "
         "implementations disagree",
         {"a": _CLASSES, "mining": "scores left when the attention is masked"},
+        from_features=False,
     ),
     "eps": Method(
         "Explicit pseudo-pixel supervision",

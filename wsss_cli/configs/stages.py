@@ -47,6 +47,8 @@ class Stage:
 
 # The states that an unfinished training resumes from: the last one and the one before it.
 TRAINING_STATES = ("resume.pt", "resume.earlier.pt")
+# What a training of heads alone learns from.
+FEATURES_FILE = "features.bin"
 _EVENTS = "tensorboard/events.out.tfevents.*"
 
 # In the order of the chain.
@@ -56,7 +58,7 @@ STAGES: Mapping[str, Stage] = {
         version=2,
         title="learn where objects are, from labels alone",
         owned=("checkpoint.pt", "metrics.jsonl"),
-        scratch=TRAINING_STATES,
+        scratch=(*TRAINING_STATES, FEATURES_FILE),
         extras=("snapshots/*.pt", _EVENTS),
     ),
     "attend": Stage(

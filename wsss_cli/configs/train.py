@@ -22,7 +22,9 @@ _IMPLIED = {
     "colour_jitter": 0.0,
     "scale_low": 1.0,
     "scale_high": 1.0,
+    "heads_only": False,
 }
+_OF_RANDOM_VIEWS = ("scale_low", "scale_high", "colour_jitter")
 
 
 @dataclass(frozen=True)
@@ -201,10 +203,17 @@ class TrainConfig(MethodOptions, CommonConfig):
         at_most=4,
         group=SCHEDULE,
     )
+    heads_only: bool = setting(
+        False,
+        "Learn the heads alone: every image, resized to a square of --crop, passes the trunk once, "
+        "and heads learn from these features and their mirror images.",
+        group=SCHEDULE,
+    )
     head_channels: int | None = setting(
         None,
-        "Channels of the heads' 3x3 convolutions (1024 in ACoL).",
-        above=0,
+        "Channels of the heads' 3x3 convolutions (1024 in ACoL); 0 leaves them out, so that heads "
+        "are linear.",
+        at_least=0,
         unset="as many as the trunk has, at most 512",
     )
     erase: Path | None = setting(
@@ -252,6 +261,18 @@ class TrainConfig(MethodOptions, CommonConfig):
             "belongs to --lr-policy step, not to poly; leave one of them out",
         )
         check(
+            not self.heads_only or METHODS[self.method].from_features,
+            "heads_only",
+            f"is not of {self.method}, which passes images through the trunk that it changes or "
+            "looks at; choose another --method or leave it out",
+        )
+        for name in _OF_RANDOM_VIEWS:
+            check(
+                not self.heads_only or getattr(self, name) is None,
+                name,
+                "changes the views of an image, and with --heads-only there is one; leave one out",
+            )
+        check(
             self.delta_low < self.delta_high,
             "delta_low",
             f"must be below --delta-high; they are {self.delta_low} and {self.delta_high}",
@@ -295,4 +316,5 @@ class TrainConfig(MethodOptions, CommonConfig):
         strides = BACKBONES[self.backbone].output_strides
         implied = {**_IMPLIED, "output_stride": strides[0]}
         unsaid = {name for name, value in implied.items() if getattr(self, name) == value}
-        return frozenset({*erasing, *measuring, *steps, *unsaid})
+        frozen = {"frozen_blocks"} if self.heads_only else set()
+        return frozenset({*erasing, *measuring, *steps, *frozen, *unsaid})

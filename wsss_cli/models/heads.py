@@ -13,7 +13,8 @@ _MOST_HIDDEN = 512
 class ClassHead(nn.Module):
     """Two 3x3 convolutions, dropout and a 1x1 convolution to class score maps.
 
-    The head of SeeNet's released model; global average pooling of its maps gives the logits.
+    The head of SeeNet's released model; global average pooling of its maps gives the logits. A
+    linear head is the 1x1 convolution alone.
     """
 
     def __init__(
@@ -27,18 +28,20 @@ class ClassHead(nn.Module):
             std: Deviation of the initial normal weights; None scales it to each layer's inputs
                 (He et al. 2015), which a trunk without pretrained activations needs.
             hidden: Channels of the two 3x3 convolutions; None is as many as the features have, at
-                most 512.
+                most 512, and 0 makes the head linear.
         """
         super().__init__()
         hidden = min(channels, _MOST_HIDDEN) if hidden is None else hidden
-        self.hidden = nn.Sequential(
-            nn.Conv2d(channels, hidden, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(hidden, hidden, 3, padding=1),
-            nn.ReLU(inplace=True),
-            Dropout(0.5),
-        )
-        self.score = nn.Conv2d(hidden, num_classes, 1)
+        self.hidden = nn.Sequential()
+        if hidden:
+            self.hidden = nn.Sequential(
+                nn.Conv2d(channels, hidden, 3, padding=1),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(hidden, hidden, 3, padding=1),
+                nn.ReLU(inplace=True),
+                Dropout(0.5),
+            )
+        self.score = nn.Conv2d(hidden or channels, num_classes, 1)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 if std is None:

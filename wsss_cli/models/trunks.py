@@ -122,6 +122,20 @@ class Trunk(nn.Module):
         return x.contiguous(memory_format=torch.channels_last)
 
 
+class GivenFeatures(nn.Module):
+    """Stands in for a trunk where the features are there already, and passes them on."""
+
+    def __init__(self, trunk: Trunk) -> None:
+        """Say what the features are like."""
+        super().__init__()
+        self.channels = trunk.channels
+        self.stride = trunk.stride
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, channels, h, w) features as they are."""
+        return features
+
+
 def vgg16_layers() -> Iterator[nn.Module]:
     """The layers conv1_1 .. relu5_3 of VGG16, numbered as in torchvision's ``features``.
 

@@ -58,12 +58,15 @@ def _train(plan: Any) -> Estimate:  # noqa: ANN401
 
     config, classes = plan.config, len(plan.data_set.class_names)
     network = build_network(config, classes, InitialWeights())
+    numbers = sum(each.numel() for each in network.parameters())
+    passing = _passing(plan, network) if config.heads_only else nothing_to_do()
     labels = torch.zeros(1, classes, device=plan.device)
     labels[:, 0] = 1
 
     def loss(images: Tensor) -> Tensor:
         maps = [images[:, 0].float() / 255 for _ in plan.saliency]
-        losses: Mapping[str, Tensor] = network.losses(images, labels.expand(len(images), -1), *maps)
+        seen = _features(network.trunk, images) if config.heads_only else images
+        losses: Mapping[str, Tensor] = network.losses(seen, labels.expand(len(images), -1), *maps)
         return torch.stack([each.float() for each in losses.values()]).sum()
 
     trained = estimate_training(
@@ -77,10 +80,36 @@ def _train(plan: Any) -> Estimate:  # noqa: ANN401
         device=plan.device,
         precision=plan.precision,
     )
-    numbers = sum(each.numel() for each in network.parameters())
     snapshots = config.iterations // config.snapshot_every if config.snapshot_every else 0
     kept = Estimate(0.0, snapshots * BYTES_PER_NUMBER * numbers, 0)
-    return added(trained, kept)
+    return added(passing, trained, kept)
+
+
+def _passing(plan: Any, network: Any) -> Estimate:  # noqa: ANN401
+    """What is left of passing every image through a trunk that then stands aside."""
+    from wsss_cli.artifacts.feature_cache import bytes_of_features
+    from wsss_cli.models.trunks import GivenFeatures
+    from wsss_cli.stages.train.features import cache_of, ids_of_features
+
+    cache, images = cache_of(plan), len(ids_of_features(plan))
+    in_checkpoint = BYTES_PER_NUMBER * sum(each.numel() for each in network.trunk.parameters())
+    passing = estimate_passes(
+        network.trunk.eval(),
+        network.trunk,
+        pixels=(images - cache.done()) * plan.config.crop**2,
+        most_at_once=plan.config.batch_size * plan.config.crop**2,
+        written=bytes_of_features(images, cache.shape) + in_checkpoint,
+        device=plan.device,
+        precision=plan.precision,
+    )
+    network.trunk = GivenFeatures(network.trunk)
+    return passing
+
+
+def _features(trunk: Any, images: Tensor) -> Tensor:  # noqa: ANN401
+    """Features of the size that those of some images have."""
+    height, width = (side // trunk.stride for side in images.shape[-2:])
+    return torch.ones(len(images), trunk.channels, height, width, device=images.device)
 
 
 def _attend(plan: Any) -> Estimate:  # noqa: ANN401

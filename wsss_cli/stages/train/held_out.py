@@ -7,7 +7,7 @@ called so. Measuring changes nothing of the training: no random number is drawn,
 goes on in the mode that it was in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,6 +195,7 @@ class Measuring:
         device: Where the network is.
         precision: In which it computes.
         guessing: The mAP of whoever knows nothing of the images.
+        view: What the network is given of an image, by its id; None is the image, resized.
     """
 
     config: TrainConfig
@@ -203,6 +204,7 @@ class Measuring:
     device: torch.device
     precision: str
     guessing: Guessing
+    view: Callable[[str], Tensor] | None = None
 
     @classmethod
     def of(
@@ -212,9 +214,10 @@ class Measuring:
         images: MeasuredImages,
         device: torch.device,
         precision: str,
+        view: Callable[[str], Tensor] | None = None,
     ) -> "Measuring":
         """As constructed, with the mAP of guessing found by simulation."""
-        return cls(config, data_set, images, device, precision, guessing(images.labels))
+        return cls(config, data_set, images, device, precision, guessing(images.labels), view)
 
     def is_due(self, iteration: int) -> bool:
         """Whether the mAP is taken after so many iterations: ten times in a training, or less."""
@@ -255,16 +258,21 @@ class Measuring:
         numbers = list(ranks.mine(range(len(self.images.image_ids))))
         logits = torch.zeros(self.images.labels.shape)
 
+        def resized(image_id: str) -> Tensor:
+            pixels = resize_image(self.data_set.read_image(image_id), (crop, crop))
+            return torch.from_numpy(pixels).permute(2, 0, 1)  # (3, s, s)
+
+        view = self.view or resized
+
         def load(number: int) -> Tensor:
-            image = self.data_set.read_image(self.images.image_ids[number])
-            return torch.from_numpy(resize_image(image, (crop, crop)))
+            return view(self.images.image_ids[number])
 
         views = prefetch(load, numbers, resolve_workers(self.config.workers))
         for at in range(0, len(numbers), batch_size):
             batch = numbers[at : at + batch_size]
-            pixels = torch.stack([next(views) for _ in batch]).permute(0, 3, 1, 2)  # (B, 3, s, s)
+            looked_at = torch.stack([next(views) for _ in batch])  # (B, 3, s, s) or features
             no_class = torch.zeros(len(batch), logits.shape[1], device=self.device)
-            scores = network.attention(pixels.to(self.device), no_class).logits
+            scores = network.attention(looked_at.to(self.device), no_class).logits
             logits[batch] = scores.float().cpu()
         return ranks.summed(logits)
 

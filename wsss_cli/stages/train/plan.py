@@ -34,6 +34,7 @@ from wsss_cli.stages.optimisation import (
 )
 from wsss_cli.stages.result import result_directory
 from wsss_cli.stages.rounds import check_mined
+from wsss_cli.stages.train.features import require_features
 from wsss_cli.stages.train.held_out import MeasuredImages, divide
 from wsss_cli.stages.train.snapshots import require_snapshots
 from wsss_cli.tracking import Track
@@ -133,7 +134,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     )
     if config.snapshot_every and directory.state(overwrite=config.overwrite) == "complete":
         require_snapshots(directory.path, config, config.iterations)
-    return TrainPlan(
+    plan = TrainPlan(
         config,
         data_set,
         split,
@@ -146,6 +147,9 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         precision,
         directory,
     )
+    if config.heads_only and directory.state(overwrite=config.overwrite) != "complete":
+        require_features(plan)
+    return plan
 
 
 def _saliency(

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from wsss_cli.stages.optimisation import (
     parameter_groups,
 )
 from wsss_cli.stages.rounds import mined_regions
+from wsss_cli.stages.train.features import pass_images
 from wsss_cli.stages.train.held_out import Measuring
 from wsss_cli.stages.train.learning import Course, Learning
 from wsss_cli.stages.train.plan import TrainPlan
@@ -52,9 +54,15 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
     network = network.to(plan.device)
     directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
     network = network.to(memory_format=torch.channels_last)
+    trained = ranks.agreed((directory.path / CHECKPOINT_FILE).exists)
+    passed = None
+    if config.heads_only and not trained:
+        with _mined(plan) as mined:
+            passed = pass_images(plan, network, mined, track)
 
     def write(path: Path) -> None:
-        write_network(path, config, plan.data_set.class_names, network)
+        with nullcontext() if passed is None else passed.whole():
+            write_network(path, config, plan.data_set.class_names, network)
 
     def keep_snapshot(iteration: int) -> None:
         if config.snapshot_every and iteration % config.snapshot_every == 0:
@@ -62,7 +70,10 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
 
     measuring = None
     if plan.measured is not None:
-        measuring = Measuring.of(config, plan.data_set, plan.measured, plan.device, plan.precision)
+        view = None if passed is None else passed.measured
+        measuring = Measuring.of(
+            config, plan.data_set, plan.measured, plan.device, plan.precision, view
+        )
     learning = Learning(network, measuring, track)
 
     def lr_factor(name: str) -> float:
@@ -85,7 +96,6 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         after_step=keep_snapshot,
         also_logged=learning.also_logged,
     )
-    trained = ranks.agreed((directory.path / CHECKPOINT_FILE).exists)
     if trained:
         # Something else has vanished from a finished training: that is not worth another one.
         trainer.iteration = config.iterations
@@ -105,11 +115,9 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         return {name: Loss(loss, len(images)) for name, loss in losses.items()}
 
     if not trained:
-        with mined_regions(
-            config.erase, plan.data_set.class_names, config.erase_threshold
-        ) as mined:
+        with _mined(plan) as mined:
             trainer.train(
-                lambda start: _batches(plan, mined, start),
+                (lambda start: _batches(plan, mined, start)) if passed is None else passed.batches,
                 losses_of,
                 config.iterations,
                 track,
@@ -131,6 +139,12 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         "rate": round((config.iterations - first) / seconds, 3),
         **learned,
     }
+
+
+def _mined(plan: TrainPlan) -> AbstractContextManager[MinedRegions | None]:
+    """Open what the round before has mined."""
+    config = plan.config
+    return mined_regions(config.erase, plan.data_set.class_names, config.erase_threshold)
 
 
 def _batches(

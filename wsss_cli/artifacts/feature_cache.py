@@ -1,0 +1,81 @@
+"""Features of a frozen trunk, kept in a file while heads learn from them.
+
+The file begins with what the features are of; features of anything else are not read but replaced.
+They follow in the order of the images, so its size says how many there are, and a stopped stage
+goes on with the next one.
+"""
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from wsss_cli.artifacts.atomic import unwritable
+from wsss_cli.artifacts.fingerprint import fingerprint
+
+_MAGIC = b"wsss features 1\n"
+_HEADER = len(_MAGIC) + 64  # and a SHA-256 in hexadecimal
+_KIND = np.dtype("<f2")
+# The largest number of half precision: what is larger is kept as this.
+_LARGEST = float(np.finfo(np.float16).max)
+
+
+def bytes_of_features(images: int, shape: tuple[int, ...]) -> int:
+    """Size of the file of so many images, each with features (K, h, w)."""
+    return _HEADER + images * math.prod(shape) * _KIND.itemsize
+
+
+class FeatureCache:
+    """The features of a list of images."""
+
+    def __init__(self, path: Path, shape: tuple[int, int, int], identity: object) -> None:
+        """Look at what there is.
+
+        Args:
+            path: The file.
+            shape: (K, h, w) of the features of an image.
+            identity: Everything that the features depend on, as a JSON value.
+        """
+        self.path = path
+        self.shape = shape
+        self._header = _MAGIC + fingerprint([identity, list(shape)]).encode()
+        self._record = bytes_of_features(1, shape) - _HEADER
+
+    def done(self) -> int:
+        """How many images have their features in the file: the first ones of the list."""
+        try:
+            with self.path.open("rb") as file:
+                if file.read(_HEADER) != self._header:
+                    return 0
+            return (self.path.stat().st_size - _HEADER) // self._record
+        except FileNotFoundError:
+            return 0
+
+    def append(self, features: npt.NDArray[np.floating]) -> None:
+        """Write the features of the next images.
+
+        Args:
+            features: (N, K, h, w), not negative.
+
+        Raises:
+            WsssError: The disk is full or the folder cannot be written to.
+        """
+        done = self.done()
+        half = features.clip(max=_LARGEST).astype(_KIND)
+        try:
+            with self.path.open("r+b" if done else "wb") as file:
+                if not done:
+                    file.write(self._header)
+                file.seek(_HEADER + done * self._record)
+                file.truncate()  # part of an image, where a write has failed
+                file.write(half.tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+
+    def rows(self) -> npt.NDArray[np.float16]:
+        """(N, K, h, w) of the images that are done, read from the disk where they are looked at."""
+        return np.memmap(self.path, _KIND, "r", _HEADER, (self.done(), *self.shape))
