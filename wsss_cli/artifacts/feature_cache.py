@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from wsss_cli.artifacts.atomic import unwritable
 from wsss_cli.artifacts.fingerprint import fingerprint
+from wsss_cli.errors import WsssError
 
-_MAGIC = b"wsss features 1\n"
-_HEADER = len(_MAGIC) + 64  # and a SHA-256 in hexadecimal
+MAGIC = b"wsss features 1\n"
+# The rest is a SHA-256 in hexadecimal and the shape of an image's features.
+_HEADER = 128
 _KIND = np.dtype("<f2")
 # The largest number of half precision: what is larger is kept as this.
 _LARGEST = float(np.finfo(np.float16).max)
@@ -40,7 +42,8 @@ class FeatureCache:
         """
         self.path = path
         self.shape = shape
-        self._header = _MAGIC + fingerprint([identity, list(shape)]).encode()
+        sizes = "x".join(map(str, shape))
+        self._header = (MAGIC + f"{fingerprint(identity)} {sizes}\n".encode()).ljust(_HEADER)
         self._record = bytes_of_features(1, shape) - _HEADER
 
     def done(self) -> int:
@@ -79,3 +82,19 @@ class FeatureCache:
     def rows(self) -> npt.NDArray[np.float16]:
         """(N, K, h, w) of the images that are done, read from the disk where they are looked at."""
         return np.memmap(self.path, _KIND, "r", _HEADER, (self.done(), *self.shape))
+
+
+def look(path: Path) -> tuple[tuple[int, ...], int]:
+    """The shape of an image's features in a file, and how many images have theirs there.
+
+    Raises:
+        WsssError: The file does not begin as such a file does.
+    """
+    with path.open("rb") as file:
+        header = file.read(_HEADER)
+    try:
+        shape = tuple(map(int, header.removeprefix(MAGIC).split()[1].split(b"x")))
+        record = bytes_of_features(1, shape) - _HEADER
+        return shape, (path.stat().st_size - _HEADER) // record
+    except (IndexError, ValueError, ZeroDivisionError) as error:
+        raise WsssError(f"{path} does not hold features; remove it and train again") from error

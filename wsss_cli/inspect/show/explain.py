@@ -18,6 +18,7 @@ _BY_BYTES: Mapping[bytes, tuple[str, str]] = {
     b"\x89PNG\r\n\x1a\n": ("png", "explain_png"),
     b"\x93NUMPY": ("soft_map", "explain_soft_map"),
     b"\x1f\x8b": ("archive", "explain_archive"),
+    b"wsss fea": ("features", "explain_features"),
 }
 _BY_ENDING: Mapping[str, tuple[str, str]] = {
     ".npz": ("soft_map", "explain_soft_map"),
