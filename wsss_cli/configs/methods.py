@@ -18,7 +18,7 @@ class Method:
         here: What differs from the paper; the module's docstring has it at length.
         losses: What each of its losses measures, by the name under which it is logged.
         merge: How ``wsss attend`` merges the maps of several views of an image by default.
-        from_features: Its losses need an image's features alone, not its pixels.
+        from_features: Its losses need the trunk's features of an image alone.
     """
 
     title: str
@@ -77,6 +77,7 @@ METHODS = {
         "like its own prototype than like the background's",
         {"a": _CLASSES, "prototypes": "difference of activation and prototypes"},
         merge="sum",
+        from_features=False,
     ),
     "seenet": Method(
         "Self-Erasing Network",

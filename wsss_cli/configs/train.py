@@ -263,8 +263,8 @@ class TrainConfig(MethodOptions, CommonConfig):
         check(
             not self.heads_only or METHODS[self.method].from_features,
             "heads_only",
-            f"is not of {self.method}, which passes images through the trunk that it changes or "
-            "looks at; choose another --method or leave it out",
+            f"is not for {self.method}, which needs more of an image than the trunk's features; "
+            "choose another --method or leave it out",
         )
         for name in _OF_RANDOM_VIEWS:
             check(
