@@ -59,7 +59,7 @@ def test_comparison_understands_presets(tmp_path: Path) -> None:
         "[settings.b]\nattend.preset = 'fine'\n"
     )
     first, second = read_comparison(CompareConfig(file=file, out=tmp_path))
-    assert (first.train.iterations, first.train.crop) == (400, 96)
+    assert (first.train.iterations, first.train.crop) == (300, 96)
     assert first.attend.keep_aspect is False
     assert second.train.iterations == TrainConfig.iterations
     assert second.attend.keep_aspect is True
