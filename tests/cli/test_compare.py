@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import Command, Outcome, TinyVoc
 from PIL import Image
 
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.chains import compare as chain
 from wsss_cli.errors import DivergenceError
+from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages import evaluate
 
 SHARED = """
@@ -495,3 +497,35 @@ def test_weights_of_the_environment_are_those_of_the_start(
     monkeypatch.setenv("WSSS_RUN", str(tmp_path / "elsewhere"))
     plan = wsss(*_arguments(voc, tmp_path, SHARED + START + SETTINGS), "--dry-run", "--json")
     assert plan.code == 0, plan.err
+
+
+HEADS = """
+[settings.CAM]
+train.method = "cam"
+[settings.EPS]
+train.method = "eps"
+[settings."EPS, heads alone"]
+train.method = "eps"
+train.heads-only = true
+"""
+
+
+def test_methods_with_and_without_saliency_and_heads_alone(
+    wsss: Command, voc: TinyVoc, tmp_path: Path
+) -> None:
+    """The dry run times each with what it learns from, though it reads the data for one of them."""
+    layers = build_trunk("tiny").features.state_dict()
+    torch.save({f"features.{name}": tensor for name, tensor in layers.items()}, tmp_path / "w.pth")
+    text = (SHARED + HEADS).replace("[0, 1]", "[3]")
+    command = [*_arguments(voc, tmp_path, text), "--weights", str(tmp_path / "w.pth")]
+    plan = wsss(*command, "--dry-run", "--json")
+    assert plan.code == 0, plan.err
+    assert [run["setting"] for run in plan.values["runs"]] == ["CAM", "EPS", "EPS, heads alone"]
+    outcome = wsss(*command, "--json")
+    assert outcome.code == 0, outcome.err
+    moved = {}
+    for name in ("eps", "eps-heads-alone"):
+        path = tmp_path / "out" / name / "seed-3" / "train" / "checkpoint.pt"
+        network = torch.load(path, weights_only=True)["network"]
+        moved[name] = not torch.equal(network["trunk.features.0.weight"], layers["0.weight"])
+    assert moved == {"eps": True, "eps-heads-alone": False}

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wsss_cli.configs.methods import learns_from_saliency
 from wsss_cli.data.images import Pixels, read_image
 from wsss_cli.errors import WsssError
 from wsss_cli.inspect.doctor.space import BYTES_PER_NUMBER
@@ -64,7 +65,8 @@ def _train(plan: Any) -> Estimate:  # noqa: ANN401
     labels[:, 0] = 1
 
     def loss(images: Tensor) -> Tensor:
-        maps = [images[:, 0].float() / 255 for _ in plan.saliency]
+        saliency = images[:, 0].float() / 255
+        maps = [saliency] if learns_from_saliency(config.method) else []
         seen = _features(network.trunk, images) if config.heads_only else images
         losses: Mapping[str, Tensor] = network.losses(seen, labels.expand(len(images), -1), *maps)
         return torch.stack([each.float() for each in losses.values()]).sum()
