@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from wsss_cli.artifacts.label_png import decoded_palette
-from wsss_cli.artifacts.picture_formats import JPEG, open_picture
+from wsss_cli.artifacts.picture_formats import DECODING_ERRORS, JPEG, open_picture
 from wsss_cli.artifacts.pixel_values import equal_channels, stored_grey
 from wsss_cli.errors import WsssError
 
@@ -21,7 +21,6 @@ _MIDDLE = 128
 # A file with few values between 0 and 255, all dark, holds labels with a border, no blurred edge.
 _MOST_LABELS = 32
 
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
 Values = npt.NDArray[np.uint8]
 
 
@@ -95,7 +94,7 @@ def read_foreign_mask(path: Path) -> ForeignMask:
             mode = image.mode
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist") from None
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise WsssError(f"{path} is not a readable image ({error}); restore the file") from error
     if values is None:
         raise WsssError(

@@ -11,7 +11,7 @@ from PIL import Image
 
 from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.artifacts.oriented_png import png_bytes
-from wsss_cli.artifacts.picture_formats import JPEG, open_picture
+from wsss_cli.artifacts.picture_formats import DECODING_ERRORS, JPEG, open_picture
 from wsss_cli.artifacts.pixel_values import equal_channels, stored_grey
 from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
@@ -30,7 +30,6 @@ def voc_palette() -> npt.NDArray[np.uint8]:
 
 
 # The last one: a chunk may declare four gigabytes, and Pillow asks for them at once.
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
 _PALETTE = voc_palette().tobytes()
 # The command that makes label maps of other tools' masks, for messages.
 CONVERT_MASKS = "wsss data masks"
@@ -89,7 +88,7 @@ def odd_label_map(content: bytes, size: tuple[int, int], largest: int) -> str | 
             if (image.height, image.width) != size:
                 return "label maps of another size than their photograph"
             label_map = stored_grey(image)
-    except _DECODING_ERRORS:
+    except DECODING_ERRORS:
         return "label maps that are not readable PNG"
     if (label_map == IGNORE).any():
         return "label maps with 255, which is no prediction; decide those pixels"
@@ -204,6 +203,6 @@ def _open(path: Path) -> tuple[Image.Image, npt.NDArray[np.uint8] | None]:
         image.load()
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist") from None
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise WsssError(f"{path} is not a readable PNG ({error}); restore the file") from error
     return image, None

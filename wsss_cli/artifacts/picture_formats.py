@@ -27,6 +27,9 @@ PICTURE_FORMATS = (
     WebPImagePlugin.WebPImageFile.format,
 )
 
+# What Pillow raises of a picture that it cannot decode.
+DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
+
 PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 )

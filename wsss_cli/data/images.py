@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-from wsss_cli.artifacts.picture_formats import open_picture
+from wsss_cli.artifacts.picture_formats import DECODING_ERRORS, open_picture
 from wsss_cli.artifacts.pixel_values import Deep, deep_pixels, is_deep
 from wsss_cli.errors import WsssError, listing
 
@@ -28,7 +28,6 @@ _TINGE = 32
 _EXCHANGE_SIDES = (5, 6, 7, 8)
 _JPEG_END = b"\xff\xd9"
 # MemoryError: a chunk may declare four gigabytes, which Pillow allocates at once.
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError)
 
 
 def read_image(path: Path, bits: Callable[[], int] | None = None) -> Pixels:
@@ -50,7 +49,7 @@ def read_image(path: Path, bits: Callable[[], int] | None = None) -> Pixels:
             if not is_deep(image):
                 return np.array(image.convert("RGB"))
             deep = deep_pixels(path, image)
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise _unreadable(path, error) from error
     used = _bits_of(deep) if bits is None else max(bits(), _bits_of(deep))
     eight = (deep >> (used - 8)).astype(np.uint8)
@@ -69,7 +68,7 @@ def bits_in_use(paths: Sequence[Path]) -> int:
             with open_picture(path) as image:
                 if is_deep(image):
                     bits = max(bits, _bits_of(deep_pixels(path, image)))
-        except _DECODING_ERRORS:
+        except DECODING_ERRORS:
             continue  # an error where the photograph is used
         if bits == _DEEPEST:
             break
@@ -129,7 +128,7 @@ def read_header(path: Path) -> Header:
     try:
         with open_picture(path) as image:
             return _header(path, image)
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
@@ -169,7 +168,7 @@ def is_transparent(path: Path) -> bool:
             if not _has_alpha(image):
                 return False
             return bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
@@ -196,7 +195,7 @@ def read_saliency(path: Path, *, grey_only: bool = False) -> Pixels:
             if image.mode.startswith("I"):
                 return (deep_pixels(path, image) >> 8).astype(np.uint8)
             grey, alpha, coloured = _channels(image)
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise _unreadable(path, error) from error
     if alpha is not None and (coloured or alpha.min() != alpha.max() or not alpha.any()):
         return alpha
@@ -231,7 +230,7 @@ def largest_share(path: Path) -> float:
         with open_picture(path) as image:
             if image.mode.startswith("I") and is_deep(image):
                 return float(deep_pixels(path, image).max(initial=0)) / 0xFFFF
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise _unreadable(path, error) from error
     return float(read_saliency(path, grey_only=True).max(initial=0)) / 0xFF
 
@@ -258,7 +257,7 @@ class NotUsed:
             try:
                 with open_picture(path) as image:
                     not_used.add(path, image)
-            except _DECODING_ERRORS:
+            except DECODING_ERRORS:
                 continue
         return not_used
 
@@ -338,7 +337,7 @@ def check_images(paths: Iterable[Path], not_used: NotUsed | None = None) -> list
         except FileNotFoundError:
             missing.append(path)
             continue
-        except _DECODING_ERRORS as error:
+        except DECODING_ERRORS as error:
             raise _unreadable(path, error) from error
         if not is_complete:
             read_image(path)
