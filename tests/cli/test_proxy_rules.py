@@ -1,6 +1,7 @@
 """``wsss proxy --rule``: each rule with its own options and saliency maps."""
 
 import inspect
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,7 +33,8 @@ def test_a_rules_function_takes_what_the_table_says(name: str) -> None:
     last = "photograph" if RULES[name].sees_image else "decide"
     afterwards = {"ignore_conflicts", "ignore_salient"}
     options = {*maps_of(name), *options_of(name)} - afterwards
-    assert parameters == {"attention", "class_ids", *options, last}
+    second = {"potential"} if name == "nsrom" else set()
+    assert parameters == {"attention", "class_ids", *options, *second, last}
 
 
 def test_every_option_belongs_to_rules_that_there_are() -> None:
@@ -65,7 +67,10 @@ def test_help_tells_each_rules_own_default(
         ("--attention-cut 0.5", "--attention-cut belongs to the rule oaa or drs, not to seenet"),
         ("--rule drs --background-score 0.5", "belongs to the rule dcsp or threshold"),
         ("--rule oaa --second-saliency s", "--second-saliency belongs to the rule dcsp"),
-        ("--rule threshold --saliency s", "--saliency belongs to the rule seenet, dcsp, oaa or"),
+        (
+            "--rule threshold --saliency s",
+            "--saliency belongs to the rule seenet, dcsp, oaa, nsrom or",
+        ),
         ("--rule threshold --ignore-salient 0.5", "--ignore-salient belongs to the rule seenet"),
         ("--rule drs --attention-floor 0", "--attention-floor belongs to the rule seenet"),
         ("--rule drs --ignore-conflicts 0.7", "--ignore-conflicts belongs to the rule"),
@@ -138,6 +143,7 @@ SETTINGS = {
     "dcsp": {"background_score": 0.2},
     "oaa": {"attention_cut": 0.6},
     "drs": {"attention_cut": 0.6},
+    "nsrom": {},
     "threshold": {"background_score": 0.6},
     "irn": {},
 }
@@ -166,6 +172,8 @@ def test_labels_are_those_of_the_rules_function(
             ]
             maps = torch.from_numpy(given_maps.maps.astype(np.float32))
             class_ids = torch.from_numpy(given_maps.class_ids)
+            if rule == "nsrom":
+                settings = {**settings, "potential": maps}
             if RULES[rule].sees_image:
                 image = np.array(Image.open(voc.image(image_id)))
                 settings = {**settings, "photograph": torch.from_numpy(image)}
@@ -175,7 +183,7 @@ def test_labels_are_those_of_the_rules_function(
             labels |= set(np.unique(found).tolist())
     assert labels >= {0, 1, 2, 3}
     if rule != "irn":  # whose CRF leaves no doubt in pictures so small
-        assert (255 in labels) == (rule in ("oaa", "drs"))
+        assert (255 in labels) == (rule in ("oaa", "nsrom", "drs"))
 
 
 class _Notes(Silent):
@@ -253,6 +261,7 @@ def test_identity_of_a_result_is_that_of_its_own_rule() -> None:
         "seenet": {"w", "attention_floor", "ignore_conflicts", "ignore_salient"},
         "dcsp": {"background_score", "ignore_conflicts"},
         "oaa": {"attention_cut"},
+        "nsrom": set(),
         "drs": {"attention_cut"},
         "irn": set(),
         "threshold": {"background_score", "ignore_conflicts"},
@@ -294,3 +303,42 @@ def test_crf_decides_by_the_photographs_and_names_them_as_an_input(
     with own_voc.image(own_voc.train_ids[3]).open("ab") as file:
         file.write(b"\xff\xd9")
     assert "its input images has changed" in wsss(*asked, "--crf", "dcsp").err
+
+
+def test_a_second_attention_is_of_the_same_images_and_classes(
+    wsss: Command, voc: TinyVoc, attention: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    asked = ["proxy", "--attention", attention, "--saliency", voc.saliency, "--data", voc.root]
+    asked += ["--rule", "nsrom", "--run", run]
+    assert wsss(*asked).code == 0
+    other = tmp_path / "other.h5"
+    shutil.copy(attention, other)
+    outcome = wsss(*asked, "--potential-attention", other, "--json")
+    assert outcome.values["status"] == "up to date"  # the same content under another name
+    with h5py.File(other, "r+") as file:
+        for image_id in file:
+            ids = file[image_id]["class_ids"][()]
+            maps = file[image_id]["maps"][()]
+            del file[image_id]["class_ids"], file[image_id]["maps"]
+            file[image_id]["class_ids"] = ids[::-1].copy()  # in another order
+            file[image_id]["maps"] = maps[::-1].copy()
+    first = run / "proxy" / "labels"
+    again = tmp_path / "again"
+    assert wsss(*asked[:-1], again, "--potential-attention", other).code == 0
+    for path in first.glob("*.png"):
+        label_map = read_label_map(again / "proxy" / "labels" / path.name)
+        assert np.array_equal(label_map, read_label_map(path))
+    with h5py.File(other, "r+") as file:
+        del file[voc.train_ids[3]]
+    outcome = wsss(*asked[:-1], tmp_path / "third", "--potential-attention", other)
+    assert outcome.code == 1
+    assert voc.train_ids[3] in outcome.err
+    shutil.copy(attention, other)
+    with h5py.File(other, "r+") as file:
+        ids = file[voc.train_ids[0]]["class_ids"]
+        ids[0] = 3 if ids[0] != 3 else 2
+    outcome = wsss(*asked[:-1], tmp_path / "fourth", "--potential-attention", other)
+    assert outcome.code == 1
+    assert voc.train_ids[0] in outcome.err
+    assert "--potential-attention" in outcome.err

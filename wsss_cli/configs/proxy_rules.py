@@ -32,6 +32,9 @@ RULES = {
     ),
     "dcsp": Rule("harmonic mean against a constant", "Chaudhry et al., BMVC 2017"),
     "oaa": Rule("attention against missing saliency, doubt ignored", "Jiang et al., ICCV 2019"),
+    "nsrom": Rule(
+        "as oaa, and background ignored that a second attention claims", "Yao et al., CVPR 2021"
+    ),
     "drs": Rule(
         "attention inside the saliency's mask, doubt ignored",
         "Kim et al., AAAI 2021",
@@ -48,6 +51,10 @@ RULES = {
 }
 
 
+GREY_MAPS = ("saliency", "second_saliency")
+"""Options that name folders of grey maps, which rules take under the same names."""
+
+
 @dataclass(frozen=True)
 class RuleOptions(Config):
     """Options of ``wsss proxy`` that belong to some of the rules.
@@ -61,7 +68,7 @@ class RuleOptions(Config):
         None,
         "Folder of saliency maps, grey pictures by image id; for the rules that use saliency.",
         role=Role.INPUT,
-        of=("seenet", "dcsp", "oaa", "drs"),
+        of=("seenet", "dcsp", "oaa", "nsrom", "drs"),
         needed=True,
         group="",
         unset="RUN/saliency/maps",
@@ -111,6 +118,13 @@ class RuleOptions(Config):
         at_least=0,
         at_most=1,
     )
+    potential_attention: Path | None = setting(
+        None,
+        "Attention file of another or an earlier network, of the same images and classes.",
+        role=Role.INPUT,
+        of=("nsrom",),
+        unset="--attention",
+    )
     second_saliency: Path | None = setting(
         None,
         "The same of the images whose salient part (0.7 or more) is painted over.",
@@ -139,5 +153,5 @@ def maps_of(rule: str, *, needed: bool = False) -> list[str]:
     return [
         field.name
         for field, about in settings_of(RuleOptions)
-        if rule in about.of and about.role is Role.INPUT and (about.needed or not needed)
+        if field.name in GREY_MAPS and rule in about.of and (about.needed or not needed)
     ]

@@ -1,7 +1,8 @@
 """``wsss proxy``: turn attention and saliency into proxy ground truth."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
 from itertools import chain
@@ -31,6 +32,7 @@ from wsss_cli.data.map_sizes import read_fitted_saliency, require_size
 from wsss_cli.data.resizing import enlarge_maps
 from wsss_cli.data.saliency_maps import require_saliency
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
+from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
 from wsss_cli.stages.attention_check import require_labelled_classes
@@ -62,11 +64,13 @@ class ProxyPlan:
 
     Attributes:
         class_names: Names of classes 1..C, None where neither data nor attention tell.
+        potential: Second attention file; None for a rule that takes none.
         grey_maps: The map of each image, by the option that named their folder.
     """
 
     config: ProxyConfig
     attention: Path
+    potential: Path | None
     data_set: DataSet | None
     class_names: tuple[str, ...] | None
     image_ids: list[str]
@@ -132,6 +136,13 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
             for sentence in require_labelled_classes(file, data_set, image_ids):
                 track.note(sentence)
         inputs = {"attention": attention_input(file)}
+        potential = _potential(config, attention)
+        if potential is not None:
+            with AttentionFile(
+                potential, file.class_names, option="--potential-attention"
+            ) as second:
+                second.require(image_ids)
+                inputs["potential_attention"] = attention_input(second)
         for name, folder in folders.items():
             inputs[name] = grey_maps_input(folder, grey_maps[name].values())
         if config.viewer is not None and data_set is not None:
@@ -147,7 +158,15 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
         device=device,
     )
     return ProxyPlan(
-        config, attention, data_set, class_names, image_ids, grey_maps, device, directory
+        config,
+        attention,
+        potential,
+        data_set,
+        class_names,
+        image_ids,
+        grey_maps,
+        device,
+        directory,
     )
 
 
@@ -173,13 +192,19 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
     missing = set(share.missing)
     resized = black = negatives = 0
     shares = LabelShares()
-    with AttentionFile(plan.attention, plan.class_names) as file, one_thread_each():
+    with (
+        AttentionFile(plan.attention, plan.class_names) as file,
+        _opened(plan.potential, plan.class_names) as potential,
+        one_thread_each(),
+    ):
         workers = resolve_workers(config.workers)
         kept = [image_id for image_id in share.items if image_id not in missing]
         size = BLOCK if config.viewer is None else 1
         firsts = range(0, len(share.missing), size)
         blocks = [share.missing[first : first + size] for first in firsts]
-        labelled = chain.from_iterable(prefetch(partial(_label, plan, file), blocks, workers))
+        labelled = chain.from_iterable(
+            prefetch(partial(_label, plan, file, potential), blocks, workers)
+        )
         for count in chain(
             prefetch(partial(_count_kept, plan, file), kept, workers),
             share.follow(labelled, track, "labelling"),
@@ -222,7 +247,29 @@ def _count_kept(plan: ProxyPlan, file: AttentionFile, image_id: str) -> LabelCou
     return LabelCount(False, pixels, file.outline(image_id).class_ids, False)
 
 
-def _label(plan: ProxyPlan, file: AttentionFile, image_ids: Sequence[str]) -> list[LabelCount]:
+def _potential(config: ProxyConfig, attention: Path) -> Path | None:
+    """The second attention of a rule that takes one: the file given, else the first one."""
+    if "potential" not in signature(proxy_labels.rule_function(config.rule)).parameters:
+        return None
+    return config.potential_attention or attention
+
+
+@contextmanager
+def _opened(path: Path | None, class_names: Sequence[str] | None) -> Iterator[AttentionFile | None]:
+    """An attention file while it is open; None where there is none."""
+    if path is None:
+        yield None
+        return
+    with AttentionFile(path, class_names) as file:
+        yield file
+
+
+def _label(
+    plan: ProxyPlan,
+    file: AttentionFile,
+    potential: AttentionFile | None,
+    image_ids: Sequence[str],
+) -> list[LabelCount]:
     """Write the label maps of a few images, step by step."""
     folder = plan.directory.path / LABELS
     attention = {i: file.read(i) for i in image_ids}
@@ -234,6 +281,7 @@ def _label(plan: ProxyPlan, file: AttentionFile, image_ids: Sequence[str]) -> li
             {name: grey for name, (grey, _) in grey_maps[i].items()},
             _photograph(plan, i),
             plan.device,
+            None if potential is None else _same_classes(potential, i, maps),
         )
         for i, maps in attention.items()
     }
@@ -249,6 +297,30 @@ def _label(plan: ProxyPlan, file: AttentionFile, image_ids: Sequence[str]) -> li
         )
         for i, maps in attention.items()
     ]
+
+
+def _same_classes(file: AttentionFile, image_id: str, first: ImageAttention) -> ImageAttention:
+    """The second attention of an image, its classes in the order of the first one's.
+
+    Raises:
+        WsssError: It has other classes, or is of an image of another size.
+    """
+    second = file.read(image_id)
+    require_size(
+        f"image {image_id} of {file.path}", second.size, first.size, beside="in --attention it is"
+    )
+    columns = {class_id: row for row, class_id in enumerate(second.class_ids.tolist())}
+    class_ids = first.class_ids.tolist()
+    if set(columns) != set(class_ids):
+        raise WsssError(
+            f"image {image_id} of {file.path} has maps of the classes {sorted(columns)}, in "
+            f"--attention it has {sorted(class_ids)}; give --potential-attention of the same labels"
+        )
+    return replace(
+        second,
+        maps=second.maps[[columns[class_id] for class_id in class_ids]],
+        class_ids=first.class_ids,
+    )
 
 
 def _grey_maps(
@@ -281,6 +353,7 @@ def label_image(
     grey_maps: Mapping[str, Pixels],
     photograph: Pixels | None,
     device: torch.device,
+    potential: ImageAttention | None = None,
 ) -> Pixels:
     """Apply the config's rule to one image.
 
@@ -291,6 +364,7 @@ def label_image(
             that it takes the ones that are there.
         photograph: (H, W, 3) uint8 RGB, for a rule that looks at it and for a CRF.
         device: Where to compute.
+        potential: A second attention of the same classes, for a rule that takes one.
 
     Returns:
         (H, W) uint8 label map. An image of none of the classes is background, whatever stands out.
@@ -308,6 +382,9 @@ def label_image(
     if image is not None and rule.sees_image:
         evidence["photograph"] = image
     label = proxy_labels.rule_function(config.rule)
+    if potential is not None:
+        enlarged = enlarge_maps(potential.maps, attention.size)
+        evidence["potential"] = torch.from_numpy(enlarged).to(device)
     # A setting that is None leaves the rule its own default.
     named = signature(label).parameters.keys()
     options = {n: getattr(config, n) for n in options_of(config.rule) if n in named}

@@ -155,7 +155,7 @@ _FINGERPRINTS: Mapping[str, Callable[[InputsNow, Manifest, Path], str]] = {
     "data": InputsNow.data,
     "images": InputsNow.listed_images,
     **dict.fromkeys(("weights", "start", "checkpoint", "model"), InputsNow.file),
-    **dict.fromkeys(("attention", "erase"), InputsNow.attention),
+    **dict.fromkeys(("attention", "erase", "potential_attention"), InputsNow.attention),
     **dict.fromkeys(("saliency", "second_saliency"), InputsNow.grey_maps),
     "scores": InputsNow.scores,
     "supervision": InputsNow.supervision,

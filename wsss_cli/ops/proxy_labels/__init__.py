@@ -1,9 +1,9 @@
 """Rules that turn attention, saliency and image-level labels into proxy ground truth.
 
 One paper a file, each a pure function: the attention of the present classes, their ids, the
-saliency or the photograph where the rule needs it, and its thresholds become a label map. Rules do
-not import each other; what they share is in ``scores``, ``assignment`` and ``ignore_masks``.
-``configs/proxy_rules.py`` has them by name.
+saliency or the photograph where the rule needs it, and its thresholds become a label map. A rule
+imports another one only where its paper builds on it; what they share is in ``scores``,
+``assignment`` and ``ignore_masks``. ``configs/proxy_rules.py`` has them by name.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from wsss_cli.ops.proxy_labels.dcsp import dcsp_proxy
 from wsss_cli.ops.proxy_labels.drs import drs_proxy
 from wsss_cli.ops.proxy_labels.ignore_masks import ignore_conflicts, ignore_salient_background
 from wsss_cli.ops.proxy_labels.irn import irn_proxy
+from wsss_cli.ops.proxy_labels.nsrom import nsrom_proxy
 from wsss_cli.ops.proxy_labels.oaa import oaa_proxy
 from wsss_cli.ops.proxy_labels.seenet import seenet_proxy
 from wsss_cli.ops.proxy_labels.threshold import threshold_proxy
@@ -26,6 +27,7 @@ __all__ = [
     "ignore_conflicts",
     "ignore_salient_background",
     "irn_proxy",
+    "nsrom_proxy",
     "oaa_proxy",
     "refined_label",
     "rule_function",

@@ -16,7 +16,7 @@ from torch import Tensor
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops.proxy_labels.assignment import Decide, strongest_label
 from wsss_cli.ops.proxy_labels.ignore_masks import ignore_crowded
-from wsss_cli.ops.proxy_labels.scores import cut_low
+from wsss_cli.ops.proxy_labels.scores import cut_low, min_max_normalised
 
 ATTENTION_CUT = 0.3
 # A label is sure of a pixel above this; two sure ones are a conflict.
@@ -26,8 +26,6 @@ STRIKING_ATTENTION = 0.8
 STRIKING_SALIENCY = 32 / 255
 # Share of the image that its objects must reach; the authors find that it matters little.
 SMALLEST_FOREGROUND = 0.01
-# The authors' guard of the normalisation; a constant map becomes 0.
-EPSILON = 1e-8
 
 
 def oaa_proxy(
@@ -59,7 +57,7 @@ def oaa_proxy(
     Returns:
         (H, W) uint8: 0, one of ``class_ids``, or 255.
     """
-    normalised = _normalise(attention)
+    normalised = min_max_normalised(attention)
     attention = cut_low(normalised, attention_cut)
     background = 1 - saliency
     label_map = decide(attention, background, class_ids)
@@ -70,10 +68,3 @@ def oaa_proxy(
     if foreground.sum() < SMALLEST_FOREGROUND * label_map.numel():
         return torch.full_like(label_map, IGNORE)
     return label_map
-
-
-def _normalise(attention: Tensor) -> Tensor:
-    """(K, H, W) maps, each stretched to the range 0..1."""
-    lowest = attention.amin(dim=(-2, -1), keepdim=True)  # (K, 1, 1)
-    highest = attention.amax(dim=(-2, -1), keepdim=True)  # (K, 1, 1)
-    return (attention - lowest) / (highest - lowest + EPSILON)
