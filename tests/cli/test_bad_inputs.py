@@ -105,7 +105,8 @@ def test_missing_saliency_maps_are_all_named(wsss: Command, own_voc: TinyVoc, ru
 
 
 def test_no_saliency_at_all(wsss: Command, run: Path, tmp_path: Path) -> None:
-    _refused(wsss("proxy", "--run", run), 2, "--saliency DIR")
+    _refused(wsss("proxy", "--run", run, "--rule", "seenet"), 2, "--saliency DIR")
+    _refused(wsss("proxy", "--run", run, "--w", "3"), 2, "--saliency DIR")
     outcome = wsss("proxy", "--run", run, "--saliency", tmp_path / "nowhere")
     _refused(outcome, 2, "--saliency", tmp_path / "nowhere", "does not exist")
 

@@ -71,7 +71,7 @@ def test_stages_that_are_missing_are_named_with_run_and_data(
 
 
 def test_saliency_maps_are_made_by_the_command_that_proxy_names(wsss: Command, run: Path) -> None:
-    refused = wsss("proxy", "--run", run)
+    refused = wsss("proxy", "--run", run, "--rule", "seenet")
     (command,) = (c for c in _printed(refused.err) if len(c) > 1)
     assert wsss(*command).code == 0
     assert wsss("proxy", "--run", run).code == 0

@@ -1,6 +1,7 @@
 """``wsss proxy --rule``: each rule with its own options and saliency maps."""
 
 import inspect
+import json
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -342,3 +343,20 @@ def test_a_second_attention_is_of_the_same_images_and_classes(
     assert outcome.code == 1
     assert voc.train_ids[0] in outcome.err
     assert "--potential-attention" in outcome.err
+
+
+def test_without_saliency_a_rule_is_taken_that_needs_none_and_is_said(
+    wsss: Command, voc: TinyVoc, attention: Path, tmp_path: Path
+) -> None:
+    asked = ["proxy", "--attention", attention, "--data", voc.root]
+    for number, (more, rule) in enumerate(
+        [([], "irn"), (["--crf", "dcsp"], "threshold"), (["--saliency", voc.saliency], "seenet")]
+    ):
+        run = tmp_path / str(number)
+        outcome = wsss(*asked, "--run", run, *more)
+        assert outcome.code == 0, outcome.err
+        manifest = json.loads((run / "proxy" / "manifest.json").read_text())
+        assert manifest["settings"]["rule"] == rule
+        assert (f"the rule is {rule}" in outcome.err) == (rule != "seenet")
+        assert ("--saliency" in outcome.err) == (rule != "seenet")
+        assert "up to date" in wsss(*asked, "--run", run, *more).out

@@ -91,6 +91,7 @@ def test_nothing_is_stale_in_runs_that_nobody_touched(
         np.save(soft / f"{image_id}.npy", np.full((4, 5, 6), 0.25, np.float32))
     start, trained = whole / "train/checkpoint.pt", whole / "segment/checkpoint.pt"
     attention = whole / "attend/attention.h5"
+    saliency = ["--saliency", voc.saliency]
     commands: dict[str, list[list[object]]] = {
         "round": [
             [
@@ -104,6 +105,11 @@ def test_nothing_is_stale_in_runs_that_nobody_touched(
             ["saliency", "--model", model, "--passes", "2"],
             ["proxy", "--rule", "dcsp"],
             ["segment", *base, *SHORT, "--supervision", "full", "--weights", start],
+        ],
+        "learnt": [
+            [*train_arguments(voc, tmp_path / "learnt"), "--method", "eps", *saliency],
+            ["attend", *SMALL],
+            ["proxy", "--rule", "nsrom", "--potential-attention", attention, *saliency],
         ],
         "onward": [
             [*train_arguments(voc, tmp_path / "onward"), "--start", start],

@@ -8,8 +8,9 @@ from typing import Any
 from wsss_cli import ranks
 from wsss_cli.configs.common import WorkConfig
 from wsss_cli.configs.presets import with_preset
+from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.stages.early_checks import check_usage
-from wsss_cli.stages.inputs import data_sets_read_once
+from wsss_cli.stages.inputs import data_sets_read_once, with_rule_at_hand
 from wsss_cli.stages.recorded_settings import with_recorded_settings
 from wsss_cli.tracking import Track
 
@@ -33,6 +34,8 @@ def checked_stage(
         WsssError: An earlier stage, a list, a folder or the data set is missing or wrong.
     """
     config = with_preset(stage, config, explicit)
+    if isinstance(config, ProxyConfig):
+        config = with_rule_at_hand(config, explicit, track)
     settled = with_recorded_settings(stage, config, explicit)
     if settled != config:
         run = getattr(config, "run", "")

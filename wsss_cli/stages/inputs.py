@@ -1,8 +1,9 @@
 """Where a stage finds what earlier stages made."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,13 @@ from wsss_cli.command_line import command_line
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.methods import learns_from_saliency
 from wsss_cli.configs.proxy import ProxyConfig
-from wsss_cli.configs.proxy_rules import maps_of
+from wsss_cli.configs.proxy_rules import RuleOptions, maps_of
 from wsss_cli.configs.saliency import UNSUPERVISED
+from wsss_cli.configs.setting import settings_of
 from wsss_cli.configs.stages import STAGES
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.tracking import Track
 
 if TYPE_CHECKING:
     from wsss_cli.data.data_set import DataSet
@@ -172,6 +175,27 @@ def rule_saliency(config: ProxyConfig) -> dict[str, Path]:
         if folders[name] is None:
             raise _without_saliency(f"the rule {config.rule}", config)
     return {name: folder for name, folder in folders.items() if folder is not None}
+
+
+def with_rule_at_hand(config: ProxyConfig, given: Set[str], track: Track) -> ProxyConfig:
+    """Choose a rule that needs no saliency where there is none and no rule was asked for.
+
+    Of these rules irn leads (docs/results-diary.md); beside a CRF that was asked for, threshold.
+
+    Args:
+        config: Settings of the proxy labels.
+        given: Fields that were given; an option of some rules asks for one of them.
+        track: Told of the choice.
+    """
+    of_rules = {"rule", *(field.name for field, _ in settings_of(RuleOptions))}
+    if given & of_rules or saliency_folders(config.run):
+        return config
+    rule = "irn" if config.crf is None else "threshold"
+    track.note(
+        f"there are no saliency maps, so the rule is {rule}; labels with saliency are better: pass "
+        "--saliency DIR, or make them with `wsss saliency` first"
+    )
+    return replace(config, rule=rule)
 
 
 def training_saliency(config: TrainConfig) -> Path | None:
