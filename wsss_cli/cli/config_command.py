@@ -19,6 +19,9 @@ from wsss_cli.configs.stages import CHAIN
 
 Command = Callable[..., None]
 
+# The options with which a help begins, and the one with which its general options end.
+_FIRST, _LAST = ("data", "run"), "seed"
+
 # How every stage's command talks, in the order of its help.
 _TALK = {
     "dry_run": options.DryRun,
@@ -104,7 +107,14 @@ def _set_parameters(command: Command, parameters: list[Parameter]) -> None:
 def _options(config_type: type[Config]) -> Iterator[Parameter]:
     """A parameter for each setting, in the order of the help."""
     declared = list(settings_of(config_type))
-    for field, about in sorted(declared, key=lambda pair: _rank(pair[1])):
+    first = (*_FIRST, config_type.chosen_by)
+
+    def place(pair: tuple[Field[Any], Setting]) -> tuple[int, int]:
+        name = pair[0].name
+        in_group = first.index(name) if name in first else len(first) + (name == _LAST)
+        return _rank(pair[1]), in_group
+
+    for field, about in sorted(declared, key=place):
         heading = _heading(about, config_type)
         annotation: Any = Annotated[_typed(field.type), _declared(field, about, heading)]
         default = list(field.default) if isinstance(field.default, tuple) else field.default
