@@ -14,7 +14,7 @@ import torch
 
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.metrics import segmentation
-from wsss_cli.ops import dense_crf, erasing, proxy_labels, saliency_supervision
+from wsss_cli.ops import dense_crf, erasing, proxy_labels, random_walk, saliency_supervision
 
 # Parameters in their order; those with a default have it behind their name.
 SIGNATURES: dict[Callable[..., Any], str] = {
@@ -24,6 +24,7 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     erasing.conditional_relu: "features mask",
     saliency_supervision.saliency_loss: "scores labels saliency tau lam",
     saliency_supervision.present_probabilities: "scores labels",
+    random_walk.walk: "maps edges radius=5 beta=10 steps=256",
     proxy_labels.seenet_proxy: "attention class_ids saliency w=200.0 attention_floor=0.0",
     proxy_labels.dcsp_proxy: (
         "attention class_ids saliency second_saliency=None background_score=0.4"
