@@ -112,3 +112,27 @@ def test_a_training_does_not_replace_what_it_starts_from(voc: TinyVoc, tmp_path:
     with pytest.raises(UsageError, match="--overwrite would remove"):
         train.run(replace(config, start=begun, overwrite=True), track=Silent())
     assert begun.read_bytes() == before
+
+
+@pytest.mark.parametrize("channels", [0, 8])
+def test_maps_of_the_classes_go_on_with_and_without_one_of_the_background(
+    voc: TinyVoc, tmp_path: Path, channels: int
+) -> None:
+    """From CAM to EPS, whose new map is the last one, and back."""
+    plain, more, less = (tmp_path / name for name in ("plain", "more", "less"))
+    settings: dict[str, Any] = {"head_channels": channels}
+    train.run(_config(voc, plain, method="cam", **settings), track=Silent())
+    start = plain / "train" / "checkpoint.pt"
+    settings |= STILL
+    eps = _config(voc, more, start=start, method="eps", saliency=voc.saliency, **settings)
+    train.run(eps, track=Silent())
+    start = more / "train" / "checkpoint.pt"
+    train.run(_config(voc, less, start=start, method="cam", **settings), track=Silent())
+    for layer in ("weight", "bias"):
+        name = f"head_a.score.{layer}"
+        begun, grown, back = (_weights(run)[name] for run in (plain, more, less))
+        assert (len(begun), len(grown), len(back)) == (3, 4, 3)
+        torch.testing.assert_close(grown[:3], begun, rtol=0, atol=1e-6)
+        torch.testing.assert_close(back, begun, rtol=0, atol=1e-6)
+    assert grown[3].abs() < 1e-6  # a new bias
+    assert _weights(more)["head_a.score.weight"][3].abs().max() > 1e-3

@@ -17,7 +17,8 @@ def take_heads(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str
 
     A head that the source has not starts from its first one, which has learnt the classes already;
     a new head would unsettle the trunk while it learns them. Heads of the source that the network
-    has not are left out.
+    has not are left out. Where one of the two has a map of the background behind those of the
+    classes, the maps of the classes go on, and a new one of the background stays new.
 
     Args:
         network: Its heads are its members ``head_*``.
@@ -32,6 +33,10 @@ def take_heads(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str
         if not head.startswith("head_"):
             continue
         tensor = tensors.get(name, tensors.get(f"{FIRST_HEAD}.{layer}"))
+        if tensor is not None and layer.startswith("score.") and _differ_by_one(tensor, parameter):
+            classes = min(len(tensor), len(parameter))
+            parameter[:classes].copy_(tensor[:classes])
+            continue
         if tensor is None or tensor.shape != parameter.shape:
             shape = "none" if tensor is None else "x".join(map(str, tensor.shape))
             raise WsssError(
@@ -40,3 +45,8 @@ def take_heads(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str
                 "classes and --head-channels"
             )
         parameter.copy_(tensor)
+
+
+def _differ_by_one(one: Tensor, other: Tensor) -> bool:
+    """Whether score layers have the same shape but for the map of the background."""
+    return one.shape[1:] == other.shape[1:] and abs(len(one) - len(other)) == 1
