@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Command, TinyVoc, logged
+from PIL import Image
 from torch.nn import functional
 
 from wsss_cli import ranks
@@ -180,8 +181,9 @@ def test_stopped_on_the_way_every_image_passes_once(
     assert len(logged(tmp_path / "parts" / "train")) == len(logged(tmp_path / "whole" / "train"))
 
 
+@pytest.mark.parametrize("order", [slice(1, None), slice(None, None, -1)])
 def test_other_images_to_measure_make_other_features(
-    own_voc: TinyVoc, tmp_path: Path, weights: str
+    own_voc: TinyVoc, tmp_path: Path, weights: str, order: slice
 ) -> None:
     """The list val is no input of the training, yet its images are in the file."""
     config = _config(own_voc, tmp_path / "run", weights)
@@ -189,11 +191,38 @@ def test_other_images_to_measure_make_other_features(
         _counted(patch, stop_after=12)
         with pytest.raises(KeyboardInterrupt):
             train.run(config, track=Silent())
-    own_voc.split("val").write_text("".join(f"{i}\n" for i in own_voc.val_ids[1:]))
+    val = own_voc.val_ids[order]
+    own_voc.split("val").write_text("".join(f"{i}\n" for i in val))
     with pytest.MonkeyPatch.context() as patch:
         passes = _counted(patch)
         train.run(config, track=Silent())
-    assert sum(passes) == 12 + 3
+    assert sum(passes) == 12 + len(val)
+
+
+def test_half_of_the_views_are_mirrored_with_their_saliency(
+    voc: TinyVoc, tmp_path: Path, weights: str
+) -> None:
+    config = _config(voc, tmp_path, weights, method="eps", saliency=voc.saliency, crop=64)
+    plan = train.prepare(config, Silent())
+    network = build_network(config, 3, plan.weights)
+    plan.directory.path.mkdir(parents=True)
+    passed = features.pass_images(plan, network, None, Silent())
+    positions = training_positions(len(plan.image_ids), 4, config.seed, 2, config.iterations)
+    mirrored = 0
+    for batch, (seen, labels, maps) in zip(positions, passed.batches(2), strict=True):
+        for row, (sample, index) in enumerate(batch):
+            image_id = plan.image_ids[index]
+            x = torch.from_numpy(np.array(passed.rows[index])).float()
+            grey = np.asarray(Image.open(voc.saliency / f"{image_id}.png"), np.float32) / 255
+            flip = np.random.default_rng((config.seed, sample)).random() < 0.5
+            mirrored += flip
+            assert torch.equal(seen[row], x.flip(2) if flip else x)
+            assert labels[row].tolist() == plan.labels[index].tolist()
+            assert maps[row].shape == (64, 64)
+            means = np.array_split(grey[:, ::-1] if flip else grey, 2, axis=1)
+            for found, half in zip(maps[row].chunk(2, dim=1), means, strict=True):
+                assert float(found.mean()) == pytest.approx(half.mean(), abs=0.02)
+    assert 4 < mirrored < 12
 
 
 def test_measured_from_features_is_measured_from_photographs(

@@ -284,6 +284,12 @@ def test_scale_sets_how_much_of_the_short_side_is_seen() -> None:
     assert max(seen) == pytest.approx(7 / 8, abs=0.03)
     low = random_view(image, 56, np.random.default_rng(0), scales=(0.1, 0.1))[0]
     assert int(low[-1, 0, 0]) - int(low[0, 0, 0]) > 245  # never less than the crop: all is seen
+    wide = np.repeat(
+        image.transpose(1, 0, 2)[:512], 2, axis=1
+    )  # 512 rows, a ramp over 1024 columns
+    part = random_view(wide, 64, np.random.default_rng(0), scales=(0.1, 0.1))[0]
+    across = abs(int(part[0, -1, 0]) - int(part[0, 0, 0])) / 255
+    assert across == pytest.approx(0.5, abs=0.02)  # as wide as it is high
 
 
 def test_maps_are_cut_where_their_image_is() -> None:

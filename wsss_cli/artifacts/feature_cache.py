@@ -71,8 +71,7 @@ class FeatureCache:
             with self.path.open("r+b" if done else "wb") as file:
                 if not done:
                     file.write(self._header)
-                file.seek(_HEADER + done * self._record)
-                file.truncate()  # part of an image, where a write has failed
+                file.seek(_HEADER + done * self._record)  # over part of an image, if there is one
                 file.write(half.tobytes())
                 file.flush()
                 os.fsync(file.fileno())
