@@ -75,6 +75,8 @@ def test_every_rule_stays_on_the_card(name: str, refined: bool) -> None:
                 *scores, photograph=photograph, settings=PRESETS["dcsp"]
             )
 
+        if name == "nsrom":
+            grey["potential"] = put(maps.flip(-1))
         chosen = {"decide": decide} if refined else {}
         return function(put(maps), put(class_ids), **grey, **chosen)
 
