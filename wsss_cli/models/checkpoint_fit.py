@@ -13,11 +13,11 @@ def require_shapes(network: nn.Module, tensors: Any) -> None:  # noqa: ANN401 - 
         tensors: What the file has as its state.
 
     Raises:
-        TypeError: They are no dictionary of tensors.
+        TypeError: They are not a dictionary of tensors.
         ValueError: One is missing or has another shape.
     """
     if not isinstance(tensors, dict):
-        raise TypeError("its network is no dictionary of tensors")
+        raise TypeError("its network is not a dictionary of tensors")
     for name, parameter in network.state_dict().items():
         tensor = tensors.get(name)
         if not isinstance(tensor, Tensor) or tensor.shape != parameter.shape:

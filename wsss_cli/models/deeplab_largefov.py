@@ -34,8 +34,8 @@ DROPOUT = 0.5  # after fc6 and fc7
 _OUTPUT_STRIDE = 8
 # Oxford's weights give features of about 16 (root mean square): on these, Xavier's fc6 answers
 # with 8 and the training diverges within twenty iterations at the solver's rate. With this
-# deviation it answers with about 1, and fc7 can start as He et al. have it (docs/results.md has
-# what each start learns).
+# deviation it answers with about 1, and fc7 can start as He et al. have it (docs/results-diary.md
+# has what each start learns).
 _VGG_FC6_STD = 0.0017
 
 

@@ -143,7 +143,7 @@ def initial_weights(weights: str | None, backbone: str, track: Track) -> Initial
         )
     path = Path(weights)
     if not path.is_file():
-        raise UsageError(f"--weights {weights} is no file, nor imagenet or none")
+        raise UsageError(f"--weights {weights} is not a file, and not imagenet or none")
     content = _from_file(path, backbone, prefix)
     with torch.device("meta"):  # shapes alone
         layers = build_trunk(backbone).features
@@ -229,7 +229,7 @@ def _own_trunk(
     inside = "trunk.features."
     layers = {n.removeprefix(inside): t for n, t in network.items() if n.startswith(inside)}
     if not all(isinstance(layer, Tensor) for layer in layers.values()):
-        raise TypeError("a layer is no tensor")
+        raise TypeError("a layer is not a tensor")
     return {prefix + name: tensor for name, tensor in layers.items()}, preprocessing
 
 

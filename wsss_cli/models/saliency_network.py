@@ -34,7 +34,7 @@ class SaliencyNetwork:
 
         Raises:
             UsageError: It is missing; the message says where there is one.
-            WsssError: It is no ONNX file, or has operations that OpenCV has not.
+            WsssError: It is not an ONNX file, or has operations that OpenCV lacks.
         """
         self.path, self.size = path, size
         try:

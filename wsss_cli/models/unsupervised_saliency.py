@@ -1,4 +1,4 @@
-"""Saliency for who has no network: a published rule about the edges of images, at working size."""
+"""Saliency without a network: a published rule about the edges of images, at working size."""
 
 from dataclasses import dataclass
 

@@ -32,7 +32,7 @@ def normalised_activation(scores: Tensor, labels: Tensor) -> Tensor:
 
 @torch.no_grad()
 def structure_seeds(activation: Tensor, labels: Tensor, features: Tensor) -> Tensor:
-    """Give each position to the class whose activation its neighbours in feature space overlap.
+    """Give each position to the class whose activation the positions like it overlap most.
 
     The similarity of a position to all others is a soft region. Its intersection over union with
     the activation of each class says to which class the position belongs.

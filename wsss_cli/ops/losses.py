@@ -36,7 +36,7 @@ def multilabel_loss(
 
 
 def frequency_loss(labels: Tensor, reduction: str = "sum") -> float:
-    """The lowest :func:`multilabel_loss` of whoever sees no image: the entropy of the labels.
+    """The lowest :func:`multilabel_loss` of a guess that sees no image: the entropy of the labels.
 
     It is reached by saying of every image that it has each class with the frequency of that class.
 

@@ -6,7 +6,7 @@ only where both are strong.
 
 Here: a floor under the attention may be set, 0 being the paper's rule. A mean with zero is zero
 whatever the weight, and a map clipped at zero is zero in much of the object, so the rule as
-written turns salient pixels into background (docs/results.md).
+written turns salient pixels into background (docs/results-diary.md).
 """
 
 from torch import Tensor
