@@ -16,7 +16,7 @@ from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
-from wsss_cli.configs.methods import METHODS
+from wsss_cli.configs.methods import METHODS, learns_from_saliency
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
@@ -366,6 +366,7 @@ def test_chain_learns_more_than_its_baselines(voc: TinyVoc, tmp_path: Path, meth
         crop=48,
         lr=0.02,
         lr_steps=(120,),
+        saliency=voc.saliency if learns_from_saliency(method) else None,
     )
     train.run(config, track=Silent())
     attend.run(AttendConfig(**where, size=96), track=Silent())
