@@ -15,7 +15,7 @@ from conftest import HEIGHT, WIDTH, Command, TinyVoc, classes_of
 from PIL import Image
 
 from wsss_cli.artifacts.attention_file import AttentionFile
-from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.common import settings
 from wsss_cli.configs.crf import PRESETS
@@ -27,8 +27,10 @@ from wsss_cli.ops import proxy_labels
 from wsss_cli.stages import proxy
 from wsss_cli.tracking import Silent
 
+FROM_ATTENTION = [name for name, rule in RULES.items() if not rule.revises]
 
-@pytest.mark.parametrize("name", RULES)
+
+@pytest.mark.parametrize("name", FROM_ATTENTION)
 def test_a_rules_function_takes_what_the_table_says(name: str) -> None:
     parameters = set(inspect.signature(proxy_labels.rule_function(name)).parameters)
     last = "photograph" if RULES[name].sees_image else "decide"
@@ -70,7 +72,7 @@ def test_help_tells_each_rules_own_default(
         ("--rule oaa --second-saliency s", "--second-saliency belongs to the rule dcsp"),
         (
             "--rule threshold --saliency s",
-            "--saliency belongs to the rule seenet, dcsp, oaa, nsrom or",
+            "--saliency belongs to the rule seenet, dcsp, oaa, nsrom, masked or",
         ),
         ("--rule threshold --ignore-salient 0.5", "--ignore-salient belongs to the rule seenet"),
         ("--rule drs --attention-floor 0", "--attention-floor belongs to the rule seenet"),
@@ -151,7 +153,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("given", [False, True])
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", FROM_ATTENTION)
 def test_labels_are_those_of_the_rules_function(
     voc: TinyVoc, attention: Path, tmp_path: Path, rule: str, given: bool
 ) -> None:
@@ -263,6 +265,7 @@ def test_identity_of_a_result_is_that_of_its_own_rule() -> None:
         "dcsp": {"background_score", "ignore_conflicts"},
         "oaa": {"attention_cut"},
         "nsrom": set(),
+        "masked": set(),
         "drs": {"attention_cut"},
         "irn": set(),
         "threshold": {"background_score", "ignore_conflicts"},
@@ -343,6 +346,56 @@ def test_a_second_attention_is_of_the_same_images_and_classes(
     assert outcome.code == 1
     assert voc.train_ids[0] in outcome.err
     assert "--potential-attention" in outcome.err
+
+
+def test_a_second_round_merges_the_prediction_of_the_first(
+    wsss: Command, voc: TinyVoc, attention: Path, tmp_path: Path
+) -> None:
+    run, predictions = tmp_path / "run", tmp_path / "predictions"
+    asked = ["proxy", "--attention", attention, "--saliency", voc.saliency, "--data", voc.root]
+    asked += ["--rule", "masked", "--run", run]
+    outcome = wsss(*asked)
+    assert outcome.code == 2
+    assert "--prediction" in outcome.err
+    rng = np.random.default_rng(0)
+    predictions.mkdir()
+    for image_id in voc.train_ids[1:]:
+        label_map = rng.integers(0, 4, (HEIGHT, WIDTH), np.uint8)
+        label_map[: HEIGHT // 2] = 0
+        write_label_map(predictions / f"{image_id}.png", label_map)
+    asked += ["--prediction", predictions]
+    outcome = wsss(*asked)
+    assert outcome.code == 1
+    assert "--prediction" in outcome.err
+    assert voc.train_ids[0] in outcome.err
+    missing = predictions / f"{voc.train_ids[0]}.png"
+    for wrong in (np.full((HEIGHT, WIDTH), 7, np.uint8), np.zeros((WIDTH, HEIGHT), np.uint8)):
+        write_label_map(missing, wrong)
+        outcome = wsss(*asked, "--overwrite")
+        assert outcome.code == 1
+        assert str(missing) in outcome.err
+    write_label_map(missing, np.zeros((HEIGHT, WIDTH), np.uint8))
+    assert wsss(*asked, "--overwrite").code == 0
+    with AttentionFile(attention) as file:
+        for image_id in voc.train_ids:
+            maps = torch.from_numpy(file.read(image_id).maps.astype(np.float32))
+            class_ids = torch.from_numpy(file.read(image_id).class_ids)
+            grey = np.array(Image.open(voc.saliency / f"{image_id}.png"))
+            saliency = torch.from_numpy(grey).float() / 255
+            expected = proxy_labels.masked_proxy(
+                proxy_labels.nsrom_proxy(maps, class_ids, saliency, maps),
+                torch.from_numpy(read_label_map(predictions / f"{image_id}.png")),
+                saliency,
+                class_ids,
+            )
+            label_map = read_label_map(run / "proxy" / "labels" / f"{image_id}.png")
+            assert np.array_equal(label_map, expected.numpy())
+    assert wsss(*asked, "--json").values["status"] == "up to date"
+    assert wsss(*asked[:-3], tmp_path / "dry", *asked[-2:], "--dry-run").code == 0
+    states = wsss("show", run, "--json").values
+    write_label_map(missing, np.ones((HEIGHT, WIDTH), np.uint8))
+    assert wsss("show", run, "--json").values != states
+    assert "prediction" in wsss(*asked).err
 
 
 def test_without_saliency_a_rule_is_taken_that_needs_none_and_is_said(

@@ -92,6 +92,8 @@ def test_nothing_is_stale_in_runs_that_nobody_touched(
     start, trained = whole / "train/checkpoint.pt", whole / "segment/checkpoint.pt"
     attention = whole / "attend/attention.h5"
     saliency = ["--saliency", voc.saliency]
+    # Masks of the data stand for the predictions of a first round.
+    masked = ["--rule", "masked", "--prediction", voc.root / "SegmentationClass"]
     commands: dict[str, list[list[object]]] = {
         "round": [
             [
@@ -117,6 +119,7 @@ def test_nothing_is_stale_in_runs_that_nobody_touched(
             ["proxy", "--rule", "irn"],
             ["segment", *SHORT, "--prohibitive"],
         ],
+        "second": [["proxy", *base, "--attention", attention, *masked, *saliency]],
         "foreign": [
             ["proxy", *base, "--attention", attention, "--rule", "threshold", "--crf", "psa"],
             ["segment", *base, "--restrict-to-labels", "--checkpoint", trained],

@@ -52,7 +52,8 @@ def test_a_kernel_kept_on_one_device_does_not_serve_another() -> None:
     assert torch.equal(dense_crf(probabilities, _photograph(), PRESETS["oaa"]), expected)
 
 
-WAYS = [(name, refined) for name in RULES for refined in (False, True) if name != "irn" or refined]
+FROM_ATTENTION = [name for name, rule in RULES.items() if not rule.revises]
+WAYS = [(n, refined) for n in FROM_ATTENTION for refined in (False, True) if n != "irn" or refined]
 
 
 @pytest.mark.parametrize(("name", "refined"), WAYS)
@@ -97,3 +98,17 @@ def test_soft_maps_are_enlarged_on_the_card() -> None:
         back = enlarged.cpu(), wider.cpu()
     assert torch.equal(back[0], expected[0])
     assert torch.equal(back[1], expected[1])
+
+
+def test_revised_labels_stay_on_the_card() -> None:
+    generator = torch.Generator().manual_seed(0)
+    proxy, prediction = torch.randint(0, 4, (2, *SIZE), generator=generator).to(torch.uint8)
+    saliency, class_ids = _random(*SIZE, seed=1), torch.tensor([1, 3])
+    expected = proxy_labels.masked_proxy(proxy, prediction, saliency, class_ids)
+    with card() as put:
+        labels = proxy_labels.masked_proxy(
+            put(proxy), put(prediction), put(saliency), put(class_ids)
+        )
+        assert isinstance(labels, OnCard)
+        back = labels.cpu()
+    assert torch.equal(back, expected)

@@ -31,6 +31,7 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     ),
     proxy_labels.drs_proxy: "attention class_ids saliency attention_cut=0.2",
     proxy_labels.oaa_proxy: "attention class_ids saliency attention_cut=0.3",
+    proxy_labels.masked_proxy: "proxy prediction saliency class_ids",
     proxy_labels.nsrom_proxy: "attention class_ids saliency potential",
     proxy_labels.irn_proxy: "attention class_ids photograph",
     proxy_labels.threshold_proxy: "attention class_ids background_score=0.3",

@@ -18,11 +18,14 @@ class Rule:
         title: What it does, in a few words.
         paper: Where it is from.
         sees_image: Whether it needs the photograph, as the argument ``photograph``.
+        revises: Rule whose labels it changes by a network's prediction. Such a rule is called with
+            the label map, the prediction, the saliency and the class ids instead.
     """
 
     title: str
     paper: str
     sees_image: bool = False
+    revises: str = ""
 
 
 RULES = {
@@ -34,6 +37,11 @@ RULES = {
     "oaa": Rule("attention against missing saliency, doubt ignored", "Jiang et al., ICCV 2019"),
     "nsrom": Rule(
         "as oaa, and background ignored that a second attention claims", "Yao et al., CVPR 2021"
+    ),
+    "masked": Rule(
+        "labels of nsrom merged with --prediction, ignored far from objects, for a second round",
+        "Yao et al., CVPR 2021",
+        revises="nsrom",
     ),
     "drs": Rule(
         "attention inside the saliency's mask, doubt ignored",
@@ -68,7 +76,7 @@ class RuleOptions(Config):
         None,
         "Folder of saliency maps, grey pictures by image id; for the rules that use saliency.",
         role=Role.INPUT,
-        of=("seenet", "dcsp", "oaa", "nsrom", "drs"),
+        of=("seenet", "dcsp", "oaa", "nsrom", "masked", "drs"),
         needed=True,
         group="",
         unset="RUN/saliency/maps",
@@ -122,8 +130,15 @@ class RuleOptions(Config):
         None,
         "Attention file of another or an earlier network, of the same images and classes.",
         role=Role.INPUT,
-        of=("nsrom",),
+        of=("nsrom", "masked"),
         unset="--attention",
+    )
+    prediction: Path | None = setting(
+        None,
+        "Folder of label maps that a first network predicts for the images, as ID.png.",
+        role=Role.INPUT,
+        of=("masked",),
+        needed=True,
     )
     second_saliency: Path | None = setting(
         None,

@@ -45,6 +45,11 @@ def grey_maps_input(folder: Path, paths: Iterable[Path]) -> Input:
     return Input(folder.resolve(), files_fingerprint(paths))
 
 
+def label_maps_input(folder: Path, paths: Iterable[Path]) -> Input:
+    """Predicted label maps of some images, in the images' order."""
+    return Input(folder.resolve(), files_fingerprint(paths))
+
+
 def supervision_input(
     source: Path, label_maps: Iterable[Path], data_set: DataSet, image_ids: Sequence[str]
 ) -> Input:

@@ -177,6 +177,22 @@ def rule_saliency(config: ProxyConfig) -> dict[str, Path]:
     return {name: folder for name, folder in folders.items() if folder is not None}
 
 
+def rule_prediction(config: ProxyConfig) -> Path | None:
+    """The folder of predicted label maps of a rule that revises labels; None for another rule.
+
+    Raises:
+        UsageError: It is not given.
+    """
+    if not config.chosen.revises:
+        return None
+    if config.prediction is None:
+        raise UsageError(
+            f"the rule {config.rule} revises labels by what a network predicts for the images; "
+            "pass --prediction DIR, such as the predictions of `wsss segment` on the training split"
+        )
+    return config.prediction
+
+
 def with_rule_at_hand(config: ProxyConfig, given: Set[str], track: Track) -> ProxyConfig:
     """Choose a rule that needs no saliency where there is none and no rule was asked for.
 

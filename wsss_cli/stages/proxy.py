@@ -1,7 +1,7 @@
 """``wsss proxy``: turn attention and saliency into proxy ground truth."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
@@ -26,7 +26,7 @@ from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.configs.setting import option
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, check_images
-from wsss_cli.data.label_folder import saliency_files
+from wsss_cli.data.label_folder import png_files, saliency_files
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.map_sizes import read_fitted_saliency, require_size
 from wsss_cli.data.resizing import enlarge_maps
@@ -37,11 +37,17 @@ from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
 from wsss_cli.stages.attention_check import require_labelled_classes
 from wsss_cli.stages.image_loop import Share
-from wsss_cli.stages.input_kinds import attention_input, grey_maps_input, images_input
+from wsss_cli.stages.input_kinds import (
+    attention_input,
+    grey_maps_input,
+    images_input,
+    label_maps_input,
+)
 from wsss_cli.stages.inputs import (
     data_if_known,
     find_attention,
     require_photographs,
+    rule_prediction,
     rule_saliency,
 )
 from wsss_cli.stages.label_shares import LabelShares, count_pixels, warnings
@@ -66,6 +72,7 @@ class ProxyPlan:
         class_names: Names of classes 1..C, None where neither data nor attention tell.
         potential: Second attention file; None for a rule that takes none.
         grey_maps: The map of each image, by the option that named their folder.
+        predictions: The predicted label map of each image, for a rule that revises labels.
     """
 
     config: ProxyConfig
@@ -75,6 +82,7 @@ class ProxyPlan:
     class_names: tuple[str, ...] | None
     image_ids: list[str]
     grey_maps: dict[str, dict[str, Path]]
+    predictions: dict[str, Path]
     device: torch.device
     directory: StageDirectory
 
@@ -110,6 +118,28 @@ class LabelCount:
     black: bool
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What a rule looks at in one image of H x W pixels.
+
+    Attributes:
+        attention: Maps of the present classes, of any size.
+        grey_maps: (H, W) uint8 saliency by option: the maps that the rule needs, and of those that
+            it takes the ones that are there.
+        resized: Whether a grey map had another size than the image.
+        photograph: (H, W, 3) uint8 RGB, for a rule that looks at it and for a CRF.
+        potential: A second attention of the same classes, for a rule that takes one.
+        prediction: (H, W) uint8 labels, for a rule that revises labels.
+    """
+
+    attention: ImageAttention
+    grey_maps: Mapping[str, Pixels]
+    resized: bool
+    photograph: Pixels | None
+    potential: ImageAttention | None
+    prediction: Pixels | None
+
+
 def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
     """Check attention, saliency and the run before any work.
 
@@ -118,6 +148,7 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
     """
     attention = find_attention(config.attention, config.run, config.data)
     folders = rule_saliency(config)
+    prediction = rule_prediction(config)
     data_set = data_if_known(config)
     require_photographs(config, data_set)
     # Rules take less time than the way to a card and back; the CRF does not.
@@ -148,6 +179,11 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
         if config.viewer is not None and data_set is not None:
             check_images(map(data_set.image_path, image_ids))
             inputs["images"] = images_input(data_set, image_ids)
+        predictions: dict[str, Path] = {}
+        if prediction is not None:
+            paths = png_files(prediction, image_ids, "--prediction")
+            predictions = dict(zip(image_ids, paths, strict=True))
+            inputs["prediction"] = label_maps_input(prediction, paths)
         class_names = file.class_names
     directory = result_directory(
         "proxy",
@@ -165,6 +201,7 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
         class_names,
         image_ids,
         grey_maps,
+        predictions,
         device,
         directory,
     )
@@ -193,8 +230,7 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
     resized = black = negatives = 0
     shares = LabelShares()
     with (
-        AttentionFile(plan.attention, plan.class_names) as file,
-        _opened(plan.potential, plan.class_names) as potential,
+        opened_attention(plan) as (file, potential),
         one_thread_each(),
     ):
         workers = resolve_workers(config.workers)
@@ -249,19 +285,25 @@ def _count_kept(plan: ProxyPlan, file: AttentionFile, image_id: str) -> LabelCou
 
 def _potential(config: ProxyConfig, attention: Path) -> Path | None:
     """The second attention of a rule that takes one: the file given, else the first one."""
-    if "potential" not in signature(proxy_labels.rule_function(config.rule)).parameters:
+    if "potential" not in signature(_labeller(config)).parameters:
         return None
     return config.potential_attention or attention
 
 
+def _labeller(config: ProxyConfig) -> Callable[..., torch.Tensor]:
+    """The function that makes labels of attention: the rule's, or that of the rule it revises."""
+    return proxy_labels.rule_function(config.chosen.revises or config.rule)
+
+
 @contextmanager
-def _opened(path: Path | None, class_names: Sequence[str] | None) -> Iterator[AttentionFile | None]:
-    """An attention file while it is open; None where there is none."""
-    if path is None:
-        yield None
-        return
-    with AttentionFile(path, class_names) as file:
-        yield file
+def opened_attention(plan: ProxyPlan) -> Iterator[tuple[AttentionFile, AttentionFile | None]]:
+    """The attention file and, for a rule that takes one, the second, while they are open."""
+    with ExitStack() as stack:
+        first = stack.enter_context(AttentionFile(plan.attention, plan.class_names))
+        if plan.potential is None:
+            yield first, None
+            return
+        yield first, stack.enter_context(AttentionFile(plan.potential, plan.class_names))
 
 
 def _label(
@@ -272,31 +314,54 @@ def _label(
 ) -> list[LabelCount]:
     """Write the label maps of a few images, step by step."""
     folder = plan.directory.path / LABELS
-    attention = {i: file.read(i) for i in image_ids}
-    grey_maps = {i: _grey_maps(plan, i, maps.size) for i, maps in attention.items()}
-    label_maps = {
-        i: label_image(
-            plan.config,
-            maps,
-            {name: grey for name, (grey, _) in grey_maps[i].items()},
-            _photograph(plan, i),
-            plan.device,
-            None if potential is None else _same_classes(potential, i, maps),
-        )
-        for i, maps in attention.items()
-    }
+    evidence = {i: read_evidence(plan, file, potential, i) for i in image_ids}
+    label_maps = {i: label_image(plan.config, seen, plan.device) for i, seen in evidence.items()}
     for image_id, label_map in label_maps.items():
         write_label_map(folder / f"{image_id}.png", label_map)
     return [
         LabelCount(
-            any(resized for _, resized in grey_maps[i].values()),
-            count_pixels(label_maps[i], maps.class_ids),
-            maps.class_ids,
-            len(maps.class_ids) > 0
-            and any(grey.max() < BLACK_BELOW for grey, _ in grey_maps[i].values()),
+            seen.resized,
+            count_pixels(label_maps[i], seen.attention.class_ids),
+            seen.attention.class_ids,
+            len(seen.attention.class_ids) > 0
+            and any(grey.max() < BLACK_BELOW for grey in seen.grey_maps.values()),
         )
-        for i, maps in attention.items()
+        for i, seen in evidence.items()
     ]
+
+
+def read_evidence(
+    plan: ProxyPlan, file: AttentionFile, potential: AttentionFile | None, image_id: str
+) -> Evidence:
+    """Read everything that the config's rule looks at in an image.
+
+    Raises:
+        WsssError: A map cannot be read, or is of another size or of other classes.
+    """
+    attention = file.read(image_id)
+    grey_maps = _grey_maps(plan, image_id, attention.size)
+    return Evidence(
+        attention,
+        {name: grey for name, (grey, _) in grey_maps.items()},
+        any(resized for _, resized in grey_maps.values()),
+        _photograph(plan, image_id),
+        None if potential is None else _same_classes(potential, image_id, attention),
+        _prediction(plan, image_id, attention.size),
+    )
+
+
+def _prediction(plan: ProxyPlan, image_id: str, size: tuple[int, int]) -> Pixels | None:
+    """The label map that a network predicts for an image, where the rule looks at one.
+
+    Raises:
+        WsssError: It has values that are no label, or another size.
+    """
+    if not plan.predictions:
+        return None
+    path = plan.predictions[image_id]
+    prediction = read_label_map(path, num_labels=plan.num_labels)
+    require_size(str(path), prediction.shape, size)
+    return prediction
 
 
 def _same_classes(file: AttentionFile, image_id: str, first: ImageAttention) -> ImageAttention:
@@ -347,45 +412,37 @@ def _photograph(plan: ProxyPlan, image_id: str) -> Pixels | None:
     return plan.data_set.read_image(image_id)
 
 
-def label_image(
-    config: ProxyConfig,
-    attention: ImageAttention,
-    grey_maps: Mapping[str, Pixels],
-    photograph: Pixels | None,
-    device: torch.device,
-    potential: ImageAttention | None = None,
-) -> Pixels:
+def label_image(config: ProxyConfig, evidence: Evidence, device: torch.device) -> Pixels:
     """Apply the config's rule to one image.
 
     Args:
         config: Rule and thresholds.
-        attention: Maps of the present classes, of any size.
-        grey_maps: (H, W) uint8 at image size, by option: those that the rule needs, and of those
-            that it takes the ones that are there.
-        photograph: (H, W, 3) uint8 RGB, for a rule that looks at it and for a CRF.
+        evidence: What the rule looks at.
         device: Where to compute.
-        potential: A second attention of the same classes, for a rule that takes one.
 
     Returns:
         (H, W) uint8 label map. An image of none of the classes is background, whatever stands out.
     """
+    attention = evidence.attention
     if not len(attention.class_ids):
         return np.zeros(attention.size, np.uint8)
     rule = config.chosen
     maps = torch.from_numpy(enlarge_maps(attention.maps, attention.size)).to(device)  # (K, H, W)
     class_ids = torch.from_numpy(attention.class_ids).to(device)
+    photograph = evidence.photograph
     image = None if photograph is None else torch.from_numpy(photograph).to(device)
     saliency = {
-        name: torch.from_numpy(grey).to(device).float() / 255 for name, grey in grey_maps.items()
+        name: torch.from_numpy(grey).to(device).float() / 255
+        for name, grey in evidence.grey_maps.items()
     }
-    evidence = dict(saliency)
+    inputs = dict(saliency)
     if image is not None and rule.sees_image:
-        evidence["photograph"] = image
-    label = proxy_labels.rule_function(config.rule)
-    if potential is not None:
-        enlarged = enlarge_maps(potential.maps, attention.size)
-        evidence["potential"] = torch.from_numpy(enlarged).to(device)
+        inputs["photograph"] = image
+    if evidence.potential is not None:
+        enlarged = enlarge_maps(evidence.potential.maps, attention.size)
+        inputs["potential"] = torch.from_numpy(enlarged).to(device)
     # A setting that is None leaves the rule its own default.
+    label = _labeller(config)
     named = signature(label).parameters.keys()
     options = {n: getattr(config, n) for n in options_of(config.rule) if n in named}
     options = {name: value for name, value in options.items() if value is not None}
@@ -393,7 +450,11 @@ def label_image(
         options["decide"] = partial(
             proxy_labels.refined_label, photograph=image, settings=PRESETS[config.crf]
         )
-    label_map = label(maps, class_ids, **evidence, **options)
+    label_map = label(maps, class_ids, **inputs, **options)
+    if evidence.prediction is not None:
+        prediction = torch.from_numpy(evidence.prediction).to(device)
+        revise = proxy_labels.rule_function(config.rule)
+        label_map = revise(label_map, prediction, saliency["saliency"], class_ids)
     if config.ignore_conflicts is not None:
         label_map = proxy_labels.ignore_conflicts(label_map, maps, config.ignore_conflicts)
     if config.ignore_salient is not None:

@@ -154,21 +154,12 @@ def _saliency(plan: Any) -> Estimate:  # noqa: ANN401
 
 
 def _proxy(plan: Any) -> Estimate:  # noqa: ANN401
-    from wsss_cli.artifacts.attention_file import AttentionFile
-    from wsss_cli.data.map_sizes import read_fitted_saliency
-    from wsss_cli.stages.proxy import label_image
+    from wsss_cli.stages.proxy import label_image, opened_attention, read_evidence
 
-    with AttentionFile(plan.attention, plan.class_names) as file:
+    with opened_attention(plan) as (file, potential):
 
         def label(image_id: str) -> None:
-            maps = file.read(image_id)
-            grey = {
-                name: read_fitted_saliency(paths[image_id], maps.size)[0]
-                for name, paths in plan.grey_maps.items()
-            }
-            looks = plan.config.viewer is not None and plan.data_set is not None
-            photograph = read_image(plan.data_set.image_path(image_id)) if looks else None
-            label_image(plan.config, maps, grey, photograph, plan.device)
+            label_image(plan.config, read_evidence(plan, file, potential, image_id), plan.device)
 
         sizes = [file.outline(i).size for i in plan.image_ids[:: len(plan.image_ids) // 200 + 1]]
         mean = sum(h * w for h, w in sizes) / len(sizes)

@@ -23,6 +23,7 @@ from wsss_cli.stages.input_kinds import (
     file_input,
     grey_maps_input,
     images_input,
+    label_maps_input,
     scores_input,
     supervision_input,
 )
@@ -128,6 +129,12 @@ class InputsNow:
         paths = saliency_files(folder, image_ids, "--saliency")
         return grey_maps_input(folder, paths).fingerprint
 
+    def label_maps(self, manifest: Manifest, folder: Path) -> str:
+        """Predicted label maps of the images that have attention."""
+        with AttentionFile(self._input(manifest, "attention")) as file:
+            paths = png_files(folder, file.image_ids, "--prediction")
+        return label_maps_input(folder, paths).fingerprint
+
     def supervision(self, manifest: Manifest, source: Path) -> str:
         """Label maps to learn from, and their images."""
         full = manifest["settings"]["supervision"] == "full"
@@ -157,6 +164,7 @@ _FINGERPRINTS: Mapping[str, Callable[[InputsNow, Manifest, Path], str]] = {
     **dict.fromkeys(("weights", "start", "checkpoint", "model"), InputsNow.file),
     **dict.fromkeys(("attention", "erase", "potential_attention"), InputsNow.attention),
     **dict.fromkeys(("saliency", "second_saliency"), InputsNow.grey_maps),
+    "prediction": InputsNow.label_maps,
     "scores": InputsNow.scores,
     "supervision": InputsNow.supervision,
 }

@@ -16,6 +16,7 @@ from wsss_cli.ops.proxy_labels.dcsp import dcsp_proxy
 from wsss_cli.ops.proxy_labels.drs import drs_proxy
 from wsss_cli.ops.proxy_labels.ignore_masks import ignore_conflicts, ignore_salient_background
 from wsss_cli.ops.proxy_labels.irn import irn_proxy
+from wsss_cli.ops.proxy_labels.masked import masked_proxy
 from wsss_cli.ops.proxy_labels.nsrom import nsrom_proxy
 from wsss_cli.ops.proxy_labels.oaa import oaa_proxy
 from wsss_cli.ops.proxy_labels.seenet import seenet_proxy
@@ -27,6 +28,7 @@ __all__ = [
     "ignore_conflicts",
     "ignore_salient_background",
     "irn_proxy",
+    "masked_proxy",
     "nsrom_proxy",
     "oaa_proxy",
     "refined_label",
