@@ -40,6 +40,20 @@ def test_a_rules_function_takes_what_the_table_says(name: str) -> None:
     assert parameters == {"attention", "class_ids", *options, *second, last}
 
 
+@pytest.mark.parametrize("name", [n for n in FROM_ATTENTION if maps_of(n, needed=True)])
+def test_the_table_tells_which_rules_leave_the_mask_and_ignore(name: str) -> None:
+    attention, saliency = torch.zeros(1, 8, 8), torch.full((8, 8), 0.05)
+    saliency[:4], saliency[4] = 1.0, 0.14
+    attention[0, 2:6, 2:6] = 1.0  # sure inside, outside where saliency is faint, and beyond
+    potential = {"potential": attention} if name == "nsrom" else {}
+    label_map = proxy_labels.rule_function(name)(
+        attention, torch.tensor([2]), saliency, **potential
+    )
+    assert label_map[2, 3] == 2
+    assert bool((label_map[4, 2:6] == 2).all()) == RULES[name].leaves_mask
+    assert bool((label_map == 255).any()) == RULES[name].ignores
+
+
 def test_every_option_belongs_to_rules_that_there_are() -> None:
     owners = {rule for _, about in settings_of(RuleOptions) for rule in about.of}
     assert owners <= set(RULES)

@@ -72,3 +72,13 @@ def test_maps_are_the_cosine_to_the_mean_of_the_seeds_by_loops() -> None:
             torch.testing.assert_close(
                 found[image, channel].flatten(), expected, atol=1e-5, rtol=1e-4
             )
+
+
+def test_autocast_does_not_round_the_similarities() -> None:
+    features, labels = _random(2, 24, 9, 7), torch.tensor([[1, 0, 1], [1, 1, 0]])
+    activation = normalised_activation(_random(2, 3, 9, 7, seed=1), labels)
+    seeds = structure_seeds(activation, labels, features)
+    maps = prototype_maps(seeds, features)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(structure_seeds(activation, labels, features), seeds)
+        assert torch.equal(prototype_maps(seeds, features), maps)

@@ -99,3 +99,15 @@ def test_probabilities_are_of_background_and_present_classes_alone() -> None:
     chosen = scores[0, [0, 2, 3]].exp()
     torch.testing.assert_close(found[0, [0, 2, 3]], chosen / chosen.sum(dim=0))
     assert torch.equal(found[1, 3], torch.ones(3, 3))
+
+
+def test_autocast_does_not_round_the_loss() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = 4 * torch.randn(2, 4, 6, 5, generator=generator)
+    labels, saliency = (
+        torch.tensor([[1, 0, 1], [0, 1, 1]]),
+        torch.rand(2, 6, 5, generator=generator),
+    )
+    loss = saliency_loss(scores, labels, saliency, 0.4, 0.5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(saliency_loss(scores, labels, saliency, 0.4, 0.5), loss)

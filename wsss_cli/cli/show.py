@@ -14,7 +14,7 @@ from wsss_cli.cli.run_command import show as print_result
 from wsss_cli.cli.show_text import file_text, run_text, runs_text
 from wsss_cli.cli.wrapping import columns
 from wsss_cli.configs.methods import METHODS
-from wsss_cli.configs.proxy_rules import RULES
+from wsss_cli.configs.proxy_rules import RULES, maps_of
 from wsss_cli.configs.saliency import SALIENCY_MODELS
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 from wsss_cli.errors import UsageError
@@ -97,7 +97,16 @@ def _systems() -> dict[str, Any]:
     return {
         "methods": {name: asdict(method) for name, method in METHODS.items()},
         "saliency": {name: asdict(model) for name, model in SALIENCY_MODELS.items()},
-        "rules": {name: {"title": rule.title, "paper": rule.paper} for name, rule in RULES.items()},
+        "rules": {
+            name: {
+                "title": rule.title,
+                "paper": rule.paper,
+                "needs_saliency": bool(maps_of(name, needed=True)),
+                "leaves_mask": rule.leaves_mask,
+                "ignores": rule.ignores,
+            }
+            for name, rule in RULES.items()
+        },
         "models": {
             name: {"title": model.title, "paper": model.paper, "backbone": model.backbone}
             for name, model in SEGMENTATION_MODELS.items()
@@ -122,10 +131,21 @@ def _systems_text(systems: Mapping[str, Any]) -> str:
     lines.append("wsss proxy --rule")
     for name, rule in systems["rules"].items():
         lines.append(f"  {name:<10} {rule['title']}, {rule['paper']}")
+        lines.append(f"{'':<13}{_saliency_of(rule)}; {_doubt_of(rule)}")
     lines.append("wsss segment --model")
     for name, model in systems["models"].items():
         lines += [f"  {name}", f"{'':<13}{model['title']}, {model['paper']}"]
     return "\n".join(lines)
+
+
+def _saliency_of(rule: Mapping[str, Any]) -> str:
+    if not rule["needs_saliency"]:
+        return "needs no saliency"
+    return f"needs saliency and {'leaves' if rule['leaves_mask'] else 'stays inside'} its mask"
+
+
+def _doubt_of(rule: Mapping[str, Any]) -> str:
+    return "ignores doubtful pixels (255)" if rule["ignores"] else "labels every pixel"
 
 
 def _paths(values: Mapping[str, Any]) -> str:

@@ -20,37 +20,60 @@ class Rule:
         sees_image: Whether it needs the photograph, as the argument ``photograph``.
         revises: Rule whose labels it changes by a network's prediction. Such a rule is called with
             the label map, the prediction, the saliency and the class ids instead.
+        leaves_mask: Whether strong attention, or a prediction, labels pixels that are hardly
+            salient, below 0.15; None for a rule without saliency.
+        ignores: Whether it leaves doubtful pixels out as 255 without being asked to.
     """
 
     title: str
     paper: str
     sees_image: bool = False
     revises: str = ""
+    leaves_mask: bool | None = None
+    ignores: bool = False
 
 
 RULES = {
     "seenet": Rule(
         "weighted harmonic mean against missing saliency",
         "Hou et al., NeurIPS 2018",
+        leaves_mask=True,
     ),
-    "dcsp": Rule("harmonic mean against a constant", "Chaudhry et al., BMVC 2017"),
-    "oaa": Rule("attention against missing saliency, doubt ignored", "Jiang et al., ICCV 2019"),
+    "dcsp": Rule(
+        "harmonic mean against a constant",
+        "Chaudhry et al., BMVC 2017",
+        leaves_mask=False,
+    ),
+    "oaa": Rule(
+        "attention against missing saliency, doubt ignored",
+        "Jiang et al., ICCV 2019",
+        leaves_mask=True,
+        ignores=True,
+    ),
     "nsrom": Rule(
-        "as oaa, and background ignored that a second attention claims", "Yao et al., CVPR 2021"
+        "as oaa, and background ignored that a second attention claims",
+        "Yao et al., CVPR 2021",
+        leaves_mask=True,
+        ignores=True,
     ),
     "masked": Rule(
         "labels of nsrom merged with --prediction, ignored far from objects, for a second round",
         "Yao et al., CVPR 2021",
         revises="nsrom",
+        leaves_mask=True,
+        ignores=True,
     ),
     "drs": Rule(
         "attention inside the saliency's mask, doubt ignored",
         "Kim et al., AAAI 2021",
+        leaves_mask=False,
+        ignores=True,
     ),
     "irn": Rule(
         "high and low threshold refined by a CRF, no saliency, doubt ignored",
         "Ahn et al., CVPR 2019",
         sees_image=True,
+        ignores=True,
     ),
     "threshold": Rule(
         "attention against a constant, no saliency",

@@ -6,9 +6,11 @@ and the similarity to the prototypes draws the classes and the background. The c
 agree with that. No saliency is needed.
 
 Different here: the four stages whose features are compared are the last four blocks of any trunk,
-of VGG16 conv2 to conv5 instead of a ResNet's four stages, and gradients are stopped by
-``--frozen-blocks``. Attention is the similarity to a class's prototype, where it exceeds that to
-the background's, and 0 elsewhere, so that the labels without a threshold are those of a small one.
+of VGG16 conv2 to conv5 instead of a ResNet's four stages; they are compared on the grid of the
+scores instead of that of the third stage. Gradients are stopped by ``--frozen-blocks`` and clipped
+by ``--clip-norm``; the paper's are 2 and 1. Attention is the similarity to a class's prototype,
+where it exceeds that to the background's, and 0 elsewhere, so that the labels without a threshold
+are those of a small one.
 """
 
 import torch

@@ -4,6 +4,9 @@ Chen et al., "Self-supervised Image-specific Prototype Exploration for Weakly Su
 Segmentation", CVPR 2022.
 """
 
+from collections.abc import Callable
+from functools import wraps
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -12,6 +15,17 @@ from torch.nn import functional
 EPSILON = 1e-5
 # The background's structure counts half, so that it does not swallow uncertain positions.
 _BACKGROUND_WEIGHT = 0.5
+
+
+def full_precision(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Keep autocast from computing a function's matrix products in half precision."""
+
+    @wraps(function)
+    def precise(*tensors: Tensor) -> Tensor:
+        with torch.autocast(tensors[0].device.type, enabled=False):
+            return function(*tensors)
+
+    return precise
 
 
 def normalised_activation(scores: Tensor, labels: Tensor) -> Tensor:
@@ -31,6 +45,7 @@ def normalised_activation(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+@full_precision
 def structure_seeds(activation: Tensor, labels: Tensor, features: Tensor) -> Tensor:
     """Give each position to the class whose activation the positions like it overlap most.
 
@@ -60,6 +75,7 @@ def structure_seeds(activation: Tensor, labels: Tensor, features: Tensor) -> Ten
     return seeds.reshape(*seeds.shape[:2], height, width)
 
 
+@full_precision
 def prototype_maps(seeds: Tensor, features: Tensor) -> Tensor:
     """Rectified cosine similarity of each position to the mean feature of each class's seeds.
 

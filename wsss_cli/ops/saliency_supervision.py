@@ -53,7 +53,8 @@ def saliency_loss(
 
 def _summed(maps: Tensor, selection: Tensor) -> Tensor:
     """(B, h, w) sums of those of the (B, C, h, w) maps that (B, C) bools choose."""
-    return torch.einsum("bchw,bc->bhw", maps, selection.to(maps.dtype))
+    # Not a matrix product, which autocast would compute in bfloat16.
+    return (maps * selection[:, :, None, None]).sum(dim=1)
 
 
 def present_probabilities(scores: Tensor, labels: Tensor) -> Tensor:
