@@ -158,6 +158,11 @@ def test_dry_runs_print_what_their_schema_says(
     assert not _problems(schema, outcome.values)
 
 
+def test_masks_for_another_tool(wsss: Command, chained: Path, tmp_path: Path) -> None:
+    line = ["export", chained / "proxy" / "labels", tmp_path / "proxies.json", "--json"]
+    _fits("export", wsss(*line).values)
+
+
 def test_masks_of_another_tool(wsss: Command, tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / "masks" / "a.png")

@@ -17,6 +17,7 @@ from wsss_cli.configs.compare import CompareConfig
 from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig, DataMasksConfig
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.doctor import DoctorConfig
+from wsss_cli.configs.export import ExportConfig
 from wsss_cli.configs.methods import METHODS, MethodOptions
 from wsss_cli.configs.presets import with_preset
 from wsss_cli.configs.report import ReportConfig
@@ -31,6 +32,7 @@ COMMANDS: dict[str, type[Config]] = {
     "compare": CompareConfig,
     "report": ReportConfig,
     "check": CheckConfig,
+    "export": ExportConfig,
     "doctor": DoctorConfig,
     "data check": DataCheckConfig,
     "data convert": DataConvertConfig,

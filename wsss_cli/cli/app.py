@@ -11,6 +11,7 @@ from wsss_cli.cli.config_command import stage_command
 from wsss_cli.cli.data import data
 from wsss_cli.cli.demo import demo
 from wsss_cli.cli.doctor import doctor
+from wsss_cli.cli.export import export
 from wsss_cli.cli.report import report
 from wsss_cli.cli.show import show
 from wsss_cli.cli.terminal import escape_what_cannot_be_shown
@@ -53,6 +54,7 @@ def wsss(
       wsss predict runs/default photos --out found    new photographs, overlays, videos
       wsss crf --preset irn                  snap soft predictions to the edges of the images
       wsss evaluate                          the scores
+      wsss export LABELS masks.json --to coco         label maps for other tools
       wsss report                            scores, curves and pictures as one page
       wsss compare methods.toml              several settings and seeds in one table
 
@@ -63,6 +65,6 @@ def wsss(
     escape_what_cannot_be_shown()
 
 
-for _command in (*map(stage_command, CHAIN), show, report, check, compare, demo, doctor):
+for _command in (*map(stage_command, CHAIN), show, report, check, export, compare, demo, doctor):
     app.command(cls=Command)(_command)
 app.add_typer(data, name="data")
