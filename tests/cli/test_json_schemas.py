@@ -163,6 +163,12 @@ def test_masks_for_another_tool(wsss: Command, chained: Path, tmp_path: Path) ->
     _fits("export", wsss(*line).values)
 
 
+def test_network_for_another_program(wsss: Command, chained: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    line = ["export-network", chained / "segment" / "checkpoint.pt", tmp_path / "n.onnx", "--json"]
+    _fits("export-network", wsss(*line).values)
+
+
 def test_masks_of_another_tool(wsss: Command, tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / "masks" / "a.png")

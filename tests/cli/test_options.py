@@ -18,6 +18,7 @@ from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig, DataMasksC
 from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.doctor import DoctorConfig
 from wsss_cli.configs.export import ExportConfig
+from wsss_cli.configs.export_network import ExportNetworkConfig
 from wsss_cli.configs.methods import METHODS, MethodOptions
 from wsss_cli.configs.presets import with_preset
 from wsss_cli.configs.report import ReportConfig
@@ -33,6 +34,7 @@ COMMANDS: dict[str, type[Config]] = {
     "report": ReportConfig,
     "check": CheckConfig,
     "export": ExportConfig,
+    "export-network": ExportNetworkConfig,
     "doctor": DoctorConfig,
     "data check": DataCheckConfig,
     "data convert": DataConvertConfig,

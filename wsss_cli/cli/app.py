@@ -12,6 +12,7 @@ from wsss_cli.cli.data import data
 from wsss_cli.cli.demo import demo
 from wsss_cli.cli.doctor import doctor
 from wsss_cli.cli.export import export
+from wsss_cli.cli.export_network import export_network
 from wsss_cli.cli.report import report
 from wsss_cli.cli.show import show
 from wsss_cli.cli.terminal import escape_what_cannot_be_shown
@@ -65,6 +66,16 @@ def wsss(
     escape_what_cannot_be_shown()
 
 
-for _command in (*map(stage_command, CHAIN), show, report, check, export, compare, demo, doctor):
+for _command in (
+    *map(stage_command, CHAIN),
+    show,
+    report,
+    check,
+    export,
+    export_network,
+    compare,
+    demo,
+    doctor,
+):
     app.command(cls=Command)(_command)
 app.add_typer(data, name="data")

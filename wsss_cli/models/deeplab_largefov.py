@@ -11,6 +11,7 @@ Different here: where the weights have no classifier, the definition says Xavier
 follow it; see ``_VGG_FC6_STD``.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -146,9 +147,10 @@ class DeepLabLargeFOV(nn.Module):
         height, width = images.shape[-2:]
         if (height, width) == size:
             return images
-        canvas = self.trunk.mean.expand(len(images), 3, *size).clone()
-        canvas[:, :, :height, :width] = images
-        return canvas
+        images = images.to(self.trunk.mean.dtype)
+        margin = (0, size[1] - width, 0, size[0] - height)
+        outside = functional.pad(torch.zeros_like(images), margin, value=1.0)
+        return functional.pad(images, margin) + outside * self.trunk.mean
 
 
 def lr_factor(name: str) -> float:
@@ -213,4 +215,5 @@ def _vgg16_stride8() -> Trunk:
 
 
 def _round_up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple
+    # Of positive numbers only: ONNX divides negative ones towards zero.
+    return (value + multiple - 1) // multiple * multiple

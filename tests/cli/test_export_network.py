@@ -1,0 +1,83 @@
+"""``wsss export-network``: the ONNX file does what the network does."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Command, TinyVoc
+from PIL import Image
+
+from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.stages.segment.network_file import read_network
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "run_onnx.py"
+
+
+def test_the_onnx_file_gives_the_networks_logits_for_any_size(
+    wsss: Command, chained: Path, voc: TinyVoc, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxscript")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    run, out = tmp_path / "run", tmp_path / "net.onnx"
+    shutil.copytree(chained, run)
+    checkpoint = run / "segment" / "checkpoint.pt"
+    scores = wsss("evaluate", "--run", run, "--json").values
+    outcome = wsss("export-network", checkpoint, out, "--json")
+    assert outcome.code == 0, outcome.err
+    network, _, class_names, *_ = read_network(checkpoint)
+    assert outcome.values["class_names"] == list(class_names)
+    session = onnxruntime.InferenceSession(out)
+    known = session.get_modelmeta().custom_metadata_map["class_names"]
+    assert json.loads(known) == list(class_names)
+    for size in ((48, 64), (37, 53), (64, 64), (130, 41)):
+        images = 255 * torch.rand(1, 3, *size)
+        with torch.inference_mode():
+            expected = network.eval()(images)
+        logits, labels = session.run(None, {"images": images.numpy()})
+        assert np.abs(logits - expected.numpy()).max() <= 1e-4 * max(1, float(expected.abs().max()))
+        assert np.array_equal(labels, logits.argmax(axis=1))
+    card = out.with_suffix(".md").read_text()
+    assert all(name in card for name in class_names)
+    assert f"mIoU {100 * scores['miou']:.1f}" in card
+    assert f"{100 * scores['interval']['high']:.1f}" in card
+    photograph, label_map = voc.image(voc.val_ids[0]), tmp_path / "labels.png"
+    done = subprocess.run(
+        [sys.executable, EXAMPLE, out, photograph, label_map], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    image = torch.from_numpy(np.array(Image.open(photograph))).permute(2, 0, 1)[None].float()
+    with torch.inference_mode():
+        expected = network(image).argmax(dim=1)[0]
+    assert (read_label_map(label_map) == expected.numpy()).mean() > 0.999
+    again = wsss("export-network", checkpoint, out)
+    assert again.code == 2
+    assert str(out) in again.err
+
+
+def test_what_cannot_be_exported_is_said(
+    wsss: Command, chained: Path, voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wsss_cli.inspect.network_export import export
+
+    checkpoint, out = chained / "segment" / "checkpoint.pt", tmp_path / "net.onnx"
+    for arguments, code, named in (
+        ((checkpoint, tmp_path / "net.pt"), 2, "net.pt"),
+        ((tmp_path / "none.pt", out), 2, "none.pt"),
+    ):
+        outcome = wsss("export-network", *arguments)
+        assert (outcome.code, named in outcome.err) == (code, True), outcome
+    monkeypatch.setattr(export, "_EXTRA", ("onnx_of_nobody",))
+    outcome = wsss("export-network", checkpoint, out)
+    assert outcome.code == 2
+    assert "onnx_of_nobody" in outcome.err
+    monkeypatch.setattr(export, "_EXTRA", ())
+    for wrong in (chained / "train" / "checkpoint.pt", voc.image(voc.val_ids[0])):
+        outcome = wsss("export-network", wrong, out)
+        assert outcome.code == 1
+        assert str(wrong) in outcome.err
+    assert not list(tmp_path.iterdir())
