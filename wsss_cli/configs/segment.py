@@ -61,6 +61,13 @@ class SegmentConfig(CommonConfig):
         unset="RUN/proxy/labels",
         group=_TRAINING,
     )
+    corrected: Path | None = setting(
+        None,
+        "Folder of label maps, as ID.png, that people have corrected; they take the place of the "
+        "proxy labels of the same images.",
+        role=Role.INPUT,
+        group=_TRAINING,
+    )
     train_split: str | None = setting(
         None,
         "List of images to learn from, all of which must have a label map.",
@@ -156,6 +163,12 @@ class SegmentConfig(CommonConfig):
             self.attention is None or self.prohibitive,
             "attention",
             "is read with --prohibitive only; pass that too, or leave --attention out",
+        )
+        check(
+            self.corrected is None or (self.supervision == "proxy" and self.checkpoint is None),
+            "corrected",
+            "is mixed with proxy labels to learn from; leave it out with --supervision full and "
+            "with --checkpoint",
         )
         check(
             self.scale_low <= self.scale_high,

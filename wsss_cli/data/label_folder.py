@@ -40,6 +40,21 @@ def png_files(folder: Path, image_ids: Sequence[str], option: str) -> list[Path]
     return paths
 
 
+def corrected_files(folder: Path, corrected: Path | None, image_ids: Sequence[str]) -> list[Path]:
+    """The label map of every image id: the corrected one where there is one.
+
+    Args:
+        folder: Where label maps lie, as ``ID.png``; they need not be there.
+        corrected: Where corrected ones lie, as ``ID.png``; None where none are.
+        image_ids: Ids of the images.
+    """
+    paths = [folder / f"{image_id}.png" for image_id in image_ids]
+    if corrected is None:
+        return paths
+    better = [corrected / path.name for path in paths]
+    return [new if new.is_file() else old for new, old in zip(better, paths, strict=True)]
+
+
 def saliency_files(folder: Path, image_ids: Sequence[str], option: str) -> list[Path]:
     """The saliency map of every image id: ``ID.png``, else a picture of another format.
 

@@ -15,7 +15,7 @@ from wsss_cli.artifacts.soft_map_folder import SoftMapFolder
 from wsss_cli.artifacts.stage_commands import moved_path
 from wsss_cli.configs.attend import GIVEN
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.label_folder import png_files, saliency_files
+from wsss_cli.data.label_folder import corrected_files, png_files, saliency_files
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.input_kinds import (
@@ -145,7 +145,9 @@ class InputsNow:
             masks = [data_set.training_mask_path(image_id) for image_id in image_ids]
             paths = [path for path in masks if path is not None]
         else:
-            paths = list(png_files(source, image_ids, "--proxy"))
+            recorded = manifest.get("config", {}).get("corrected")
+            corrected = None if recorded is None else moved_path(self.run, manifest, recorded)
+            paths = corrected_files(source, corrected, image_ids)
         return supervision_input(source, paths, data_set, image_ids).fingerprint
 
 

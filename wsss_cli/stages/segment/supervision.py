@@ -13,12 +13,12 @@ from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
-from wsss_cli.data.label_folder import other_files, png_ids
+from wsss_cli.data.label_folder import corrected_files, other_files, png_ids
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.map_sizes import require_size, turned_masks
 from wsss_cli.data.mask_survey import MaskSurvey, known_labels, shown_labels
 from wsss_cli.device import resolve_workers
-from wsss_cli.errors import WsssError, listing
+from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.ops.prohibitive import label_confidence
 from wsss_cli.stages.input_kinds import attention_input, supervision_input
 from wsss_cli.stages.inputs import (
@@ -64,7 +64,9 @@ def find_supervision(
             require_complete(config.run / "proxy", "proxy", instead="--proxy DIR", data=config.data)
             folder = config.run / "proxy" / LABEL_FOLDERS["proxy"]
         others = sorted(set(png_ids(folder, "--proxy")).difference(image_ids))
-        paths, source = [folder / f"{image_id}.png" for image_id in image_ids], folder
+        paths, source = corrected_files(folder, config.corrected, image_ids), folder
+        if config.corrected is not None:
+            _tell_of_corrected(config.corrected, image_ids, split, track)
         missing = [path.stem for path in paths if not path.is_file()]
         if missing:
             raise WsssError(
@@ -79,6 +81,24 @@ def find_supervision(
     sizes = check_images(map(data_set.image_path, image_ids))
     recorded = supervision_input(source, paths, data_set, image_ids)
     return dict(zip(image_ids, paths, strict=True)), sizes, recorded
+
+
+def _tell_of_corrected(folder: Path, image_ids: Sequence[str], split: str, track: Track) -> None:
+    """Say how many corrected label maps are learned from, and which are not.
+
+    Raises:
+        UsageError: There is no such folder, or none of its label maps is of an image to learn from.
+    """
+    corrected = png_ids(folder, "--corrected")
+    others = sorted(set(corrected).difference(image_ids))
+    if len(others) == len(corrected):
+        raise UsageError(
+            f"--corrected {folder}: none of its {len(corrected)} label maps is of an image of "
+            f"{split}, such as {image_ids[0]}; name them by image id, or choose --train-split"
+        )
+    track.note(f"{len(corrected) - len(others):,} corrected label maps replace proxy labels")
+    if others:
+        track.note(f"corrected label maps of images not in {split} are not used: {listing(others)}")
 
 
 def find_confidence(
