@@ -452,7 +452,7 @@ def label_image(config: ProxyConfig, evidence: Evidence, device: torch.device) -
         )
     label_map = label(maps, class_ids, **inputs, **options)
     if evidence.prediction is not None:
-        prediction = torch.from_numpy(evidence.prediction).to(device)
+        prediction = torch.from_numpy(evidence.prediction.copy()).to(device)
         revise = proxy_labels.rule_function(config.rule)
         label_map = revise(label_map, prediction, saliency["saliency"], class_ids)
     if config.ignore_conflicts is not None:
