@@ -398,7 +398,7 @@ def test_a_second_round_merges_the_prediction_of_the_first(
             saliency = torch.from_numpy(grey).float() / 255
             expected = proxy_labels.masked_proxy(
                 proxy_labels.nsrom_proxy(maps, class_ids, saliency, maps),
-                torch.from_numpy(read_label_map(predictions / f"{image_id}.png")),
+                torch.from_numpy(read_label_map(predictions / f"{image_id}.png").copy()),
                 saliency,
                 class_ids,
             )
