@@ -105,7 +105,7 @@ def test_compressed_runs_are_read_back(seed: int) -> None:
 
 
 def _coco(wsss: Command, masks: Path, data: Path, out: Path, *more: str) -> dict[str, Any]:
-    outcome = wsss("export", masks, out, "--to", "coco", "--data", data, *more)
+    outcome = wsss("export", masks, "-o", out, "--to", "coco", "--data", data, *more)
     assert outcome.code == 0, outcome.err
     content: dict[str, Any] = json.loads(out.read_text())
     return content
@@ -152,7 +152,7 @@ def test_yolo_draws_the_same_label_maps(
     wsss: Command, masks: Path, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    assert wsss("export", masks, out, "--to", "yolo", "--data", data).code == 0
+    assert wsss("export", masks, "-o", out, "--to", "yolo", "--data", data).code == 0
     assert '  0: "cat"\n  1: "dog"\n  2: "fox"\n' in (out / "data.yaml").read_text()
     for image_id in IDS:
         drawn = np.zeros((37, 53), np.uint8)
@@ -171,7 +171,7 @@ def test_cvat_gets_colours_that_it_is_told(
     wsss: Command, masks: Path, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.zip"
-    outcome = wsss("export", masks, out, "--to", "cvat", "--data", data)
+    outcome = wsss("export", masks, "-o", out, "--to", "cvat", "--data", data)
     assert outcome.code == 0
     assert "255" in outcome.err
     with zipfile.ZipFile(out) as archive:
@@ -230,7 +230,7 @@ def test_label_studio_gets_a_task_for_each_image(
     wsss: Command, masks: Path, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "tasks.json"
-    line = ["export", masks, out, "--to", "labelstudio", "--data", data]
+    line = ["export", masks, "-o", out, "--to", "labelstudio", "--data", data]
     assert wsss(*line, "--photographs", "s3://ours/").code == 0
     tasks = json.loads(out.read_text())
     assert [task["data"]["image"] for task in tasks] == [f"s3://ours/{i}.png" for i in sorted(IDS)]
@@ -247,7 +247,7 @@ def test_geojson_draws_the_same_label_maps(
     wsss: Command, masks: Path, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    assert wsss("export", masks, out, "--to", "geojson", "--data", data).code == 0
+    assert wsss("export", masks, "-o", out, "--to", "geojson", "--data", data).code == 0
     for image_id in IDS:
         drawn = np.zeros((37, 53), np.uint8)
         for feature in json.loads((out / f"{image_id}.geojson").read_text())["features"]:
@@ -279,7 +279,7 @@ def test_folders_hold_photographs_masks_and_names(
     named: str,
 ) -> None:
     out = tmp_path / "out"
-    outcome = wsss("export", masks, out, "--to", to, "--data", data)
+    outcome = wsss("export", masks, "-o", out, "--to", to, "--data", data)
     assert outcome.code == 0, outcome.err
     for image_id in IDS:
         label_map = read_label_map(out / folder / f"{image_id}.png")
@@ -294,15 +294,15 @@ def test_what_cannot_be_exported_is_said_and_leaves_nothing(
 ) -> None:
     out = tmp_path / "new" / "out"
     for arguments, named in (
-        ([masks, out], "--data"),  # class names are not known
-        ([masks, out, "--to", "yolo"], "--data"),
-        ([masks, out, "--to", "pascal"], "--to"),
-        ([tmp_path / "nothing", out, "--data", data], "nothing"),
-        ([tmp_path, out, "--data", data], "PNG"),
-        ([masks, masks, "--data", data], "OUT"),
-        ([masks, masks, "--to", "geojson", "--data", data], "OUT"),
-        ([masks, data / "labels.csv", "--data", data], "labels.csv"),
-        ([masks, out, "--data", data, "--to", "yolo", "--polygons"], "--polygons"),
+        ([masks, "-o", out], "--data"),  # class names are not known
+        ([masks, "-o", out, "--to", "yolo"], "--data"),
+        ([masks, "-o", out, "--to", "pascal"], "--to"),
+        ([tmp_path / "nothing", "-o", out, "--data", data], "nothing"),
+        ([tmp_path, "-o", out, "--data", data], "PNG"),
+        ([masks, "-o", masks, "--data", data], "--out"),
+        ([masks, "-o", masks, "--to", "geojson", "--data", data], "--out"),
+        ([masks, "-o", data / "labels.csv", "--data", data], "labels.csv"),
+        ([masks, "-o", out, "--data", data, "--to", "yolo", "--polygons"], "--polygons"),
     ):
         outcome = wsss("export", *arguments)
         assert outcome.code == 2, outcome
@@ -310,18 +310,18 @@ def test_what_cannot_be_exported_is_said_and_leaves_nothing(
     write_label_map(masks / "two.png", np.full((4, 4), 9, np.uint8))
     (data / "three.png").unlink()
     for kind in FORMATS:
-        outcome = wsss("export", masks, out, "--data", data, "--to", kind)
+        outcome = wsss("export", masks, "-o", out, "--data", data, "--to", kind)
         assert outcome.code == 1
         assert "three" in outcome.err or "two.png" in outcome.err
     (masks / "three.png").unlink()
     for kind in FORMATS:
-        outcome = wsss("export", masks, out, "--data", data, "--to", kind)
+        outcome = wsss("export", masks, "-o", out, "--data", data, "--to", kind)
         assert outcome.code == 1
         assert "two.png" in outcome.err
     for image_id in ("one", "two"):
         write_label_map(masks / f"{image_id}.png", np.full((4, 4), 255, np.uint8))
     for kind in FORMATS:
-        outcome = wsss("export", masks, out, "--data", data, "--to", kind)
+        outcome = wsss("export", masks, "-o", out, "--data", data, "--to", kind)
         assert outcome.code == 1
         assert str(masks) in outcome.err
     assert not out.exists()
@@ -332,11 +332,11 @@ def test_a_run_knows_the_names_of_its_classes(
     wsss: Command, chained: Path, voc: TinyVoc, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.json"
-    outcome = wsss("export", chained / "proxy" / "labels", out, "--json")
+    outcome = wsss("export", chained / "proxy" / "labels", "-o", out, "--json")
     assert outcome.code == 0, outcome.err
     assert outcome.values["images"] == len(voc.train_ids)
     names = [category["name"] for category in json.loads(out.read_text())["categories"]]
     assert names == outcome.values["class_names"]
-    again = wsss("export", chained / "proxy" / "labels", out)
+    again = wsss("export", chained / "proxy" / "labels", "-o", out)
     assert again.code == 2
     assert str(out) in again.err

@@ -27,7 +27,7 @@ def test_the_onnx_file_gives_the_networks_logits_for_any_size(
     shutil.copytree(chained, run)
     checkpoint = run / "segment" / "checkpoint.pt"
     scores = wsss("evaluate", "--run", run, "--json").values
-    outcome = wsss("export-network", checkpoint, out, "--json")
+    outcome = wsss("export-network", checkpoint, "-o", out, "--json")
     assert outcome.code == 0, outcome.err
     network, _, class_names, *_ = read_network(checkpoint)
     assert outcome.values["class_names"] == list(class_names)
@@ -54,7 +54,7 @@ def test_the_onnx_file_gives_the_networks_logits_for_any_size(
     with torch.inference_mode():
         expected = network(image).argmax(dim=1)[0]
     assert (read_label_map(label_map) == expected.numpy()).mean() > 0.999
-    again = wsss("export-network", checkpoint, out)
+    again = wsss("export-network", checkpoint, "-o", out)
     assert again.code == 2
     assert str(out) in again.err
 
@@ -66,18 +66,18 @@ def test_what_cannot_be_exported_is_said(
 
     checkpoint, out = chained / "segment" / "checkpoint.pt", tmp_path / "net.onnx"
     for arguments, code, named in (
-        ((checkpoint, tmp_path / "net.pt"), 2, "net.pt"),
-        ((tmp_path / "none.pt", out), 2, "none.pt"),
+        ((checkpoint, "-o", tmp_path / "net.pt"), 2, "net.pt"),
+        ((tmp_path / "none.pt", "-o", out), 2, "none.pt"),
     ):
         outcome = wsss("export-network", *arguments)
         assert (outcome.code, named in outcome.err) == (code, True), outcome
     monkeypatch.setattr(export, "_EXTRA", ("onnx_of_nobody",))
-    outcome = wsss("export-network", checkpoint, out)
+    outcome = wsss("export-network", checkpoint, "-o", out)
     assert outcome.code == 2
     assert "onnx_of_nobody" in outcome.err
     monkeypatch.setattr(export, "_EXTRA", ())
     for wrong in (chained / "train" / "checkpoint.pt", voc.image(voc.val_ids[0])):
-        outcome = wsss("export-network", wrong, out)
+        outcome = wsss("export-network", wrong, "-o", out)
         assert outcome.code == 1
         assert str(wrong) in outcome.err
     assert not list(tmp_path.iterdir())

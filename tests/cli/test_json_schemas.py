@@ -159,13 +159,19 @@ def test_dry_runs_print_what_their_schema_says(
 
 
 def test_masks_for_another_tool(wsss: Command, chained: Path, tmp_path: Path) -> None:
-    line = ["export", chained / "proxy" / "labels", tmp_path / "proxies.json", "--json"]
+    line = ["export", chained / "proxy" / "labels", "-o", tmp_path / "proxies.json", "--json"]
     _fits("export", wsss(*line).values)
 
 
 def test_network_for_another_program(wsss: Command, chained: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
-    line = ["export-network", chained / "segment" / "checkpoint.pt", tmp_path / "n.onnx", "--json"]
+    line = [
+        "export-network",
+        chained / "segment" / "checkpoint.pt",
+        "-o",
+        tmp_path / "n.onnx",
+        "--json",
+    ]
     _fits("export-network", wsss(*line).values)
 
 

@@ -55,7 +55,7 @@ def wsss(
       wsss predict runs/default photos --out found    new photographs, overlays, videos
       wsss crf --preset irn                  snap soft predictions to the edges of the images
       wsss evaluate                          the scores
-      wsss export LABELS masks.json --to coco         label maps for other tools
+      wsss export LABELS --to coco -o masks.json      label maps for other tools
       wsss report                            scores, curves and pictures as one page
       wsss compare methods.toml              several settings and seeds in one table
 

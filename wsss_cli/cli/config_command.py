@@ -14,7 +14,7 @@ from wsss_cli.cli import options, render
 from wsss_cli.cli.path_checks import require_given_paths
 from wsss_cli.cli.run_command import config_from, errors_as_sentences, run_stage
 from wsss_cli.configs.common import HOW
-from wsss_cli.configs.setting import Config, Setting, any_of, settings_of
+from wsss_cli.configs.setting import Config, Setting, any_of, option, settings_of
 from wsss_cli.configs.stages import CHAIN
 
 Command = Callable[..., None]
@@ -162,7 +162,10 @@ def _declared(field: Field[Any], about: Setting, heading: str | None) -> Any:  #
         shared["autocompletion"] = lambda: choices
     elif kind is not None:
         shared["metavar"] = f"<{get_args(kind)[0].__name__}>"
-    return typer.Option(envvar=about.variable, rich_help_panel=heading, **shared)
+    # Typer makes --no-X beside --X of yes and no, unless it is told the names.
+    spelt = about.short or field.name.endswith("_")
+    names = [name for name in (about.short, option(field.name)) if name] if spelt else []
+    return typer.Option(*names, envvar=about.variable, rich_help_panel=heading, **shared)
 
 
 def _typed(declared: Any) -> Any:  # noqa: ANN401 - a type

@@ -15,7 +15,7 @@ class Format:
     Attributes:
         title: What it is.
         module: Module that writes it.
-        is_folder: Whether OUT is a folder; else it is a file.
+        is_folder: Whether --out is a folder; else it is a file.
         copies_photographs: Whether the photographs lie in it, so that the data set is needed.
         ignored: What becomes of pixels to be ignored, as the end of a sentence.
     """
@@ -61,9 +61,9 @@ class ExportConfig(Config):
     """Write label maps in the format of another tool.
 
     Examples:
-      wsss export runs/default/proxy/labels proxies.json --to coco
-      wsss export runs/default/segment/predictions for_cvat.zip --to cvat
-      wsss export runs/default/proxy/labels yolo_data --to yolo --data VOC2012
+      wsss export runs/default/proxy/labels --to coco -o proxies.json
+      wsss export runs/default/segment/predictions --to cvat -o for_cvat.zip
+      wsss export runs/default/proxy/labels --to yolo --data VOC2012 -o yolo_data
 
     MASKS is any folder of label maps ID.png: proxies, predictions, those of the CRF, or of another
     tool. Class names are those of --data, else those that the run of MASKS recorded. Nothing is
@@ -73,7 +73,7 @@ class ExportConfig(Config):
     chosen_by: ClassVar[str] = "to"
 
     masks: Path = setting(REQUIRED, "The folder of label maps.", role=Role.INPUT, argument="MASKS")
-    out: Path = setting(REQUIRED, "The file or folder to write.", argument="OUT")
+    out: Path = setting(REQUIRED, "The file or folder to write.", short="-o")
     to: str = setting("coco", f"The format. {_FORMATS}.", choices=tuple(FORMATS))
     data: Path | None = setting(
         None,

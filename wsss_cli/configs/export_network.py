@@ -11,7 +11,7 @@ class ExportNetworkConfig(Config):
     """Write a trained segmentation network as ONNX, to run it without wsss.
 
     Examples:
-      wsss export-network runs/default/segment/checkpoint.pt network.onnx
+      wsss export-network runs/default/segment/checkpoint.pt -o network.onnx
 
     The input `images` is float32 (1, 3, H, W), RGB from 0 to 255, of any height and width; the
     preprocessing is inside. The outputs are `logits`, float32 (1, L, H, W), and `labels`, int64
@@ -22,7 +22,7 @@ class ExportNetworkConfig(Config):
     checkpoint: Path = setting(
         REQUIRED, "The checkpoint of `wsss segment`.", role=Role.INPUT, argument="CHECKPOINT"
     )
-    out: Path = setting(REQUIRED, "The .onnx file to write.", argument="OUT")
+    out: Path = setting(REQUIRED, "The .onnx file to write.", short="-o")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -55,6 +55,7 @@ class Setting:
         words: Values of a path that are words instead.
         variable: Environment variable that sets it, too.
         argument: Name of the positional argument that it is, instead of an option.
+        short: One letter that stands for the option, as ``-o``.
     """
 
     help: str
@@ -74,6 +75,7 @@ class Setting:
     words: tuple[str, ...] = ()
     variable: str | None = None
     argument: str | None = None
+    short: str | None = None
 
     @property
     def must_exist(self) -> bool:
@@ -181,8 +183,8 @@ def check(condition: bool, field: str, rule: str) -> None:
 
 
 def option(field: str) -> str:
-    """The option of a field, as it is typed."""
-    return f"--{field.replace('_', '-')}"
+    """The option of a field, as it is typed; one that Python reserves ends with an underscore."""
+    return f"--{field.rstrip('_').replace('_', '-')}"
 
 
 def any_of(names: Sequence[str]) -> str:

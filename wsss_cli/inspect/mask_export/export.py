@@ -23,7 +23,7 @@ def run(config: ExportConfig, *, track: Track) -> Report:
     """Write label maps in the format of another tool.
 
     Raises:
-        UsageError: Something lies at OUT, or the class names are not known.
+        UsageError: Something lies there, or the class names are not known.
         WsssError: A label map or photograph is missing or broken.
     """
     started = time.monotonic()
@@ -72,15 +72,15 @@ def _require_free(config: ExportConfig) -> None:
     """Refuse to write where something is already.
 
     Raises:
-        UsageError: OUT exists; an empty folder is fine for a format that is a folder.
+        UsageError: It exists; an empty folder is fine for a format that is a folder.
     """
     out = config.out
     if not config.chosen.is_folder:
-        require_place(out, "OUT")
+        require_place(out, "--out")
         if out.exists():
-            raise UsageError(f"OUT {out} exists, and nothing is overwritten; choose another name")
+            raise UsageError(f"--out {out} exists, and nothing is overwritten; choose another name")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"OUT {out} exists and is not empty; choose another folder")
+        raise UsageError(f"--out {out} exists and is not empty; choose another folder")
 
 
 def _remove(path: Path) -> None:

@@ -41,14 +41,16 @@ def run(config: ExportNetworkConfig, *, track: Track) -> Report:
     """Write the network and its card.
 
     Raises:
-        UsageError: Something lies at OUT, or the extra is not installed.
+        UsageError: Something lies there, or the extra is not installed.
         WsssError: The checkpoint is none of a segmentation network, or the disk is full.
     """
     started = time.monotonic()
     for path in (config.out, config.card):
-        require_place(path, "OUT")
+        require_place(path, "--out")
         if path.exists():
-            raise UsageError(f"OUT {path} exists, and nothing is overwritten; choose another name")
+            raise UsageError(
+                f"--out {path} exists, and nothing is overwritten; choose another name"
+            )
     missing = [name for name in _EXTRA if find_spec(name) is None]
     if missing:
         raise UsageError(
