@@ -37,7 +37,7 @@ HEAVY = (
 )
 COMMANDS = (
     *CHAIN,
-    *("show", "report", "check", "compare", "demo", "doctor"),
+    *("show", "report", "check", "compare", "demo", "doctor", "import"),
 )
 DATA_COMMANDS = (("data",), ("data", "check"), ("data", "convert"))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Command, TinyVoc, train_arguments
+from conftest import Command, TinyVoc, classes_of, train_arguments
 from jsonschema import Draft202012Validator
 from PIL import Image
 from typer.main import get_command
@@ -180,6 +180,15 @@ def test_masks_of_another_tool(wsss: Command, tmp_path: Path) -> None:
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / "masks" / "a.png")
     line = ["data", "masks", tmp_path / "masks", tmp_path / "out", "--white", 1, "--json"]
     _fits("data_masks", wsss(*line).values)
+
+
+def test_maps_of_another_tool(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    for index, image_id in enumerate(voc.train_ids):
+        maps = {column: np.eye(48, 64, dtype=np.float32) for column in classes_of(index)}
+        np.save(tmp_path / "maps" / f"{image_id}.npy", maps)
+    line = ["import", tmp_path / "maps", "--data", voc.root, "-o", tmp_path / "a.h5", "--json"]
+    _fits("import", wsss(*line).values)
 
 
 def test_every_command_with_json_has_a_schema() -> None:

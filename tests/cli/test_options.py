@@ -19,10 +19,11 @@ from wsss_cli.configs.demo import DemoConfig
 from wsss_cli.configs.doctor import DoctorConfig
 from wsss_cli.configs.export import ExportConfig
 from wsss_cli.configs.export_network import ExportNetworkConfig
+from wsss_cli.configs.map_import import ImportConfig
 from wsss_cli.configs.methods import METHODS, MethodOptions
 from wsss_cli.configs.presets import with_preset
 from wsss_cli.configs.report import ReportConfig
-from wsss_cli.configs.setting import Config, settings_of
+from wsss_cli.configs.setting import Config, option, settings_of
 from wsss_cli.configs.stages import CHAIN
 from wsss_cli.stages.result import Report
 
@@ -36,6 +37,7 @@ COMMANDS: dict[str, type[Config]] = {
     "export": ExportConfig,
     "export-network": ExportNetworkConfig,
     "doctor": DoctorConfig,
+    "import": ImportConfig,
     "data check": DataCheckConfig,
     "data convert": DataConvertConfig,
     "data masks": DataMasksConfig,
@@ -68,8 +70,7 @@ def test_every_field_is_an_option_with_its_default_and_its_help(name: str, wsss:
         given = parameter.default() if callable(parameter.default) else parameter.default
         multiple = isinstance(field.default, tuple)
         assert (tuple(given or ()) if multiple else given) == field.default
-        option = about.argument or f"--{field.name.replace('_', '-')}"
-        assert option in text
+        assert (about.argument or option(field.name)) in text
         for choice in about.choices:
             assert choice in text
     beside = parameters.keys() - {field.name for field in fields(COMMANDS[name])}

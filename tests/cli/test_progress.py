@@ -106,7 +106,7 @@ def test_attend_counts_the_images_of_each_batch_also_after_it_was_stopped(
 
 COMMANDS = (
     *CHAIN,
-    *("show", "report", "check", "compare", "demo", "doctor", "data", "data check"),
+    *("show", "report", "check", "compare", "demo", "doctor", "import", "data", "data check"),
 )
 
 

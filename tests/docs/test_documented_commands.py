@@ -134,6 +134,10 @@ def _draw_everything(root: Path) -> None:
         even = np.full((1 + len(CLASSES), 6, 8), 1 / (1 + len(CLASSES)), np.float32)
         np.save(root / "their_probabilities" / f"{mask.stem}.npy", even)
     _write_attention(root / "other_tool.h5", voc)
+    (root / "their_maps").mkdir()
+    for index, image_id in enumerate(voc.train_ids):
+        maps = {column: np.eye(48, 64, dtype=np.float32) for column in classes_of(index)}
+        np.save(root / "their_maps" / f"{image_id}.npy", maps)
     coco_set(root / "COCO")
     cracks(root / "cracks")
     _write_photos(root / "photos", voc)

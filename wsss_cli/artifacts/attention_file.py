@@ -13,7 +13,7 @@ Layout, the same for maps from any other tool::
 So ``h5py.File("attention.h5")["2007_000039/maps"]`` is all a reader needs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from wsss_cli.artifacts.image_groups import (
     ImageGroups,
     Layout,
     add_group,
+    published_on_disk,
     published_whole,
 )
 from wsss_cli.configs.attend import GIVEN, PREDICTED
@@ -89,14 +90,47 @@ def write_shard(path: Path) -> Iterator[Callable[[str, ImageAttention], None]]:
     with published_whole(path) as file:
 
         def write(image_id: str, attention: ImageAttention) -> None:
-            group = add_group(file, LAYOUT, image_id, attention.size)
-            # Uncompressed on purpose: deflate halves the file and takes thirty times as long.
-            group.create_dataset("maps", data=attention.maps.astype(np.float16, copy=False))
-            group.create_dataset("class_ids", data=attention.class_ids)
-            if attention.logits is not None:
-                group.create_dataset("logits", data=attention.logits)
+            _add_image(file, image_id, attention)
 
         yield write
+
+
+@contextmanager
+def write_attention_file(
+    path: Path, class_names: Sequence[str], labels: str
+) -> Iterator[Callable[[str, ImageAttention], None]]:
+    """Write one file of any number of images, without shards; it appears when whole.
+
+    Args:
+        path: The file; one that is there is replaced.
+        class_names: Names of classes 1..C.
+        labels: Whose labels the maps are of: ``given`` or ``predicted``.
+
+    Yields:
+        A function that adds one image's attention under its id.
+
+    Raises:
+        WsssError: The disk is full.
+    """
+    with published_on_disk(path) as with_room_for:
+        attributes = with_room_for(0).attrs
+        attributes["schema"] = LAYOUT.schema
+        attributes["class_names"] = list(class_names)
+        attributes[LABELS] = labels
+
+        def write(image_id: str, attention: ImageAttention) -> None:
+            _add_image(with_room_for(attention.maps.nbytes), image_id, attention)
+
+        yield write
+
+
+def _add_image(file: h5py.File, image_id: str, attention: ImageAttention) -> None:
+    group = add_group(file, LAYOUT, image_id, attention.size)
+    # Uncompressed on purpose: deflate halves the file and takes thirty times as long.
+    group.create_dataset("maps", data=attention.maps.astype(np.float16, copy=False))
+    group.create_dataset("class_ids", data=attention.class_ids)
+    if attention.logits is not None:
+        group.create_dataset("logits", data=attention.logits)
 
 
 class AttentionFile(ImageGroups):

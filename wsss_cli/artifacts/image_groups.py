@@ -6,19 +6,21 @@ the directory can be moved. A single file without links has the same layout to a
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import ENOSPC
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from shutil import disk_usage
 from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar, Self
 
 import h5py
 import numpy as np
 
-from wsss_cli.artifacts.atomic import write_bytes
+from wsss_cli.artifacts.atomic import partial_name, unwritable, write_bytes
 from wsss_cli.artifacts.file_names import names_a_file
 from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint
 from wsss_cli.artifacts.foreign_hdf5 import read_attribute, require_readable
@@ -32,6 +34,8 @@ from wsss_cli.reserved_names import reason_against
 SHARDS = "shards"
 # A kill loses at most one shard; an index of ten thousand images still links to few files.
 SHARD_IMAGES = 128
+# Bytes that must stay free beside an image's maps, for what HDF5 writes when it closes the file.
+_ROOM_BESIDE = 2**24
 # What h5py raises where something is not what it was taken for.
 ODDITIES = (
     *(KeyError, OSError, AttributeError, IndexError, TypeError, ValueError),
@@ -81,6 +85,39 @@ def published_whole(path: Path) -> Iterator[h5py.File]:
     with h5py.File(content, "w") as file:
         yield file
     write_bytes(path, content.getvalue())
+
+
+@contextmanager
+def published_on_disk(path: Path) -> Iterator[Callable[[int], h5py.File]]:
+    """An HDF5 file too large for the memory: made under a temporary name, renamed when it is whole.
+
+    Yields:
+        A function that takes the number of bytes about to be added and returns the file. It keeps
+        the HDF5 library from meeting a full disk, which it does not survive.
+
+    Raises:
+        WsssError: The disk is full or the folder cannot be written to; nothing is left behind.
+    """
+    partial = partial_name(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(partial, "w") as file:
+
+            def with_room_for(count: int) -> h5py.File:
+                if disk_usage(partial.parent).free < count + _ROOM_BESIDE:
+                    raise OSError(ENOSPC, "no space left")
+                return file
+
+            yield with_room_for
+        with partial.open("rb+") as written:
+            os.fsync(written.fileno())  # its bytes are on the disk before its name is
+        partial.replace(path)
+    except BaseException as error:
+        with suppress(OSError):  # the first error is the one to tell
+            partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise unwritable(path, error) from error
+        raise
 
 
 def hdf5_version() -> str:

@@ -13,6 +13,7 @@ from wsss_cli.cli.demo import demo
 from wsss_cli.cli.doctor import doctor
 from wsss_cli.cli.export import export
 from wsss_cli.cli.export_network import export_network
+from wsss_cli.cli.map_import import import_maps
 from wsss_cli.cli.report import report
 from wsss_cli.cli.show import show
 from wsss_cli.cli.terminal import escape_what_cannot_be_shown
@@ -53,6 +54,7 @@ def wsss(
       wsss proxy --saliency saliency_maps    proxy ground truth
       wsss segment                           train a segmentation network on it, predict
       wsss predict runs/default photos --out found    new photographs, overlays, videos
+      wsss import their_maps --data VOC2012 -o attention.h5    another tool's maps
       wsss crf --preset irn                  snap soft predictions to the edges of the images
       wsss evaluate                          the scores
       wsss export LABELS --to coco -o masks.json      label maps for other tools
@@ -78,4 +80,5 @@ for _command in (
     doctor,
 ):
     app.command(cls=Command)(_command)
+app.command("import", cls=Command)(import_maps)
 app.add_typer(data, name="data")
