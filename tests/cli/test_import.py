@@ -258,9 +258,8 @@ def _lacking(folder: Path, voc: TinyVoc) -> None:
     (folder / f"{voc.train_ids[3]}.npy").unlink()
 
 
-def _other_class(folder: Path, voc: TinyVoc) -> None:
-    maps = _maps(3)
-    _psa(folder, voc.train_ids[3], {1: maps[0]})
+def _no_such_class(folder: Path, voc: TinyVoc) -> None:
+    _psa(folder, voc.train_ids[3], {3: _maps(3)[0]})
 
 
 def _too_large(folder: Path, voc: TinyVoc) -> None:
@@ -285,7 +284,7 @@ def _other_kind(folder: Path, voc: TinyVoc) -> None:
     [
         (_other_size, "exchanged"),
         (_lacking, "lacks maps of 1 of the 12"),
-        (_other_class, "with disc and without square"),
+        (_no_such_class, "class 4"),
         (_too_large, "in 0..1"),
         (_nan, "in 0..1"),
         (_cut_off, "restore the file"),
@@ -328,6 +327,23 @@ def test_what_is_left_out_is_named(wsss: Command, voc: TinyVoc, tmp_path: Path) 
     stranger, notes = outcome.values["warnings"]
     assert "stranger" in stranger
     assert "notes.txt" in notes
+
+
+def test_single_maps_of_other_classes_are_imported_and_named(
+    wsss: Command, voc: TinyVoc, tmp_path: Path
+) -> None:
+    """Labels may differ in a few images, as those of annotations and of masks do in VOC."""
+    folder = _written(tmp_path / "maps", voc, _psa)
+    _psa(folder, voc.train_ids[3], {1: _maps(3)[0]})
+    line = ("import", folder, "--data", voc.root, "-o", tmp_path / "a.h5", "--json")
+    outcome = wsss(*line)
+    assert outcome.code == 0, outcome.err
+    assert "11 of 12" in outcome.values["numbering"]
+    beyond, without = outcome.values["warnings"]
+    assert f"{voc.train_ids[3]} (disc)" in beyond
+    assert f"{voc.train_ids[3]} (square)" in without
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file[voc.train_ids[3]]["class_ids"][()].tolist() == [2]
 
 
 def test_nothing_to_import(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
@@ -381,7 +397,7 @@ def test_a_full_disk_leaves_nothing(
 def test_images_of_none_of_the_classes_need_no_map(
     wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
-    folder, negative = _written(tmp_path / "maps", own_voc, _irn), own_voc.train_ids[2]
+    folder, negative = _written(tmp_path / "maps", own_voc, _psa), own_voc.train_ids[2]
     own_voc.annotation(negative).write_text("<annotation><filename>x.jpg</filename></annotation>")
     (folder / f"{negative}.npy").unlink()
     line = ("import", folder, "--data", own_voc.root, "-o", tmp_path / "a.h5", "--json")
@@ -390,3 +406,5 @@ def test_images_of_none_of_the_classes_need_no_map(
     assert outcome.values["negatives"] == 1
     with h5py.File(tmp_path / "a.h5") as file:
         assert file[negative]["maps"].shape == (0, 48, 64)
+    np.save(folder / f"{negative}.npy", {})
+    assert wsss(*line, "--overwrite").code == 0

@@ -33,7 +33,8 @@ class ImportConfig(Config):
     Read are the numpy dictionaries of irn, PuzzleCAM, SIPE, psa, SEAM, CLIP-ES, WeakTr and of tools
     that write as they do, logits of ToCo and WeCLIP (as probabilities), plain arrays of DRS and
     PNGs of OAA. They are pickles, of which no code is run: only arrays and tensors are taken. How
-    the tool numbers its classes is decided by the image labels, which every image's maps must fit.
+    the tool numbers its classes is decided by the image labels; the few images whose maps do not
+    fit theirs are named.
     """
 
     maps: Path = setting(

@@ -43,8 +43,8 @@ def run(config: ImportConfig, *, track: Track) -> Report:
 
     Raises:
         UsageError: The file is there already, or there is nothing to import.
-        WsssError: A map is broken or of another size, an image of the list has none, or the
-            classes of the maps are not those of the image labels.
+        WsssError: A map is broken or of another size, an image of the list has none, or most maps
+            are not of the classes of the image labels.
     """
     require_place(config.out, "--out")
     if config.out.exists() and not config.overwrite:
@@ -72,7 +72,8 @@ def run(config: ImportConfig, *, track: Track) -> Report:
 
     looked = prefetch(look, image_ids, workers)
     numbers = dict(track.steps(looked, total=len(image_ids), label="reading maps"))
-    shift, numbering = _numbering(folder, numbers, images, data_set.class_names)
+    shift, numbering, misfits = _numbering(folder, numbers, images, data_set.class_names)
+    warnings += misfits
 
     def convert(image_id: str) -> tuple[str, ImageAttention]:
         if image_id not in numbers:
@@ -158,58 +159,62 @@ def _numbering(
     numbers: Mapping[str, tuple[int, ...]],
     images: Mapping[str, _Image],
     class_names: Sequence[str],
-) -> tuple[int, str]:
-    """What is to be added to the tool's numbers, decided by the image labels, and a sentence on it.
+) -> tuple[int, str, list[str]]:
+    """Decide by the image labels how the tool counts its classes.
+
+    Returns:
+        What is to be added to its numbers; a sentence on it; and sentences on the few images whose
+        maps are not of the classes of their labels.
 
     Raises:
-        WsssError: Some images have maps of other classes than their labels say.
+        WsssError: Most maps do not fit the labels, or one is of a class that there is not.
     """
     if folder.kind in DENSE:
-        return _dense_numbering(folder, numbers, class_names)
-    misfits = {
+        return *_dense_numbering(folder, numbers, class_names), []
+    misfits_by_shift = {
         shift: [
             i for i, of_image in numbers.items() if _ids(of_image, shift) != images[i].class_ids
         ]
         for shift in (_FROM_ZERO, _BEHIND_BACKGROUND)
     }
-    shift = min(misfits, key=lambda shift: len(misfits[shift]))
-    said = _said(shift, class_names)
-    if misfits[shift]:
-        raise WsssError(_misfit(folder, numbers, images, class_names, misfits[shift], shift))
-    return shift, f"{said}, which fits the labels of all {len(numbers)} images"
-
-
-def _misfit(
-    folder: ForeignMapFolder,
-    numbers: Mapping[str, tuple[int, ...]],
-    images: Mapping[str, _Image],
-    class_names: Sequence[str],
-    misfits: Sequence[str],
-    shift: int,
-) -> str:
-    """A sentence on images whose maps are not of the classes of their labels."""
+    shift = min(misfits_by_shift, key=lambda shift: len(misfits_by_shift[shift]))
+    misfits = misfits_by_shift[shift]
     if 2 * len(misfits) > len(numbers):
-        return (
+        raise WsssError(
             f"MAPS {folder.path}: whether classes are counted from 0 or behind the background, the "
             f"maps of {len(misfits)} of {len(numbers)} images are not of the classes of their "
             f"labels ({misfits[0]} has maps numbered {list(numbers[misfits[0]])} and the labels "
             f"{_names(images[misfits[0]].class_ids, class_names)}); give the data set that the "
             "tool used, with its classes in the same order"
         )
-    examples = []
+    said = _said(shift, class_names)
+    beyond, without = [], []
     for image_id in misfits:
         there, labels = _ids(numbers[image_id], shift), images[image_id].class_ids
-        parts = [
-            f"{word} {_names(ids, class_names)}"
-            for word, ids in (("with", there - labels), ("without", labels - there))
-            if ids
-        ]
-        examples.append(f"{image_id} ({' and '.join(parts)})")
-    return (
-        f"MAPS {folder.path}: {_said(shift, class_names)}, but the maps of {len(misfits)} of "
-        f"{len(numbers)} images are not of the classes of their labels: {listing(examples, most=5)}"
-        "; correct the labels, or make these maps again"
-    )
+        if there - labels:
+            beyond.append(f"{image_id} ({_names(there - labels, class_names)})")
+        if labels - there:
+            without.append(f"{image_id} ({_names(labels - there, class_names)})")
+        if not there <= set(range(1, len(class_names) + 1)):
+            raise WsssError(
+                f"MAPS {folder.path}: {said}, so {image_id} has a map of "
+                f"{_names(there - labels, class_names)}, and the data set has {len(class_names)} "
+                "classes; remove that map, or give the data set that the tool used"
+            )
+    warnings = []
+    if beyond:
+        warnings.append(
+            f"{len(beyond)} images have maps of classes that their labels do not name, imported "
+            f"all the same: {listing(beyond)}"
+        )
+    if without:
+        warnings.append(
+            f"{len(without)} images have no map of a class that their labels name: "
+            f"{listing(without)}"
+        )
+    fitting = len(numbers) - len(misfits)
+    count = f"all {fitting}" if not misfits else f"{fitting} of {len(numbers)}"
+    return shift, f"{said}, which fits the labels of {count} images", warnings
 
 
 def _dense_numbering(
@@ -256,10 +261,12 @@ def _names(class_ids: Iterable[int], class_names: Sequence[str]) -> str:
 def _attention(
     folder: ForeignMapFolder, numbered: NumberedMaps, image: _Image, shift: int
 ) -> ImageAttention:
-    """The maps of the image's own classes, in the order of their numbers."""
+    """The maps of the image's classes, in the order of the classes' numbers."""
     rows = {number + shift: row for row, number in enumerate(numbered.numbers)}
-    class_ids = sorted(image.class_ids)
+    class_ids = sorted(image.class_ids if folder.kind in DENSE else rows.keys() - {0})
     maps = numbered.maps[[rows[class_id] for class_id in class_ids]]
+    if not class_ids:  # a dictionary without maps does not tell their size
+        maps = np.zeros((0, *image.size), np.float32)
     if folder.kind in SQUARE:
         maps = enlarge_maps(maps, image.size)
     return ImageAttention(maps.astype(np.float16), np.array(class_ids, np.uint8), image.size)
