@@ -81,8 +81,8 @@ PICKLES = {
     "memo of gigabytes": b"\x80\x04Nr" + struct.pack("<I", 2**32 - 1) + b".",
     "bytes of gigabytes": b"\x80\x04\x8e" + struct.pack("<Q", 2**62) + b"x.",
     "frame of gigabytes": b"\x80\x04\x95" + struct.pack("<Q", 2**62) + b"x.",
-    "key of tuples": b"\x80\x04})" + b"2\x86" * 60 + b"Ns.",
-    "tuples of tuples": b"\x80\x04})q\x00" + b"h\x00h\x00\x86q\x00" * 60 + b"Ns.",
+    # Each holds the one before it twice, and the hash of a tuple is that of all it holds.
+    "tuples of tuples as keys": b"\x80\x04}()q\x00" + b"h\x00h\x00\x86q\x00" * 60 + b"Nu.",
     "operations without end": b"\x80\x04" + b"N" * 30_000 + b".",
     "long number as a key": b"\x80\x04}\x8b" + struct.pack("<I", 9000) + b"\x7f" * 9000 + b"Ns.",
     "called number": b"\x80\x04K\x01)R.",

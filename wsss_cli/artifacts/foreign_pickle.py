@@ -79,12 +79,13 @@ def read_foreign_array(path: Path) -> Array | dict[str | int, Array]:
             raise WsssError(f"{path} cannot be read: {NOT_PLAIN}")
         if path.stat().st_size > _MOST_BYTES:
             raise WsssError(f"{path} has more than {_MOST_BYTES:,} bytes, too many for one image")
-        with path.open("rb") as file:
-            return _read(file)
+        content = path.read_bytes()
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist") from None
     except OSError as error:
         raise WsssError(f"{path} cannot be read ({error.strerror})") from error
+    try:
+        return _read(io.BytesIO(content))
     except _ForbiddenError as error:
         raise WsssError(
             f"{path} is a pickle that asks for {error}, and only arrays, tensors and dictionaries "
