@@ -373,6 +373,19 @@ def test_a_file_that_is_there_needs_overwrite(wsss: Command, voc: TinyVoc, tmp_p
     assert h5py.is_hdf5(out)
 
 
+def test_the_result_of_a_stage_is_not_replaced(
+    wsss: Command, voc: TinyVoc, trained: Path, tmp_path: Path
+) -> None:
+    folder = _written(tmp_path / "maps", voc, _irn)
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    out = run / "attend" / "attention.h5"
+    before = out.read_bytes()
+    outcome = wsss("import", folder, "--data", voc.root, "-o", out, "--overwrite")
+    assert outcome.code == 2
+    assert str(out) in outcome.err
+    assert out.read_bytes() == before
+
+
 def test_a_kind_that_is_named_is_held_to(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     folder = _written(tmp_path / "maps", voc, _irn)
     line = ("import", folder, "--data", voc.root, "-o", tmp_path / "a.h5", "--as")

@@ -7,6 +7,7 @@ import numpy as np
 
 from wsss_cli.artifacts.atomic import require_place
 from wsss_cli.artifacts.attention_file import ImageAttention, write_attention_file
+from wsss_cli.artifacts.stage_directory import MANIFEST
 from wsss_cli.configs.attend import GIVEN
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.map_import import ImportConfig
@@ -42,11 +43,17 @@ def run(config: ImportConfig, *, track: Track) -> Report:
     """Write the attention file; every map is read and checked before the first is written.
 
     Raises:
-        UsageError: The file is there already, or there is nothing to import.
+        UsageError: The file is there already, its folder is a stage's, or there is nothing to
+            import.
         WsssError: A map is broken or of another size, an image of the list has none, or most maps
             are not of the classes of the image labels.
     """
     require_place(config.out, "--out")
+    if (config.out.absolute().parent / MANIFEST).exists():
+        raise UsageError(
+            f"--out {config.out} is in the folder of a stage, which keeps its own result there; "
+            "name a file elsewhere and pass it as --attention"
+        )
     if config.out.exists() and not config.overwrite:
         raise UsageError(
             f"--out {config.out} exists; pass --overwrite to replace it, or name another file"

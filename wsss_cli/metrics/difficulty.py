@@ -19,7 +19,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Difficulty:
-    """Of one image.
+    """Two reasons why an image is hard to segment.
 
     Attributes:
         regions: See :func:`most_regions`.
@@ -31,7 +31,7 @@ class Difficulty:
 
 
 def difficulty(image: Pixels, target: Pixels) -> Difficulty:
-    """Both, of an image (H, W, 3) RGB and its true label map (H, W)."""
+    """Measure both for an image, (H, W, 3) RGB, and its true label map, (H, W)."""
     return Difficulty(most_regions(target), colour_overlap(image, target))
 
 

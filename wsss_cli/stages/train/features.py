@@ -106,7 +106,7 @@ class Passed:
     """A network whose images have passed its trunk.
 
     Attributes:
-        plan: Of the training.
+        plan: The training's plan.
         network: Its trunk stands aside: it is given features.
         trunk: The trunk.
         rows: (N, K, h, w) features of :func:`ids_of_features`.
@@ -180,7 +180,7 @@ def pass_images(
     """Pass every image through the trunk, but for those that have passed before.
 
     Args:
-        plan: Of the training; its directory is begun.
+        plan: The training's plan; its directory is begun.
         network: On the device; afterwards it is to be given features.
         mined: Erases from the images that are learnt from.
         track: Shown the progress.
