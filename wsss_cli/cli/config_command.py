@@ -1,18 +1,20 @@
 """Commands made from configs: a setting becomes an option, the config's docstring the help."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field
 from functools import wraps
+from importlib import import_module
 from inspect import Parameter
 from types import GenericAlias
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
+from wsss_cli import ranks
 from wsss_cli.cli import options, render
 from wsss_cli.cli.path_checks import require_given_paths
-from wsss_cli.cli.run_command import config_from, errors_as_sentences, run_stage
+from wsss_cli.cli.run_command import choose_track, config_from, errors_as_sentences, run_stage, show
 from wsss_cli.configs.common import HOW
 from wsss_cli.configs.setting import Config, Setting, any_of, option, settings_of
 from wsss_cli.configs.stages import CHAIN
@@ -85,6 +87,44 @@ def config_command(config_type: type[Config]) -> Callable[[Command], Command]:
         return command
 
     return decorate
+
+
+def report_command(
+    config_type: type[Config],
+    name: str,
+    module: str,
+    text: Callable[[Mapping[str, Any]], str],
+    *,
+    head: Sequence[str] = (),
+) -> Command:
+    """Make a command that runs in one process and shows what it reports.
+
+    Args:
+        config_type: Its config.
+        name: What comes after ``wsss``.
+        module: Has the ``run(config, *, track)`` that returns the report; imported when called.
+        text: Turns the values shown into text for people.
+        head: Attributes of the report that are shown beside its stage and values.
+    """
+
+    @config_command(config_type)
+    def command(
+        config: Config,
+        *,
+        json: options.Json = False,
+        quiet: options.Quiet = False,
+        debug: options.Debug = False,
+    ) -> None:
+        del debug
+        ranks.require_alone(f"wsss {name}")
+        report = import_module(module).run(config, track=choose_track(quiet=quiet))
+        facts = {each: getattr(report, each) for each in head}
+        if facts.get("directory") is not None:
+            facts["directory"] = str(facts["directory"])
+        show({"stage": report.stage, **facts, **report.values}, text, as_json=json)
+
+    command.__name__ = name.split()[-1]
+    return command
 
 
 def given_parameters(context: typer.Context) -> set[str]:

@@ -6,9 +6,8 @@ from typing import Any
 
 import typer
 
-from wsss_cli import ranks
 from wsss_cli.cli import options
-from wsss_cli.cli.config_command import config_command
+from wsss_cli.cli.config_command import config_command, report_command
 from wsss_cli.cli.run_command import choose_track, show
 from wsss_cli.cli.wrapping import Command, Group
 from wsss_cli.configs.data import DataCheckConfig, DataConvertConfig, DataMasksConfig
@@ -65,45 +64,6 @@ def check(
     show({"stage": report.stage, **report.values}, _checked, as_json=json)
     if report.values["problems"]:
         raise typer.Exit(1)
-
-
-@data.command(cls=Command)
-@config_command(DataConvertConfig)
-def convert(
-    config: DataConvertConfig,
-    *,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> None:
-    """Run ``wsss data convert``."""
-    del debug
-    ranks.require_alone("wsss data convert")
-    from wsss_cli.inspect import conversion
-
-    report = conversion.run(config, track=choose_track(quiet=quiet))
-    status = "up to date" if report.up_to_date else "complete"
-    head = {"stage": report.stage, "status": status, "directory": str(report.directory)}
-    show({**head, **report.values}, _converted, as_json=json)
-
-
-@data.command(cls=Command)
-@config_command(DataMasksConfig)
-def masks(
-    config: DataMasksConfig,
-    *,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> None:
-    """Run ``wsss data masks``."""
-    del debug
-    ranks.require_alone("wsss data masks")
-    from wsss_cli.inspect import mask_conversion
-
-    report = mask_conversion.run(config, track=choose_track(quiet=quiet))
-    head = {"stage": report.stage, "status": "complete", "directory": str(report.directory)}
-    show({**head, **report.values}, _masks_converted, as_json=json)
 
 
 def _masks_converted(values: Values) -> str:
@@ -197,3 +157,18 @@ def _some(lines: Sequence[str], *, most: int) -> list[str]:
     more = len(lines) - most
     rest = [f"  and {more:,} more: --json lists all"] if more > 0 else []
     return [f"  {line}" for line in lines[:most]] + rest
+
+
+for _name, _config, _module, _text in (
+    ("convert", DataConvertConfig, "conversion", _converted),
+    ("masks", DataMasksConfig, "mask_conversion", _masks_converted),
+):
+    data.command(_name, cls=Command)(
+        report_command(
+            _config,
+            f"data {_name}",
+            f"wsss_cli.inspect.{_module}",
+            _text,
+            head=("status", "directory"),
+        )
+    )
