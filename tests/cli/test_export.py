@@ -15,8 +15,7 @@ from PIL import Image
 
 from wsss_cli.artifacts.label_png import read_label_map, write_label_map
 from wsss_cli.configs.export import FORMATS
-from wsss_cli.data.coco_regions import region_mask, uncompressed
-from wsss_cli.inspect.mask_export.coco import compressed
+from wsss_cli.data.coco_regions import compressed, region_mask, uncompressed
 from wsss_cli.inspect.mask_export.label_studio import packed
 from wsss_cli.inspect.mask_export.regions import outlines, parts_of, with_holes
 

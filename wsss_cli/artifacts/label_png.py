@@ -18,15 +18,18 @@ from wsss_cli.labels import IGNORE
 
 
 def voc_palette() -> npt.NDArray[np.uint8]:
-    """(256, 3) RGB colours of PASCAL VOC: each label's bits spread over the three channels."""
-    labels = np.arange(256)
-    palette = np.zeros((256, 3), np.uint8)
+    """(256, 3) RGB colours of PASCAL VOC's labels."""
+    return voc_colours(np.arange(256))
+
+
+def voc_colours(numbers: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
+    """(..., 3) RGB colours of numbers up to 2^24: their bits spread over the three channels."""
+    colours = np.zeros((*numbers.shape, 3), np.uint8)
     for bit in range(8):
         for channel in range(3):
-            palette[:, channel] |= (((labels >> (3 * bit + channel)) & 1) << (7 - bit)).astype(
-                np.uint8
-            )
-    return palette
+            ones = (numbers >> (3 * bit + channel)) & 1
+            colours[..., channel] |= (ones << (7 - bit)).astype(np.uint8)
+    return colours
 
 
 # The last one: a chunk may declare four gigabytes, and Pillow asks for them at once.

@@ -217,3 +217,18 @@ def uncompressed(text: str) -> list[int]:
     if shift:
         raise ValueError("its counts end in the middle of a number")
     return runs
+
+
+def compressed(runs: Sequence[int]) -> str:
+    """COCO's string of run lengths; :func:`uncompressed` says how it is made."""
+    text = []
+    for place, run in enumerate(runs):
+        number = run - runs[place - 2] if place > 2 else run
+        while True:
+            bits = number & 31
+            number >>= 5  # keeps the sign
+            more = number != (-1 if bits & 16 else 0)
+            text.append(chr(48 + (bits | 32 if more else bits)))
+            if not more:
+                break
+    return "".join(text)

@@ -19,13 +19,12 @@ from wsss_cli.data.class_names import CLASSES_FILE
 from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.images import Pixels, read_header
 from wsss_cli.data.layouts import find_data_set
-from wsss_cli.data.loading import prefetch
 from wsss_cli.data.map_sizes import require_size, turned_masks
 from wsss_cli.data.mask_survey import shown_labels
 from wsss_cli.data.voc import VocDataSet
-from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.inspect.mask_conversion import painted_mask, require_one_class_each
+from wsss_cli.stages.image_loop import each_image
 from wsss_cli.stages.mask_check import mask_problem, survey_masks
 from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
@@ -86,8 +85,7 @@ def run(config: DataConvertConfig, *, track: Track) -> Report:
 
     masks = 0
     if not complete:
-        done = prefetch(write, names, resolve_workers(config.workers))
-        masks = sum(track.steps(done, total=len(names), label="converting"))
+        masks = sum(each_image(list(names), write, track, "converting", config.workers))
         _write_lines(config.out / CLASSES_FILE, data_set.class_names)
         for split, ids in lists.items():
             _write_lines(config.out / "ImageSets" / "Segmentation" / f"{split}.txt", ids)
@@ -184,9 +182,8 @@ def _require_masks(
         truth = data_set.true_label_map(image_id)
         return None if truth is None else shown_labels(truth, len(data_set.class_names))
 
-    looked = prefetch(look, names, resolve_workers(config.workers))
-    tracked = track.steps(looked, total=len(names), label="reading masks")
-    seen = zip(names, tracked, strict=True)
+    looked = each_image(list(names), look, track, "reading masks", config.workers)
+    seen = zip(names, looked, strict=True)
     labels_by_id = {image_id: labels for image_id, labels in seen if labels is not None}
     labelled = {image_id: classes for image_id, classes in names.items() if classes}
     problem = mask_problem(data_set, survey_masks(data_set, labels_by_id, labelled))

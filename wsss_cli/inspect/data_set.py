@@ -17,11 +17,10 @@ from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Header, NotUsed, check_images, is_transparent, read_header
 from wsss_cli.data.label_summary import summarise
 from wsss_cli.data.layouts import find_data_set
-from wsss_cli.data.loading import prefetch
 from wsss_cli.data.map_sizes import about_turned_masks, require_size
 from wsss_cli.data.mask_survey import shown_labels
-from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError, listing
+from wsss_cli.stages.image_loop import each_image
 from wsss_cli.stages.mask_check import (
     mask_problem,
     mask_warnings,
@@ -194,8 +193,7 @@ def _looks(
         transparent = header.alpha and (config.quick or is_transparent(path))
         return Look(size, problem, header, classes_shown, unsure, transparent)
 
-    done = prefetch(look, image_ids, resolve_workers(config.workers))
-    seen = track.steps(done, total=len(image_ids), label="looking at pictures")
+    seen = each_image(image_ids, look, track, "looking at pictures", config.workers)
     return dict(zip(image_ids, seen, strict=True))
 
 

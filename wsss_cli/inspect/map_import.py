@@ -13,11 +13,10 @@ from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.map_import import ImportConfig
 from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.foreign_maps import DENSE, SQUARE, ForeignMapFolder, NumberedMaps
-from wsss_cli.data.loading import prefetch
 from wsss_cli.data.map_sizes import require_size
 from wsss_cli.data.resizing import enlarge_maps
-from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
+from wsss_cli.stages.image_loop import each_image
 from wsss_cli.stages.inputs import find_data
 from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
@@ -70,15 +69,13 @@ def run(config: ImportConfig, *, track: Track) -> Report:
             f"MAPS {config.maps} lacks maps of {len(lacking)} of the {len(images)} images of "
             f"{split}: {listing(lacking)}; make them too, or choose another list with --split"
         )
-    workers = resolve_workers(config.workers)
 
     def look(image_id: str) -> tuple[str, tuple[int, ...]]:
         maps = folder.read(image_id)
         _require_size(folder, image_id, maps, images[image_id].size)
         return image_id, maps.numbers
 
-    looked = prefetch(look, image_ids, workers)
-    numbers = dict(track.steps(looked, total=len(image_ids), label="reading maps"))
+    numbers = dict(each_image(image_ids, look, track, "reading maps", config.workers))
     shift, numbering, misfits = _numbering(folder, numbers, images, data_set.class_names)
     warnings += misfits
 
@@ -92,8 +89,8 @@ def run(config: ImportConfig, *, track: Track) -> Report:
 
     count = 0
     with write_attention_file(config.out, data_set.class_names, GIVEN) as write:
-        converted = prefetch(convert, images, workers)
-        for image_id, attention in track.steps(converted, total=len(images), label="importing"):
+        converted = each_image(list(images), convert, track, "importing", config.workers)
+        for image_id, attention in converted:
             write(image_id, attention)
             count += len(attention.class_ids)
     values = {

@@ -11,9 +11,8 @@ from wsss_cli.configs.data import DataMasksConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.label_folder import other_files, require_folder
-from wsss_cli.data.loading import prefetch
-from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
+from wsss_cli.stages.image_loop import each_image
 from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
 
@@ -28,7 +27,6 @@ def run(config: DataMasksConfig, *, track: Track) -> Report:
     files = _mask_files(config.masks)
     if config.out.exists() and (not config.out.is_dir() or any(config.out.iterdir())):
         raise UsageError(f"OUT {config.out} exists and is not empty; choose another folder")
-    workers = resolve_workers(config.workers)
 
     def look(path: Path) -> tuple[bool, bool, bool]:
         """Whether it is black, black and white, or with greys between these."""
@@ -38,8 +36,8 @@ def run(config: DataMasksConfig, *, track: Track) -> Report:
             _label_map(mask, config.white)  # refuses what it cannot be
         return black, mask.is_binary, mask.is_binary and mask.blurred
 
-    looked = prefetch(look, files.values(), workers)
-    seen = list(track.steps(looked, total=len(files), label="reading masks"))
+    paths = list(files.values())
+    seen = list(each_image(paths, look, track, "reading masks", config.workers))
     binary = sum(is_binary for _, is_binary, _ in seen)
     if config.white is None and binary and all(black or white for black, white, _ in seen):
         raise UsageError(
@@ -51,8 +49,7 @@ def run(config: DataMasksConfig, *, track: Track) -> Report:
         mask = read_foreign_mask(item[1])
         write_label_map(config.out / f"{item[0]}.png", _label_map(mask, config.white))
 
-    written = prefetch(write, files.items(), workers)
-    for _ in track.steps(written, total=len(files), label="converting"):
+    for _ in each_image(list(files.items()), write, track, "converting", config.workers):
         pass
     values: dict[str, Any] = {
         "masks": len(files),

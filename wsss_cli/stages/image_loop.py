@@ -112,6 +112,27 @@ def pipeline(
     return prefetch(write, compute(prefetch(load, items, resolve_workers(workers))), workers=1)
 
 
+def each_image(
+    items: Sequence[T],
+    work: Callable[[T], R],
+    track: Track,
+    label: str,
+    workers: int | None,
+) -> Iterable[R]:
+    """What comes of each item, in order, where nothing is written; the ranks share the work.
+
+    Args:
+        items: The images, or what stands for them.
+        work: What is done with each, in threads.
+        track: Shown the progress.
+        label: What is being done.
+        workers: Threads; None is one per core, up to eight.
+    """
+    share = ranks.mine(items)
+    results = prefetch(work, share, resolve_workers(workers))
+    return ranks.in_turn(track.steps(results, total=len(share), label=label))
+
+
 def images_made(images: int, written: int, started: float) -> dict[str, Any]:
     """How many images a stage has made, and how fast.
 

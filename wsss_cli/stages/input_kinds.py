@@ -40,13 +40,8 @@ def scores_input(maps: ScoreFile | SoftMapFolder) -> Input:
     return Input(maps.path.resolve(), maps.fingerprint())
 
 
-def grey_maps_input(folder: Path, paths: Iterable[Path]) -> Input:
-    """Saliency maps of some images, in the images' order."""
-    return Input(folder.resolve(), files_fingerprint(paths))
-
-
-def label_maps_input(folder: Path, paths: Iterable[Path]) -> Input:
-    """Predicted label maps of some images, in the images' order."""
+def pictures_input(folder: Path, paths: Iterable[Path]) -> Input:
+    """Saliency maps or predicted label maps of some images, in the images' order."""
     return Input(folder.resolve(), files_fingerprint(paths))
 
 

@@ -39,9 +39,8 @@ from wsss_cli.stages.attention_check import require_labelled_classes
 from wsss_cli.stages.image_loop import Share
 from wsss_cli.stages.input_kinds import (
     attention_input,
-    grey_maps_input,
     images_input,
-    label_maps_input,
+    pictures_input,
 )
 from wsss_cli.stages.inputs import (
     data_if_known,
@@ -175,7 +174,7 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
                 second.require(image_ids)
                 inputs["potential_attention"] = attention_input(second)
         for name, folder in folders.items():
-            inputs[name] = grey_maps_input(folder, grey_maps[name].values())
+            inputs[name] = pictures_input(folder, grey_maps[name].values())
         if config.viewer is not None and data_set is not None:
             check_images(map(data_set.image_path, image_ids))
             inputs["images"] = images_input(data_set, image_ids)
@@ -183,7 +182,7 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
         if prediction is not None:
             paths = png_files(prediction, image_ids, "--prediction")
             predictions = dict(zip(image_ids, paths, strict=True))
-            inputs["prediction"] = label_maps_input(prediction, paths)
+            inputs["prediction"] = pictures_input(prediction, paths)
         class_names = file.class_names
     directory = result_directory(
         "proxy",

@@ -1,8 +1,9 @@
 """COCO's instances JSON: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
+from wsss_cli.data.coco_regions import compressed
 from wsss_cli.data.images import Pixels
 from wsss_cli.inspect.mask_export.files import write_compact_json
 from wsss_cli.inspect.mask_export.label_maps import LabelMaps
@@ -80,18 +81,3 @@ def _polygons(mask: Mask) -> list[list[int]]:
 def _runs(mask: Mask) -> dict[str, Any]:
     """Compressed run lengths down the columns."""
     return {"size": list(mask.shape), "counts": compressed(run_lengths(mask.T.ravel()))}
-
-
-def compressed(runs: Sequence[int]) -> str:
-    """COCO's string of run lengths, which ``coco_regions.uncompressed`` reads back."""
-    text = []
-    for place, run in enumerate(runs):
-        number = run - runs[place - 2] if place > 2 else run
-        while True:
-            bits = number & 31
-            number >>= 5  # keeps the sign
-            more = number != (-1 if bits & 16 else 0)
-            text.append(chr(48 + (bits | 32 if more else bits)))
-            if not more:
-                break
-    return "".join(text)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from wsss_cli.artifacts.atomic import write_atomically
-from wsss_cli.artifacts.label_png import voc_palette
+from wsss_cli.artifacts.label_png import voc_colours, voc_palette
 from wsss_cli.data.images import Pixels
 from wsss_cli.errors import WsssError
 from wsss_cli.inspect.mask_export.label_maps import LabelMaps
@@ -40,7 +40,7 @@ def write(maps: LabelMaps, track: Track) -> None:
             for image_id, label_map in maps.read(track):
                 objects, count = _objects(label_map)
                 maps.regions += count
-                colours = _object_colours(objects)
+                colours = voc_colours(objects)
                 archive.writestr(f"SegmentationClass/{image_id}.png", _png(palette[label_map]))
                 archive.writestr(f"SegmentationObject/{image_id}.png", _png(colours))
             ids = "".join(f"{image_id}\n" for image_id in maps.paths)
@@ -67,16 +67,6 @@ def _objects(label_map: Pixels) -> tuple[npt.NDArray[np.int32], int]:
     for number, part in enumerate([*of_classes, *parts_of(label_map == IGNORE)], start=1):
         numbers[part] = number
     return numbers, len(of_classes)
-
-
-def _object_colours(numbers: npt.NDArray[np.int32]) -> Pixels:
-    """(H, W, 3) colours, of VOC's scheme carried on to 2^24 objects."""
-    colours = np.zeros((*numbers.shape, 3), np.uint8)
-    for bit in range(8):
-        for channel in range(3):
-            ones = (numbers >> (3 * bit + channel)) & 1
-            colours[..., channel] |= (ones << (7 - bit)).astype(np.uint8)
-    return colours
 
 
 def _png(colours: Pixels) -> bytes:

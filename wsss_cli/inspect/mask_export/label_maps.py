@@ -7,9 +7,8 @@ from pathlib import Path
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.configs.export import ExportConfig
 from wsss_cli.data.images import Pixels
-from wsss_cli.data.loading import prefetch
-from wsss_cli.device import resolve_workers
 from wsss_cli.labels import IGNORE
+from wsss_cli.stages.image_loop import each_image
 from wsss_cli.tracking import Track
 
 
@@ -44,8 +43,8 @@ class LabelMaps:
         def read(image_id: str) -> tuple[str, Pixels]:
             return image_id, read_label_map(self.paths[image_id], num_labels=num_labels)
 
-        maps = prefetch(read, self.paths, resolve_workers(self.config.workers))
-        for image_id, label_map in track.steps(maps, total=len(self.paths), label="exporting"):
+        maps = each_image(list(self.paths), read, track, "exporting", self.config.workers)
+        for image_id, label_map in maps:
             self.ignored += int((label_map == IGNORE).sum())
             yield image_id, label_map
 

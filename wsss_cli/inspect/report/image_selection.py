@@ -1,16 +1,15 @@
 """Which images a page shows; the rule of each gallery stands beside it."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from wsss_cli.configs.results import RESULTS
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.loading import prefetch
-from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError
 from wsss_cli.metrics.difficulty import LEAST_SHARE, Difficulty, difficulty
+from wsss_cli.stages.image_loop import each_image
 from wsss_cli.tracking import Track
 
 # From so many separate regions of one class on an image counts as one of many instances.
@@ -186,11 +185,8 @@ def difficulties_of(
             return None
         return difficulty(image, target)
 
-    looked: Iterable[Difficulty | None] = prefetch(
-        look, range(len(image_ids)), resolve_workers(workers)
-    )
-    tracked = track.steps(looked, total=len(image_ids), label="looking for failures")
-    pairs = zip(image_ids, tracked, strict=True)
+    looked = each_image(range(len(image_ids)), look, track, "looking for failures", workers)
+    pairs = zip(image_ids, looked, strict=True)
     return {image_id: entry for image_id, entry in pairs if entry is not None}
 
 

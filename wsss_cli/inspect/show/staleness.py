@@ -21,9 +21,8 @@ from wsss_cli.errors import WsssError
 from wsss_cli.stages.input_kinds import (
     attention_input,
     file_input,
-    grey_maps_input,
     images_input,
-    label_maps_input,
+    pictures_input,
     scores_input,
     supervision_input,
 )
@@ -127,13 +126,13 @@ class InputsNow:
             data_set = self._data_set(self._input(manifest, "data"))
             image_ids = data_set.image_ids(manifest["settings"]["split"])
         paths = saliency_files(folder, image_ids, "--saliency")
-        return grey_maps_input(folder, paths).fingerprint
+        return pictures_input(folder, paths).fingerprint
 
     def label_maps(self, manifest: Manifest, folder: Path) -> str:
         """Predicted label maps of the images that have attention."""
         with AttentionFile(self._input(manifest, "attention")) as file:
             paths = png_files(folder, file.image_ids, "--prediction")
-        return label_maps_input(folder, paths).fingerprint
+        return pictures_input(folder, paths).fingerprint
 
     def supervision(self, manifest: Manifest, source: Path) -> str:
         """Label maps to learn from, and their images."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wsss_cli import ranks
 from wsss_cli.artifacts.attention_file import INDEX, AttentionFile
 from wsss_cli.artifacts.stage_commands import recorded_command
 from wsss_cli.artifacts.stage_directory import read_manifest, require_complete
@@ -20,16 +19,15 @@ from wsss_cli.data.label_folder import (
     png_ids,
     require_folder,
 )
-from wsss_cli.data.loading import prefetch
 from wsss_cli.data.map_sizes import turned_masks
 from wsss_cli.data.mask_survey import ImageLabels, known_labels
 from wsss_cli.data.voc import VOC_CLASSES
-from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.stages.attention_check import require_labelled_classes
 from wsss_cli.stages.evaluate.baseline_inputs import find_baselines, missing_baselines
 from wsss_cli.stages.evaluate.baselines import Baselines
 from wsss_cli.stages.evaluate.chosen_threshold import ChosenThreshold, recorded_threshold
+from wsss_cli.stages.image_loop import each_image
 from wsss_cli.stages.inputs import data_if_known, find_attention, find_masks
 from wsss_cli.tracking import Track
 
@@ -94,9 +92,7 @@ class EvaluatePlan:
 
     def each(self, work: Callable[[int], T], track: Track, label: str = "scoring") -> Iterable[T]:
         """Results of ``work`` on every image, in order, with progress; the ranks share the work."""
-        share = ranks.mine(range(len(self.image_ids)))
-        done = prefetch(work, share, resolve_workers(self.config.workers))
-        return ranks.in_turn(track.steps(done, total=len(share), label=label))
+        return each_image(range(len(self.image_ids)), work, track, label, self.config.workers)
 
     def describe(self) -> dict[str, Any]:
         """Describe what would be done, for ``--dry-run``."""

@@ -9,6 +9,7 @@ from wsss_cli.artifacts.image_groups import write_links
 from wsss_cli.artifacts.stage_directory import MANIFEST
 from wsss_cli.data.photo_arguments import Photograph
 from wsss_cli.errors import WsssError, listing
+from wsss_cli.stages.image_loop import Share
 from wsss_cli.stages.predict.pictures import Failure, predict_pictures
 from wsss_cli.stages.predict.places import STAGE
 from wsss_cli.stages.predict.plan import PredictPlan
@@ -56,10 +57,10 @@ def _predict(
         track.note(
             f"changed since they were predicted, and predicted again: {listing(changed, most=5)}"
         )
-    share = list(ranks.mine(tasks))
-    done = len(ranks.mine(plan.photographs.pictures)) - len(share)
-    steps = predict_pictures(plan, share)
-    outcomes = track.steps(steps, total=done + len(share), label="predicting", done=done)
+    left = {task.picture.name: task for task in tasks}
+    share = Share(plan.photographs.pictures, lambda picture: int(picture.name in left))
+    steps = predict_pictures(plan, [left[picture.name] for picture in share.missing])
+    outcomes = share.follow(steps, track, "predicting")
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     for video in ranks.mine(videos):
         try:

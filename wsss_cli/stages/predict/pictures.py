@@ -7,10 +7,10 @@ from typing import Any
 from wsss_cli.artifacts.overlay import write_overlay
 from wsss_cli.data.exif_orientation import as_seen
 from wsss_cli.data.images import Pixels, read_image
-from wsss_cli.data.loading import prefetch
 from wsss_cli.data.photo_arguments import Photograph
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import WsssError
+from wsss_cli.stages.image_loop import pipeline
 from wsss_cli.stages.predict.plan import PredictPlan, numbers_id
 from wsss_cli.stages.predict.predictor import Prediction
 from wsss_cli.stages.predict.records import Source, forget, read_record, write_record
@@ -31,8 +31,8 @@ class Failure:
 def predict_pictures(plan: PredictPlan, tasks: list[Task]) -> Iterator[Failure | Photograph]:
     """Predict pictures, decoding ahead in threads and writing behind in one.
 
-    Yields:
-        Each picture when its record is written, or why it could not be predicted.
+    Returns:
+        Each picture, when its record is written, or why it could not be predicted.
     """
     out = plan.out
 
@@ -46,8 +46,10 @@ def predict_pictures(plan: PredictPlan, tasks: list[Task]) -> Iterator[Failure |
         except OSError as error:
             return Failure(picture, error.strerror or str(error))
 
-    def compute() -> Iterator[tuple[Task, Pixels, Source, Prediction] | Failure]:
-        for loaded in prefetch(load, tasks, _workers(plan, tasks)):
+    def compute(
+        pictures: Iterator[tuple[Task, Pixels, Source] | Failure],
+    ) -> Iterator[tuple[Task, Pixels, Source, Prediction] | Failure]:
+        for loaded in pictures:
             if isinstance(loaded, Failure):
                 yield loaded
                 continue
@@ -69,7 +71,7 @@ def predict_pictures(plan: PredictPlan, tasks: list[Task]) -> Iterator[Failure |
             return Failure(task.picture, error.strerror or str(error))
         return task.picture
 
-    yield from prefetch(write, compute(), workers=1)
+    return pipeline(tasks, load, compute, write, _workers(plan, tasks))
 
 
 def _write(

@@ -27,7 +27,7 @@ from wsss_cli.methods.network_file import (
 )
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.warm_start import take_heads
-from wsss_cli.stages.input_kinds import grey_maps_input, images_input
+from wsss_cli.stages.input_kinds import images_input, pictures_input
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_saliency
 from wsss_cli.stages.optimisation import (
     require_shares,
@@ -116,7 +116,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     if folder is not None:
         files = _saliency(folder, image_ids, sizes, track)
         saliency.append(dict(zip(image_ids, files, strict=True)))
-        inputs["saliency"] = grey_maps_input(folder, files)
+        inputs["saliency"] = pictures_input(folder, files)
     directory = result_directory(
         "train",
         config,
