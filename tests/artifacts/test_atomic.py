@@ -65,14 +65,14 @@ def test_final_name_is_not_there_before_the_content_is_on_the_disk(
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_full_disk_is_a_sentence_that_leaves_nothing(tmp_path: Path, number: int) -> None:
-    with pytest.raises(WsssError, match=r"the disk is full: .*a\.bin"):
+    with pytest.raises(WsssError, match=r"full.*a\.bin"):
         write_atomically(tmp_path / "a.bin", _half(OSError(number, os.strerror(number))))
     assert _names(tmp_path) == []
 
 
 def test_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(WsssError, match=r"a\.bin cannot be written"):
+    with pytest.raises(WsssError, match=r"a\.bin"):
         write_bytes(tmp_path / "file" / "a.bin", b"x")
 
 

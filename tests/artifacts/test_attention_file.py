@@ -136,7 +136,7 @@ def test_foreign_file_may_have_images_of_none_of_the_classes(
 
 def test_image_of_no_class_must_say_its_size(tmp_path: Path) -> None:
     path = _foreign(tmp_path / "f.h5", maps=np.zeros(0), class_ids=[])
-    with AttentionFile(path) as file, pytest.raises(WsssError, match="image a has the size 0 x 0"):
+    with AttentionFile(path) as file, pytest.raises(WsssError, match=r"image a .*0 x 0"):
         file.read("a")
 
 
@@ -188,7 +188,7 @@ def test_class_id_beyond_the_named_classes_is_refused(tmp_path: Path) -> None:
     path = _foreign(tmp_path / "f.h5", class_ids=[3])
     with h5py.File(path, "a") as file:
         file.attrs["class_names"] = ["x", "y"]
-    with AttentionFile(path) as file, pytest.raises(WsssError, match=r"\[3\]; they are 1\.\.2"):
+    with AttentionFile(path) as file, pytest.raises(WsssError, match=r"\[3\].*1\.\.2"):
         file.read("a")
 
 
@@ -258,7 +258,7 @@ def test_link_that_leaves_the_folder_is_refused(tmp_path: Path, absolute: bool) 
     target = str(secret) if absolute else "../secret.h5"
     with h5py.File(tmp_path / "inside" / "attention.h5", "w") as file:
         file["a"] = h5py.ExternalLink(target, "/a")
-    with pytest.raises(WsssError, match="outside its own folder"):
+    with pytest.raises(WsssError, match=r"secret\.h5"):
         AttentionFile(tmp_path / "inside" / "attention.h5")
 
 

@@ -140,9 +140,9 @@ def test_group_that_is_none_is_refused(
 
 def test_other_classes_and_missing_files_are_refused(tmp_path: Path) -> None:
     path = _write(tmp_path)
-    with pytest.raises(WsssError, match=r"has the classes x, y, the data set x, z"):
+    with pytest.raises(WsssError, match=r"x, y.* x, z"):
         ScoreFile(path, ["x", "z"])
-    with pytest.raises(WsssError, match="`wsss segment --probabilities` or pass --scores FILE"):
+    with pytest.raises(WsssError, match=r"`wsss segment --probabilities`.*--scores FILE"):
         ScoreFile(tmp_path / "no.h5")
-    with ScoreFile(path) as file, pytest.raises(WsssError, match="lacks the scores of 1 of 2"):
+    with ScoreFile(path) as file, pytest.raises(WsssError, match=r"\b1 of 2\b.*z"):
         file.require(["a", "z"])

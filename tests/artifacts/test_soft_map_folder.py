@@ -111,7 +111,7 @@ def test_nothing_is_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, k
         np.save(tmp_path / "a.npy", trap)
     else:
         (tmp_path / "a.npy").write_bytes(trap.dumps())
-    with pytest.raises(WsssError, match="never opened"):
+    with pytest.raises(WsssError, match="pickle"):
         SoftMapFolder(tmp_path, 3, logits=False).read("a")
     assert not (tmp_path / "sprung").exists()
 
@@ -122,7 +122,7 @@ def test_files_that_are_cut_off_are_refused(tmp_path: Path, suffix: str, keep: i
     path = tmp_path / f"a{suffix}"
     (np.save if suffix == ".npy" else np.savez)(path, _probabilities())
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(WsssError, match="no plain numpy array"):
+    with pytest.raises(WsssError, match=r"a\.np[yz]"):
         SoftMapFolder(tmp_path, 3, logits=False).read("a")
 
 
@@ -130,16 +130,16 @@ def test_a_header_that_promises_too_much_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     np.save(path, _probabilities())
     path.write_bytes(path.read_bytes().replace(b"(3, 4, 5), ", b"(3, 4, 59),"))
-    with pytest.raises(WsssError, match="no plain numpy array"):
+    with pytest.raises(WsssError, match=r"a\.np[yz]"):
         SoftMapFolder(tmp_path, 3, logits=False).read("a")
 
 
 def test_a_file_of_two_arrays_and_an_image_of_two_files_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", one=_probabilities(), two=_probabilities())
-    with pytest.raises(WsssError, match="must hold one array"):
+    with pytest.raises(WsssError, match=r"a\.npz.*\bone\b"):
         SoftMapFolder(tmp_path, 3, logits=False).read("a")
     np.save(tmp_path / "a.npy", _probabilities())
-    with pytest.raises(WsssError, match=r"ID\.npy and ID\.npz of a; remove one"):
+    with pytest.raises(WsssError, match=r"\.npy.*\.npz.*\ba\b"):
         SoftMapFolder(tmp_path, 3, logits=False)
 
 
@@ -147,6 +147,6 @@ def test_numbers_beyond_float32_are_refused_without_a_warning(
     tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
     np.save(tmp_path / "a.npy", np.full((3, 2, 2), 1e300))
-    with pytest.raises(WsssError, match="not finite"):
+    with pytest.raises(WsssError, match="finite"):
         SoftMapFolder(tmp_path, 3, logits=True).read("a")
     assert not recwarn.list

@@ -290,7 +290,7 @@ def test_label_maps_that_are_missing_are_listed_unless_others_are_to_be_learnt_f
     done = wsss(*command, "--train-split", "kept", "--scales", 1, "--json")
     assert done.code == 0, done.err
     assert done.values["training_images"] == len(kept)
-    assert "not in kept are not used: strange" in done.err
+    assert "strange" in done.err
 
 
 @pytest.mark.parametrize(

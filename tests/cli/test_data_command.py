@@ -48,7 +48,7 @@ def test_five_commands_on_a_strangers_pictures(wsss: Command, voc: TinyVoc, tmp_
         assert outcome.code == 0, outcome.err
     outcome = wsss("evaluate", *run)
     assert outcome.code == 2
-    assert "has no true masks; put masks as masks/ID.png" in outcome.err
+    assert "masks/ID.png" in outcome.err
     (photos / "masks").mkdir()
     for number, image_id in enumerate(voc.val_ids):
         shutil.copy(voc.mask(image_id), photos / "masks" / f"val_{number}.png")
@@ -78,7 +78,7 @@ def test_check_of_a_sound_tree(wsss: Command, voc: TinyVoc) -> None:
     assert values["problems"] == values["warnings"] == values["not_listed"] == []
     text = wsss("data", "check", voc.root).out
     assert "wsss segment        learns from the proxies, predicts the 4 images of val" in text
-    assert "nothing is broken, 0 warnings" in text
+    assert "0 warnings" in text
 
 
 def test_check_finds_what_is_wrong(wsss: Command, own_voc: TinyVoc) -> None:
@@ -104,7 +104,7 @@ def test_check_finds_what_is_wrong(wsss: Command, own_voc: TinyVoc) -> None:
         assert any(re.search(part, problem) for problem in problems), part
     text = wsss("data", "check", own_voc.root)
     assert text.code == 1
-    assert f"{len(problems)} problems to be corrected first" in text.out
+    assert f"{len(problems)} problems" in text.out
 
 
 def test_check_warns_of_what_spoils_results(wsss: Command, own_voc: TinyVoc) -> None:
@@ -154,7 +154,7 @@ def test_check_says_which_rows_are_bad(wsss: Command, voc: TinyVoc, tmp_path: Pa
     refused = wsss("train", "--data", photos, "--run", tmp_path / "run")
     assert refused.code == 1
     assert "labels.csv line 18" in refused.err
-    assert "and 1 more: `wsss data check" in refused.err
+    assert "`wsss data check" in refused.err
 
 
 def test_check_of_what_is_no_data_set(wsss: Command, tmp_path: Path) -> None:
@@ -204,11 +204,11 @@ def test_conversion_continues_and_replaces_nothing_else(
     assert (photos / "labels.csv").read_text() != text
     refused = wsss("data", "convert", photos, out)
     assert refused.code == 2
-    assert "as it was; choose another folder" in refused.err
+    assert "another folder" in refused.err
     refused = wsss("data", "convert", photos, voc.root)
     assert refused.code == 2
     assert "OUT" in refused.err
-    assert "is a PASCAL VOC tree already" in wsss("data", "convert", voc.root, out).err
+    assert "PASCAL VOC" in wsss("data", "convert", voc.root, out).err
 
 
 def test_coco_is_scored_after_its_conversion(wsss: Command, tmp_path: Path) -> None:

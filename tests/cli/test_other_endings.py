@@ -97,7 +97,7 @@ def test_check_names_masks_that_no_image_uses(wsss: Command, own_voc: TinyVoc) -
 
 def test_jpeg_under_the_name_of_a_png_is_no_label_map(tmp_path: Path) -> None:
     save(tmp_path / "a.png", mask(1), format="JPEG")
-    with pytest.raises(WsssError, match="is a JPEG inside"):
+    with pytest.raises(WsssError, match="JPEG"):
         read_label_map(tmp_path / "a.png")
 
 

@@ -111,7 +111,7 @@ def test_option_of_another_rule_is_refused_in_a_sentence(
 def test_rule_that_needs_saliency_says_so(wsss: Command, attention: Path, rule: str) -> None:
     outcome = wsss("proxy", "--rule", rule, "--attention", attention)
     assert outcome.code == 2
-    assert f"the rule {rule} needs saliency maps; pass --saliency DIR" in outcome.err
+    assert all(fact in outcome.err for fact in (f" {rule} ", "--saliency DIR"))
 
 
 def test_rule_that_looks_at_the_photographs_says_so(
@@ -120,7 +120,7 @@ def test_rule_that_looks_at_the_photographs_says_so(
     arguments = ["proxy", "--rule", "irn", "--attention", attention, "--run", tmp_path / "run"]
     outcome = wsss(*arguments)
     assert outcome.code == 2
-    assert "the rule irn looks at the photographs; pass --data" in outcome.err
+    assert all(fact in outcome.err for fact in (" irn ", "--data"))
     own_voc.image(own_voc.train_ids[3]).unlink()
     outcome = wsss(*arguments, "--data", own_voc.root)
     assert outcome.code == 1
@@ -266,7 +266,7 @@ def test_another_second_saliency_is_another_result(
     assert not proxy.run(config, track=Silent()).up_to_date
     assert proxy.run(config, track=Silent()).up_to_date
     Image.fromarray(np.zeros((48, 64), np.uint8)).save(second / f"{voc.train_ids[0]}.png")
-    with pytest.raises(UsageError, match="its input second_saliency has changed"):
+    with pytest.raises(UsageError, match="input second_saliency"):
         proxy.run(config, track=Silent())
     with pytest.raises(UsageError, match=r"background_score None there, 0\.2 now"):
         proxy.run(replace(config, background_score=0.2), track=Silent())
@@ -296,7 +296,7 @@ def test_crf_decides_by_the_photographs_and_names_them_as_an_input(
     asked = ["proxy", "--attention", attention, "--rule", "threshold", "--run", run, "--json"]
     refused = wsss(*asked, "--crf", "dcsp")
     assert refused.code == 2
-    assert "--crf dcsp looks at the photographs; pass --data" in refused.err
+    assert all(fact in refused.err for fact in ("--crf dcsp", "--data"))
     asked += ["--data", own_voc.root]
     assert wsss(*asked, "--crf", "dcsp").values["images"] == 12
     with AttentionFile(attention) as file:
@@ -320,7 +320,7 @@ def test_crf_decides_by_the_photographs_and_names_them_as_an_input(
     assert "crf dcsp there, oaa now" in wsss(*asked, "--crf", "oaa").err
     with own_voc.image(own_voc.train_ids[3]).open("ab") as file:
         file.write(b"\xff\xd9")
-    assert "its input images has changed" in wsss(*asked, "--crf", "dcsp").err
+    assert "input images" in wsss(*asked, "--crf", "dcsp").err
 
 
 def test_a_second_attention_is_of_the_same_images_and_classes(

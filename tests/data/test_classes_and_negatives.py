@@ -50,7 +50,7 @@ def test_picture_that_no_row_names_is_unlabelled(tmp_path: Path) -> None:
     data_set = find_data_set(csv_folder(tmp_path, ["image,labels", "a,crack", "b,"], NAMES))
     assert _rows(data_set) == {"a": [1], "b": [0]}
     assert tmp_path / "c.png" in data_set.pictures()
-    with pytest.raises(WsssError, match="have no label: c"):
+    with pytest.raises(WsssError, match=r": c\b"):
         data_set.labels(["c"])
 
 
@@ -61,7 +61,7 @@ def test_answers_have_the_name_that_is_listed(tmp_path: Path) -> None:
     assert data_set.class_names == ("crack",)
     assert _rows(data_set) == {"a": [1], "b": [0], "c": [1]}
     (tmp_path / "classes.txt").write_text("leak\ncrack\n")
-    with pytest.raises(WsssError, match="names the class '1', which is not among leak, crack"):
+    with pytest.raises(WsssError, match=r"'1'.* leak, crack"):
         find_data_set(tmp_path).image_ids("train")
 
 
@@ -130,7 +130,7 @@ def test_cocos_background_is_no_class_and_its_regions_are_background(tmp_path: P
 
 def test_coco_file_without_any_annotation_labels_nothing(tmp_path: Path) -> None:
     data_set = find_data_set(_coco(tmp_path, [], {5: "crack"}))
-    with pytest.raises(WsssError, match="3 images have no label"):
+    with pytest.raises(WsssError, match=r"\b3 images"):
         data_set.labels(data_set.image_ids("train"))
     assert any("no image" in remark for remark in data_set.remarks)
 
@@ -159,7 +159,7 @@ def test_named_parts(tmp_path: Path, kind: str) -> None:
     )
     data_set = find_data_set(tmp_path / "data.toml")
     assert _rows(data_set) == {"a": [1], "b": [0], "c": [1]}
-    with pytest.raises(WsssError, match="1 images have no label: d"):
+    with pytest.raises(WsssError, match=r"\b1 images.*: d\b"):
         data_set.labels(["d"])
 
 
@@ -210,14 +210,14 @@ def test_names_that_are_no_class_are_in_no_list(
 )
 def test_two_spellings_of_a_class_are_a_question(tmp_path: Path, name: str, other: str) -> None:
     csv_folder(tmp_path, ["image,labels", f"a,{name}|dog", f"b,{other}|dog", "c,dog"], NAMES)
-    with pytest.raises(WsssError, match="differ only in case"):
+    with pytest.raises(WsssError, match="case"):
         find_data_set(tmp_path)
 
 
 def test_unknown_spelling_of_a_listed_class_says_which_one(tmp_path: Path) -> None:
     csv_folder(tmp_path, ["image,labels", "a,Cat", "b,dog"], NAMES)
     (tmp_path / "classes.txt").write_text("cat\ndog\n")
-    with pytest.raises(WsssError, match=r"'Cat', which is not among.*did you mean cat"):
+    with pytest.raises(WsssError, match=r"'Cat'.* cat\b"):
         find_data_set(tmp_path).image_ids("train")
 
 
@@ -241,7 +241,7 @@ def test_numbers_from_zero_are_said_and_asked_about_beside_masks(tmp_path: Path)
     assert data_set.class_names == ("0", "1", "2")
     assert any("label 1 is 0" in remark for remark in data_set.remarks)
     (tmp_path / "masks").mkdir()
-    with pytest.raises(WsssError, match=r"calls a class 0.*classes\.txt"):
+    with pytest.raises(WsssError, match=r"\b0\b.*classes\.txt"):
         find_data_set(tmp_path).image_ids("train")
     (tmp_path / "classes.txt").write_text("0\n1\n2\n")
     assert find_data_set(tmp_path).image_ids("train") == ["a", "b", "c"]
@@ -268,7 +268,7 @@ def test_class_that_is_called_mask_is_a_question(tmp_path: Path, name: str) -> N
 def test_folder_masks_without_a_mask_may_be_a_class(tmp_path: Path, place: str) -> None:
     lists = "train/" if "/" in place else ""
     _folders(tmp_path, f"{lists}cat/1.png", f"{lists}dog/2.png", f"{place}/3.png")
-    with pytest.raises(WsssError, match=r"not the mask of any picture.*if it is a class"):
+    with pytest.raises(WsssError, match=r"\bmasks\b.*\bclass\b"):
         find_data_set(tmp_path).image_ids("train")
 
 
@@ -281,5 +281,5 @@ def test_folder_of_masks_is_no_question(tmp_path: Path) -> None:
 
 def test_class_that_is_called_images_is_a_question(tmp_path: Path) -> None:
     _folders(tmp_path, "cat/1.png", "dog/2.png", "images/3.png")
-    with pytest.raises(UsageError, match=r"cat, dog would be left out.*images is a class"):
+    with pytest.raises(UsageError, match=r"cat, dog\b.*\bimages\b"):
         find_data_set(tmp_path)

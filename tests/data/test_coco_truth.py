@@ -171,5 +171,5 @@ def test_file_names_are_found_as_in_other_layouts(
 
 def test_list_of_which_nothing_is_there_is_refused_by_name(tmp_path: Path) -> None:
     table = _find(coco_set(tmp_path, files=[f"gone{i}.jpg" for i in range(4)], on_disk=NAMES))
-    with pytest.raises(WsssError, match="none of the 4 pictures of the list train is there"):
+    with pytest.raises(WsssError, match=r"\b4 pictures.*\btrain\b"):
         table.image_ids("train")

@@ -77,7 +77,7 @@ def test_without_lists_everything_is_trained_on_and_said_so(tmp_path: Path) -> N
     table = _read(tmp_path, "image,labels", "a,dog", "b,cat")
     assert table.image_ids(table.training_split()) == ["a", "b"]
     assert "all its images are trained on" in str(table.about_training())
-    with pytest.raises(UsageError, match=r"no list val; there is train.*--split"):
+    with pytest.raises(UsageError, match=r"\bval\b.*\btrain\b.*--split"):
         table.image_ids("val")
 
 
@@ -142,7 +142,7 @@ def test_file_that_is_no_table_of_labels_is_refused(
 def test_list_without_any_label_is_unlabelled_and_said_so(tmp_path: Path) -> None:
     table = _read(tmp_path, "image,labels,split", "a,dog,train", "b,,test", "c,,test")
     assert table.image_ids("test") == ["b", "deep__c"]
-    with pytest.raises(WsssError, match="2 images have no label: b, deep__c"):
+    with pytest.raises(WsssError, match=r"2 images.*: b, deep__c"):
         table.labels(["b", "deep__c"])
     assert any("list test" in remark for remark in table.remarks)
 
@@ -150,7 +150,7 @@ def test_list_without_any_label_is_unlabelled_and_said_so(tmp_path: Path) -> Non
 def test_other_encodings_are_refused_by_name(tmp_path: Path) -> None:
     folder = csv_folder(tmp_path, ["image,labels"], NAMES)
     (folder / "labels.csv").write_bytes("image,labels\na,été\n".encode("latin-1"))
-    with pytest.raises(WsssError, match="is not UTF-8"):
+    with pytest.raises(WsssError, match="UTF-8"):
         find(folder)
 
 
@@ -158,10 +158,10 @@ def test_one_of_several_files_must_be_chosen(tmp_path: Path) -> None:
     picture(tmp_path / "a.png", 0)
     for name in ("one.csv", "two.csv"):
         (tmp_path / name).write_text("image,labels\na,dog\n")
-    with pytest.raises(UsageError, match=r"one\.csv, two\.csv; name the one"):
+    with pytest.raises(UsageError, match=r"one\.csv, two\.csv"):
         find(tmp_path)
     (tmp_path / "train.csv").write_text("image,labels\na,dog\n")
-    with pytest.raises(UsageError, match=r"as in --data .*train\.csv"):
+    with pytest.raises(UsageError, match=r"--data .*train\.csv"):
         find(tmp_path)
     (tmp_path / "labels.csv").write_text("image,labels\na,cat\n")
     table = find(tmp_path)
@@ -207,7 +207,7 @@ def test_names_are_found_as_in_other_layouts(tmp_path: Path, name: str) -> None:
 def test_list_without_any_of_its_pictures_is_refused_and_no_other(tmp_path: Path) -> None:
     table = _read(tmp_path, "image,labels,split", "a,dog,train", "b,cat,train", "x,dog,val")
     assert table.image_ids("train") == ["a", "b"]
-    with pytest.raises(WsssError, match="the list val names no other picture"):
+    with pytest.raises(WsssError, match=r"\blist val\b"):
         table.image_ids("val")
 
 

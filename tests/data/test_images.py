@@ -47,7 +47,7 @@ def test_truncated_photograph_is_found_before_any_work(own_voc: TinyVoc, kept: f
 def test_file_that_is_no_photograph_is_found(own_voc: TinyVoc, content: bytes) -> None:
     path = own_voc.image(own_voc.train_ids[0])
     path.write_bytes(content)
-    with pytest.raises(WsssError, match=f"{path.name} is not a readable image"):
+    with pytest.raises(WsssError, match=path.name):
         check_images([path])
 
 
@@ -85,7 +85,7 @@ def test_saliency_in_colour_is_turned_to_grey(tmp_path: Path) -> None:
 
 def test_all_missing_label_maps_are_listed(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(b"")
-    with pytest.raises(WsssError, match=r"--saliency .*: 2 of 3 images have no PNG there: a, c"):
+    with pytest.raises(WsssError, match=r"--saliency .*: 2 of 3 images.*: a, c"):
         png_files(tmp_path, ["a", "b", "c"], "--saliency")
 
 
@@ -96,7 +96,7 @@ def test_folder_of_label_maps_gives_its_ids_without_temporary_files(tmp_path: Pa
 
 
 def test_folder_that_is_missing_or_empty_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--pred .* is not a folder"):
+    with pytest.raises(UsageError, match=r"--pred .*nowhere"):
         png_ids(tmp_path / "nowhere", "--pred")
-    with pytest.raises(UsageError, match="holds no PNG"):
+    with pytest.raises(UsageError, match=r"--pred .*PNG"):
         png_ids(tmp_path, "--pred")

@@ -41,9 +41,9 @@ def test_folder_of_no_layout_is_told_what_was_looked_for(tmp_path: Path) -> None
     picture(tmp_path / "a.png", 0)
     with pytest.raises(UsageError, match=r"--data .*JPEGImages.*annotations.*CSV.*one per class"):
         find_data_set(tmp_path)
-    with pytest.raises(UsageError, match="does not exist"):
+    with pytest.raises(UsageError, match="nowhere"):
         find_data_set(tmp_path / "nowhere")
-    with pytest.raises(UsageError, match="is no data set"):
+    with pytest.raises(UsageError, match=r"a\.png"):
         find_data_set(tmp_path / "a.png")
 
 
@@ -63,7 +63,7 @@ def test_class_names_are_in_the_fingerprint(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["background", "Background"])
 def test_background_is_no_class_in_any_layout(tmp_path: Path, name: str) -> None:
     csv_folder(tmp_path, ["image,labels", f"a.png,{name}"], ["a.png"])
-    with pytest.raises(WsssError, match="label 0 without being named"):
+    with pytest.raises(WsssError, match=r"(?i)background.*\b0\b"):
         find_data_set(tmp_path)
 
 
@@ -137,7 +137,7 @@ def test_pictures_of_a_list_may_lie_in_images(tmp_path: Path, inside: str) -> No
 def test_reason_below_is_told(tmp_path: Path) -> None:
     folders = [f"{a}/{b}" for a in ("train", "test", "chest") for b in ("train", "test")]
     class_folders(tmp_path / "chest", folders)
-    with pytest.raises(UsageError, match="chest beside them"):
+    with pytest.raises(UsageError, match=r"\bchest\b"):
         find_data_set(tmp_path)
 
 
@@ -159,5 +159,5 @@ def test_labels_of_yolo_are_named(tmp_path: Path) -> None:
 
 def test_folder_in_a_data_set_is_told_which_to_give(tmp_path: Path) -> None:
     voc_set(tmp_path)
-    with pytest.raises(UsageError, match=f"{tmp_path.name} above it looks like a data set"):
+    with pytest.raises(UsageError, match=f"JPEGImages.*{tmp_path.name}"):
         find_data_set(tmp_path / "JPEGImages")

@@ -62,17 +62,17 @@ def test_picture_of_another_folder_that_is_here_is_not_taken_instead(
 def test_two_paths_of_another_place_are_not_one_picture(tmp_path: Path) -> None:
     index = _index(tmp_path, "a.jpg")
     assert index.look_up("/x/train/a.jpg") == "a.jpg"
-    with pytest.raises(WsssError, match="would both be"):
+    with pytest.raises(WsssError, match=r"x/val/a\.jpg.*x/train/a\.jpg"):
         index.look_up("/x/val/a.jpg")
     index = _index(tmp_path / "deep", "images/a.jpg")
     assert index.look_up("/x/train/a.jpg") == "images/a.jpg"
-    with pytest.raises(WsssError, match="would both be"):
+    with pytest.raises(WsssError, match=r"x/val/a\.jpg.*x/train/a\.jpg"):
         index.look_up("/x/val/a.jpg")
 
 
 def test_name_that_several_folders_have_is_a_question(tmp_path: Path) -> None:
     index = _index(tmp_path, "cat/a.jpg", "dog/a.jpg")
-    with pytest.raises(WsssError, match="may be"):
+    with pytest.raises(WsssError, match=r"cat/a\.jpg.*dog/a\.jpg"):
         index.look_up("/data/upload/a.jpg")
 
 

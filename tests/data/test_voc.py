@@ -43,7 +43,7 @@ def test_training_list_is_train_aug_where_there_is_one(own_voc: TinyVoc) -> None
 
 
 def test_missing_list_is_refused_with_the_lists_that_are_there(voc: TinyVoc) -> None:
-    with pytest.raises(UsageError, match=r"trainval\.txt does not exist.*train, val"):
+    with pytest.raises(UsageError, match=r"trainval\.txt.*train, val"):
         find_voc(voc.root).image_ids("trainval")
 
 
@@ -69,7 +69,7 @@ def test_name_of_a_list_cannot_leave_its_folder(voc: TinyVoc, split: str) -> Non
 
 def test_image_listed_twice_is_refused(own_voc: TinyVoc) -> None:
     own_voc.split("train").write_text("a\nb\na\n")
-    with pytest.raises(WsssError, match="twice: a"):
+    with pytest.raises(WsssError, match=r": a\b"):
         find_voc(own_voc.root).image_ids("train")
 
 
@@ -101,7 +101,7 @@ def test_class_list_that_is_empty_repeated_or_too_long_is_refused(
 def test_unknown_class_is_named_with_its_file(own_voc: TinyVoc) -> None:
     path = own_voc.annotation(own_voc.train_ids[1])
     path.write_text(annotation_xml(["zebra"]))
-    with pytest.raises(WsssError, match=rf"{path.name} names the class 'zebra'"):
+    with pytest.raises(WsssError, match=rf"{path.name} .*'zebra'"):
         find_voc(own_voc.root).labels(own_voc.train_ids)
 
 
@@ -161,7 +161,7 @@ def test_document_type_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "<annotation>", "not xml", "<a></b>"])
 def test_broken_annotation_is_refused_by_name(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.xml").write_text(content)
-    with pytest.raises(WsssError, match=r"a\.xml is not readable XML"):
+    with pytest.raises(WsssError, match=r"a\.xml .*XML"):
         object_names(tmp_path / "a.xml")
 
 
@@ -194,5 +194,5 @@ def test_full_supervision_prefers_vocs_own_mask(own_voc: TinyVoc) -> None:
 @pytest.mark.parametrize("name", ["background", "Background"])
 def test_background_is_no_class_of_its_own(own_voc: TinyVoc, name: str) -> None:
     (own_voc.root / "classes.txt").write_text("\n".join([name, *CLASSES]))
-    with pytest.raises(WsssError, match="label 0 without being named"):
+    with pytest.raises(WsssError, match=r"(?i)background.*\b0\b"):
         find_voc(own_voc.root).class_names  # noqa: B018

@@ -91,11 +91,11 @@ def test_slow_things_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
     values = doctor.run(CommonConfig(run=tmp_path / "run"), found).values
     said = "\n".join(values["slow"])
-    assert "torch uses 1 of 8 cores (OMP_NUM_THREADS=1); set OMP_NUM_THREADS=8" in said
-    assert "on a network (nfs)" in said
+    assert all(fact in said for fact in ("1 of 8 cores", "set OMP_NUM_THREADS=8"))
+    assert "nfs" in said
     if not torch.cuda.is_available():
-        assert "there is an NVIDIA driver, but torch finds no card" in said
-        assert "1.0 GiB of memory are left" in said
+        assert "NVIDIA" in said
+        assert "1.0 GiB of memory" in said
     assert values["usable"]
 
 
@@ -144,7 +144,7 @@ def test_full_disk_and_broken_library_make_it_unusable(
     values = outcome.values
     assert not values["usable"]
     (said,) = values["unusable"]
-    assert "free some space or choose another --run" in said
+    assert "another --run" in said
 
     def broken(_: object) -> None:
         raise ImportError("libGL.so.1: cannot open shared object file")
@@ -153,7 +153,7 @@ def test_full_disk_and_broken_library_make_it_unusable(
     monkeypatch.setattr(libraries, "_opencv", broken)
     outcome = wsss("doctor", "--run", tmp_path / "run")
     assert outcome.code == 1
-    assert "opencv-python cannot be used (libGL.so.1" in outcome.out
+    assert all(fact in outcome.out for fact in ("opencv-python", "libGL.so.1"))
     assert "reinstall" in outcome.out
     assert not (tmp_path / "run").exists()
 
@@ -164,14 +164,14 @@ def test_place_that_cannot_be_written_to(wsss: Command, tmp_path: Path) -> None:
     outcome = wsss("doctor", "--run", tmp_path / "run")
     tmp_path.chmod(0o700)
     assert outcome.code == 1
-    assert "cannot be written to; choose another --run" in outcome.out
+    assert "another --run" in outcome.out
 
 
 def test_run_that_is_a_file_cannot_be_written_to(wsss: Command, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
     outcome = wsss("doctor", "--run", tmp_path / "run")
     assert outcome.code == 1
-    assert "cannot be written to; choose another --run" in outcome.out
+    assert "another --run" in outcome.out
 
 
 def test_state_of_the_cached_weights(

@@ -42,13 +42,13 @@ def test_equal_files_have_equal_fingerprints_and_others_do_not(tmp_path: Path) -
 
 def test_layer_of_another_shape_is_named_with_both_shapes(tmp_path: Path) -> None:
     changed = {"features.0.weight": torch.zeros(24, 3, 5, 5)}
-    with pytest.raises(WsssError, match=r"features\.0\.weight is 24x3x5x5 instead of 24x3x3x3"):
+    with pytest.raises(WsssError, match=r"features\.0\.weight.*24x3x5x5.*24x3x3x3"):
         initial_weights(str(_file(tmp_path / "w.pt", **changed)), "tiny", Silent())
 
 
 def test_missing_layer_is_named(tmp_path: Path) -> None:
     torch.save({"features.0.weight": torch.zeros(24, 3, 3, 3)}, tmp_path / "w.pt")
-    with pytest.raises(WsssError, match=r"features\.1\.weight is missing"):
+    with pytest.raises(WsssError, match=r"features\.1\.weight"):
         initial_weights(str(tmp_path / "w.pt"), "tiny", Silent())
 
 
@@ -72,7 +72,7 @@ def test_file_that_is_no_dictionary_of_tensors_is_refused(tmp_path: Path, conten
 
 def test_file_that_is_no_torch_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "w.pt").write_bytes(b"not a checkpoint")
-    with pytest.raises(WsssError, match=r"w\.pt cannot be read"):
+    with pytest.raises(WsssError, match=r"w\.pt"):
         initial_weights(str(tmp_path / "w.pt"), "tiny", Silent())
 
 
@@ -91,7 +91,7 @@ def test_tiny_has_no_imagenet_weights_and_starts_without_by_default() -> None:
 
 
 def test_unknown_weights_are_a_usage_error_that_names_the_choices() -> None:
-    with pytest.raises(UsageError, match="imagenet or none"):
+    with pytest.raises(UsageError, match=r"imagenet.* none"):
         initial_weights("imagnet", "tiny", Silent())
 
 

@@ -182,12 +182,12 @@ def test_checkpoint_of_ours_starts_another_network(
 def test_weights_of_another_backbone_are_refused_with_the_missing_layers(
     weights_file: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(WsssError, match=r"layer3\.6\.conv1\.weight is missing"):
+    with pytest.raises(WsssError, match=r"layer3\.6\.conv1\.weight"):
         initial_weights(str(weights_file), "resnet101", Silent())
-    with pytest.raises(WsssError, match=r"features\.0\.weight is missing"):
+    with pytest.raises(WsssError, match=r"features\.0\.weight"):
         initial_weights(str(weights_file), "vgg16", Silent())
     torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "vgg16.pth")
-    with pytest.raises(WsssError, match=r"conv1\.weight is missing"):
+    with pytest.raises(WsssError, match=r"conv1\.weight"):
         initial_weights(str(tmp_path / "vgg16.pth"), "resnet50", Silent())
 
 

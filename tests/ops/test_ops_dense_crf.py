@@ -233,13 +233,13 @@ def test_probabilities_that_carry_a_gradient_are_taken_as_numbers() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int8, torch.int64])
 def test_an_image_that_is_not_8_bit_is_refused(dtype: torch.dtype) -> None:
-    with pytest.raises(WsssError, match="8-bit image"):
+    with pytest.raises(WsssError, match="8-bit"):
         dense_crf(_probabilities(2), _image().to(dtype), SMALL)
 
 
 @pytest.mark.parametrize("shape", [(WIDTH, HEIGHT, 3), (3, HEIGHT, WIDTH), (HEIGHT, WIDTH)])
 def test_an_image_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(WsssError, match="resize the probabilities"):
+    with pytest.raises(WsssError, match="probabilities"):
         dense_crf(_probabilities(2), torch.zeros(shape, dtype=torch.uint8), SMALL)
 
 
@@ -247,7 +247,7 @@ def test_an_image_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 def test_values_that_are_no_probabilities_are_refused(value: float) -> None:
     probabilities = _probabilities(2)
     probabilities[1, 3, 4] = value
-    with pytest.raises(WsssError, match=r"must lie in \[0, 1\]"):
+    with pytest.raises(WsssError, match=r"\[0, 1\]"):
         dense_crf(probabilities, _image(), SMALL)
 
 

@@ -155,7 +155,7 @@ def _kill(arguments: list[object], victim: int, last: str) -> str:
     assert processes[1 - victim].returncode == 1
     out, said = ended[1 - victim]
     assert out == ""
-    assert "the other ranks cannot be reached" in said
+    assert "other ranks" in said
     assert "run the same command again to continue" in said
     return said
 
@@ -284,7 +284,7 @@ def test_a_rank_that_dies_ends_all_and_another_number_of_ranks_goes_on(
     assert processes[1].returncode == -signal.SIGKILL
     for number in (0, 2):
         assert processes[number].returncode == 1
-        assert "the other ranks cannot be reached" in ended[number][1]
+        assert "other ranks" in ended[number][1]
         assert "Traceback" not in ended[number][1]
     assert not (killed / "train" / "checkpoint.pt").exists()
     run_ranks(2, [*_train(crowd, killed, 40), *slowly])
@@ -345,7 +345,7 @@ def test_more_processes_than_images_in_a_batch_are_refused_before_anything_is_re
     for training in (_train(crowd, tmp_path), _segment(crowd, tmp_path)):
         ended = _refused([*training, "--batch-size", "1", "--overwrite"])
         assert [code for code, _ in ended] == [2, 2]
-        assert "--batch-size 1 is less than the 2 processes" in ended[0][1]
+        assert all(fact in ended[0][1] for fact in ("--batch-size 1", "2 processes"))
         assert ended[1][1].startswith("error of rank 1: ")
     assert (tmp_path / "train" / "checkpoint.pt").exists()
 
@@ -356,8 +356,8 @@ def test_what_the_first_process_alone_refuses_ends_the_others(
     shutil.copytree(alone / "train", tmp_path / "train")
     ended = _refused([*_train(crowd, tmp_path), "--seed", "9"])
     assert [code for code, _ in ended] == [2, 1]
-    assert "holds another result (seed 0 there, 9 now)" in ended[0][1]
-    assert "the other ranks cannot be reached" in ended[1][1]
+    assert "seed 0 there, 9 now" in ended[0][1]
+    assert "other ranks" in ended[1][1]
 
 
 def _refused(arguments: list[object]) -> list[tuple[int, str]]:

@@ -161,7 +161,7 @@ def test_it_is_resumed_up_to_date_and_refused_like_any_stage(
     assert refused.code == 2
     assert "bilateral_xy 121 there, 40.0 now" in refused.err
     np.savez_compressed(probabilities / f"{voc.val_ids[0]}.npz", _softmax(_soft(99)))
-    assert "its input scores has changed" in wsss(*asked).err
+    assert "input scores" in wsss(*asked).err
     assert wsss(*asked, "--overwrite").values["written"] == 4
 
 
@@ -230,7 +230,7 @@ def test_wrong_maps_cost_no_earlier_result(
     config = _config(voc, tmp_path, probabilities)
     crf.run(config, track=Silent())
     before = _labels(tmp_path)
-    with pytest.raises(WsssError, match="pass --logits"):
+    with pytest.raises(WsssError, match="--logits"):
         crf.run(replace(config, scores=logits, overwrite=True), track=Silent())
     assert before.keys() == _labels(tmp_path).keys()
     assert read_manifest(tmp_path / "crf")["status"] == "complete"
@@ -238,24 +238,25 @@ def test_wrong_maps_cost_no_earlier_result(
 
 def test_what_scores_there_are_is_said(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     run = ["--run", tmp_path / "run", "--data", voc.root]
-    assert f"wsss segment --run {run[1]}` first or pass --scores" in wsss("crf", *run).err
+    refused = wsss("crf", *run)
+    assert f"wsss segment --run {run[1]}`" in refused.err and "--scores" in refused.err
     missing = tmp_path / "scores.h5"
-    assert f"{missing} does not exist" in wsss("crf", *run, "--scores", missing).err
+    assert str(missing) in wsss("crf", *run, "--scores", missing).err
     with h5py.File(missing, "w") as file:
         group = file.create_group(voc.val_ids[0])
         group.attrs["height"], group.attrs["width"] = 47, 64
         group.create_dataset("scores", data=_soft(0, (4, 6, 8)).astype(np.float16))
     refused = wsss("crf", *run, "--scores", missing)
     assert refused.code == 1
-    assert "is recorded as 47 x 64, but its photograph is 48 x 64" in refused.err
+    assert all(size in refused.err for size in ("47 x 64", "48 x 64"))
     refused = wsss("crf", *run, "--scores", missing, "--logits")
     assert refused.code == 2
-    assert "--logits is for folders" in refused.err
+    assert "--logits" in refused.err
 
 
 def test_settings_are_those_of_the_preset_unless_given() -> None:
     config = CrfConfig(preset="oaa")
     assert config.chosen == PRESETS["oaa"]
     assert replace(config, iterations=5).chosen == replace(PRESETS["oaa"], iterations=5)
-    with pytest.raises(UsageError, match="--bilateral-rgb must be above 0"):
+    with pytest.raises(UsageError, match="--bilateral-rgb"):
         CrfConfig(bilateral_rgb=-1.0)
