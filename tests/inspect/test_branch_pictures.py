@@ -135,7 +135,7 @@ class _Plain:
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
         pairs = labels.nonzero()
         maps = torch.eye(4)[None, None].expand(len(pairs), 1, 4, 4)
-        return BranchMaps(torch.zeros(len(images), 3), pairs, maps)
+        return BranchMaps(torch.zeros(len(images), 3), pairs, maps, images)
 
 
 def test_method_without_an_account_shows_what_it_fuses() -> None:

@@ -1,11 +1,14 @@
 """SIPE's seeds and prototypes against versions written position by position from the paper."""
 
+import math
+
 import pytest
 import torch
 
 from wsss_cli.ops.image_prototypes import (
     normalised_activation,
     prototype_maps,
+    redrawn,
     structure_seeds,
 )
 
@@ -82,3 +85,35 @@ def test_autocast_does_not_round_the_similarities() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(structure_seeds(activation, labels, features), seeds)
         assert torch.equal(prototype_maps(seeds, features), maps)
+
+
+def test_map_of_a_part_is_redrawn_as_all_that_looks_like_it() -> None:
+    """Of two kinds of positions one is lit in part: all of it becomes the class, the other not."""
+    features = torch.zeros(4, 6, 8)
+    features[0, :, :4], features[1, :, 4:] = 1, 3  # the right half looks different
+    features += 0.01 * torch.rand(4, 6, 8, generator=torch.Generator().manual_seed(0))
+    maps = torch.zeros(1, 6, 8)
+    maps[0, 1:5, 5:] = 1
+    drawn = redrawn(maps, features)[0]
+    lit, rest = maps[0] > 0, torch.zeros(6, 8, dtype=torch.bool)
+    rest[:, 4:] = True
+    assert drawn[lit].min() > 0.9
+    assert drawn[rest & ~lit].min() > 0.4
+    assert drawn[~rest].max() < 0.1
+
+
+def test_redrawn_maps_are_the_mean_of_a_map_and_its_share() -> None:
+    generator = torch.Generator().manual_seed(1)
+    maps, features = torch.rand(2, 3, 4, generator=generator), torch.rand(5, 3, 4)
+    activation = torch.cat((maps, 1 - maps.amax(dim=0, keepdim=True)))[None]
+    seeds = structure_seeds(activation, torch.ones(1, 2), features[None])
+    similarity = prototype_maps(seeds, features[None])[0]
+    drawn = redrawn(maps, features)
+    for y in range(3):
+        for x in range(4):
+            powers = [math.exp(float(similarity[k, y, x]) / 0.05) for k in range(3)]
+            for k in range(2):
+                share = powers[k] / sum(powers)
+                assert float(drawn[k, y, x]) == pytest.approx(
+                    (float(maps[k, y, x]) + share) / 2, abs=1e-5
+                )

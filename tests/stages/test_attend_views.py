@@ -12,12 +12,15 @@ from PIL import Image
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.common import settings
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import read_image
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.data.resizing import resize_image
 from wsss_cli.methods.network_file import load_network
-from wsss_cli.ops.attention import sum_views
+from wsss_cli.ops.attention import fuse_on_grid, sum_views
+from wsss_cli.ops.colour_refinement import refine_by_colour
+from wsss_cli.ops.image_prototypes import redrawn
 from wsss_cli.stages import attend
 from wsss_cli.stages.attend import attention_of
 from wsss_cli.tracking import Silent
@@ -78,6 +81,49 @@ def test_maps_are_those_of_each_image_alone_whatever_shares_its_batch(
             attention = file.read(image_id)
             assert attention.size == size
             np.testing.assert_allclose(attention.maps, expected, atol=2e-3)
+
+
+def test_colours_and_prototypes_come_after_the_network(
+    voc: TinyVoc, lively_checkpoint: Path, tmp_path: Path
+) -> None:
+    """Each view is redrawn by itself; colours are compared on the grid on which views meet."""
+    config = AttendConfig(
+        run=tmp_path,
+        data=voc.root,
+        checkpoint=lively_checkpoint,
+        prototypes=True,
+        colour_steps=3,
+        **VIEWS,
+    )
+    attend.run(config, track=Silent())
+    network, _, _ = load_network(lively_checkpoint)
+    labels = torch.from_numpy(find_data_set(voc.root).labels(voc.train_ids)).float()
+    with AttentionFile(tmp_path / "attend" / "attention.h5") as file:
+        for image_id, row in zip(voc.train_ids, labels, strict=True):
+            image = read_image(voc.image(image_id))
+            views = []
+            for view in config.view_sizes((48, 64)):
+                upright = torch.from_numpy(resize_image(image, view)).permute(2, 0, 1)[None]
+                for pixels, mirrored in ((upright, False), (upright.flip(-1), True)):
+                    with torch.inference_mode():
+                        seen = network.attention(pixels, row[None])
+                    drawn = redrawn(fuse_on_grid(seen.maps), seen.features[0])
+                    views.append((drawn.flip(-1) if mirrored else drawn)[:, None])
+            colours = torch.from_numpy(image).permute(2, 0, 1)
+            expected = refine_by_colour(sum_views(views, (48, 64)), colours, 3)
+            np.testing.assert_allclose(file.read(image_id).maps, expected.numpy(), atol=2e-3)
+
+
+def test_large_images_meet_on_a_smaller_grid_for_their_colours_alone() -> None:
+    assert AttendConfig().map_size((375, 500)) == (375, 500)
+    assert AttendConfig(colour_steps=1).map_size((375, 500)) == (108, 144)
+    assert AttendConfig(colour_steps=1).map_size((40, 60)) == (40, 60)
+
+
+def test_results_older_than_both_options_stay_what_they_are() -> None:
+    assert not settings(AttendConfig()).keys() & {"prototypes", "colour_steps"}
+    given = settings(AttendConfig(prototypes=True, colour_steps=2))
+    assert given["prototypes"] is True and given["colour_steps"] == 2
 
 
 def test_merge_that_is_not_given_is_the_methods_own(

@@ -12,6 +12,10 @@ from wsss_cli.configs.setting import Role, check, setting
 # Whose image-level labels say which classes get a map: the data set's, or the network's own.
 GIVEN, PREDICTED = "given", "predicted"
 
+# Longer side of the grid on which colours are compared, in positions: a grid of features is coarser
+# by far, and time grows with the square.
+COLOUR_SIDE = 144
+
 
 @dataclass(frozen=True)
 class AttendConfig(CommonConfig):
@@ -83,6 +87,19 @@ class AttendConfig(CommonConfig):
         unset="that of the method",
         later=True,
     )
+    prototypes: bool = setting(
+        False,
+        "Redraw maps by how much positions resemble, in this very image, what each map shows and "
+        "what none shows.",
+    )
+    colour_steps: int | None = setting(
+        None,
+        "Average maps so many times over positions of similar colours, so that they follow the "
+        "edges of the image.",
+        at_least=1,
+        unset="none",
+        later=True,
+    )
     heatmaps: bool = setting(False, "Also draw each map over its image, as PNG.", role=Role.EXTRA)
     batch_size: int = setting(16, "Images that pass the network together.", above=0, group=HOW)
 
@@ -103,7 +120,7 @@ class AttendConfig(CommonConfig):
         That labels are given goes without saying, as in results older than the option.
         """
         said = {"labels"} if self.labels == GIVEN else set()
-        said |= set() if self.keep_aspect else {"keep_aspect"}
+        said |= {name for name in ("keep_aspect", "prototypes") if not getattr(self, name)}
         return frozenset({"seed", "batch_size", *said})
 
     def view_sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
@@ -115,6 +132,16 @@ class AttendConfig(CommonConfig):
             (max(side, round(size[0] * side / shorter)), max(side, round(size[1] * side / shorter)))
             for side in self.sides()
         ]
+
+    def map_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(h, w) at which the maps of an image of the size (H, W) become one.
+
+        With ``colour_steps`` it is a smaller one, at which colours are compared.
+        """
+        if self.colour_steps is None:
+            return size
+        smaller = min(1.0, COLOUR_SIDE / max(size))
+        return max(1, round(size[0] * smaller)), max(1, round(size[1] * smaller))
 
     def sides(self) -> list[int]:
         """Side of the square at each scale, in pixels."""

@@ -65,10 +65,12 @@ class EpsNetwork(nn.Module):
 
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
         """Probabilities of the present classes among them and the background, one branch."""
-        scores = self.head_a(self.trunk(images))  # (B, C + 1, h, w)
+        features = self.trunk(images)
+        scores = self.head_a(features)  # (B, C + 1, h, w)
         pairs = labels.nonzero()  # (P, 2)
         maps = present_probabilities(scores, labels)[pairs[:, 0], pairs[:, 1]]  # (P, h, w)
-        return BranchMaps(scores[:, :-1].mean(dim=(2, 3)), pairs, maps[:, None])
+        logits = scores[:, :-1].mean(dim=(2, 3))
+        return BranchMaps(logits, pairs, maps[:, None], features)
 
 
 def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> EpsNetwork:

@@ -114,7 +114,7 @@ class GainNetwork(nn.Module):
             features = features.detach().clone().requires_grad_()
             logits = self.head_a(features).mean(dim=(2, 3))  # (B, C)
             maps = grad_cam(features, logits, labels)  # (P, h, w)
-        return BranchMaps(logits.detach(), labels.nonzero(), maps[:, None])
+        return BranchMaps(logits.detach(), labels.nonzero(), maps[:, None], features.detach())
 
 
 def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> GainNetwork:

@@ -90,7 +90,7 @@ class SipeNetwork(nn.Module):
         drawn = prototype_maps(structure_seeds(activation, labels, hierarchy), hierarchy)
         classes = drawn[:, :-1] * (drawn[:, :-1] > drawn[:, -1:])
         maps = classes[pairs[:, 0], pairs[:, 1]]  # (P, h, w)
-        return BranchMaps(scores.mean(dim=(2, 3)), pairs, maps[:, None])
+        return BranchMaps(scores.mean(dim=(2, 3)), pairs, maps[:, None], stages[-1])
 
 
 def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> SipeNetwork:

@@ -34,7 +34,8 @@ class Classifier(nn.Module):
 
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
         """The score maps of the present classes, one branch."""
-        scores = self.head_a(self.trunk(images))  # (B, C, h, w)
+        features = self.trunk(images)
+        scores = self.head_a(features)  # (B, C, h, w)
         pairs = labels.nonzero()  # (P, 2)
         maps = scores[pairs[:, 0], pairs[:, 1]]  # (P, h, w)
-        return BranchMaps(scores.mean(dim=(2, 3)), pairs, maps[:, None])
+        return BranchMaps(scores.mean(dim=(2, 3)), pairs, maps[:, None], features)

@@ -47,7 +47,7 @@ def look_twice(
         map_a = scores_a[image, column]  # (p, h, w)
         map_b = head_b.class_map(erase(features[image], own_prior(map_a)), column)  # (p, h, w)
         maps.append(torch.stack((map_a, map_b), dim=1))
-    return BranchMaps(scores_a.mean(dim=(2, 3)), pairs, torch.cat(maps))
+    return BranchMaps(scores_a.mean(dim=(2, 3)), pairs, torch.cat(maps), features)
 
 
 def own_prior(map_a: Tensor) -> Tensor:

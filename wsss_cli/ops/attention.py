@@ -22,11 +22,26 @@ class BranchMaps:
         logits: (B, C) image-level class logits of the first branch.
         pairs: (P, 2) int64, image index and class column of each present class, in that order.
         maps: (P, N, h, w) raw score maps, one per branch.
+        features: (B, K, h, w) what the trunk sees of the images.
     """
 
     logits: Tensor
     pairs: Tensor
     maps: Tensor
+    features: Tensor
+
+
+def fuse_on_grid(maps: Tensor) -> Tensor:
+    """Keep the strongest of several branches on their own grid, as :func:`fuse_branches` does.
+
+    Args:
+        maps: (P, N, h, w) raw score maps.
+
+    Returns:
+        (P, h, w) float32 in [0, 1].
+    """
+    rectified = maps.float().relu()
+    return (rectified / (rectified.amax(dim=(-2, -1), keepdim=True) + EPSILON)).amax(dim=1)
 
 
 def fuse_branches(maps: Tensor, size: tuple[int, int]) -> Tensor:

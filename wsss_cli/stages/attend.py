@@ -36,7 +36,9 @@ from wsss_cli.device import autocast, resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
 from wsss_cli.methods.network_file import load_network
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
-from wsss_cli.ops.attention import MERGES
+from wsss_cli.ops.attention import MERGES, fuse_on_grid, resize_bicubic
+from wsss_cli.ops.colour_refinement import refine_by_colour
+from wsss_cli.ops.image_prototypes import redrawn
 from wsss_cli.ops.predicted_labels import predicted_labels
 from wsss_cli.stages.empty_maps import MapCount, are_empty, warnings
 from wsss_cli.stages.image_loop import Shard, Share, pipeline
@@ -220,43 +222,54 @@ def _attend(
     plan: AttendPlan, mined: MinedRegions | None, image_ids: Sequence[str]
 ) -> Iterator[dict[str, ImageAttention]]:
     """Attention of some images, batch by batch: decoding ahead in threads, fusing behind in one."""
-    batch_size, merge = plan.config.batch_size, MERGES[plan.merge]
+    config, merge = plan.config, MERGES[plan.merge]
     rows = {image_id: row for row, image_id in enumerate(plan.image_ids)}
 
-    def load(image_id: str) -> tuple[int, list[Tensor]]:
-        """The image's row, and the image at each scale, (h, w, 3)."""
+    def load(image_id: str) -> _Views:
         image = plan.data_set.read_image(image_id)
         if mined is not None:
             image = mined.erase(image_id, image)
-        sizes = plan.config.view_sizes((image.shape[0], image.shape[1]))
-        return rows[image_id], [torch.from_numpy(resize_image(image, size)) for size in sizes]
+        size = image.shape[0], image.shape[1]
+        resized = partial(resize_image, image)
+        return _Views(
+            rows[image_id],
+            [torch.from_numpy(resized(each)) for each in config.view_sizes(size)],
+            None
+            if config.colour_steps is None
+            else torch.from_numpy(resized(config.map_size(size))),
+        )
 
-    def compute(
-        images: Iterator[tuple[int, list[Tensor]]],
-    ) -> Iterator[tuple[list[int], list[BranchMaps]]]:
-        for batch in of_one_size(images, batch_size):
-            batch_rows = [row for row, _ in batch]
-            scales = zip(*[views for _, views in batch], strict=True)
+    def compute(images: Iterator[_Views]) -> Iterator[tuple[list[_Views], list[BranchMaps]]]:
+        for batch in of_one_size(images, config.batch_size):
+            scales = zip(*[image.scales for image in batch], strict=True)
             with torch.inference_mode(), autocast(plan.device, plan.precision):
                 pixels = [
                     torch.stack(views).permute(0, 3, 1, 2).to(plan.device) for views in scales
                 ]
-                labels, logits = _labels(plan, batch_rows, pixels[0])
-                look = partial(attention_of, plan.network, labels=labels, flip=plan.config.flip)
+                labels, logits = _labels(plan, [image.row for image in batch], pixels[0])
+                look = partial(
+                    attention_of,
+                    plan.network,
+                    labels=labels,
+                    flip=config.flip,
+                    prototypes=config.prototypes,
+                )
                 raw = list(map(look, pixels))
             if logits is not None:  # those that the labels are from, to the last bit
                 raw[0] = replace(raw[0], logits=logits)
-            yield batch_rows, raw  # outside: the mode must not leak into the caller
+            yield batch, raw  # outside: the mode must not leak into the caller
 
-    def fuse(computed: tuple[list[int], list[BranchMaps]]) -> dict[str, ImageAttention]:
-        batch_rows, raw = computed
+    def fuse(computed: tuple[list[_Views], list[BranchMaps]]) -> dict[str, ImageAttention]:
+        batch, raw = computed
         pairs, logits = raw[0].pairs, raw[0].logits  # pairs are the same at every scale
         fused = {}
-        for position, row in enumerate(batch_rows):
-            image_id, size = plan.image_ids[row], plan.sizes[row]
+        for position, image in enumerate(batch):
+            image_id, size = plan.image_ids[image.row], plan.sizes[image.row]
             of_image = pairs[:, 0] == position
             with torch.inference_mode():
-                maps = merge([scale.maps[of_image] for scale in raw], size)
+                maps = merge([scale.maps[of_image] for scale in raw], config.map_size(size))
+                if image.colours is not None:
+                    maps = _coloured(maps, image.colours, config.colour_steps, size)
             attention = ImageAttention(
                 maps.half().cpu().numpy(),
                 (pairs[of_image, 1] + 1).to(torch.uint8).cpu().numpy(),
@@ -268,18 +281,48 @@ def _attend(
             fused[image_id] = attention
         return fused
 
-    return pipeline(image_ids, load, compute, fuse, plan.config.workers)
+    return pipeline(image_ids, load, compute, fuse, config.workers)
 
 
-def of_one_size(
-    images: Iterator[tuple[int, list[Tensor]]], batch_size: int
-) -> Iterator[list[tuple[int, list[Tensor]]]]:
+@dataclass(frozen=True)
+class _Views:
+    """What is looked at of an image.
+
+    Attributes:
+        row: The image's row in the plan.
+        scales: (h, w, 3) uint8 RGB at each scale.
+        colours: (h, w, 3) uint8 RGB at the size of its maps, if these are to follow its colours.
+    """
+
+    row: int
+    scales: list[Tensor]
+    colours: Tensor | None
+
+
+def of_one_size(images: Iterator[_Views], batch_size: int) -> Iterator[list[_Views]]:
     """Batches of images whose views have the same sizes, of so many at a time as a batch has."""
     while batch := list(islice(images, batch_size)):
-        by_size: dict[tuple[torch.Size, ...], list[tuple[int, list[Tensor]]]] = {}
-        for row, views in batch:
-            by_size.setdefault(tuple(view.shape for view in views), []).append((row, views))
+        by_size: dict[tuple[torch.Size, ...], list[_Views]] = {}
+        for image in batch:
+            by_size.setdefault(tuple(view.shape for view in image.scales), []).append(image)
         yield from by_size.values()
+
+
+def _coloured(maps: Tensor, colours: Tensor, steps: int | None, size: tuple[int, int]) -> Tensor:
+    """Maps that follow the colours of their image, enlarged to its size.
+
+    Args:
+        maps: (K, h, w) in [0, 1].
+        colours: (h, w, 3) RGB.
+        steps: How often they are averaged.
+        size: (H, W) of the image.
+
+    Returns:
+        (K, H, W) float32 in [0, 1].
+    """
+    image = colours.permute(2, 0, 1).to(maps.device)
+    refined = refine_by_colour(maps, image, steps or 0)
+    return resize_bicubic(refined, size).clamp_(0, 1)
 
 
 def _labels(plan: AttendPlan, batch: Sequence[int], images: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -320,7 +363,12 @@ def labels_by_network(
 
 
 def attention_of(
-    network: AttentionNetwork, images: Tensor, labels: Tensor, *, flip: bool
+    network: AttentionNetwork,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    flip: bool,
+    prototypes: bool = False,
 ) -> BranchMaps:
     """Raw maps of the present classes, both orientations in one pass.
 
@@ -329,19 +377,39 @@ def attention_of(
         images: (B, 3, h, w) RGB in 0..255.
         labels: (B, C) multi-hot float.
         flip: Add the maps of the mirrored images, mirrored back, as further branches.
+        prototypes: Make one map of the branches and redraw it by the prototypes of each image.
 
     Returns:
-        Maps (P, N, h, w), with ``flip`` (P, 2 N, h, w).
+        Maps (P, N, h, w) with N = 1 for ``prototypes``; with ``flip`` (P, 2 N, h, w).
     """
     if not flip:
-        return network.attention(images, labels)
+        seen = network.attention(images, labels)
+        return by_prototypes(seen) if prototypes else seen
     both = network.attention(torch.cat((images, images.flip(-1))), torch.cat((labels, labels)))
+    both = by_prototypes(both) if prototypes else both
     upright, mirrored = both.maps.chunk(2)  # pairs are ordered by image
     return BranchMaps(
         both.logits[: len(images)],
         both.pairs[: len(upright)],
         torch.cat((upright, mirrored.flip(-1)), dim=1),
+        both.features[: len(images)],
     )
+
+
+def by_prototypes(seen: BranchMaps) -> BranchMaps:
+    """One map for each class, redrawn by what in the same image resembles it.
+
+    Args:
+        seen: Raw maps (P, N, h, w) with the features that they are from.
+
+    Returns:
+        The same with maps (P, 1, h, w) in [0, 1].
+    """
+    maps = fuse_on_grid(seen.maps)
+    counts = seen.pairs[:, 0].bincount(minlength=len(seen.features)).tolist()
+    images = zip(torch.split(maps, counts), seen.features, strict=True)
+    drawn = [redrawn(of_image, features) for of_image, features in images if len(of_image)]
+    return replace(seen, maps=torch.cat([maps[:0], *drawn])[:, None])
 
 
 def _draw_heatmaps(plan: AttendPlan, track: Track) -> tuple[int, int]:

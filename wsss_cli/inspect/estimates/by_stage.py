@@ -126,7 +126,11 @@ def _attend(plan: Any) -> Estimate:  # noqa: ANN401
     return estimate_passes(
         plan.network.eval(),
         lambda images: attention_of(
-            plan.network, images, labels.expand(len(images), -1), flip=False
+            plan.network,
+            images,
+            labels.expand(len(images), -1),
+            flip=False,
+            prototypes=config.prototypes,
         ),
         pixels=views * sum(h * w for size in plan.sizes for h, w in config.view_sizes(size)),
         most_at_once=config.batch_size
