@@ -135,6 +135,19 @@ def test_bytes_of_networks_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert space._networks(20) == 4000 + 400 + 2 * 2 * 4000
 
 
+def test_features_are_told_before_they_are_there_and_when_they_are(
+    wsss: Command, voc: TinyVoc, tmp_path: Path
+) -> None:
+    facts = wsss("doctor", "--data", voc.root, "--run", tmp_path, "--json").values
+    per_image = 512 * 28 * 28 * 2  # half floats of conv5 at a stride of 8, of squares of 224
+    assert facts["writes"]["features"] == pytest.approx(per_image * len(voc.train_ids), rel=1e-3)
+    assert facts["disk"]["features"] == 0
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "features.bin").write_bytes(bytes(3 * 2**20))
+    assert wsss("doctor", "--run", tmp_path, "--json").values["disk"]["features"] == 3 * 2**20
+    assert "3 MiB of features" in wsss("doctor", "--run", tmp_path).out
+
+
 def test_full_disk_and_broken_library_make_it_unusable(
     wsss: Command, voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,11 @@ def _text(values: Mapping[str, Any]) -> str:
         "disk": f"{_bytes(values['disk']['free'])} free at {values['disk']['place']} "
         f"({values['disk']['file_system'] or 'unknown file system'})",
     }
+    if values["disk"]["features"]:
+        rows["kept"] = (
+            f"{_bytes(values['disk']['features'])} of features, from which a stopped training goes "
+            "on; they go when it is done"
+        )
     if "weights" in values:
         weights = values["weights"]
         rows["weights"] = f"{weights['file']}, {weights['size']}: {weights['state']}"
@@ -47,7 +52,8 @@ def _text(values: Mapping[str, Any]) -> str:
         rows["will write"] = (
             f"about {_bytes(writes['total'])} for {writes['images']:,} training images"
             f"{negatives}: attention {_bytes(writes['attention'])}, "
-            f"networks {_bytes(writes['networks'])}, label maps {_bytes(writes['label_maps'])}"
+            f"networks {_bytes(writes['networks'])}, label maps {_bytes(writes['label_maps'])}; "
+            f"with train --preset quick {_bytes(writes['features'])} more while it learns"
         )
     width = max(map(len, rows))
     lines = [f"{name:<{width}}  {value}" for name, value in rows.items()]

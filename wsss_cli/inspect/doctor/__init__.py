@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.stages import FEATURES_FILE
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import WsssError
@@ -43,6 +44,7 @@ def run(config: CommonConfig, machine: Machine | None = None) -> Report:
         "free": free,
         "file_system": machine.file_system(folder),
         "writable": folder.is_dir() and os.access(folder, os.W_OK),
+        "features": _kept_features(config.run),
     }
     if not disk["writable"]:
         unusable.append(f"{folder} cannot be written to; choose another --run")
@@ -142,6 +144,14 @@ def _weights() -> dict[str, Any]:
         "state": state,
         "WSSS_WEIGHTS": variable,
     }
+
+
+def _kept_features(run: Path) -> int:
+    """Bytes of the features that a stopped training of heads alone goes on from."""
+    try:
+        return (run / "train" / FEATURES_FILE).stat().st_size
+    except OSError:
+        return 0
 
 
 def _writes(data: Path, folder: Path, free: int) -> tuple[dict[str, Any], list[str]]:

@@ -1,9 +1,11 @@
 """How much a run on a data set will write."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
+from wsss_cli.artifacts.feature_cache import bytes_of_features
+from wsss_cli.configs.presets import with_preset
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.segmentation_models import model_of
 from wsss_cli.configs.train import TrainConfig
@@ -38,6 +40,7 @@ class Space:
         attention: ``attend``: two bytes a pixel and class (exact but for the sampling).
         networks: Checkpoints of ``train`` and ``segment``, with what an unfinished one keeps.
         label_maps: ``proxy`` and ``segment``, about.
+        features: ``train --preset quick``, instead of the networks' states and only while it works.
     """
 
     images: int
@@ -46,10 +49,11 @@ class Space:
     attention: int
     networks: int
     label_maps: int
+    features: int
 
     @property
     def total(self) -> int:
-        """Sum of all parts."""
+        """Sum of what a run with default settings writes."""
         return self.attention + self.networks + self.label_maps
 
 
@@ -75,6 +79,7 @@ def estimate(data_set: DataSet) -> Space:
         attention=round(share * attention),
         networks=_networks(len(data_set.class_names)),
         label_maps=round(label_maps),
+        features=bytes_of_features(len(image_ids), _quick_features()),
     )
 
 
@@ -83,6 +88,14 @@ def _images_of(data_set: DataSet, split: str) -> int:
         return len(data_set.image_ids(split))
     except WsssError:
         return 0
+
+
+def _quick_features() -> tuple[int, ...]:
+    """(K, h, w) of the features of an image with the preset quick."""
+    config = with_preset("train", replace(TrainConfig(), preset="quick"), set())
+    with torch.device("meta"):  # shapes alone
+        trunk = build_trunk(config.backbone, config.stride)
+        return tuple(trunk(torch.empty(1, 3, config.crop, config.crop)).shape[1:])
 
 
 def _networks(num_classes: int) -> int:
