@@ -327,6 +327,51 @@ def test_what_cannot_be_exported_is_said_and_leaves_nothing(
     assert not out.parent.exists() or not list(out.parent.iterdir())
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_export_is_replaced_where_that_is_asked_for(
+    wsss: Command, masks: Path, data: Path, tmp_path: Path, kind: str
+) -> None:
+    out = tmp_path / "out"
+    asked = ("export", masks, "-o", out, "--data", data, "--to", kind)
+    assert wsss(*asked).code == 0
+    before = _content(out)
+    write_label_map(masks / "two.png", np.full((37, 53), 2, np.uint8))
+    refused = wsss(*asked)
+    assert refused.code == 2
+    assert "--overwrite" in refused.err
+    assert _content(out) == before
+    assert wsss(*asked, "--overwrite").code == 0
+    assert _content(out).keys() == before.keys()
+    assert _content(out) != before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_nothing_else_goes_when_an_export_is_replaced(
+    wsss: Command, masks: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("mine")
+    asked = ("export", "-o", out, "--data", data, "--to", "yolo", "--overwrite", masks)
+    refused = wsss(*asked)
+    assert refused.code == 2
+    assert "thesis.txt" in refused.err
+    assert _content(out) == {"thesis.txt": b"mine"}
+    for place in (masks, masks.parent, data):
+        refused = wsss("export", masks, "-o", place, "--data", data, "--to", "yolo", "--overwrite")
+        assert refused.code == 2
+        assert "--out" in refused.err
+    file = tmp_path / "file"
+    file.write_text("mine")
+    assert wsss("export", masks, "-o", file, "--data", data, "--to", "voc", "--overwrite").code == 2
+    assert file.read_text() == "mine"
+
+
+def _content(out: Path) -> dict[str, bytes]:
+    files = [out] if out.is_file() else sorted(path for path in out.rglob("*") if path.is_file())
+    return {str(path.relative_to(out)): path.read_bytes() for path in files}
+
+
 def test_a_run_knows_the_names_of_its_classes(
     wsss: Command, chained: Path, voc: TinyVoc, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from conftest import Command, TinyVoc
 from PIL import Image
 
 from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.errors import WsssError
 from wsss_cli.stages.segment.network_file import read_network
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "run_onnx.py"
@@ -21,6 +22,7 @@ EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "run_onnx.py"
 def test_the_onnx_file_gives_the_networks_logits_for_any_size(
     wsss: Command, chained: Path, voc: TinyVoc, tmp_path: Path
 ) -> None:
+    pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")
     run, out = tmp_path / "run", tmp_path / "net.onnx"
@@ -52,11 +54,37 @@ def test_the_onnx_file_gives_the_networks_logits_for_any_size(
     assert done.returncode == 0, done.stderr
     image = torch.from_numpy(np.array(Image.open(photograph))).permute(2, 0, 1)[None].float()
     with torch.inference_mode():
-        expected = network(image).argmax(dim=1)[0]
-    assert (read_label_map(label_map) == expected.numpy()).mean() > 0.999
+        expected = network(image)
+    logits, _ = session.run(None, {"images": image.numpy()})
+    assert np.abs(logits - expected.numpy()).max() <= 1e-4 * max(1, float(expected.abs().max()))
+    assert (read_label_map(label_map) == expected.argmax(dim=1)[0].numpy()).mean() > 0.999
     again = wsss("export-network", checkpoint, "-o", out)
     assert again.code == 2
     assert str(out) in again.err
+    assert "--overwrite" in again.err
+    out.write_bytes(b"old")
+    assert wsss("export-network", checkpoint, "-o", out, "--overwrite").code == 0
+    assert out.stat().st_size == outcome.values["bytes"]
+
+
+def test_a_network_that_cannot_be_written_leaves_no_card(
+    wsss: Command, chained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    from wsss_cli.inspect.network_export import export
+
+    def full(path: Path, content: bytes) -> None:
+        if path.suffix == ".onnx":
+            raise WsssError("the disk is full")
+        path.write_bytes(content)
+
+    monkeypatch.setattr(export, "write_bytes", full)
+    outcome = wsss(
+        "export-network", chained / "segment" / "checkpoint.pt", "-o", tmp_path / "n.onnx"
+    )
+    assert outcome.code == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_cannot_be_exported_is_said(

@@ -62,6 +62,24 @@ def require_place(path: Path, option: str) -> None:
         raise UsageError(f"{option} {path}: {folder} is not a writable folder; choose another")
 
 
+def require_free(path: Path, option: str, *, overwrite: bool) -> None:
+    """Refuse a place where no file can be made, or where one is that is to stay.
+
+    Args:
+        path: The file to be.
+        option: The option that names it, for the message.
+        overwrite: Whether ``--overwrite`` is given.
+
+    Raises:
+        UsageError: As :func:`require_place`, or a file is there.
+    """
+    require_place(path, option)
+    if path.exists() and not overwrite:
+        raise UsageError(
+            f"{option} {path} exists; pass --overwrite to replace it, or name another file"
+        )
+
+
 def partial_name(path: Path) -> Path:
     """The temporary name of ``path``, different for each process."""
     return path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")

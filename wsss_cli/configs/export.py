@@ -66,8 +66,8 @@ class ExportConfig(Config):
       wsss export runs/default/proxy/labels --to yolo --data VOC2012 -o yolo_data
 
     MASKS is any folder of label maps ID.png: proxies, predictions, those of the CRF, or of another
-    tool. Class names are those of --data, else those that the run of MASKS recorded. Nothing is
-    overwritten. Outlines follow the sides of the pixels, so drawn again they give the same masks.
+    tool. Class names are those of --data, else those that the run of MASKS recorded. Outlines
+    follow the sides of the pixels, so drawn again they give the same masks.
     """
 
     chosen_by: ClassVar[str] = "to"
@@ -93,6 +93,9 @@ class ExportConfig(Config):
         of=("labelstudio",),
     )
     workers: int | None = same_as(CommonConfig, "workers")
+    overwrite: bool = same_as(
+        CommonConfig, "overwrite", help="Replace a file or an export that is there."
+    )
 
     @property
     def chosen(self) -> Format:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wsss_cli.artifacts.atomic import require_place
+from wsss_cli.artifacts.atomic import require_free
 from wsss_cli.artifacts.attention_file import ImageAttention, write_attention_file
 from wsss_cli.artifacts.stage_directory import MANIFEST
 from wsss_cli.configs.attend import GIVEN
@@ -47,15 +47,11 @@ def run(config: ImportConfig, *, track: Track) -> Report:
         WsssError: A map is broken or of another size, an image of the list has none, or most maps
             are not of the classes of the image labels.
     """
-    require_place(config.out, "--out")
+    require_free(config.out, "--out", overwrite=config.overwrite)
     if (config.out.absolute().parent / MANIFEST).exists():
         raise UsageError(
             f"--out {config.out} is in the folder of a stage, which keeps its own result there; "
             "name a file elsewhere and pass it as --attention"
-        )
-    if config.out.exists() and not config.overwrite:
-        raise UsageError(
-            f"--out {config.out} exists; pass --overwrite to replace it, or name another file"
         )
     data_set = find_data(CommonConfig(data=config.data, run=config.run))
     folder = ForeignMapFolder(config.maps, config.as_)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from wsss_cli.artifacts.atomic import partial_name, require_place
+from wsss_cli.artifacts.atomic import partial_name, require_free
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.export import ExportConfig
 from wsss_cli.data.data_set import DataSet
@@ -49,8 +49,9 @@ def run(config: ExportConfig, *, track: Track) -> Report:
                 "give a folder with something to export"
             )
         if config.chosen.is_folder and config.out.exists():
-            config.out.rmdir()  # empty, or this fails
-        partial.replace(config.out)
+            _replace_folder(config.out, partial)
+        else:
+            partial.replace(config.out)
     except BaseException:
         _remove(partial)
         raise
@@ -72,15 +73,41 @@ def _require_free(config: ExportConfig) -> None:
     """Refuse to write where something is already.
 
     Raises:
-        UsageError: It exists; an empty folder is fine for a format that is a folder.
+        UsageError: It exists and is to stay, or holds what is to be read; an empty folder is fine
+            for a format that is a folder.
     """
     out = config.out
     if not config.chosen.is_folder:
-        require_place(out, "--out")
-        if out.exists():
-            raise UsageError(f"--out {out} exists, and nothing is overwritten; choose another name")
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"--out {out} exists and is not empty; choose another folder")
+        require_free(out, "--out", overwrite=config.overwrite)
+        return
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file, and --to {config.to} writes a folder; name one")
+    for source in filter(None, (config.masks, config.data)):
+        if source.resolve().is_relative_to(out.resolve()):
+            raise UsageError(f"--out {out} holds {source}, which is to be read; choose another")
+    if out.exists() and any(out.iterdir()) and not config.overwrite:
+        raise UsageError(
+            f"--out {out} is not empty; pass --overwrite to replace an export, or name another "
+            "folder"
+        )
+
+
+def _replace_folder(out: Path, new: Path) -> None:
+    """Put an export in the place of another one.
+
+    Raises:
+        UsageError: Something lies there that the new one does not have, so it would be lost.
+    """
+    lost = {path.name for path in out.iterdir()} - {path.name for path in new.iterdir()}
+    if lost:
+        raise UsageError(
+            f"--overwrite would remove {listing(sorted(lost))} from {out}, which this export does "
+            "not write; move them away, or name another folder"
+        )
+    old = partial_name(out.with_name(f"{out.name}.old"))
+    out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old)
 
 
 def _remove(path: Path) -> None:

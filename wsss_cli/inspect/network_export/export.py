@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wsss_cli.artifacts.atomic import require_place, write_bytes
+from wsss_cli.artifacts.atomic import require_free, write_bytes
 from wsss_cli.configs.export_network import ExportNetworkConfig
-from wsss_cli.errors import UsageError
+from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.inspect.network_export.card import model_card
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 from wsss_cli.stages.result import Report
@@ -46,11 +46,7 @@ def run(config: ExportNetworkConfig, *, track: Track) -> Report:
     """
     started = time.monotonic()
     for path in (config.out, config.card):
-        require_place(path, "--out")
-        if path.exists():
-            raise UsageError(
-                f"--out {path} exists, and nothing is overwritten; choose another name"
-            )
+        require_free(path, "--out", overwrite=config.overwrite)
     missing = [name for name in _EXTRA if find_spec(name) is None]
     if missing:
         raise UsageError(
@@ -62,9 +58,14 @@ def run(config: ExportNetworkConfig, *, track: Track) -> Report:
     program = _translated(_WithLabels(checkpoint.network.eval()))
     program.model.metadata_props["class_names"] = json.dumps(checkpoint.class_names)
     opset = program.model.opset_imports[""]
-    write_bytes(config.out, program.model_proto.SerializeToString())
     card = model_card(config.checkpoint, config.out, checkpoint, opset)
+    content = program.model_proto.SerializeToString()
     write_bytes(config.card, card.encode())
+    try:
+        write_bytes(config.out, content)  # last: whoever finds the network finds its card
+    except WsssError:
+        config.card.unlink()
+        raise
     values = {
         "out": str(config.out),
         "card": str(config.card),
