@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import annotation_xml
 from layouts_drawn import box, coco_json, csv_folder
@@ -95,3 +96,65 @@ def test_lists_have_columns_comments_and_other_names(place: Path) -> None:
     assert table.splits() == ["train", "test"]
     assert table.image_ids("train") == ["b"]
     assert table.image_ids("test") == ["a"]
+
+
+CLASSES = 'classes = ["cat", "dog", "fox"]\n'
+
+
+def test_labels_may_be_vectors_as_irn_has_them(place: Path) -> None:
+    photographs = [f"2007_00000{i}.png" for i in range(3)]
+    csv_folder(place / "voc", ["image,labels"], photographs)
+    vectors = {2007000000: [0, 1, 1], 2007000001: [1, 0, 0], "2007_000002": [0, 0, 0]}
+    content = {key: np.array(vector, np.float32) for key, vector in vectors.items()}
+    np.save(place / "cls_labels.npy", content, allow_pickle=True)
+    table = _read(place, 'images = "../voc"\nlabels = "../cls_labels.npy"\n' + CLASSES)
+    assert table.class_names == ("cat", "dog", "fox")
+    ids = [Path(name).stem for name in photographs]
+    assert table.image_ids("train") == ids
+    assert table.labels(ids).tolist() == [[0, 1, 1], [1, 0, 0], [0, 0, 0]]
+
+
+def test_as_many_vectors_as_voc_has_images_are_read(place: Path) -> None:
+    content = {2007000000 + i: np.eye(3, dtype=np.float32)[i % 3] for i in range(3000)}
+    np.save(place / "cls_labels.npy", {**content, "a": np.zeros(3)}, allow_pickle=True)
+    table = _read(place, IMAGES + 'labels = "../cls_labels.npy"\n' + CLASSES)
+    assert len(table.problems) == 3000  # of which no picture is there
+    assert table.usable_ids("train") == ["a"]
+
+
+def test_labels_may_be_lines_of_numbers_as_oaa_has_them(place: Path) -> None:
+    (place / "train_cls.txt").write_text("a.png 2 0\nb 1\n\n")
+    table = _read(place, IMAGES + 'labels = "../train_cls.txt"\n' + CLASSES)
+    assert table.labels(["a", "b"]).tolist() == [[1, 0, 1], [0, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("lines", "fact"),
+    [("a.png 3\n", "'3'"), ("a.png -1\n", "'-1'"), ("a.png 0\nb.png cat\n", "line 2.*'cat'")],
+)
+def test_numbers_that_are_no_class_are_named(place: Path, lines: str, fact: str) -> None:
+    (place / "train_cls.txt").write_text(lines)
+    with pytest.raises(WsssError, match=rf"train_cls\.txt.*{fact}"):
+        _read(place, IMAGES + 'labels = "../train_cls.txt"\n' + CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("content", "fact"),
+    [
+        ({"a": np.zeros(2)}, r"image a.*\(2,\).*\b3 classes"),
+        ({"a": np.array([0, 0.5, 1])}, "image a"),
+        (np.zeros((2, 3)), "dictionary"),
+        ({"a": Path("x")}, "pathlib"),
+    ],
+)
+def test_vectors_that_are_no_labels_are_refused(place: Path, content: object, fact: str) -> None:
+    np.save(place / "cls_labels.npy", content, allow_pickle=True)
+    with pytest.raises(WsssError, match=rf"cls_labels\.npy.*{fact}"):
+        _read(place, IMAGES + 'labels = "../cls_labels.npy"\n' + CLASSES)
+
+
+@pytest.mark.parametrize("name", ["cls_labels.npy", "train_cls.txt"])
+def test_numbers_without_names_are_a_question(place: Path, name: str) -> None:
+    (place / name).write_bytes(b"")
+    with pytest.raises(WsssError, match="classes = "):
+        _read(place, IMAGES + f'labels = "../{name}"')

@@ -63,8 +63,14 @@ class _Global:
     call: Callable[..., Any] | None
 
 
-def read_foreign_array(path: Path) -> Array | dict[str | int, Array]:
+def read_foreign_array(
+    path: Path, *, operations: int = _MOST_OPERATIONS
+) -> Array | dict[str | int, Array]:
     """Read a numpy file that holds an array of numbers or a pickled dictionary of such arrays.
+
+    Args:
+        path: The file.
+        operations: The most that a pickle may have; an array takes some thirty.
 
     Returns:
         The array; or the dictionary, with keys that are text or integers. Values that are numbers
@@ -78,14 +84,14 @@ def read_foreign_array(path: Path) -> Array | dict[str | int, Array]:
         if not is_plain(path):
             raise WsssError(f"{path} cannot be read: {NOT_PLAIN}")
         if path.stat().st_size > _MOST_BYTES:
-            raise WsssError(f"{path} has more than {_MOST_BYTES:,} bytes, too many for one image")
+            raise WsssError(f"{path} has more than {_MOST_BYTES:,} bytes, too many to be read")
         content = path.read_bytes()
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist") from None
     except OSError as error:
         raise WsssError(f"{path} cannot be read ({error.strerror})") from error
     try:
-        return _read(io.BytesIO(content))
+        return _read(io.BytesIO(content), operations)
     except _ForbiddenError as error:
         raise WsssError(
             f"{path} is a pickle that asks for {error}, and only arrays, tensors and dictionaries "
@@ -100,7 +106,7 @@ def read_foreign_array(path: Path) -> Array | dict[str | int, Array]:
         ) from error
 
 
-def _read(file: IO[bytes]) -> Array | dict[str | int, Array]:
+def _read(file: IO[bytes], operations: int) -> Array | dict[str | int, Array]:
     try:
         header = {
             (1, 0): np.lib.format.read_array_header_1_0,
@@ -116,7 +122,7 @@ def _read(file: IO[bytes]) -> Array | dict[str | int, Array]:
         return cast("Array", np.load(file, allow_pickle=False))
     if shape != ():
         raise ValueError(f"its objects have the shape {shape}")
-    outer = _Followed().follow(file)
+    outer = _Followed(operations).follow(file)
     content = outer.content if isinstance(outer, _Reconstructed) else None
     if not isinstance(content, dict):
         raise TypeError("its object is no dictionary")
@@ -144,6 +150,7 @@ def _numbers(key: str | int, value: Any) -> Array:  # noqa: ANN401 - a value of 
 class _Followed:
     """The state of a pickle that is being followed: its stack and what it has remembered."""
 
+    operations: int
     stack: list[Any] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
@@ -155,8 +162,8 @@ class _Followed:
             _ForbiddenError: An operation or a name is not among those known.
         """
         for number, (operation, argument, _) in enumerate(pickletools.genops(file)):
-            if number > _MOST_OPERATIONS:
-                raise ValueError(f"it has more than {_MOST_OPERATIONS:,} operations")
+            if number > self.operations:
+                raise ValueError(f"it has more than {self.operations:,} operations")
             if operation.name == "STOP":
                 return self.stack.pop()
             act = _ACTS.get(operation.name)

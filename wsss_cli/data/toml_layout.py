@@ -1,7 +1,8 @@
 """A data set whose parts lie anywhere, named in a small TOML file.
 
 images = "photos"                # a folder, searched with its subfolders
-labels = "labels.csv"            # a CSV, a COCO JSON, or a folder of VOC's XML
+labels = "labels.csv"            # a CSV, a COCO JSON, a folder of VOC's XML, or by number
+                                 # cls_labels.npy, train_cls.txt
 classes = ["cat", "dog"]         # or a file of names, one a line; may be left out
 masks = "masks"                  # ID.png, for scores; may be left out
 [splits]                         # may be left out: a file of picture names each
@@ -17,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wsss_cli.data import coco, csv_labels
+from wsss_cli.data import coco, csv_labels, label_vectors
 from wsss_cli.data.class_names import read_class_names, read_lines, require_class_names
 from wsss_cli.data.image_table import ImageTable
 from wsss_cli.data.label_rows import LabelRow, Parts, assemble
@@ -124,4 +125,6 @@ def _rows(labels: Path, class_names: Sequence[str]) -> csv_labels.CsvRows:
         of_images, annotations = coco.read_rows(labels)
         remarks = annotations.about_images(labels.name)
         return csv_labels.CsvRows(of_images, annotations.class_names, annotations.problems, remarks)
+    if labels.suffix.lower() in label_vectors.SUFFIXES:
+        return label_vectors.read_rows(labels, class_names)
     return csv_labels.read_rows(labels, class_names)
