@@ -1,5 +1,6 @@
 """The example scripts, run as they stand on a tiny drawn tree."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -7,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import TinyVoc, classes_of, clean_environment, script
 from onnx_file import write_weighted_channels
 
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.models.trunks import build_trunk
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TINY = {
@@ -91,3 +94,33 @@ def test_several_processes(
     for stage in ("train", "attend", "proxy", "segment"):
         assert read_manifest(tmp_path / stage)["status"] == "complete"
     assert (tmp_path / "evaluate" / "prediction.json").is_file()
+
+
+def test_lines_of_the_workflow(voc: TinyVoc, tmp_path: Path) -> None:
+    """Each `run: wsss` of it, in their order, on the drawn tree instead of photos."""
+    lines = re.findall(r"run: (wsss .*)", (EXAMPLES / "github_actions.yml").read_text())
+    assert [line.split()[1] for line in lines][-2:] == ["evaluate", "report"]
+    (tmp_path / "photos").symlink_to(voc.root)
+    environment = clean_environment({"PATH": f"{Path(script()).parent}:/usr/bin:/bin"})
+    small = {"train": f"{TINY['TRAIN']} --weights {_weights(tmp_path)}", "attend": "--size 64"}
+    for line in lines:
+        name = line.split()[1]
+        score = line.replace("--fail-under 0.3", "--fail-under 0.01")
+        done = subprocess.run(
+            f"{score} {small.get(name, '')}",
+            shell=True,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=500,
+            check=False,
+        )
+        assert done.returncode == 0, (line, done.stderr[-2000:])
+    assert (tmp_path / "runs" / "default" / "report.html").is_file()
+
+
+def _weights(place: Path) -> Path:
+    """Random weights of the tiny trunk, since heads alone need some."""
+    torch.save(build_trunk("tiny").state_dict(), place / "tiny.pth")
+    return place / "tiny.pth"
