@@ -41,8 +41,8 @@ def take_heads(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str
             shape = "none" if tensor is None else "x".join(map(str, tensor.shape))
             raise WsssError(
                 f"--start {source} does not fit: {name} should be "
-                f"{'x'.join(map(str, parameter.shape))}, there it is {shape}; choose the same "
-                "classes and --head-channels"
+                f"{'x'.join(map(str, parameter.shape))}, there it is {shape}; start from a "
+                "checkpoint of the same classes and --head-channels, or of the same --method"
             )
         parameter.copy_(tensor)
 
