@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from wsss_cli.ops import image_prototypes
 from wsss_cli.ops.image_prototypes import (
     normalised_activation,
     prototype_maps,
@@ -55,6 +56,16 @@ def test_seeds_by_loops(seed: int) -> None:
             best = max(overlaps, key=lambda channel: overlaps[channel])
             expected = [float(channel == best) for channel in range(4)]
             assert found[image, :, position // 4, position % 4].tolist() == expected
+
+
+def test_seeds_do_not_depend_on_how_many_positions_are_compared_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    features = _random(2, 6, 5, 7)
+    activation = normalised_activation(_random(2, 3, 5, 7, seed=3), LABELS)
+    together = structure_seeds(activation, LABELS, features)
+    monkeypatch.setattr(image_prototypes, "_AT_ONCE", 4)
+    assert torch.equal(structure_seeds(activation, LABELS, features), together)
 
 
 def test_maps_are_the_cosine_to_the_mean_of_the_seeds_by_loops() -> None:

@@ -20,6 +20,8 @@ EPSILON = 1e-5
 _BACKGROUND_WEIGHT = 0.5
 # Similarities of a position to prototypes differ little; of 0.02 to 0.2 the best on photographs.
 _TEMPERATURE = 0.05
+# Positions that are compared with all others at a time: bounds memory, not the result.
+_AT_ONCE = 1024
 
 
 def full_precision(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -67,11 +69,14 @@ def structure_seeds(activation: Tensor, labels: Tensor, features: Tensor) -> Ten
     """
     height, width = activation.shape[-2:]
     flat = functional.normalize(features.float().flatten(2), dim=1)  # (B, K, N)
-    similarity = torch.einsum("bki,bkj->bij", flat, flat).relu()  # (B, N, N)
     maps = activation.flatten(2)  # (B, C + 1, N)
-    shared = maps @ similarity  # (B, C + 1, N); the similarity is symmetric
-    union = similarity.sum(dim=1)[:, None] + maps.sum(dim=2, keepdim=True) - shared
-    overlap = shared / (union + EPSILON)
+    overlaps = []
+    for part in torch.split(flat, _AT_ONCE, dim=2):  # (B, K, n)
+        similarity = torch.einsum("bki,bkj->bij", flat, part).relu()  # (B, N, n)
+        shared = maps @ similarity  # (B, C + 1, n)
+        union = similarity.sum(dim=1)[:, None] + maps.sum(dim=2, keepdim=True) - shared
+        overlaps.append(shared / (union + EPSILON))
+    overlap = torch.cat(overlaps, dim=2)
     overlap[:, -1] *= _BACKGROUND_WEIGHT
     present = torch.cat((labels > 0, labels.new_ones(len(labels), 1) > 0), dim=1)
     overlap = overlap.masked_fill(~present[:, :, None], float("-inf"))
