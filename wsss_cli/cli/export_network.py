@@ -10,7 +10,7 @@ from wsss_cli.configs.export_network import ExportNetworkConfig
 def _text(values: Mapping[str, Any]) -> str:
     return (
         f"export-network complete: {values['out']}\n"
-        f"  {values['model']}, {len(values['class_names'])} classes, opset {values['opset']}, "
+        f"  {values['kind']} ({values['model']}), {len(values['class_names'])} classes, "
         f"{values['bytes'] / 1e6:.0f} MB, {values['seconds']} s; model card {values['card']}"
     )
 

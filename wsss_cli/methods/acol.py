@@ -23,7 +23,7 @@ from wsss_cli.configs.train import TrainConfig
 from wsss_cli.methods.protocol import BranchMaps
 from wsss_cli.models.heads import ClassHead
 from wsss_cli.models.trunks import Trunk
-from wsss_cli.models.two_heads import look_twice
+from wsss_cli.models.two_heads import look_at_all, look_twice
 from wsss_cli.ops.erasing import attention_prior
 from wsss_cli.ops.losses import multilabel_loss
 
@@ -61,6 +61,11 @@ class AcolNetwork(nn.Module):
             "a": multilabel_loss(scores_a.mean(dim=(2, 3)), labels, reduction=self.reduction),
             "b": multilabel_loss(scores_b.mean(dim=(2, 3)), labels, reduction=self.reduction),
         }
+
+    def class_maps(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, C) and maps (B, C, 2, h, w) of all classes, each as if the only one."""
+        del labels
+        return look_at_all(self.trunk(images), self.head_a, self.head_b, self.erase)
 
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
         """Maps of A and B, as if each present class were the image's only label."""

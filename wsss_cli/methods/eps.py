@@ -63,6 +63,12 @@ class EpsNetwork(nn.Module):
             "saliency": self.weight * drawn,
         }
 
+    def class_maps(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, C) and probabilities (B, C, 1, h, w) of all classes, 0 of absent ones."""
+        scores = self.head_a(self.trunk(images))  # (B, C + 1, h, w)
+        maps = present_probabilities(scores, labels)[:, :-1, None]
+        return scores[:, :-1].mean(dim=(2, 3)), maps
+
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
         """Probabilities of the present classes among them and the background, one branch."""
         features = self.trunk(images)

@@ -54,6 +54,9 @@ class AttentionNetwork(Protocol):
         """Raw maps of the present classes."""
         ...
 
+    # Those whose maps are of a fixed graph have class_maps(images, labels) too, for `wsss
+    # export-network`: logits (B, C) and raw maps (B, C, N, h, w) of all classes.
+
     # What every torch module has, as far as the stages need it.
     training: bool
 

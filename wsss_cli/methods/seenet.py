@@ -18,7 +18,7 @@ from wsss_cli.configs.train import TrainConfig
 from wsss_cli.methods.protocol import Branches, BranchMaps
 from wsss_cli.models.heads import ClassHead
 from wsss_cli.models.trunks import Trunk
-from wsss_cli.models.two_heads import look_twice, own_prior
+from wsss_cli.models.two_heads import look_at_all, look_twice, own_prior
 from wsss_cli.ops.erasing import attention_prior, background_mask, conditional_relu, ternary_mask
 from wsss_cli.ops.losses import multilabel_loss
 
@@ -79,6 +79,11 @@ class SeeNetNetwork(nn.Module):
                 scores_c.mean(dim=(2, 3)), torch.zeros_like(labels), has_zones, reduction=reduction
             )
         return losses
+
+    def class_maps(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, C) and maps (B, C, 2, h, w) of all classes, each as if the only one."""
+        del labels
+        return look_at_all(self.trunk(images), self.head_a, self.head_b, self.erase)
 
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
         """Maps of S_A and S_B, as if each present class were the image's only label."""

@@ -32,6 +32,12 @@ class Classifier(nn.Module):
         scores = self.head_a(self.trunk(images))  # (B, C, h, w)
         return {"a": multilabel_loss(scores.mean(dim=(2, 3)), labels, reduction=self.reduction)}
 
+    def class_maps(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, C) and score maps (B, C, 1, h, w) of all classes."""
+        del labels
+        scores = self.head_a(self.trunk(images))
+        return scores.mean(dim=(2, 3)), scores[:, :, None]
+
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
         """The score maps of the present classes, one branch."""
         features = self.trunk(images)

@@ -41,13 +41,39 @@ def look_twice(
     """
     scores_a = head_a(features)  # (B, C, h, w)
     pairs = labels.nonzero()  # (P, 2)
+    maps = _both_maps(features, scores_a, pairs, head_b, erase)
+    return BranchMaps(scores_a.mean(dim=(2, 3)), pairs, maps, features)
+
+
+def look_at_all(
+    features: Tensor,
+    head_a: ClassHead,
+    head_b: ClassHead,
+    erase: Callable[[Tensor, Tensor], Tensor],
+) -> tuple[Tensor, Tensor]:
+    """As :func:`look_twice`, for all classes: logits (B, C) and maps (B, C, 2, h, w)."""
+    scores_a = head_a(features)  # (B, C, h, w)
+    count, classes = scores_a.shape[:2]
+    pairs = torch.cartesian_prod(torch.arange(count), torch.arange(classes))
+    maps = _both_maps(features, scores_a, pairs.to(features.device), head_b, erase)
+    return scores_a.mean(dim=(2, 3)), maps.reshape(count, classes, *maps.shape[1:])
+
+
+def _both_maps(
+    features: Tensor,
+    scores_a: Tensor,
+    pairs: Tensor,
+    head_b: ClassHead,
+    erase: Callable[[Tensor, Tensor], Tensor],
+) -> Tensor:
+    """(P, 2, h, w) score maps of both heads for the (P, 2) pairs of image and class."""
     maps = []
     for chunk in torch.split(pairs, PAIRS_AT_ONCE):
         image, column = chunk.unbind(dim=1)
         map_a = scores_a[image, column]  # (p, h, w)
         map_b = head_b.class_map(erase(features[image], own_prior(map_a)), column)  # (p, h, w)
         maps.append(torch.stack((map_a, map_b), dim=1))
-    return BranchMaps(scores_a.mean(dim=(2, 3)), pairs, torch.cat(maps), features)
+    return torch.cat(maps)
 
 
 def own_prior(map_a: Tensor) -> Tensor:

@@ -41,7 +41,9 @@ def fuse_on_grid(maps: Tensor) -> Tensor:
         (P, h, w) float32 in [0, 1].
     """
     rectified = maps.float().relu()
-    return (rectified / (rectified.amax(dim=(-2, -1), keepdim=True) + EPSILON)).amax(dim=1)
+    # Not added: ONNX's translator takes so small a summand for 0.
+    highest = rectified.amax(dim=(-2, -1), keepdim=True).clamp_min(EPSILON)
+    return (rectified / highest).amax(dim=1)
 
 
 def fuse_branches(maps: Tensor, size: tuple[int, int]) -> Tensor:

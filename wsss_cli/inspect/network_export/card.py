@@ -8,27 +8,36 @@ from wsss_cli import __version__
 from wsss_cli.artifacts.atomic import read_json
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.errors import WsssError
-from wsss_cli.stages.segment.network_file import SegmentationCheckpoint
+from wsss_cli.inspect.network_export.graph import NetworkGraph
+
+_KINDS = {
+    "segmentation": "A semantic segmentation network",
+    "attention": "An attention network: it draws where the classes are that it is told",
+}
+_INPUTS_AND_OUTPUTS = {
+    "segmentation": "Outputs `logits`: float32 (1, {L}, H, W), and `labels`: int64 (1, H, W).",
+    "attention": """Input `labels`: float32 (1, {C}), 1 for a class to draw, 0 for another one.
+Outputs `logits`: float32 (1, {C}) of the whole image, whatever the labels, and `maps`: float32
+(1, {C}, h, w) from 0 to 1, one for each class, to be resized to the image.""",
+}
 
 
-def model_card(
-    path: Path, network_file: Path, checkpoint: SegmentationCheckpoint, opset: int
-) -> str:
+def model_card(path: Path, network_file: Path, graph: NetworkGraph, opset: int | None) -> str:
     """Describe an exported network in Markdown.
 
     Args:
         path: The checkpoint; the run around it tells of training and scores.
         network_file: The ONNX file.
-        checkpoint: Its content.
-        opset: Version of ONNX's operators.
+        graph: What is exported.
+        opset: Version of ONNX's operators; None for a program of torch.
     """
     classes = "\n".join(
-        f"| {n} | {name} |" for n, name in enumerate(("background", *checkpoint.class_names))
+        f"| {n} | {name} |" for n, name in enumerate(("background", *graph.class_names))
     )
     training = "\n".join(f"- {line}" for line in _training(path))
     return f"""# {network_file.stem}
 
-A semantic segmentation network, {checkpoint.model}, written by wsss {__version__}.
+{_KINDS[graph.kind]}, {graph.model}, written by wsss {__version__}.
 
 ## Labels
 
@@ -42,23 +51,14 @@ A semantic segmentation network, {checkpoint.model}, written by wsss {__version_
 
 ## Scores
 
-{_scores(path)}
+{_scores(path, graph)}
 
 ## Use
 
-ONNX, opset {opset}. Input `images`: float32 (1, 3, H, W), RGB from 0 to 255, any height and width.
-Outputs `logits`: float32 (1, {len(checkpoint.class_names) + 1}, H, W), and `labels`: int64
-(1, H, W).
+Input `images`: float32 (1, 3, H, W), RGB from 0 to 255, any height and width.
+{_INPUTS_AND_OUTPUTS[graph.kind].format(L=len(graph.class_names) + 1, C=len(graph.class_names))}
 
-```python
-import numpy as np
-import onnxruntime
-from PIL import Image
-
-session = onnxruntime.InferenceSession("{network_file.name}")
-image = np.asarray(Image.open("photograph.jpg").convert("RGB"), np.float32)
-logits, labels = session.run(None, {{"images": image.transpose(2, 0, 1)[None]}})
-```
+{_program(network_file, graph, opset)}
 
 ## To be completed
 
@@ -67,6 +67,35 @@ logits, labels = session.run(None, {{"images": image.transpose(2, 0, 1)[None]}})
 - Intended use, and uses that it is not fit for:
 - Contact:
 """
+
+
+def _program(network_file: Path, graph: NetworkGraph, opset: int | None) -> str:
+    """The lines of Python that run the network."""
+    told = f"labels = np.ones((1, {len(graph.class_names)}), np.float32)  # which classes to draw"
+    lines = [
+        "import numpy as np",
+        "from PIL import Image",
+        "",
+        'image = np.asarray(Image.open("photograph.jpg").convert("RGB"), np.float32)',
+        "images = image.transpose(2, 0, 1)[None].copy()",
+        *([told] if "labels" in graph.inputs else []),
+    ]
+    outputs = ", ".join(graph.outputs)
+    if opset is None:
+        passed = ", ".join(f"torch.from_numpy({name})" for name in graph.inputs)
+        lines.insert(1, "import torch")
+        lines += [
+            f'network = torch.export.load("{network_file.name}").module()',
+            f"{outputs} = network({passed})",
+        ]
+    else:
+        named = ", ".join(f'"{name}": {name}' for name in graph.inputs)
+        lines.insert(1, "import onnxruntime")
+        lines += [
+            f'session = onnxruntime.InferenceSession("{network_file.name}")  # opset {opset}',
+            f"{outputs} = session.run(None, {{{named}}})",
+        ]
+    return "\n".join(["```python", *lines, "```"])
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -83,6 +112,8 @@ def _training(path: Path) -> list[str]:
     lines = []
     if manifest.get("data"):
         lines.append(f"Data set: {Path(manifest['data']).name}")
+    if settings.get("method"):
+        lines.append("Learned from: image-level labels")
     if settings.get("supervision"):
         kind = "true masks" if settings["supervision"] == "full" else "proxy labels"
         lines.append(f"Learned from: {kind}")
@@ -93,10 +124,11 @@ def _training(path: Path) -> list[str]:
     return lines or ["Not recorded beside the checkpoint."]
 
 
-def _scores(path: Path) -> str:
-    """The mIoU of the run's predictions, where it has been scored."""
+def _scores(path: Path, graph: NetworkGraph) -> str:
+    """The mIoU of the run's predictions or attention, where it has been scored."""
+    name = "prediction" if graph.kind == "segmentation" else "attention"
     try:
-        scores = read_json(path.absolute().parent.parent / "evaluate" / "prediction.json")
+        scores = read_json(path.absolute().parent.parent / "evaluate" / f"{name}.json")
         images, miou = scores["images"], 100 * scores["miou"]
         interval: dict[str, Any] = scores.get("interval") or {}
         ends = [f"{100 * interval[end]:.1f}" for end in ("low", "high") if interval.get(end)]
