@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import typer
 from typer.core import TyperCommand, TyperGroup
 
 from wsss_cli.cli.app import app
@@ -42,7 +41,7 @@ def page() -> str:
 
 def commands() -> Iterator[tuple[str, TyperCommand]]:
     """Yield every command that does something, such as ``data check``, in the order of the help."""
-    root = typer.main.get_command(app)
+    root = app
     assert isinstance(root, TyperGroup)
     return _below(root, "")
 

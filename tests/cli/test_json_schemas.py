@@ -15,7 +15,6 @@ import pytest
 from conftest import Command, TinyVoc, classes_of, train_arguments
 from jsonschema import Draft202012Validator
 from PIL import Image
-from typer.main import get_command
 
 from wsss_cli import schemas
 from wsss_cli.cli.app import app
@@ -194,7 +193,7 @@ def test_maps_of_another_tool(wsss: Command, voc: TinyVoc, tmp_path: Path) -> No
 def test_every_command_with_json_has_a_schema() -> None:
     """Those of ``show`` and ``compare`` are of what they can be asked for."""
     known = set(schemas.names())
-    group = get_command(app)
+    group = app
     commands: dict[str, Any] = {**group.commands, **_inner(group.commands["data"])}  # type: ignore[attr-defined]
     with_json = {
         name

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from conftest import Command
 
 from wsss_cli.cli import run_command
@@ -49,7 +48,7 @@ NAMES = [(stage, field.name) for stage, config in STAGES.items() for field in fi
 
 def _parameters(command: str) -> dict[str, Any]:
     """The parameters of a command, as Click has them, by name."""
-    found: Any = typer.main.get_command(app)
+    found: Any = app
     for word in command.split():
         found = found.commands[word]
     return {parameter.name: parameter for parameter in found.params}

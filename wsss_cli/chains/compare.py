@@ -113,11 +113,7 @@ def _check_images(run: ComparedRun, data_set: DataSet, split: str) -> None:
     image_ids = data_set.image_ids(split)
     data_set.labels(image_ids)
     check_images(map(data_set.image_path, image_ids))
-    if run.labels.saliency is None:
-        raise UsageError(
-            "a comparison needs saliency maps, if only for the baseline; pass --saliency DIR (grey "
-            "PNG by image id)"
-        )
+    assert run.labels.saliency is not None  # the command refuses to go without
     saliency_files(run.labels.saliency, image_ids, "--saliency")
     masks = run.labels.gt or find_masks(data_set)
     require_folder(masks, "evaluate.gt" if run.labels.gt else "--data")

@@ -1,33 +1,67 @@
-"""The ``wsss`` command."""
+"""The ``wsss`` command; each of its commands is imported and made when it is asked for."""
 
-from typing import Annotated
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
 from wsss_cli import __version__
-from wsss_cli.cli.check import check
-from wsss_cli.cli.compare import compare
 from wsss_cli.cli.config_command import stage_command
-from wsss_cli.cli.data import data
-from wsss_cli.cli.demo import demo
-from wsss_cli.cli.doctor import doctor
-from wsss_cli.cli.export import export
-from wsss_cli.cli.export_network import export_network
-from wsss_cli.cli.map_import import import_maps
-from wsss_cli.cli.report import report
-from wsss_cli.cli.show import show
 from wsss_cli.cli.terminal import escape_what_cannot_be_shown
-from wsss_cli.cli.wrapping import Command, Group
+from wsss_cli.cli.wrapping import Group, click_command
 from wsss_cli.configs.stages import CHAIN
 
-app = typer.Typer(
-    name="wsss",
-    cls=Group,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+# Of the commands that are no stages: their module beside this one, and their function there.
+_OTHERS = {
+    "show": ("show", "show"),
+    "report": ("report", "report"),
+    "check": ("check", "check"),
+    "export": ("export", "export"),
+    "export-network": ("export_network", "export_network"),
+    "compare": ("compare", "compare"),
+    "demo": ("demo", "demo"),
+    "doctor": ("doctor", "doctor"),
+    "import": ("map_import", "import_maps"),
+    "data": ("data", "data"),
+}
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name, in the order of the help, made by need: a help is that of one."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - a command of the Click in use
+        if name not in self._made:
+            self._made[name] = click_command(name, self._function(name))
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*CHAIN, *_OTHERS))
+
+    def __len__(self) -> int:
+        return len(CHAIN) + len(_OTHERS)
+
+    def __contains__(self, name: object) -> bool:
+        return name in CHAIN or name in _OTHERS
+
+    def about(self, name: str) -> str:
+        """The help of a command as it is written, for which nothing has to be made."""
+        function = self._function(name)
+        if isinstance(function, typer.Typer):
+            return str(function.info.help)
+        return function.__doc__ or ""
+
+    def _function(self, name: str) -> Callable[..., None] | typer.Typer:
+        if name in CHAIN:
+            return stage_command(name)
+        module, function = _OTHERS[name]
+        command: Callable[..., None] | typer.Typer = getattr(
+            import_module(f"wsss_cli.cli.{module}"), function
+        )
+        return command
 
 
 def _version(wanted: bool) -> None:
@@ -36,8 +70,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def wsss(
+def _wsss(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -68,17 +101,14 @@ def wsss(
     escape_what_cannot_be_shown()
 
 
-for _command in (
-    *map(stage_command, CHAIN),
-    show,
-    report,
-    check,
-    export,
-    export_network,
-    compare,
-    demo,
-    doctor,
-):
-    app.command(cls=Command)(_command)
-app.command("import", cls=Command)(import_maps)
-app.add_typer(data, name="data")
+_root = typer.Typer(
+    name="wsss",
+    cls=Group,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+_root.callback()(_wsss)
+app: Any = typer.main.get_command(_root)
+"""The whole command line as a group of the Click that Typer brings, or of the one beside it."""
+app.commands = _Commands()

@@ -11,6 +11,7 @@ from wsss_cli.cli.config_command import config_command
 from wsss_cli.cli.plan_text import takes_text
 from wsss_cli.cli.run_command import choose_track, show
 from wsss_cli.configs.compare import CompareConfig
+from wsss_cli.errors import UsageError
 
 
 @config_command(CompareConfig)
@@ -29,6 +30,11 @@ def compare(
     from wsss_cli.stages.early_checks import check_usage
 
     check_usage("train", runs[0].start or runs[0].train)
+    if config.saliency is None:
+        raise UsageError(
+            "a comparison needs saliency maps, if only for the baseline; pass --saliency DIR (grey "
+            "PNG by image id)"
+        )
     from wsss_cli.chains import compare as chain
 
     if dry_run:

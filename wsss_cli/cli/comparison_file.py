@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.main import get_command
 
 from wsss_cli.cli.config_command import given_parameters, stage_command
 from wsss_cli.cli.run_command import config_from
+from wsss_cli.cli.wrapping import click_command
 from wsss_cli.configs.compare import CompareConfig, ComparedRun
 from wsss_cli.configs.methods import learns_from_saliency
 from wsss_cli.configs.presets import with_preset
@@ -270,9 +270,7 @@ def _parsed(place: _Place, stage: str, arguments: list[str]) -> Any:  # noqa: AN
 
 @cache
 def _command(stage: str) -> Any:  # noqa: ANN401 - Typer's own copy of a Click command
-    alone = typer.Typer(add_completion=False)
-    alone.command()(stage_command(stage))
-    command = get_command(alone)
+    command = click_command(stage, stage_command(stage))
     for parameter in command.params:
         parameter.envvar = None  # what the comparison takes from there it passes on
     return command

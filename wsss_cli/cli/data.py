@@ -39,12 +39,9 @@ in every column, no object in COCO's JSON or VOC's XML, or lie in a class folder
 background itself is label 0 and in no list of class names.
 """
 
-data = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
-
-
-@data.callback(help=_HELP)
-def about() -> None:
-    """Look at a data set before using it, or make a VOC tree of it."""
+data = typer.Typer(
+    cls=Group, no_args_is_help=True, rich_markup_mode=None, add_completion=False, help=_HELP
+)
 
 
 @data.command(cls=Command)

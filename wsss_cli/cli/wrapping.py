@@ -3,11 +3,12 @@
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from inspect import cleandoc
 from textwrap import wrap
 from typing import IO, Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 # What is never broken: a command in backticks, or anything without a space.
@@ -144,3 +145,43 @@ class Group(TyperGroup):
     """A group of commands with such help."""
 
     context_class = _Context
+
+    def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - Click's
+        """The options of the group itself, each with yes or no as its value.
+
+        Typer's own are None unless given, and for None it imports Pydantic, which takes longer than
+        all the rest of a help.
+        """
+        switches = super().get_params(ctx)
+        for switch in switches:
+            switch.default = bool(switch.default)
+        return switches
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - Click's
+        """Write each command and the first sentence of its help."""
+        del ctx
+        about = getattr(self.commands, "about", lambda name: self.commands[name].help or "")
+        rows = [(name, first_sentence(about(name))) for name in self.commands]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a command's help, in one line."""
+    paragraph = " ".join(cleandoc(text).split("\n\n")[0].split())
+    return paragraph.split(". ")[0].rstrip(".") + "."
+
+
+def click_command(name: str, function: Callable[..., None] | typer.Typer) -> Any:  # noqa: ANN401
+    """Make a command of a function, or a group of a Typer of its own.
+
+    Returns:
+        A command of the Click that Typer brings, or of the one beside it.
+    """
+    if isinstance(function, typer.Typer):
+        group = typer.main.get_command(function)
+        group.name = name
+        return group
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command(name, cls=Command)(function)
+    return typer.main.get_command(alone)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from wsss_cli.artifacts.picture_formats import PICTURE_SUFFIXES, is_picture
@@ -93,14 +93,26 @@ def png_ids(folder: Path, option: str) -> list[str]:
     Raises:
         UsageError: There is no such folder, or no PNG in it.
     """
+    require_pngs(folder, option)
+    return sorted(path.stem for path in _pngs(folder))
+
+
+def require_pngs(folder: Path, option: str) -> None:
+    """Refuse a folder without any PNG.
+
+    Raises:
+        UsageError: There is no such folder, or no PNG in it.
+    """
     require_folder(folder, option)
-    ids = sorted(path.stem for path in folder.glob("*.png") if not path.name.startswith("."))
-    if not ids:
+    if next(_pngs(folder), None) is None:
         raise UsageError(
             f"{option} {folder} holds no PNG; give the folder with ID.png files"
             f"{other_files(folder)}"
         )
-    return ids
+
+
+def _pngs(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.glob("*.png") if not path.name.startswith("."))
 
 
 def require_folder(folder: Path, option: str) -> None:

@@ -23,7 +23,7 @@ from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.setting import option
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.data.label_folder import require_folder
+from wsss_cli.data.label_folder import require_folder, require_pngs
 from wsss_cli.errors import UsageError, near_path
 from wsss_cli.stages.inputs import (
     data_if_known,
@@ -137,7 +137,7 @@ def _segment(config: SegmentConfig) -> None:
     elif config.proxy is None:
         require_complete(config.run / "proxy", "proxy", instead="--proxy DIR", data=config.data)
     else:
-        require_folder(config.proxy, "--proxy")
+        require_pngs(config.proxy, "--proxy")
     if config.prohibitive:
         find_attention(config.attention, config.run, config.data)
 
@@ -155,7 +155,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     elif config.pred is None:
         require_complete(config.run / stage, stage, instead="--pred DIR", data=config.data)
     else:
-        require_folder(config.pred, "--pred")
+        require_pngs(config.pred, "--pred")
     if config.gt is not None:
         require_folder(config.gt, "--gt")
     elif data_set is not None:
