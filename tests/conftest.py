@@ -31,11 +31,13 @@ COSTLY_FIXTURES = {"trained", "chained", "lively_checkpoint", "fresh"}
 def pytest_configure(config: pytest.Config) -> None:
     """Hide cards from all tests but those that are about them; compute in one thread.
 
-    Tests run in several processes, and networks as small as theirs gain nothing by threads.
+    Tests run in several processes, and networks as small as theirs gain nothing by threads. No test
+    cuts the power, so none waits until its bytes are on the disk, some milliseconds a file.
     """
     if config.option.markexpr != ON_CARD:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.fsync = lambda descriptor: None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,8 +1,10 @@
 """``wsss report``: its numbers, what it says where something is missing, and names of any kind."""
 
 import json
+import pickle
 import re
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import UsageError
 from wsss_cli.inspect import report as page
 from wsss_cli.inspect.report import image_selection, pictures
+from wsss_cli.inspect.report.plots import Plots
 from wsss_cli.stages import attend, evaluate, proxy, segment, train
 from wsss_cli.tracking import Silent
 
@@ -57,6 +60,28 @@ def runs(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     manifest = second / "train" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"seenet"', '"cam"'))
     return [first, second]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def plots_drawn_once() -> Iterator[None]:
+    """Most pages here have the same plots, which take most of a page's time: draw each once."""
+    drawn: dict[bytes, str] = {}
+
+    def once(draw: Callable[..., str]) -> Callable[..., str]:
+        def drawn_once(plots: Plots, *arguments: Any, **more: Any) -> str:
+            key = pickle.dumps((draw.__name__, vars(plots), arguments, more))
+            if key in drawn:
+                plots._count += 1
+            else:
+                drawn[key] = draw(plots, *arguments, **more)
+            return drawn[key]
+
+        return drawn_once
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("curves", "intervals", "spread"):
+            patch.setattr(Plots, name, once(getattr(Plots, name)))
+        yield
 
 
 def _report(runs: list[Path], out: Path, **settings: Any) -> tuple[Page, dict[str, Any]]:
