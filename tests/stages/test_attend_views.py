@@ -1,4 +1,4 @@
-"""``wsss attend --keep-aspect`` and ``--merge``: the views of an image, and how they become one."""
+"""``wsss attend``: the views of an image, how they become one, and at which size that is kept."""
 
 import shutil
 from dataclasses import replace
@@ -11,17 +11,20 @@ from conftest import TinyVoc
 from PIL import Image
 
 from wsss_cli.artifacts.attention_file import AttentionFile
+from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import settings
+from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import read_image
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.data.resizing import resize_image
+from wsss_cli.inspect.estimates.by_stage import estimate_stage
 from wsss_cli.methods.network_file import load_network
 from wsss_cli.ops.attention import fuse_on_grid, sum_views
 from wsss_cli.ops.colour_refinement import refine_by_colour
 from wsss_cli.ops.image_prototypes import redrawn
-from wsss_cli.stages import attend
+from wsss_cli.stages import attend, proxy
 from wsss_cli.stages.attend import attention_of
 from wsss_cli.tracking import Silent
 
@@ -115,9 +118,9 @@ def test_colours_and_prototypes_come_after_the_network(
 
 
 def test_large_images_meet_on_a_smaller_grid_for_their_colours_alone() -> None:
-    assert AttendConfig().map_size((375, 500)) == (375, 500)
-    assert AttendConfig(colour_steps=1).map_size((375, 500)) == (108, 144)
-    assert AttendConfig(colour_steps=1).map_size((40, 60)) == (40, 60)
+    assert AttendConfig(colour_steps=1).map_size((375, 500)) == (375, 500)
+    assert AttendConfig(colour_steps=1).colour_size((375, 500)) == (108, 144)
+    assert AttendConfig(colour_steps=1).colour_size((40, 60)) == (40, 60)
 
 
 def test_results_older_than_both_options_stay_what_they_are() -> None:
@@ -132,3 +135,110 @@ def test_merge_that_is_not_given_is_the_methods_own(
     config = AttendConfig(run=tmp_path, data=voc.root, checkpoint=lively_checkpoint, size=48)
     assert attend.prepare(config, Silent()).merge == "max"
     assert attend.prepare(replace(config, merge="sum"), Silent()).merge == "sum"
+
+
+@pytest.fixture
+def kept(voc: TinyVoc, lively_checkpoint: Path, tmp_path: Path) -> dict[float | None, Path]:
+    """The same attention at the sides of the image and at a quarter of them."""
+    runs = {}
+    for scale in (None, 0.25):
+        config = AttendConfig(
+            run=tmp_path / str(scale),
+            data=voc.root,
+            checkpoint=lively_checkpoint,
+            size=64,
+            amp="off",
+            map_scale=scale,
+            heatmaps=True,
+        )
+        attend.run(config, track=Silent())
+        runs[scale] = config.run
+    return runs
+
+
+def _file(run: Path) -> AttentionFile:
+    return AttentionFile(run / "attend" / "attention.h5")
+
+
+def test_small_maps_show_what_the_large_ones_show(
+    voc: TinyVoc, kept: dict[float | None, Path]
+) -> None:
+    with _file(kept[None]) as large_file, _file(kept[0.25]) as small_file:
+        for image_id in voc.train_ids:
+            large, small = large_file.read(image_id), small_file.read(image_id)
+            assert large.size == small.size == (48, 64)
+            assert small.maps.shape == (len(large.maps), 12, 16)
+            assert small.class_ids.tolist() == large.class_ids.tolist()
+            blocks = large.maps.astype(np.float32).reshape(-1, 12, 4, 16, 4)
+            middle = blocks[:, :, 1:3, :, 1:3].mean(axis=(2, 4))
+            np.testing.assert_allclose(small.maps, middle, atol=0.05)
+
+
+def test_what_reads_small_maps_enlarges_them(
+    voc: TinyVoc, kept: dict[float | None, Path], tmp_path: Path
+) -> None:
+    label_maps = {}
+    for scale, run in kept.items():
+        config = ProxyConfig(
+            run=tmp_path / f"proxy {scale}",
+            attention=run / "attend" / "attention.h5",
+            saliency=voc.saliency,
+        )
+        proxy.run(config, track=Silent())
+        paths = sorted((config.run / "proxy" / "labels").iterdir())
+        label_maps[scale] = np.stack([read_label_map(path) for path in paths])
+        with Image.open(next((run / "attend" / "heatmaps").iterdir())) as drawn:
+            assert drawn.size == (64, 48)
+    assert label_maps[0.25].shape == label_maps[None].shape
+    assert (label_maps[0.25] != label_maps[None]).mean() < 0.02
+
+
+def test_rounds_merge_maps_of_different_sizes(
+    voc: TinyVoc, kept: dict[float | None, Path], lively_checkpoint: Path, tmp_path: Path
+) -> None:
+    """The merged maps have this round's size, and are nowhere below those of the round before."""
+    config = AttendConfig(
+        run=tmp_path / "second",
+        data=voc.root,
+        checkpoint=lively_checkpoint,
+        size=64,
+        amp="off",
+        map_scale=0.25,
+        erase=kept[0.25] / "attend" / "attention.h5",
+    )
+    attend.run(config, track=Silent())
+    attend.run(
+        replace(config, run=tmp_path / "of large", erase=kept[None] / "attend" / "attention.h5"),
+        track=Silent(),
+    )
+    with _file(kept[0.25]) as first, _file(config.run) as second:
+        for image_id in voc.train_ids:
+            assert (second.read(image_id).maps >= first.read(image_id).maps).all()
+    with _file(tmp_path / "of large") as merged:
+        assert merged.read(voc.train_ids[0]).maps.shape[1:] == (12, 16)
+
+
+def test_the_default_stays_out_of_the_fingerprint_and_the_estimate_counts_what_is_kept(
+    voc: TinyVoc, lively_checkpoint: Path, tmp_path: Path
+) -> None:
+    config = AttendConfig(run=tmp_path, data=voc.root, checkpoint=lively_checkpoint, size=64)
+    plans = {
+        scale: attend.prepare(replace(config, map_scale=scale), Silent())
+        for scale in (None, 0.25, 0.5)
+    }
+    assert len({plan.directory.fingerprint for plan in plans.values()}) == 3
+    assert "map_scale" not in plans[None].directory.settings
+    written = {
+        scale: estimate_stage("attend", plan, "new").bytes_on_disk for scale, plan in plans.items()
+    }
+    assert written[None] == 4 * written[0.5] == 16 * written[0.25]
+
+
+@pytest.mark.parametrize(
+    ("scale", "size", "expected"),
+    [(None, (333, 500), (333, 500)), (0.25, (333, 500), (83, 125)), (0.01, (30, 400), (1, 4))],
+)
+def test_a_map_has_a_pixel_at_least(
+    scale: float | None, size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert AttendConfig(map_scale=scale).map_size(size) == expected

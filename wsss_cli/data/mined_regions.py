@@ -58,15 +58,16 @@ class MinedRegions:
 
         Args:
             image_id: Id of the image.
-            attention: This round's maps, at image size.
+            attention: This round's maps, (K, h, w).
 
         Returns:
-            Maps (K, H, W) float32 and class ids in the order of ``attention``.
+            Maps (K, h, w) float32 and class ids in the order of ``attention``.
         """
         before = self.file.read(image_id)
         row_of = {class_id: row for row, class_id in enumerate(before.class_ids.tolist())}
         rows = np.array([row_of[class_id] for class_id in attention.class_ids.tolist()], np.int64)
-        earlier = enlarge_maps(before.maps[rows], attention.size)  # (K, H, W); K may be 0
+        size = attention.maps.shape[1], attention.maps.shape[2]
+        earlier = enlarge_maps(before.maps[rows], size)  # (K, h, w); K may be 0
         merged = np.maximum(attention.maps, earlier)
         return ImageAttention(merged, attention.class_ids, attention.size, before.logits)
 

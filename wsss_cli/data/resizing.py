@@ -36,7 +36,7 @@ def resize_grey(grey: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def enlarge_maps(maps: npt.NDArray[np.floating], size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """(K, h, w) attention maps as (K, H, W) float32; smaller ones are enlarged linearly.
+    """(K, h, w) attention maps as (K, H, W) float32; those of other sizes are resized linearly.
 
     K may be 0, of an image of none of the classes.
     """

@@ -31,7 +31,7 @@ from wsss_cli.configs.methods import METHODS
 from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.label_summary import count_negatives
 from wsss_cli.data.mined_regions import MinedRegions
-from wsss_cli.data.resizing import resize_image
+from wsss_cli.data.resizing import enlarge_maps, resize_image
 from wsss_cli.device import autocast, resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
 from wsss_cli.methods.network_file import load_network
@@ -267,9 +267,12 @@ def _attend(
             image_id, size = plan.image_ids[image.row], plan.sizes[image.row]
             of_image = pairs[:, 0] == position
             with torch.inference_mode():
-                maps = merge([scale.maps[of_image] for scale in raw], config.map_size(size))
-                if image.colours is not None:
-                    maps = _coloured(maps, image.colours, config.colour_steps, size)
+                map_size = config.map_size(size)
+                if image.colours is None:
+                    maps = merge([scale.maps[of_image] for scale in raw], map_size)
+                else:
+                    maps = merge([scale.maps[of_image] for scale in raw], config.colour_size(size))
+                    maps = _coloured(maps, image.colours, config.colour_steps, map_size)
             attention = ImageAttention(
                 maps.half().cpu().numpy(),
                 (pairs[of_image, 1] + 1).to(torch.uint8).cpu().numpy(),
@@ -309,13 +312,13 @@ def of_one_size(images: Iterator[_Views], batch_size: int) -> Iterator[list[_Vie
 
 
 def _coloured(maps: Tensor, colours: Tensor, steps: int | None, size: tuple[int, int]) -> Tensor:
-    """Maps that follow the colours of their image, enlarged to its size.
+    """Maps that follow the colours of their image, resized.
 
     Args:
         maps: (K, h, w) in [0, 1].
         colours: (h, w, 3) RGB.
         steps: How often they are averaged.
-        size: (H, W) of the image.
+        size: (H, W) to resize to.
 
     Returns:
         (K, H, W) float32 in [0, 1].
@@ -423,11 +426,12 @@ def _draw_heatmaps(plan: AttendPlan, track: Track) -> tuple[int, int]:
             class_ids = file.outline(image_id).class_ids.tolist()
             return [folder / f"{image_id}_{class_word(names[c - 1], c)}.png" for c in class_ids]
 
-        def draw(image_id: str) -> npt.NDArray[np.float16]:
+        def draw(image_id: str) -> npt.NDArray[np.float32]:
             attention, image = file.read(image_id), plan.data_set.read_image(image_id)
-            for path, attention_map in zip(paths(image_id), attention.maps, strict=True):
-                write_heatmap(path, image, attention_map.astype(np.float32))
-            return attention.maps
+            maps = enlarge_maps(attention.maps, attention.size)
+            for path, attention_map in zip(paths(image_id), maps, strict=True):
+                write_heatmap(path, image, attention_map)
+            return maps
 
         share = Share(plan.image_ids, lambda i: not all(path.exists() for path in paths(i)))
         for maps in share.follow(map(draw, share.missing), track, "drawing"):

@@ -122,6 +122,8 @@ def _attend(plan: Any) -> Estimate:  # noqa: ANN401
     labels[:, 0] = 1
     maps = [_PREDICTED] * len(plan.sizes) if plan.labels is None else plan.labels.sum(1).tolist()
     drawn = sum(h * w * count for (h, w), count in zip(plan.sizes, maps, strict=True))
+    map_sizes = map(config.map_size, plan.sizes)
+    stored = sum(h * w * count for (h, w), count in zip(map_sizes, maps, strict=True))
     views = 2 if config.flip else 1
     return estimate_passes(
         plan.network.eval(),
@@ -136,7 +138,7 @@ def _attend(plan: Any) -> Estimate:  # noqa: ANN401
         most_at_once=config.batch_size
         * views
         * max(h * w for size in plan.sizes for h, w in config.view_sizes(size)),
-        written=2 * drawn + (heatmaps(drawn) if config.heatmaps else 0),
+        written=2 * stored + (heatmaps(drawn) if config.heatmaps else 0),
         device=plan.device,
         precision=plan.precision,
     )
