@@ -8,7 +8,13 @@ from typing import IO
 
 import pytest
 
-from wsss_cli.artifacts.atomic import partial_name, write_atomically, write_bytes, write_json
+from wsss_cli.artifacts.atomic import (
+    partial_name,
+    write_atomically,
+    write_bytes,
+    write_json,
+    write_together,
+)
 from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint, fingerprint
 from wsss_cli.errors import WsssError
 
@@ -61,6 +67,39 @@ def test_final_name_is_not_there_before_the_content_is_on_the_disk(
     monkeypatch.setattr(os, "fsync", fsync)
     write_bytes(path, b"12345")
     assert (False, 5) in synced
+
+
+def test_of_several_files_none_has_its_name_before_all_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {tmp_path / "in" / f"{n}.png": bytes([n]) * (n + 1) for n in range(5)}
+    synced: list[tuple[int, int]] = []
+
+    def fsync(descriptor: int) -> None:
+        named = sum(path.exists() for path in contents)
+        synced.append((named, os.fstat(descriptor).st_size))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_together(contents)
+    assert synced == [(0, n + 1) for n in range(5)]
+    assert {path: path.read_bytes() for path in contents} == contents
+    assert len(_names(tmp_path / "in")) == 5
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_several_files_on_a_full_disk_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    calls = iter(range(9))
+
+    def fsync(descriptor: int) -> None:
+        if next(calls) == 2:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(WsssError, match="full"):
+        write_together({tmp_path / f"{n}.png": b"x" for n in range(4)})
+    assert _names(tmp_path) == []
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

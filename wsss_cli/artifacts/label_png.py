@@ -46,9 +46,14 @@ def write_label_map(path: Path, label_map: npt.NDArray[np.uint8], orientation: i
         label_map: The labels.
         orientation: EXIF orientation of the photograph, which the label map is to share.
     """
+    write_bytes(path, label_map_bytes(label_map, orientation))
+
+
+def label_map_bytes(label_map: npt.NDArray[np.uint8], orientation: int = 1) -> bytes:
+    """The PNG that :func:`write_label_map` writes."""
     image = Image.fromarray(label_map)
     image.putpalette(_PALETTE)  # turns the grey image into one of palette indices
-    write_bytes(path, png_bytes(image, orientation))
+    return png_bytes(image, orientation)
 
 
 def read_label_map(path: Path, *, num_labels: int | None = None) -> npt.NDArray[np.uint8]:

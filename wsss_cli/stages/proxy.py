@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import numpy.typing as npt
 import torch
 
 from wsss_cli import ranks
+from wsss_cli.artifacts.atomic import write_together
 from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention
-from wsss_cli.artifacts.label_png import read_label_map, write_label_map
+from wsss_cli.artifacts.label_png import label_map_bytes, read_label_map
 from wsss_cli.artifacts.stage_directory import StageDirectory
 from wsss_cli.command_line import command_line
 from wsss_cli.configs.common import record
@@ -36,7 +37,7 @@ from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops import proxy_labels
 from wsss_cli.stages.attention_check import require_labelled_classes
-from wsss_cli.stages.image_loop import Share
+from wsss_cli.stages.image_loop import Share, pipeline
 from wsss_cli.stages.input_kinds import (
     attention_input,
     images_input,
@@ -61,6 +62,8 @@ LABELS = LABEL_FOLDERS["proxy"]
 # and almost half beside other work (performance.md). More gain little, and of large photographs an
 # interrupt waits seconds for each; with the CRF, which takes longer than all the steps, for one.
 BLOCK = 4
+# Label maps that wait for the disk together, and that a kill loses; with the CRF none waits.
+WRITTEN_TOGETHER = 64
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,21 @@ class LabelCount:
     pixels: npt.NDArray[np.int64]
     class_ids: npt.NDArray[np.uint8]
     black: bool
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """What has been made of an image and is not on the disk yet.
+
+    Attributes:
+        image_id: Its id.
+        png: Bytes of the file of its label map.
+        count: The counts of the label map.
+    """
+
+    image_id: str
+    png: bytes
+    count: LabelCount
 
 
 @dataclass(frozen=True)
@@ -237,8 +255,15 @@ def _label_images(plan: ProxyPlan, track: Track) -> dict[str, Any]:
         size = BLOCK if config.viewer is None else 1
         firsts = range(0, len(share.missing), size)
         blocks = [share.missing[first : first + size] for first in firsts]
+        together = WRITTEN_TOGETHER if config.viewer is None else 1
         labelled = chain.from_iterable(
-            prefetch(partial(_label, plan, file, potential), blocks, workers)
+            pipeline(
+                blocks,
+                partial(_label, plan, file, potential),
+                partial(_collected, count=together),
+                partial(_write, folder),
+                config.workers,
+            )
         )
         for count in chain(
             prefetch(partial(_count_kept, plan, file), kept, workers),
@@ -310,23 +335,40 @@ def _label(
     file: AttentionFile,
     potential: AttentionFile | None,
     image_ids: Sequence[str],
-) -> list[LabelCount]:
-    """Write the label maps of a few images, step by step."""
-    folder = plan.directory.path / LABELS
+) -> list[LabelledImage]:
+    """Make the label maps of a few images, step by step."""
     evidence = {i: read_evidence(plan, file, potential, i) for i in image_ids}
     label_maps = {i: label_image(plan.config, seen, plan.device) for i, seen in evidence.items()}
-    for image_id, label_map in label_maps.items():
-        write_label_map(folder / f"{image_id}.png", label_map)
+    pngs = {i: label_map_bytes(label_map) for i, label_map in label_maps.items()}
     return [
-        LabelCount(
-            seen.resized,
-            count_pixels(label_maps[i], seen.attention.class_ids),
-            seen.attention.class_ids,
-            len(seen.attention.class_ids) > 0
-            and any(grey.max() < BLACK_BELOW for grey in seen.grey_maps.values()),
+        LabelledImage(
+            i,
+            pngs[i],
+            LabelCount(
+                seen.resized,
+                count_pixels(label_maps[i], seen.attention.class_ids),
+                seen.attention.class_ids,
+                len(seen.attention.class_ids) > 0
+                and any(grey.max() < BLACK_BELOW for grey in seen.grey_maps.values()),
+            ),
         )
         for i, seen in evidence.items()
     ]
+
+
+def _collected(
+    blocks: Iterator[list[LabelledImage]], count: int
+) -> Iterator[Sequence[LabelledImage]]:
+    """As many labelled images together as are written together."""
+    images = chain.from_iterable(blocks)
+    while together := list(islice(images, count)):
+        yield together
+
+
+def _write(folder: Path, images: Sequence[LabelledImage]) -> list[LabelCount]:
+    """Write label maps; returns their counts."""
+    write_together({folder / f"{image.image_id}.png": image.png for image in images})
+    return [image.count for image in images]
 
 
 def read_evidence(
