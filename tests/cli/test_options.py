@@ -137,6 +137,7 @@ VALUES: dict[str, Any] = {
     "clip_norm": 0.5,
     "colour_jitter": 0.4,
     "colour_steps": 7,
+    "map_scale": 0.5,
     "scales": (1.0, 0.5),
     "scale_low": 0.4,
     "scale_high": 2.5,
