@@ -44,6 +44,7 @@ def test_a_run_with_a_preset_is_the_one_with_its_settings(
     assert wsss(*train_arguments(voc, run)).code == 0
     assert wsss("attend", "--run", run, "--preset", "fine", "--size", "64").code == 0
     again = ["attend", "--keep-aspect", "--size", "64", "--merge", "sum"]
+    again += ["--prototypes", "--colour-steps", "20"]
     scales = [part for scale in ("1", "0.75", "1.25", "1.5") for part in ("--scales", scale)]
     outcome = wsss(*again, *scales, "--run", run, "--json")
     assert outcome.code == 0

@@ -23,7 +23,7 @@ class AttendConfig(CommonConfig):
 
     Examples:
       wsss attend
-      wsss attend --preset fine
+      wsss attend --preset quick
       wsss attend --heatmaps
       wsss attend --scales 1 --scales 0.75 --scales 0.5
       wsss attend --run runs/val --checkpoint runs/default/train/checkpoint.pt \\
@@ -40,8 +40,8 @@ class AttendConfig(CommonConfig):
 
     preset: str | None = setting(
         None,
-        "Settings that go together, wherever no other is given: fine looks at four sizes of the "
-        "uncut image and sums what it sees.",
+        "Settings that go together, wherever no other is given: quick redraws maps by prototypes "
+        "and colours of each image; fine looks at four sizes of the uncut image, too.",
         role=Role.WORK,
         choices=tuple(PRESETS["attend"]),
         unset="the paper's",
