@@ -604,12 +604,37 @@ def test_options_of_label_maps_are_refused_for_attention(
     assert not out.exists()
 
 
-def test_options_of_attention_are_refused_for_label_maps(
-    wsss: Command, checkpoint: Path, photos: Path, tmp_path: Path
+def test_redrawn_attention_is_that_of_the_preset(
+    wsss: Command, lively_checkpoint: Path, voc: TinyVoc, tmp_path: Path
 ) -> None:
-    refused = wsss("predict", checkpoint, photos, "--out", tmp_path / "out", "--size", 64)
+    out, run = tmp_path / "out", tmp_path / "run"
+    shared = ("--size", 64, "--amp", "off")
+    paths = [voc.image(image_id) for image_id in voc.val_ids]
+    asked = ("predict", lively_checkpoint, *paths, "--out", out, "--probabilities", *shared)
+    assert wsss(*asked, "--redraw").code == 0
+    made = ("attend", "--checkpoint", lively_checkpoint, "--data", voc.root, "--split", "val")
+    labels = ("--labels", "predicted", "--preset", "quick")
+    assert wsss(*made, *labels, "--run", run, *shared).code == 0
+    with (
+        AttentionFile(out / "attention.h5") as predicted,
+        AttentionFile(run / "attend" / "attention.h5") as attended,
+    ):
+        for image_id in voc.val_ids:
+            a, b = predicted.read(image_id), attended.read(image_id)
+            assert a.class_ids.tolist() == b.class_ids.tolist()
+            assert np.abs(a.maps.astype(float) - b.maps).max() < 5e-3
+    plain = wsss(*asked)
+    assert plain.code == 2
+    assert "redraw" in plain.err
+
+
+@pytest.mark.parametrize("option", [["--size", 64], ["--redraw"]])
+def test_options_of_attention_are_refused_for_label_maps(
+    wsss: Command, checkpoint: Path, photos: Path, tmp_path: Path, option: list[Any]
+) -> None:
+    refused = wsss("predict", checkpoint, photos, "--out", tmp_path / "out", *option)
     assert refused.code == 2
-    assert "--size" in refused.err
+    assert str(option[0]) in refused.err
 
 
 def test_video_becomes_a_video_of_overlays(

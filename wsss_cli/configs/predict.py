@@ -7,6 +7,7 @@ from typing import ClassVar
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.common import WorkConfig
 from wsss_cli.configs.crf import PRESETS
+from wsss_cli.configs.presets import PRESETS as STAGE_PRESETS
 from wsss_cli.configs.scales import check_scales
 from wsss_cli.configs.segment import MERGES
 from wsss_cli.configs.setting import REQUIRED, Role, check, setting
@@ -81,6 +82,10 @@ class PredictConfig(WorkConfig):
         at_least=32,
         unset=str(AttendConfig.size),
     )
+    redraw: bool = setting(
+        False,
+        "Redraw attention by prototypes and colours of each picture, as attend --preset quick.",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,4 +101,6 @@ class PredictConfig(WorkConfig):
     def attention(self) -> AttendConfig:
         """The settings of attention maps that these are; checks the sizes of its views."""
         size = AttendConfig.size if self.size is None else self.size
-        return AttendConfig(size=size, scales=self.scales or AttendConfig.scales, flip=self.flip)
+        redrawn = STAGE_PRESETS["attend"]["quick"] if self.redraw else {}
+        scales = self.scales or AttendConfig.scales
+        return AttendConfig(size=size, scales=scales, flip=self.flip, **redrawn)

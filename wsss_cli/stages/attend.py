@@ -222,7 +222,7 @@ def _attend(
     plan: AttendPlan, mined: MinedRegions | None, image_ids: Sequence[str]
 ) -> Iterator[dict[str, ImageAttention]]:
     """Attention of some images, batch by batch: decoding ahead in threads, fusing behind in one."""
-    config, merge = plan.config, MERGES[plan.merge]
+    config = plan.config
     rows = {image_id: row for row, image_id in enumerate(plan.image_ids)}
 
     def load(image_id: str) -> _Views:
@@ -267,12 +267,8 @@ def _attend(
             image_id, size = plan.image_ids[image.row], plan.sizes[image.row]
             of_image = pairs[:, 0] == position
             with torch.inference_mode():
-                map_size = config.map_size(size)
-                if image.colours is None:
-                    maps = merge([scale.maps[of_image] for scale in raw], map_size)
-                else:
-                    maps = merge([scale.maps[of_image] for scale in raw], config.colour_size(size))
-                    maps = _coloured(maps, image.colours, config.colour_steps, map_size)
+                views = [scale.maps[of_image] for scale in raw]
+                maps = merged(config, plan.merge, views, image.colours, size, config.map_size(size))
             attention = ImageAttention(
                 maps.half().cpu().numpy(),
                 (pairs[of_image, 1] + 1).to(torch.uint8).cpu().numpy(),
@@ -311,21 +307,34 @@ def of_one_size(images: Iterator[_Views], batch_size: int) -> Iterator[list[_Vie
         yield from by_size.values()
 
 
-def _coloured(maps: Tensor, colours: Tensor, steps: int | None, size: tuple[int, int]) -> Tensor:
-    """Maps that follow the colours of their image, resized.
+def merged(
+    config: AttendConfig,
+    merge: str,
+    views: Sequence[Tensor],
+    colours: Tensor | None,
+    size: tuple[int, int],
+    map_size: tuple[int, int],
+) -> Tensor:
+    """One map for each class of an image, which follows its colours if that is asked for.
 
     Args:
-        maps: (K, h, w) in [0, 1].
-        colours: (h, w, 3) RGB.
-        steps: How often they are averaged.
-        size: (H, W) to resize to.
+        config: ``colour_steps``.
+        merge: Name of the way in which views become one.
+        views: Raw maps (K, N, h, w), one for every scale with its own h and w.
+        colours: (h, w, 3) uint8 RGB on the grid for colours; None leaves them out.
+        size: (H, W) of the image.
+        map_size: (h, w) of the maps.
 
     Returns:
-        (K, H, W) float32 in [0, 1].
+        (K, h, w) float32 in [0, 1].
     """
+    if colours is None:
+        return MERGES[merge](views, map_size)
+    maps = MERGES[merge](views, config.colour_size(size))
     image = colours.permute(2, 0, 1).to(maps.device)
-    refined = refine_by_colour(maps, image, steps or 0)
-    return resize_bicubic(refined, size).clamp_(0, 1)
+    return resize_bicubic(refine_by_colour(maps, image, config.colour_steps or 0), map_size).clamp_(
+        0, 1
+    )
 
 
 def _labels(plan: AttendPlan, batch: Sequence[int], images: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,7 @@ from wsss_cli.device import autocast
 from wsss_cli.errors import UsageError
 from wsss_cli.methods.network_file import load_network
 from wsss_cli.methods.protocol import AttentionNetwork
-from wsss_cli.ops.attention import MERGES
-from wsss_cli.stages.attend import attention_of, labels_by_network
+from wsss_cli.stages.attend import attention_of, labels_by_network, merged
 
 # Maps of larger pictures are made at so many pixels and enlarged when they are drawn: their detail
 # is that of a grid of some 30 x 30.
@@ -119,7 +119,8 @@ class AttentionPredictor:
     @property
     def settings(self) -> dict[str, Any]:
         """Settings that change a map."""
-        return {"kind": "attention", "sides": self.views.sides(), "flip": self.views.flip}
+        known = {"kind": "attention", "sides": self.views.sides(), "flip": self.views.flip}
+        return {**known, "redraw": True} if self.views.prototypes else known
 
     def remark(self, sizes: Sequence[tuple[int, int]]) -> None:
         """Every picture becomes a square of the same size, so no size is remarkable."""
@@ -138,11 +139,27 @@ class AttentionPredictor:
                 for side in self.views.sides()
             ]
             labels, logits = labels_by_network(self.network, views[0], len(self.class_names))
-            raw = [attention_of(self.network, v, labels, flip=self.views.flip) for v in views]
+            look = partial(
+                attention_of,
+                self.network,
+                labels=labels,
+                flip=self.views.flip,
+                prototypes=self.views.prototypes,
+            )
+            raw = [look(view) for view in views]
+            colours = None
+            if self.views.colour_steps is not None:
+                grid = self.views.colour_size(size)
+                colours = torch.from_numpy(resize_image(image, grid))
             # One class at a time: the branches of all of them at the picture's size are large.
             maps = [
-                MERGES[self.merge](
-                    [scale.maps[i : i + 1] for scale in raw], (map_size[0], map_size[1])
+                merged(
+                    self.views,
+                    self.merge,
+                    [scale.maps[i : i + 1] for scale in raw],
+                    colours,
+                    size,
+                    (map_size[0], map_size[1]),
                 )
                 for i in range(len(raw[0].pairs))
             ]

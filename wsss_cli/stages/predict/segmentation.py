@@ -163,6 +163,11 @@ def load_segmentation(
             f"--size is of attention, and {checkpoint} holds a segmentation network, which sees "
             "pictures at their own size; use --scales or --longest-side, or leave it out"
         )
+    if config.redraw:
+        raise UsageError(
+            f"--redraw is of attention, and {checkpoint} holds a segmentation network; use --crf, "
+            "which refines label maps, or leave it out"
+        )
     trained = read_network(checkpoint)
     scales = config.scales or checkpoint_scales(checkpoint, trained, track)
     predictor = ImagePredictor(
