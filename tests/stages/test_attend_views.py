@@ -117,6 +117,29 @@ def test_colours_and_prototypes_come_after_the_network(
             np.testing.assert_allclose(file.read(image_id).maps, expected.numpy(), atol=2e-3)
 
 
+def test_maps_of_a_large_image_follow_its_colours_at_its_size(
+    voc: TinyVoc, lively_checkpoint: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "VOC2012"
+    shutil.copytree(voc.root, root)
+    image_id = voc.train_ids[0]
+    path = root / "JPEGImages" / voc.image(image_id).name
+    Image.open(path).resize((300, 200)).save(path)
+    config = AttendConfig(
+        run=tmp_path / "run",
+        data=root,
+        checkpoint=lively_checkpoint,
+        prototypes=True,
+        colour_steps=3,
+        **VIEWS,
+    )
+    attend.run(config, track=Silent())
+    with AttentionFile(tmp_path / "run" / "attend" / "attention.h5") as file:
+        attention = file.read(image_id)
+    assert attention.maps.shape[1:] == (200, 300)
+    assert attention.maps.max() > 0.1
+
+
 def test_large_images_meet_on_a_smaller_grid_for_their_colours_alone() -> None:
     assert AttendConfig(colour_steps=1).map_size((375, 500)) == (375, 500)
     assert AttendConfig(colour_steps=1).colour_size((375, 500)) == (108, 144)

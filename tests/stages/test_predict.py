@@ -626,6 +626,8 @@ def test_redrawn_attention_is_that_of_the_preset(
     plain = wsss(*asked)
     assert plain.code == 2
     assert "redraw" in plain.err
+    half = [part for part in asked if part not in ("--amp", "off")]
+    assert wsss(*half, "--redraw", "--overwrite").code == 0
 
 
 @pytest.mark.parametrize("option", [["--size", 64], ["--redraw"]])

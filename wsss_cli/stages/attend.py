@@ -236,7 +236,7 @@ def _attend(
             [torch.from_numpy(resized(each)) for each in config.view_sizes(size)],
             None
             if config.colour_steps is None
-            else torch.from_numpy(resized(config.map_size(size))),
+            else torch.from_numpy(resized(config.colour_size(size))),
         )
 
     def compute(images: Iterator[_Views]) -> Iterator[tuple[list[_Views], list[BranchMaps]]]:
@@ -332,9 +332,9 @@ def merged(
         return MERGES[merge](views, map_size)
     maps = MERGES[merge](views, config.colour_size(size))
     image = colours.permute(2, 0, 1).to(maps.device)
-    return resize_bicubic(refine_by_colour(maps, image, config.colour_steps or 0), map_size).clamp_(
-        0, 1
-    )
+    refined = refine_by_colour(maps, image, config.colour_steps or 0)
+    with torch.autocast(maps.device.type, enabled=False):
+        return resize_bicubic(refined, map_size).clamp_(0, 1)
 
 
 def _labels(plan: AttendPlan, batch: Sequence[int], images: Tensor) -> tuple[Tensor, Tensor | None]:
