@@ -26,6 +26,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 CARD = torch.device("meta")
 # Operations that take a tensor from one device to the other.
 CROSSING = ("aten::_to_copy", "aten::copy_")
+# What cannot be answered before a card has done all that was asked of it: its values, or a shape
+# that follows from them.
+ANSWERS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal")
+# What waited for the card, in order.
+waits: list[str] = []
 # What autocast on CUDA computes in the lower precision and what in float32, of torch's document
 # "Automatic Mixed Precision", section "CUDA Op-Specific Behavior"; what is met here.
 LOWERED = {"conv2d", "linear", "matmul", "__matmul__", "__rmatmul__", "bmm", "mm", "einsum"}
@@ -52,6 +57,7 @@ class OnCard(torch.Tensor):
         return made
 
     def tolist(self) -> Any:
+        waits.append("tolist")
         return self.inner.tolist()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -88,6 +94,7 @@ def _compute(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> A
     if any(there) and name not in CROSSING:
         strangers = [t for t, on in zip(tensors, there, strict=True) if not on and t.dim()]
         assert not strangers, f"{name} mixes the card with a tensor of the CPU"
+    _note_waiting(name, args, kwargs, from_card=any(there))
     plain_args, plain = _each(
         lambda t: t.inner if isinstance(t, OnCard) else t, (args, dict(kwargs))
     )
@@ -98,6 +105,26 @@ def _compute(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> A
     with _mode_of_views(function._schema, tensors):
         made = _each(lambda t: OnCard(t) if on_card and isinstance(t, torch.Tensor) else t, result)
     return _with_written(function._schema, args, kwargs, made)
+
+
+def _note_waiting(
+    name: str, args: Sequence[Any], kwargs: Mapping[str, Any], *, from_card: bool
+) -> None:
+    """Note what would wait for a card: answers from it, masks as indices, copies either way."""
+    if name == "aten::_to_copy" and kwargs.get("device") is not None:
+        to_card = torch.device(kwargs["device"]) == CARD
+        if to_card != from_card and not kwargs.get("non_blocking"):
+            waits.append("copy")
+    elif from_card and name == "aten::copy_" and not isinstance(args[0], OnCard):
+        waits.append("copy")
+    elif from_card and name == "aten::where" and not all(isinstance(t, OnCard) for t in args[1:]):
+        waits.append("number")  # which torch copies, where masked_fill hands it over
+    elif from_card and name in ANSWERS:
+        waits.append(name)
+    elif from_card and name.startswith(("aten::index", "aten::_index")):
+        indices = args[1] if isinstance(args[1], list | tuple) else []
+        if any(isinstance(i, torch.Tensor) and i.dtype == torch.bool for i in indices):
+            waits.append("mask as index")
 
 
 def _mode_of_views(schema: Any, tensors: Sequence[torch.Tensor]) -> AbstractContextManager[Any]:
@@ -156,6 +183,7 @@ class _Making(TorchFunctionMode):
             kwargs = {"dtype": args[0].dtype, "device": CARD, **kwargs}
             function, args = torch.tensor, args[1:]
         if function is torch.tensor and torch.device(kwargs.get("device") or "cpu") == CARD:
+            waits.append("number")
             return OnCard(torch.tensor(*args, **{**kwargs, "device": "cpu"}))
         lower, name = _lower.get(), getattr(function, "__name__", "")
         if lower is not None and name in LOWERED | KEPT_PRECISE:

@@ -1,7 +1,7 @@
 """Which device computes, and in which precision."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,18 @@ def resolve_device(name: str) -> "torch.device":
     # By default a card multiplies float32 with ten bits of it: `--amp off` asks for all of them.
     torch.backends.cudnn.allow_tf32 = False
     return device
+
+
+def pinned(tensors: "Iterable[torch.Tensor]", device: "torch.device") -> "tuple[torch.Tensor, ...]":
+    """A batch in memory that a card copies by itself; for another device as it is."""
+    if device.type == "cuda":
+        return tuple(tensor.pin_memory() for tensor in tensors)
+    return tuple(tensors)
+
+
+def moved(tensors: "Iterable[torch.Tensor]", device: "torch.device") -> "tuple[torch.Tensor, ...]":
+    """A batch on the device; from :func:`pinned` memory nothing waits until it is there."""
+    return tuple(tensor.to(device, non_blocking=True) for tensor in tensors)
 
 
 def resolve_precision(amp: str, device: "torch.device") -> str:

@@ -1,8 +1,10 @@
 """The CRF and the rules stay on the device of their inputs, and compute the same there."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from fake_card import OnCard, card
+from fake_card import OnCard, card, waits
 
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy_rules import RULES, maps_of
@@ -50,6 +52,31 @@ def test_a_kernel_kept_on_one_device_does_not_serve_another() -> None:
             found = dense_crf(put(probabilities), put(_photograph()), PRESETS["oaa"]).cpu()
             assert torch.equal(found, expected)
     assert torch.equal(dense_crf(probabilities, _photograph(), PRESETS["oaa"]), expected)
+
+
+def test_an_iteration_does_not_wait_for_the_card() -> None:
+    probabilities, waited = _random(2, *SIZE).softmax(dim=0), []
+    irn = PRESETS["irn"]
+    with card() as put:
+        for iterations in (2, 12):
+            waits.clear()
+            smoothness_kernel.cache_clear()
+            dense_crf(
+                put(probabilities),
+                put(_photograph()),
+                replace(irn, iterations=iterations),
+            )
+            waited.append(len(waits))
+    assert waited[0] == waited[1] > 0
+
+
+def test_scores_too_large_for_an_exponential_are_the_same_on_the_card() -> None:
+    settings = replace(PRESETS["irn"], bilateral_weight=500.0)
+    probabilities = _random(2, *SIZE).softmax(dim=0)
+    expected = dense_crf(probabilities, _photograph(), settings)
+    with card() as put:
+        found = dense_crf(put(probabilities), put(_photograph()), settings).cpu()
+    assert torch.equal(found, expected)
 
 
 FROM_ATTENTION = [name for name, rule in RULES.items() if not rule.revises]

@@ -1,5 +1,6 @@
 """Both trainings on a card: the steps of the CPU, resumed there and elsewhere."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import TinyVoc
+from fake_card import waits
 from torch import Tensor
 from two_devices import on_card, require_equal, same_on_both
 
@@ -122,6 +124,32 @@ def test_a_training_stopped_on_the_card_goes_on(
     with then():
         stage.run(configs[1], track=Silent())
     require_equal(halved / directory, whole / directory)
+
+
+# Not GAIN: of its pairs of image and class there are as many as labels on the card say.
+@pytest.mark.parametrize("name", ["seenet", "cam", "aepsl", "acol", "segment"])
+def test_a_step_does_not_wait_for_the_card(
+    voc: TinyVoc, trained: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three further steps wait once: for the losses of the log."""
+    monkeypatch.setattr(optimisation, "LOG_EVERY", 3)
+    waited = []
+    for iterations in (3, 6):
+        common = {**SMALL, "data": voc.root, "iterations": iterations, "run": tmp_path / "run"}
+        common["lr"] = 1e-4
+        config: Any
+        if name == "segment":
+            config = SegmentConfig(supervision="full", **common, **ONE_VIEW, overwrite=True)
+        else:
+            erase = trained / "attend" / INDEX if name == "aepsl" else None
+            settings = {**common, **METHODS[name], "erase": erase, "overwrite": True}
+            settings["held_out"] = 0.0
+            config = TrainConfig(backbone="tiny", **settings)
+        waits.clear()
+        with on_card():
+            (segment if name == "segment" else train).run(config, track=Silent())
+        waited.append(Counter(waits))
+    assert waited[1] - waited[0] == {"tolist": 1}
 
 
 def test_one_rank_of_two_stays_on_the_card(

@@ -138,7 +138,10 @@ def _normalise(scores: Tensor) -> Tensor:
     """Softmax of each row, in place; torch's own is ten times as slow on rows of two or three."""
     # Messages are not negative, so no score is below the logarithm of the least probability; only
     # large weights can make one too large for its exponential.
-    if float(scores.max()) > LARGEST_EXPONENT:
+    too_large = scores.max() > LARGEST_EXPONENT
+    if scores.device.type != "cpu":  # to ask a card would be to wait for it, in every iteration
+        scores -= scores.amax(dim=1, keepdim=True).masked_fill(~too_large, 0.0)
+    elif too_large:
         scores -= scores.amax(dim=1, keepdim=True)
     scores.exp_()
     scores /= scores.sum(dim=1, keepdim=True)

@@ -31,11 +31,12 @@ def attention_prior(scores: Tensor, labels: Tensor) -> Tensor:
     batch, _, height, width = scores.shape
     positive = scores.detach().float().relu()  # (B, C, h, w)
     present = labels.to(torch.bool)[:, :, None, None].expand_as(positive)
-    highest = positive.where(present, positive.new_tensor(0.0)).amax(dim=1)  # (B, h, w)
-    lowest = positive.where(present, positive.new_tensor(torch.inf)).flatten(1).amin(dim=1)  # (B,)
+    # Here and below no number goes into a tensor of its own, for which the host would wait.
+    highest = positive.masked_fill(~present, 0.0).amax(dim=1)  # (B, h, w)
+    lowest = positive.masked_fill(~present, torch.inf).flatten(1).amin(dim=1)  # (B,)
     span = highest.flatten(1).amax(dim=1) - lowest  # (B,)
     shifted = (highest - lowest[:, None, None]).relu()
-    prior = shifted / span.where(span > 0, span.new_tensor(1.0))[:, None, None]
+    prior = shifted / span.masked_fill(~(span > 0), 1.0)[:, None, None]
     return prior.view(batch, height, width)
 
 
@@ -52,9 +53,8 @@ def ternary_mask(prior: Tensor, delta_high: float, delta_low: float) -> Tensor:
         +1 in the potential zone; +1 everywhere for an image whose prior is empty.
     """
     mask = torch.ones_like(prior)
-    mask[prior < delta_low] = -1.0
-    mask[prior > delta_high] = 0.0
-    return mask.where(_has_zones(prior), mask.new_tensor(1.0))
+    mask = mask.masked_fill(prior < delta_low, -1.0).masked_fill(prior > delta_high, 0.0)
+    return mask.masked_fill(~_has_zones(prior), 1.0)
 
 
 def background_mask(prior: Tensor, threshold: float) -> Tensor:
@@ -68,7 +68,7 @@ def background_mask(prior: Tensor, threshold: float) -> Tensor:
         (B, h, w) float, 1 on background and 0 elsewhere; 0 everywhere for an empty prior.
     """
     mask = (prior < threshold).to(prior.dtype)
-    return mask.where(_has_zones(prior), mask.new_tensor(0.0))
+    return mask.masked_fill(~_has_zones(prior), 0.0)
 
 
 def conditional_relu(features: Tensor, mask: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ class Lattice:
         lattice = functional.embedding_bag(
             self.points, values, self.starts, mode="sum", per_sample_weights=self.splat_weights
         )  # (M + 1, C)
-        blur = lattice.new_tensor(BLUR).repeat(len(lattice), 1)
+        blur = torch.stack([lattice.new_full((len(lattice),), share) for share in BLUR], dim=1)
         for neighbours in self.neighbours:
             lattice = _weighted_rows(lattice, neighbours, blur)
         return _weighted_rows(lattice, self.corners, self.slice_weights)

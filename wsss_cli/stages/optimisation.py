@@ -162,6 +162,8 @@ class Trainer:
     also_logged: Callable[[int], Mapping[str, Any]] = lambda _: {}
     iteration: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+    _accumulate: int = 1  # batches of a step
+    _unread: list[tuple[int, dict[str, Tensor]]] = field(default_factory=list)
     _window: dict[str, float] = field(default_factory=dict)  # of all ranks
     _window_start: tuple[int, float] = (0, 0.0)  # iteration and time, of this very process
     _first_loss: float | None = None  # of the whole training
@@ -235,6 +237,7 @@ class Trainer:
         asked: Callable[[], int | None],
     ) -> None:
         """As :meth:`train`; ``asked`` returns the signal that asked for the end, if one has."""
+        self._accumulate = accumulate
         log = None
         if ranks.first():
             log = MetricsLog(self.directory, self.history, tensorboard=self.tensorboard)
@@ -263,16 +266,18 @@ class Trainer:
                         stack.enter_context(ranks.without_exchange(forward))
                     losses = forward(*batch)
                     parts, means, wishes = _shared(losses, wishes.and_also(self._wishes(asked)))
-                    self._judge(sum(means.values()))
+                    self._unread.append((iteration, means))
+                    if iteration == 0 or all(mean.device.type == "cpu" for mean in means.values()):
+                        self._read_losses()
                     total = torch.stack(tuple(parts.values())).sum() / accumulate
                     # The ranks' gradients are averaged, but what they add to the loss is summed.
                     (total * ranks.world()).backward()  # type: ignore[no-untyped-call]
-                self._log(means, accumulate)
             if self.clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
             self.optimiser.step()
             self.iteration = iteration + 1
             if self.iteration % LOG_EVERY == 0:
+                self._read_losses()
                 line = self._close_window()
                 if log is not None:
                     log.add(line)
@@ -283,6 +288,8 @@ class Trainer:
                 wishes = self._wishes(asked)
             stop = wishes.stop
             due = wishes.save or self.iteration % self.checkpoint_every == 0
+            if stop or due:
+                self._read_losses()
             if (stop or (due and not self._exploded(self._loss))) and self.iteration < iterations:
                 self.save()
             if stop and self.iteration < iterations:
@@ -290,6 +297,7 @@ class Trainer:
         if log is not None:
             log.close()
         if self.iteration == iterations:
+            self._read_losses()
             self._require_finite_weights()
             finish()
             self._finished = True
@@ -300,8 +308,10 @@ class Trainer:
         """Write the resumable state, the log so far included.
 
         Raises:
-            DivergenceError: A weight is no finite number; the states kept before are left.
+            DivergenceError: A loss or a weight is no finite number; the states kept before are
+                left.
         """
+        self._read_losses()
         self._require_finite_weights()
         earlier = self._earlier if self._is_bad(self._kept) else self._kept
         state = {
@@ -343,8 +353,28 @@ class Trainer:
         path = KeptStates(self.directory).last
         return f"iteration {self._kept.iteration} of {iterations} is kept in {path}"
 
-    def _judge(self, loss: float) -> None:
-        """Look at the loss of a batch, which is that of the state that the last step has left.
+    def _read_losses(self) -> None:
+        """Judge and log the losses since the last reading.
+
+        On a CPU that is at once. On a card they stay until some have come together: reading one
+        waits until all that was asked of the card is done, and meanwhile nothing new is asked of
+        it. Steps after a loss that is no number are lost then, as is the one that led to it.
+
+        Raises:
+            DivergenceError: One is no number.
+        """
+        unread, self._unread = self._unread, []
+        if not unread:
+            return
+        every = torch.stack([mean for _, means in unread for mean in means.values()]).tolist()
+        values = iter(every)
+        for iteration, means in unread:
+            losses = {name: next(values) for name in means}
+            self._judge(sum(losses.values()), iteration)
+            self._log(losses)
+
+    def _judge(self, loss: float, iteration: int) -> None:
+        """Look at the loss of a batch, which is that of the state after so many iterations.
 
         Raises:
             DivergenceError: It is no number.
@@ -352,16 +382,16 @@ class Trainer:
         self._loss = loss
         if self._first_loss is None:
             self._first_loss = loss
-        if self._kept is not None and self._kept == _Kept(self.iteration):
-            self._kept = _Kept(self.iteration, loss)
+        if self._kept is not None and self._kept == _Kept(iteration):
+            self._kept = _Kept(iteration, loss)
         if math.isfinite(loss):
             return
-        if self.iteration == 0:
+        if iteration == 0:
             raise WsssError(
                 f"the loss is {loss} before the first step, which no learning rate changes; the "
                 "initial weights may be broken: choose others by --weights or --start"
             )
-        raise self._diverged(f"the loss became {loss}", self.iteration)
+        raise self._diverged(f"the loss became {loss}", iteration)
 
     def _require_finite_weights(self) -> None:
         tensors = [t for t in self.network.state_dict().values() if t.is_floating_point()]
@@ -389,9 +419,9 @@ class Trainer:
         """Whether a loss is no number or far above that of the first batch."""
         return not loss <= _EXPLODED * max(self._first_loss or 0.0, 1.0)
 
-    def _log(self, losses: Mapping[str, float], accumulate: int) -> None:
+    def _log(self, losses: Mapping[str, float]) -> None:
         for name, loss in losses.items():
-            share = loss / (LOG_EVERY * accumulate)
+            share = loss / (LOG_EVERY * self._accumulate)
             self._window[name] = self._window.get(name, 0.0) + share
 
     def _close_window(self) -> dict[str, Any]:
@@ -433,7 +463,7 @@ def write_events(directory: StageDirectory) -> None:
 
 def _shared(
     losses: Mapping[str, Loss], wishes: _Wishes
-) -> tuple[dict[str, Tensor], dict[str, float], _Wishes]:
+) -> tuple[dict[str, Tensor], dict[str, Tensor], _Wishes]:
     """What all ranks have to know of a batch, in one message before any gradient.
 
     Args:
@@ -444,12 +474,13 @@ def _shared(
         What this rank's part adds to each loss of the whole batch; the losses of the whole batch;
         what any rank wishes.
     """
-    means = {name: float(loss.mean.detach()) for name, loss in losses.items()}
     if ranks.world() == 1:
-        return {name: loss.mean for name, loss in losses.items()}, means, wishes
+        own = {name: loss.mean for name, loss in losses.items()}
+        return own, {name: mean.detach() for name, mean in own.items()}, wishes
+    means = [float(loss.mean.detach()) for loss in losses.values()]
     terms = [float(loss.terms) for loss in losses.values()]
     # A part without any term has a mean of nothing, which is not a number.
-    sums = [term and term * mean for term, mean in zip(terms, means.values(), strict=True)]
+    sums = [term and term * mean for term, mean in zip(terms, means, strict=True)]
     message = torch.tensor([*terms, *sums, *map(float, wishes)], dtype=torch.float64)
     values = ranks.summed(message).tolist()
     counts = [max(count, 1.0) for count in values[: len(terms)]]
@@ -459,7 +490,11 @@ def _shared(
         for (name, loss), term, count in zip(losses.items(), terms, counts, strict=True)
     }
     agreed = _Wishes(*(wish > 0 for wish in values[2 * len(terms) :]))
-    return parts, dict(zip(losses, of_all, strict=False)), agreed
+    shared = {
+        name: torch.tensor(mean, dtype=torch.float64)
+        for name, mean in zip(losses, of_all, strict=False)
+    }
+    return parts, shared, agreed
 
 
 def _mixed(seed: int, iteration: int) -> int:

@@ -12,7 +12,7 @@ from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.data.augmentation import random_joint_view
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.loading import prefetch, training_positions
-from wsss_cli.device import autocast, resolve_workers
+from wsss_cli.device import autocast, moved, pinned, resolve_workers
 from wsss_cli.labels import IGNORE
 from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV, segmentation_loss
@@ -138,9 +138,10 @@ def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
         labels = torch.from_numpy(np.stack(label_maps)).long()  # (B, crop, crop)
         if plan.confidence is None:
-            return pixels, labels
+            return pinned((pixels, labels), plan.device)
         believed = torch.from_numpy(plan.confidence[[index for _, index in batch]])  # (B, L)
-        return pixels, labels, believed, torch.from_numpy(np.stack(inside))
+        of_image = torch.from_numpy(np.stack(inside))  # (B, crop, crop)
+        return pinned((pixels, labels, believed, of_image), plan.device)
 
     def batches(start: int) -> Iterator[Batch]:
         positions = training_positions(
@@ -151,6 +152,6 @@ def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
             config.iterations * config.accumulate,
         )
         for batch in prefetch(load, positions, resolve_workers(config.workers)):
-            yield tuple(tensor.to(plan.device) for tensor in batch)
+            yield moved(batch, plan.device)
 
     return batches

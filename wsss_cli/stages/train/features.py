@@ -25,7 +25,7 @@ from wsss_cli.data.images import read_saliency
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.resizing import resize_grey, resize_image
-from wsss_cli.device import autocast, resolve_workers
+from wsss_cli.device import autocast, moved, pinned, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.models.trunks import GivenFeatures, Trunk, build_trunk
 from wsss_cli.stages.input_kinds import images_input
@@ -162,13 +162,13 @@ class Passed:
             views = zip(*(view(sample, index) for sample, index in batch), strict=True)
             features, *maps = (torch.stack(each) for each in views)
             labels = torch.from_numpy(plan.labels[[index for _, index in batch]])
-            return features, labels.float(), *maps
+            return pinned((features, labels.float(), *maps), plan.device)
 
         positions = training_positions(
             len(plan.image_ids), config.batch_size, config.seed, start, config.iterations
         )
         for batch in prefetch(load, positions, resolve_workers(config.workers)):
-            yield tuple(tensor.to(plan.device) for tensor in batch)
+            yield moved(batch, plan.device)
 
 
 def pass_images(

@@ -20,7 +20,7 @@ from wsss_cli.data.label_summary import count_negatives
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.map_sizes import read_fitted_saliency
 from wsss_cli.data.mined_regions import MinedRegions
-from wsss_cli.device import autocast, resolve_workers
+from wsss_cli.device import autocast, moved, pinned, resolve_workers
 from wsss_cli.methods.network_file import (
     CHECKPOINT_KIND,
     build_network,
@@ -174,10 +174,11 @@ def _batches(
         views = zip(*(view(sample, index) for sample, index in batch), strict=True)
         images, *maps = (torch.from_numpy(np.stack(pixels)) for pixels in views)
         labels = torch.from_numpy(plan.labels[[index for _, index in batch]])
-        return images.permute(0, 3, 1, 2), labels.float(), *(grey.float() / 255 for grey in maps)
+        saliency = (grey.float() / 255 for grey in maps)
+        return pinned((images.permute(0, 3, 1, 2), labels.float(), *saliency), plan.device)
 
     positions = training_positions(
         len(plan.image_ids), config.batch_size, config.seed, start, config.iterations
     )
     for batch in prefetch(load, positions, resolve_workers(config.workers)):
-        yield tuple(tensor.to(plan.device) for tensor in batch)
+        yield moved(batch, plan.device)
