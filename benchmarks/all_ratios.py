@@ -1,9 +1,9 @@
-r"""Run every benchmark that gives ratios; print the table and keep it as a file.
+r"""Run every benchmark; print the table and keep it as a file.
 
     python benchmarks/all_ratios.py VOC2012 --checkpoint seenet/train/checkpoint.pt \
         --segment-checkpoint seenet/segment/checkpoint.pt \
         --attention seenet/attend/attention.h5 --saliency saliency_maps \
-        --pred seenet/segment/predictions --out new.json
+        --pred seenet/segment/predictions --model u2netp.onnx --run seenet --out new.json
 
 Each benchmark works in a process of its own, so none sees the threads, the memory or the end of
 another; what fails, or misses what it needs, is named in the table with its reason. ``--only`` runs
@@ -37,6 +37,14 @@ BENCHMARKS = {
     "evaluate": {"data": "data", "pred": "pred", "attention": "attention"},
     "memory": {},
     "startup": {},
+    "waiting": {
+        "data": "data",
+        "checkpoint": "checkpoint",
+        "segment_checkpoint": "segment_checkpoint",
+        "model": "model",
+        "run": "run",
+    },
+    "suite": {},
 }
 PACKAGES = (
     *("wsss-cli", "torch", "torchvision", "numpy", "opencv-python", "opencv-python-headless"),
@@ -53,6 +61,8 @@ def main() -> None:
     parser.add_argument("--attention", type=Path, help="attention file of images with masks")
     parser.add_argument("--saliency", type=Path, help="folder of its images' saliency maps")
     parser.add_argument("--pred", type=Path, help="folder of label maps without 255")
+    parser.add_argument("--model", type=Path, help="ONNX file of a saliency network")
+    parser.add_argument("--run", type=Path, help="with scores, for the report")
     parser.add_argument("--device", default="auto", help="of networks")
     parser.add_argument("--only", nargs="+", choices=list(BENCHMARKS), default=list(BENCHMARKS))
     parser.add_argument("--out", type=Path, help="JSON file to be written")

@@ -31,7 +31,7 @@ from wsss_cli.data.layouts import find_data_set
 from wsss_cli.inspect.branches import view_classes
 from wsss_cli.methods.network_file import load_network
 from wsss_cli.metrics.branch_shares import MeanShares, branch_shares
-from wsss_cli.stages.train import SNAPSHOTS
+from wsss_cli.stages.train.snapshots import SNAPSHOTS
 
 SHARES = ("mass_object", "mass_background", "lit_object", "lit_background", "strength")
 Row = dict[str, Any]

@@ -17,7 +17,7 @@ import torch
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.data.resizing import enlarge_maps
-from wsss_cli.data.voc import VocDataSet
+from wsss_cli.data.voc import find
 from wsss_cli.metrics.attention import ThresholdCurve, background_lit, lit_at_recall, object_found
 from wsss_cli.metrics.segmentation import iou
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, MATCHED_RECALL, THRESHOLDS
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="VOC tree")
     parser.add_argument("attention", type=Path, nargs="+", help="files of the same images")
     args = parser.parse_args()
-    data_set = VocDataSet.find(args.data)
+    data_set = find(args.data)
     curve = ThresholdCurve(len(data_set.class_names) + 1, THRESHOLDS)
     with ExitStack() as opened:
         files = [

@@ -24,7 +24,7 @@ from wsss_cli.artifacts.attention_file import LAYOUT, AttentionFile
 from wsss_cli.artifacts.image_groups import SHARD_IMAGES, shard_path, write_index
 from wsss_cli.artifacts.stage_directory import StageDirectory
 from wsss_cli.data.label_folder import png_files, png_ids
-from wsss_cli.data.voc import VOC_CLASSES, VocDataSet
+from wsss_cli.data.voc import VOC_CLASSES, find
 from wsss_cli.metrics.bootstrap import bootstrap
 
 STEPS = (
@@ -91,7 +91,7 @@ def measure(folder: Path, count: int) -> dict[str, float]:
             file.require(image_ids)
 
     work: tuple[Callable[[], Any], ...] = (
-        lambda: VocDataSet.find(data_set).image_ids("train"),
+        lambda: find(data_set).image_ids("train"),
         lambda: write_index(stage, LAYOUT, shards, VOC_CLASSES),
         opened,
         directory.state,

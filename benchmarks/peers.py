@@ -113,7 +113,7 @@ def _ours(model: ResNet) -> Classifier:
     )
     trunk = Trunk(nn.Sequential(layers), (4, 5, 6, 7, 8), channels=2048, stride=32)
     trunk.set_preprocessing(TORCHVISION_PREPROCESSING)
-    network = Classifier(trunk, model.fc.out_features, head_channels=2048)
+    network = Classifier(trunk, model.fc.out_features, head_channels=2048, reduction="sum")
     network.head_a.hidden = nn.Sequential()
     with torch.no_grad():
         network.head_a.score.weight.copy_(model.fc.weight[:, :, None, None])

@@ -14,7 +14,7 @@ import numpy as np
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.data.images import read_saliency
 from wsss_cli.data.resizing import resize_grey
-from wsss_cli.data.voc import VocDataSet
+from wsss_cli.data.voc import find
 from wsss_cli.labels import IGNORE
 
 LEVELS = (0.1, 0.3, 0.5)
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--skip", type=int, default=0, help="leave out the first images")
     args = parser.parse_args()
-    data_set = VocDataSet.find(args.data)
+    data_set = find(args.data)
     image_ids = data_set.image_ids(args.split)[args.skip :]
     print(f"foreground IoU, {len(image_ids)} images of {args.split}\n")
     print("| maps | " + " | ".join(f"above {level}" for level in LEVELS) + " |")

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 import torch
 
-from wsss_cli.data.voc import VocDataSet
-from wsss_cli.tracking import Silent
+from wsss_cli.data.voc import VocDataSet, find
+from wsss_cli.tracking import Silent, single
 
 T = TypeVar("T")
 
@@ -51,7 +51,14 @@ class Watch(Silent):
             self.seconds += time.perf_counter() - started
 
     def steps(
-        self, items: Iterable[T], *, total: int, label: str, done: int = 0, unit: str = "images"
+        self,
+        items: Iterable[T],
+        *,
+        total: int,
+        label: str,
+        done: int = 0,
+        unit: str = "images",
+        size: Callable[[T], int] = single,
     ) -> Iterator[T]:
         """Yield ``items`` while time counts, if they are the ones wanted."""
         if label != self.label:
@@ -82,7 +89,7 @@ def voc_data_set(data: Path) -> VocDataSet:
     Raises:
         SystemExit: There is none.
     """
-    data_set = VocDataSet.find(data)
+    data_set = find(data)
     if data_set is None:
         raise SystemExit(f"{data} should be a VOC tree")
     return data_set

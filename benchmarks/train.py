@@ -34,6 +34,7 @@ from wsss_cli.device import autocast
 from wsss_cli.methods import network_file
 from wsss_cli.methods.seenet import SeeNetNetwork
 from wsss_cli.stages import train
+from wsss_cli.stages.train import training
 from wsss_cli.tracking import Silent
 
 
@@ -71,7 +72,7 @@ def measure(
             overwrite=True,
         )
         plan = train.prepare(config, Silent())
-        batches = list(train._batches(plan, None, 0))
+        batches = list(training._batches(plan, None, 0))
         network = network_file.build_network(config, len(plan.data_set.class_names), plan.weights)
         network.to(plan.device).to(memory_format=torch.channels_last).train()
 
@@ -80,7 +81,7 @@ def measure(
                 _forward_and_backward(network, images, plan.precision)
 
         def steps() -> None:
-            with mock.patch.object(train, "_batches", lambda *_: iter(batches)):
+            with mock.patch.object(training, "_batches", lambda *_: iter(batches)):
                 train.run(config, track=watch)
 
         best = fastest_convolution(plan.device, plan.precision)

@@ -1,11 +1,14 @@
-"""The comparison of two files of ratios, and the run of all benchmarks that writes them."""
+"""The comparison of two files of ratios, the run of all benchmarks, and what these ask for."""
 
 import argparse
+import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from math import isnan, nan
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -177,3 +180,22 @@ def test_what_fails_is_named_and_does_not_stop_the_others(
     assert reasons["wanting"] == "not given: not_given"
     for name, rows in found.items():
         assert f"| {name} |  | not measured: {reasons[name]} |  |" in table(rows)
+
+
+@pytest.mark.parametrize("script", sorted(BENCHMARKS.glob("*.py")), ids=lambda path: path.stem)
+def test_a_script_asks_the_package_for_what_it_has(script: Path) -> None:
+    """Scripts run once in a while, so nothing else tells that a name has moved."""
+    tree, named = ast.parse(script.read_text()), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("wsss_cli"):
+            module = import_module(str(node.module))
+            for alias in node.names:
+                has = hasattr(module, alias.name)
+                inner = f"{node.module}.{alias.name}"
+                value = getattr(module, alias.name) if has else import_module(inner)
+                named[alias.asname or alias.name] = value
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            value = named.get(node.value.id)
+            if isinstance(value, type | ModuleType):
+                assert hasattr(value, node.attr), f"{node.value.id}.{node.attr}"
