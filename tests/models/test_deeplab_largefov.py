@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -132,6 +133,28 @@ def test_loss_of_ignored_pixels_alone_is_zero_with_a_zero_gradient() -> None:
     loss.backward()
     assert float(loss.detach()) == 0
     assert not logits.grad.any()
+
+
+def test_weights_are_factors_of_the_pixels_losses() -> None:
+    """One pixel after another; a weight does not change how many pixels the mean is of."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 4, 5, generator=generator)
+    label_maps = torch.randint(0, 3, (2, 4, 5), generator=generator)
+    label_maps[0, 1, 2:] = 255
+    weights = torch.rand(2, 4, 5, generator=generator)
+    total, count = 0.0, 0
+    for image, y, x in np.ndindex(2, 4, 5):
+        label = int(label_maps[image, y, x])
+        if label == 255:
+            continue
+        exponentials = [math.exp(float(score)) for score in logits[image, :, y, x]]
+        total -= float(weights[image, y, x]) * math.log(exponentials[label] / sum(exponentials))
+        count += 1
+    loss = segmentation_loss(logits, label_maps, weights)
+    assert float(loss) == pytest.approx(total / count, rel=1e-5)
+    plain = segmentation_loss(logits, label_maps)
+    same = segmentation_loss(logits, label_maps, torch.ones(2, 4, 5))
+    assert float(same) == pytest.approx(float(plain), rel=1e-6)
 
 
 def test_learning_rates_and_decay_are_those_of_the_groups_solver() -> None:

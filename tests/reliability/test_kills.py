@@ -91,7 +91,7 @@ def undisturbed(crowd: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> dic
             *("segment", "--checkpoint", run / "segment" / "checkpoint.pt", "--split", "train"),
             *("--run", place, *data),
         ],
-        "crf": lambda place: ["crf", "--preset", "irn", "--run", place],
+        "crf": lambda place: ["crf", "--uncertainty", "--preset", "irn", "--run", place],
         "compare": lambda place: [
             *("compare", base / "methods.toml", "--saliency", crowd.saliency),
             *("--out", place, *data),

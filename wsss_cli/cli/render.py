@@ -160,7 +160,8 @@ def _class_table(pictures: Sequence[Values]) -> list[str]:
 def crf(values: Values) -> str:
     """The outcome of ``wsss crf``."""
     shares = f": {_shares(values)}" if "objects" in values else ""
-    return _lines(values, f"{values['images']} label maps{shares}", _work(values))
+    weights = f", weights of pixels in {values['weights']}" if "weights" in values else ""
+    return _lines(values, f"{values['images']} label maps{shares}{weights}", _work(values))
 
 
 def _shares(values: Values) -> str:

@@ -65,6 +65,7 @@ class CrfConfig(CommonConfig):
     Examples:
       wsss crf
       wsss crf --preset deeplab-v2 --bilateral-xy 49 --overwrite
+      wsss crf --uncertainty
       wsss crf --scores their_probabilities --data VOC2012 --run runs/theirs
       wsss crf --scores their_logits --logits --data VOC2012 --run runs/theirs
       wsss evaluate --what crf
@@ -72,7 +73,8 @@ class CrfConfig(CommonConfig):
     Writes RUN/crf/labels/ID.png, a label map for each image that has soft maps. Of each pixel a
     folder's probabilities are in [0, 1] and sum to 1; anything else is refused unless --logits says
     what it is. Background comes first, then the classes in the order of the data set. Maps smaller
-    than the photograph are enlarged linearly; pickled files are never opened.
+    than the photograph are enlarged linearly; pickled files are never opened. With --uncertainty
+    also RUN/crf/weights/ID.png, for wsss segment --pixel-weights: grey, 255 for a weight of 1.
     """
 
     scores: Path | None = setting(
@@ -101,6 +103,13 @@ class CrfConfig(CommonConfig):
         "Standard deviation of the appearance kernel, in grey levels of 255.",
         above=0,
         unset=_PRESETS,
+    )
+
+    uncertainty: bool = setting(
+        False,
+        "Also write weights of pixels: low where a label depends on the scale of the scores (URN). "
+        "Takes six more passes for each label in an image.",
+        role=Role.EXTRA,
     )
 
     def __post_init__(self) -> None:

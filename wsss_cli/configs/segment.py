@@ -68,6 +68,14 @@ class SegmentConfig(CommonConfig):
         role=Role.INPUT,
         group=_TRAINING,
     )
+    pixel_weights: Path | None = setting(
+        None,
+        "Folder of grey ID.png: how much each pixel counts in the loss, 255 for a weight of 1; "
+        "`wsss crf --uncertainty` writes some.",
+        role=Role.INPUT,
+        unset="1 for every pixel",
+        group=_TRAINING,
+    )
     train_split: str | None = setting(
         None,
         "List of images to learn from, all of which must have a label map.",
@@ -169,6 +177,11 @@ class SegmentConfig(CommonConfig):
             "corrected",
             "is mixed with proxy labels to learn from; leave it out with --supervision full and "
             "with --checkpoint",
+        )
+        check(
+            self.pixel_weights is None or self.checkpoint is None,
+            "pixel_weights",
+            "weighs the loss of a training, and with --checkpoint nothing is trained; leave it out",
         )
         check(
             self.scale_low <= self.scale_high,

@@ -96,6 +96,7 @@ STAGES: Mapping[str, Stage] = {
         version=1,
         title="snap soft predictions to the edges of the images",
         owned=("labels/*.png",),
+        extras=("weights/*.png",),
         reads="segment",
         reads_extras=("probabilities",),
     ),

@@ -158,14 +158,20 @@ def lr_factor(name: str) -> float:
     return SCORE_LR_FACTOR if name.startswith("classifier.score") else 1.0
 
 
-def segmentation_loss(logits: Tensor, label_maps: Tensor) -> Tensor:
+def segmentation_loss(
+    logits: Tensor, label_maps: Tensor, pixel_weights: Tensor | None = None
+) -> Tensor:
     """Cross entropy averaged over the pixels that are not 255; 0 where all are.
 
     Args:
         logits: (B, L, H, W).
         label_maps: (B, H, W) int64.
+        pixel_weights: (B, H, W) float factor of each pixel's cross entropy; the average is still
+            over the number of pixels, so a pixel of weight 1 counts as much as without weights.
     """
-    total = functional.cross_entropy(logits, label_maps, ignore_index=IGNORE, reduction="sum")
+    reduction = "sum" if pixel_weights is None else "none"
+    losses = functional.cross_entropy(logits, label_maps, ignore_index=IGNORE, reduction=reduction)
+    total = losses if pixel_weights is None else (losses * pixel_weights).sum()
     return total / (label_maps != IGNORE).sum().clamp_min(1)
 
 

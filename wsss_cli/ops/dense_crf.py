@@ -13,6 +13,7 @@ is that a label which the image cannot have takes no part, instead of being carr
 another label has a chance. What it costs is saved.
 """
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import torch
@@ -54,15 +55,59 @@ def dense_crf(probabilities: Tensor, image: Tensor, settings: CrfSettings) -> Te
     unaries = probabilities[possible].flatten(1).T.float()  # (H W, K)
     unary = unaries.clamp(min=LEAST_PROBABILITY).log().contiguous()
     kernels = _kernels(image.to(unary.device), settings)
-    beliefs = _normalise(unary.clone())
-    for _ in range(settings.iterations):
-        messages = [kernel.filter(beliefs) for kernel in kernels]
-        beliefs.copy_(unary)
-        for message in messages:
-            beliefs += message
-        _normalise(beliefs)
+    beliefs = _mean_field(unary[:, None], kernels, settings.iterations)[:, 0]
     marginals = beliefs.new_zeros((labels, height, width))
     return marginals.index_copy_(0, possible, beliefs.T.reshape(-1, height, width))
+
+
+@torch.no_grad()
+def powered_labels(
+    probabilities: Tensor, image: Tensor, settings: CrfSettings, powers: Sequence[float]
+) -> Iterator[tuple[int, Tensor]]:
+    """Refine with the probabilities of one label raised to powers, for each label that wins pixels.
+
+    A power below 1 makes the label likelier, one above 1 less likely. The kernels are made once,
+    and what is refined with the powers passes them together.
+
+    Args:
+        probabilities: (L, H, W) as for :func:`dense_crf`.
+        image: (H, W, 3) uint8 as for :func:`dense_crf`.
+        settings: Kernels and iterations.
+        powers: P powers above 0.
+
+    Yields:
+        A label that is the most probable one of a pixel, and (P, H, W) bool: whether
+        :func:`dense_crf` gives a pixel that label, with each power.
+
+    Raises:
+        WsssError: As :func:`dense_crf`.
+    """
+    _check(probabilities, image)
+    _, height, width = probabilities.shape
+    possible = probabilities.flatten(1).amax(dim=1).nonzero().flatten()
+    unaries = probabilities[possible].flatten(1).T.float()  # (H W, K)
+    kernels = _kernels(image.to(unaries.device), settings)
+    for column in torch.bincount(unaries.argmax(dim=1)).nonzero().flatten().tolist():
+        powered = unaries[:, None].repeat(1, len(powers), 1)  # (H W, P, K)
+        for number, power in enumerate(powers):
+            powered[:, number, column] = unaries[:, column] ** power
+        unary = powered.clamp_(min=LEAST_PROBABILITY).log_()
+        beliefs = _mean_field(unary, kernels, settings.iterations)
+        won = beliefs.argmax(dim=2) == column  # (H W, P)
+        yield int(possible[column]), won.T.reshape(-1, height, width)
+
+
+def _mean_field(unary: Tensor, kernels: Sequence[Lattice], iterations: int) -> Tensor:
+    """Beliefs after some updates; (N, P, K), of P problems that share the kernels, as the unary."""
+    points, problems, labels = unary.shape
+    beliefs = _normalise(unary.clone().view(-1, labels))
+    for _ in range(iterations):
+        messages = [kernel.filter(beliefs.view(points, -1)) for kernel in kernels]
+        beliefs.copy_(unary.view(-1, labels))
+        for message in messages:
+            beliefs += message.view(-1, labels)
+        _normalise(beliefs)
+    return beliefs.view(points, problems, labels)
 
 
 def refined_labels(probabilities: Tensor, image: Tensor, settings: CrfSettings) -> Tensor:

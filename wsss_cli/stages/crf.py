@@ -1,15 +1,17 @@
 """``wsss crf``: refine soft maps of any origin by the dense CRF."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from wsss_cli import ranks
 from wsss_cli.artifacts.label_png import write_label_map
+from wsss_cli.artifacts.plain_png import write_png
 from wsss_cli.artifacts.score_file import ScoreFile
 from wsss_cli.artifacts.soft_map_folder import SoftMapFolder
 from wsss_cli.artifacts.stage_directory import StageDirectory
@@ -24,6 +26,7 @@ from wsss_cli.data.mask_survey import known_labels
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.ops.dense_crf import refined_labels
+from wsss_cli.ops.pixel_weights import crf_uncertainty, pixel_weights
 from wsss_cli.ops.score_grid import evenly, interpolate_at, label_probabilities
 from wsss_cli.stages.image_loop import Share
 from wsss_cli.stages.input_kinds import images_input, scores_input
@@ -32,7 +35,7 @@ from wsss_cli.stages.label_shares import shares_of_files, warnings
 from wsss_cli.stages.result import Report, make, result_directory
 from wsss_cli.tracking import Track
 
-REFINED = LABEL_FOLDERS["crf"]
+REFINED, WEIGHTS = LABEL_FOLDERS["crf"], "weights"
 
 SoftMaps = ScoreFile | SoftMapFolder
 
@@ -101,49 +104,91 @@ def _opened(scores: Path, config: CrfConfig, data_set: DataSet) -> Iterator[Soft
 
 
 def run(config: CrfConfig, *, track: Track) -> Report:
-    """Write a label map per image, leaving out those that are there.
+    """Write a label map per image, with ``--uncertainty`` also weights; leave out what is there.
 
     Raises:
         WsssError: The inputs are wrong or the disk is full.
     """
     plan = prepare(config, track)
-    return make(plan.directory, _refine_images, plan, track, overwrite=config.overwrite)
+    report = make(plan.directory, _refine_images, plan, track, overwrite=config.overwrite)
+    if not config.uncertainty:
+        return report
+    # They are no part of the result, so a complete one may lack them.
+    missing = not ranks.agreed(lambda: all(not _lacking(plan, i) for i in plan.image_ids))
+    if missing:
+        with plan.directory.claimed():
+            plan.directory.reopen()
+            _make(plan, track)
+    return replace(
+        report,
+        up_to_date=report.up_to_date and not missing,
+        values={**report.values, "weights": str(plan.directory.path / WEIGHTS)},
+    )
 
 
 def _refine_images(plan: CrfPlan, track: Track) -> dict[str, Any]:
-    """Write the label maps that are not there; returns the counts."""
+    """Write what is not there; returns the counts."""
     plan.directory.begin(overwrite=plan.config.overwrite)
-    folder = plan.directory.path / REFINED
-    share = Share(plan.image_ids, lambda i: not (folder / f"{i}.png").exists())
-    with _opened(plan.scores, plan.config, plan.data_set) as maps, one_thread_each():
-
-        def refine(image_id: str) -> None:
-            write_label_map(folder / f"{image_id}.png", _refined(plan, maps, image_id).numpy())
-
-        refined = prefetch(refine, share.missing, resolve_workers(plan.config.workers))
-        for _ in share.follow(refined, track, "refining"):
-            pass
-    made = share.made()
+    made = _make(plan, track)
     shares = shares_of_files(
-        [folder / f"{image_id}.png" for image_id in plan.image_ids],
+        [_path(plan, REFINED, image_id) for image_id in plan.image_ids],
         known_labels(plan.data_set, plan.image_ids),
         plan.config.workers,
     ).values(plan.data_set.class_names)
     return {**made, **shares, "warnings": warnings(shares, "label maps")}
 
 
-def refined_image(plan: CrfPlan, image_id: str) -> Tensor:
-    """The (H, W) uint8 label map of one image, which is not written."""
+def _make(plan: CrfPlan, track: Track) -> dict[str, Any]:
+    """Write the label maps and weights that are not there; returns how many images that were."""
+    share = Share(plan.image_ids, lambda image_id: bool(_lacking(plan, image_id)))
+    with _opened(plan.scores, plan.config, plan.data_set) as maps, one_thread_each():
+
+        def refine(image_id: str) -> None:
+            lacking = _lacking(plan, image_id)
+            for folder, pixels in _refined(plan, maps, image_id, lacking).items():
+                write = write_label_map if folder == REFINED else write_png
+                write(_path(plan, folder, image_id), pixels.numpy())
+
+        refined = prefetch(refine, share.missing, resolve_workers(plan.config.workers))
+        for _ in share.follow(refined, track, "refining"):
+            pass
+    return share.made()
+
+
+def _wanted(plan: CrfPlan) -> list[str]:
+    """Folders that are to have a picture of every image."""
+    return [REFINED, WEIGHTS] if plan.config.uncertainty else [REFINED]
+
+
+def _lacking(plan: CrfPlan, image_id: str) -> list[str]:
+    """Those of the folders that have none of an image yet."""
+    return [folder for folder in _wanted(plan) if not _path(plan, folder, image_id).exists()]
+
+
+def _path(plan: CrfPlan, folder: str, image_id: str) -> Path:
+    return plan.directory.path / folder / f"{image_id}.png"
+
+
+def refined_image(plan: CrfPlan, image_id: str) -> dict[str, Tensor]:
+    """What the stage makes of one image, (H, W) uint8 by folder, without writing it."""
     with _opened(plan.scores, plan.config, plan.data_set) as maps:
-        return _refined(plan, maps, image_id)
+        return _refined(plan, maps, image_id, _wanted(plan))
 
 
-def _refined(plan: CrfPlan, maps: SoftMaps, image_id: str) -> Tensor:
-    """(H, W) uint8 label map of one image, on the CPU."""
+def _refined(
+    plan: CrfPlan, maps: SoftMaps, image_id: str, folders: Sequence[str]
+) -> dict[str, Tensor]:
+    """(H, W) uint8 of one image by folder, on the CPU: its label map and its weights, of 255."""
     image = torch.from_numpy(plan.data_set.read_image(image_id)).to(plan.device)
     height, width = image.shape[:2]
     probabilities = _probabilities(maps, image_id, (height, width), plan.device)
-    return refined_labels(probabilities, image, plan.config.chosen).cpu()
+    pixels = {}
+    if REFINED in folders:
+        pixels[REFINED] = refined_labels(probabilities, image, plan.config.chosen).cpu()
+    if WEIGHTS in folders:
+        weights = pixel_weights(crf_uncertainty(probabilities, image, plan.config.chosen))
+        pixels[WEIGHTS] = (255 * weights).round().to(torch.uint8).cpu()
+    return pixels
 
 
 def _probabilities(

@@ -253,11 +253,12 @@ def _crf(plan: Any) -> Estimate:  # noqa: ANN401
     from wsss_cli.stages.crf import refined_image
 
     paths = [plan.data_set.image_path(image_id) for image_id in plan.image_ids]
+    pictures = 2 if plan.config.uncertainty else 1
     return estimate_images(
         lambda image_id: refined_image(plan, image_id),
         plan.image_ids,
         workers=plan.config.workers,
-        written=label_maps(_pixels(paths)),
+        written=pictures * label_maps(_pixels(paths)),
         most_pixels=_pixels(paths[:1]),
         bytes_per_pixel=_CRF_BYTES,
     )

@@ -134,6 +134,13 @@ class InputsNow:
             paths = png_files(folder, file.image_ids, "--prediction")
         return pictures_input(folder, paths).fingerprint
 
+    def pixel_weights(self, manifest: Manifest, folder: Path) -> str:
+        """Grey maps of the images that a segmentation network learns from."""
+        data_set = self._data_set(self._input(manifest, "images"))
+        split = trained_split(manifest["settings"].get("train_split"), self.run, data_set)
+        paths = png_files(folder, data_set.image_ids(split), "--pixel-weights")
+        return pictures_input(folder, paths).fingerprint
+
     def supervision(self, manifest: Manifest, source: Path) -> str:
         """Label maps to learn from, and their images."""
         full = manifest["settings"]["supervision"] == "full"
@@ -168,4 +175,5 @@ _FINGERPRINTS: Mapping[str, Callable[[InputsNow, Manifest, Path], str]] = {
     "prediction": InputsNow.label_maps,
     "scores": InputsNow.scores,
     "supervision": InputsNow.supervision,
+    "pixel_weights": InputsNow.pixel_weights,
 }

@@ -31,7 +31,12 @@ from wsss_cli.stages.segment.network_file import (
 )
 from wsss_cli.stages.segment.scales import checkpoint_scales, listed
 from wsss_cli.stages.segment.solver import solver_constants
-from wsss_cli.stages.segment.supervision import check_label_maps, find_confidence, find_supervision
+from wsss_cli.stages.segment.supervision import (
+    check_label_maps,
+    find_confidence,
+    find_pixel_weights,
+    find_supervision,
+)
 from wsss_cli.tracking import Track
 
 
@@ -42,6 +47,7 @@ class SegmentPlan:
     Attributes:
         supervision: Label map of every training image; empty when a checkpoint is given.
         supervision_sizes: (H, W) of each of these images.
+        pixel_weights: Grey map of every training image, with ``--pixel-weights``; else empty.
         confidence: (N, L) of every label in every training image, with ``--prohibitive``.
         predicted_ids: Images to predict.
         predicted_sizes: (H, W) of each.
@@ -55,6 +61,7 @@ class SegmentPlan:
     weights: InitialWeights
     supervision: dict[str, Path]
     supervision_sizes: list[tuple[int, int]]
+    pixel_weights: dict[str, Path]
     confidence: npt.NDArray[np.float32] | None
     predicted_ids: list[str]
     predicted_sizes: list[tuple[int, int]]
@@ -107,6 +114,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     inputs = {"images": images_input(data_set, predicted_ids, predicted_labels)}
     supervision: dict[str, Path] = {}
     sizes: list[tuple[int, int]] = []
+    pixel_weights: dict[str, Path] = {}
     confidence = None
     weights = InitialWeights()
     scales = default_scales(config.scale_low, config.scale_high)
@@ -121,6 +129,10 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         inherited = trained.get("weights") if trained.get("backbone") == backbone else None
         supervision, sizes, inputs["supervision"] = find_supervision(config, data_set, track)
         check_label_maps(data_set, supervision, config, track)
+        if config.pixel_weights is not None:
+            pixel_weights, inputs["pixel_weights"] = find_pixel_weights(
+                config.pixel_weights, list(supervision), sizes
+            )
         if config.prohibitive:
             confidence, inputs["attention"] = find_confidence(config, data_set, list(supervision))
         weights = initial_weights(config.weights or inherited, backbone, track)
@@ -149,6 +161,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         weights,
         supervision,
         sizes,
+        pixel_weights,
         confidence,
         predicted_ids,
         predicted_sizes,

@@ -12,15 +12,15 @@ from wsss_cli.artifacts.stage_directory import Input, require_complete
 from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.images import check_images
-from wsss_cli.data.label_folder import corrected_files, other_files, png_ids
+from wsss_cli.data.images import check_images, read_saliency
+from wsss_cli.data.label_folder import corrected_files, other_files, png_files, png_ids
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.map_sizes import require_size, turned_masks
 from wsss_cli.data.mask_survey import MaskSurvey, known_labels, shown_labels
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.ops.prohibitive import label_confidence
-from wsss_cli.stages.input_kinds import attention_input, supervision_input
+from wsss_cli.stages.input_kinds import attention_input, pictures_input, supervision_input
 from wsss_cli.stages.inputs import (
     find_attention,
     find_masks,
@@ -28,6 +28,9 @@ from wsss_cli.stages.inputs import (
 )
 from wsss_cli.stages.mask_check import white_in_data_set, white_in_folder
 from wsss_cli.tracking import Track
+
+# Of 255. Where no weight reaches it, they were saved with another range, such as 0 and 1.
+_FAINTEST_WEIGHT = 16
 
 
 def find_supervision(
@@ -99,6 +102,37 @@ def _tell_of_corrected(folder: Path, image_ids: Sequence[str], split: str, track
     track.note(f"{len(corrected) - len(others):,} corrected label maps replace proxy labels")
     if others:
         track.note(f"corrected label maps of images not in {split} are not used: {listing(others)}")
+
+
+def find_pixel_weights(
+    folder: Path, image_ids: Sequence[str], sizes: Sequence[tuple[int, int]]
+) -> tuple[dict[str, Path], Input]:
+    """Find how much each pixel counts in the loss, and read every map once.
+
+    Args:
+        folder: Grey pictures, as ``ID.png``.
+        image_ids: Images to learn from.
+        sizes: (H, W) of each.
+
+    Returns:
+        The grey map of every image, and what they are.
+
+    Raises:
+        WsssError: A map is missing, broken, in colour or of another size than its photograph, or
+            all of them are so dark that nothing would be learned.
+    """
+    paths = png_files(folder, image_ids, "--pixel-weights")
+    largest = 0
+    for path, size in zip(paths, sizes, strict=True):
+        weights = read_saliency(path, grey_only=True)
+        require_size(str(path), weights.shape, size)
+        largest = max(largest, int(weights.max()))
+    if largest < _FAINTEST_WEIGHT:
+        raise WsssError(
+            f"--pixel-weights {folder}: the largest value of all {len(paths)} maps is {largest} of "
+            "255, so hardly anything would be learned; scale the weights to 0..255"
+        )
+    return dict(zip(image_ids, paths, strict=True)), pictures_input(folder, paths)
 
 
 def find_confidence(

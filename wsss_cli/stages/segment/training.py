@@ -10,7 +10,7 @@ from torch import Tensor
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.data.augmentation import random_joint_view
-from wsss_cli.data.images import Pixels
+from wsss_cli.data.images import Pixels, read_saliency
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.device import autocast, moved, pinned, resolve_workers
 from wsss_cli.labels import IGNORE
@@ -71,15 +71,17 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
     for line in solver_lines(config):
         track.note(line)
 
-    def losses_of(images: Tensor, label_maps: Tensor, *weighting: Tensor) -> dict[str, Loss]:
+    def losses_of(images: Tensor, label_maps: Tensor, *others: Tensor) -> dict[str, Loss]:
+        pixel_weights = others[: bool(plan.pixel_weights)]
+        believed = others[len(pixel_weights) :]
         with autocast(plan.device, plan.precision):
             logits = network(images)
-        learnt = {"segmentation": label_maps}
-        if weighting:
-            learnt["prohibitive"] = prohibitive_labels(logits, *weighting)
+        learnt: dict[str, tuple[Tensor, ...]] = {"segmentation": (label_maps, *pixel_weights)}
+        if believed:
+            learnt["prohibitive"] = (prohibitive_labels(logits, *believed),)
         return {
-            name: Loss(segmentation_loss(logits, labels), (labels != IGNORE).sum())
-            for name, labels in learnt.items()
+            name: Loss(segmentation_loss(logits, *target), (target[0] != IGNORE).sum())
+            for name, target in learnt.items()
         }
 
     def write() -> None:
@@ -110,8 +112,8 @@ def usual_longest_side(sizes: Sequence[tuple[int, int]]) -> int:
 def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
     """Augmented batches from an iteration on, on the device.
 
-    They hold images and label maps, with ``--prohibitive`` also the confidence in each label and
-    where the views lie inside their image.
+    They hold images and label maps, with ``--pixel-weights`` also these, with ``--prohibitive`` the
+    confidence in each label and where the views lie inside their image.
     """
     config = plan.config
     image_ids = list(plan.supervision)
@@ -123,7 +125,7 @@ def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
         return random_joint_view(image, label_map, config.crop, scales, fill, rng)
 
     def load(batch: list[tuple[int, int]]) -> Batch:
-        images, label_maps, inside = [], [], []
+        images, label_maps, weights, inside = [], [], [], []
         for sample, index in batch:
             photograph = plan.data_set.read_image(image_ids[index])
             image, label_map = view(
@@ -131,17 +133,23 @@ def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
             )
             images.append(image)
             label_maps.append(label_map)
+            if plan.pixel_weights:
+                grey = read_saliency(plan.pixel_weights[image_ids[index]])
+                weights.append(view(sample, photograph, grey)[1])
             if plan.confidence is not None:
                 # A proxy may hold 255 too; the same view of nothing but 0 has it outside alone.
                 _, edges = view(sample, photograph, np.zeros(photograph.shape[:2], np.uint8))
                 inside.append(edges == 0)
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
         labels = torch.from_numpy(np.stack(label_maps)).long()  # (B, crop, crop)
-        if plan.confidence is None:
-            return pinned((pixels, labels), plan.device)
-        believed = torch.from_numpy(plan.confidence[[index for _, index in batch]])  # (B, L)
-        of_image = torch.from_numpy(np.stack(inside))  # (B, crop, crop)
-        return pinned((pixels, labels, believed, of_image), plan.device)
+        others = []
+        if plan.pixel_weights:
+            others.append(torch.from_numpy(np.stack(weights)).float() / 255)  # (B, crop, crop)
+        if plan.confidence is not None:
+            believed = plan.confidence[[index for _, index in batch]]  # (B, L)
+            others.append(torch.from_numpy(believed))
+            others.append(torch.from_numpy(np.stack(inside)))  # (B, crop, crop)
+        return pinned((pixels, labels, *others), plan.device)
 
     def batches(start: int) -> Iterator[Batch]:
         positions = training_positions(
