@@ -191,7 +191,7 @@ def test_maps_of_another_tool(wsss: Command, voc: TinyVoc, tmp_path: Path) -> No
 
 
 def test_every_command_with_json_has_a_schema() -> None:
-    """Those of ``show`` and ``compare`` are of what they can be asked for."""
+    """Those of ``show`` and plans are of what commands can be asked for."""
     known = set(schemas.names())
     group = app
     commands: dict[str, Any] = {**group.commands, **_inner(group.commands["data"])}  # type: ignore[attr-defined]
@@ -202,7 +202,8 @@ def test_every_command_with_json_has_a_schema() -> None:
     }
     assert with_json - {"show"} <= known
     assert known - with_json == {
-        *("show_file", "show_image", "show_methods", "show_run", "show_runs", "compare_plan")
+        *("show_file", "show_image", "show_methods", "show_run", "show_runs"),
+        *("compare_plan", "rounds_plan"),
     }
 
 
@@ -235,3 +236,19 @@ def test_a_comparison_and_its_plan(wsss: Command, voc: TinyVoc, tmp_path: Path) 
     kept = json.loads((tmp_path / "out" / "compare.json").read_text())
     head = {"stage": "compare", "status": "complete", "directory": "", "seconds": 0.0}
     _fits("compare", {**head, **kept})
+
+
+def test_rounds_and_their_plan(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
+    file = tmp_path / "rounds.toml"
+    file.write_text(
+        '[train]\nbackbone = "tiny"\niterations = 2\nbatch-size = 4\ncrop = 32\namp = "off"\n'
+        "[attend]\nsize = 64\n[segment]\niterations = 2\nbatch-size = 2\ncrop = 32\n"
+        "[[relabel]]\nproxy.rule = 'masked'\n"
+    )
+    line = ["rounds", file, "--data", voc.root, "--saliency", voc.saliency]
+    line += ["--out", tmp_path / "out", "--json"]
+    _fits("rounds_plan", wsss(*line, "--dry-run").values)
+    _fits("rounds", wsss(*line).values)
+    kept = json.loads((tmp_path / "out" / "rounds.json").read_text())
+    head = {"stage": "rounds", "status": "complete", "directory": "", "seconds": 0.0}
+    _fits("rounds", {**head, **kept})

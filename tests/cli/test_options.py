@@ -22,6 +22,7 @@ from wsss_cli.configs.map_import import ImportConfig
 from wsss_cli.configs.methods import METHODS, MethodOptions
 from wsss_cli.configs.presets import with_preset
 from wsss_cli.configs.report import ReportConfig
+from wsss_cli.configs.rounds import RoundsConfig
 from wsss_cli.configs.setting import Config, option, settings_of
 from wsss_cli.configs.stages import CHAIN
 from wsss_cli.stages.result import Report
@@ -31,6 +32,7 @@ COMMANDS: dict[str, type[Config]] = {
     **CHAIN,
     "demo": DemoConfig,
     "compare": CompareConfig,
+    "rounds": RoundsConfig,
     "report": ReportConfig,
     "check": CheckConfig,
     "export": ExportConfig,

@@ -54,7 +54,7 @@ def _seeds_sentence(seeds: Sequence[int]) -> str:
 
 def rows_as_markdown(rows: Sequence[Row], seeds: int) -> str:
     """The table of scores, leads in bold; a row of fewer seeds says how many."""
-    lines = [_line(["setting", *(column.title for column in COLUMNS)])]
+    lines = [table_line(["setting", *(column.title for column in COLUMNS)])]
     lines.append("|---" * (len(COLUMNS) + 1) + "|")
     for row in rows:
         cells = {column.name: _shown(row.cells[column.name], column) for column in COLUMNS}
@@ -64,21 +64,22 @@ def rows_as_markdown(rows: Sequence[Row], seeds: int) -> str:
         title = (
             row.setting if num_seeds == seeds else f"{row.setting} ({num_seeds} of {seeds} seeds)"
         )
-        lines.append(_line([_cell(title), *cells.values()]))
+        lines.append(table_line([_cell(title), *cells.values()]))
     return "\n".join(lines) + "\n"
 
 
 def differences_as_markdown(differences: Sequence[Compared]) -> str:
     """The paired differences in points of mIoU, bold where the interval leaves 0 out."""
     against = f"against {_cell(differences[0].reference)}"
-    lines = [_line([against, f"attention at {FIXED_THRESHOLD}", "proxy"]), "|---|---|---|"]
+    lines = [table_line([against, f"attention at {FIXED_THRESHOLD}", "proxy"]), "|---|---|---|"]
     for difference in differences:
-        intervals = _interval(difference.attention), _interval(difference.proxy)
-        lines.append(_line([_cell(difference.setting), *intervals]))
+        intervals = interval_text(difference.attention), interval_text(difference.proxy)
+        lines.append(table_line([_cell(difference.setting), *intervals]))
     return "\n".join(lines) + "\n"
 
 
-def _interval(difference: Difference) -> str:
+def interval_text(difference: Difference) -> str:
+    """A difference in points with its interval, bold where that leaves 0 out."""
     mean, low, high = (100 * x for x in (difference.difference, difference.low, difference.high))
     text = f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
     return f"**{text}**" if difference.real else text
@@ -93,7 +94,8 @@ def _shown(cell: Cell, column: Column) -> str:
     return f"**{text}**" if cell.leads else text
 
 
-def _line(cells: Sequence[str]) -> str:
+def table_line(cells: Sequence[str]) -> str:
+    """Cells as a row of a table."""
     return "| " + " | ".join(cells) + " |"
 
 

@@ -20,6 +20,7 @@ _OTHERS = {
     "export": ("export", "export"),
     "export-network": ("export_network", "export_network"),
     "compare": ("compare", "compare"),
+    "rounds": ("rounds", "rounds"),
     "demo": ("demo", "demo"),
     "doctor": ("doctor", "doctor"),
     "import": ("map_import", "import_maps"),
@@ -93,6 +94,7 @@ def _wsss(
       wsss export LABELS --to coco -o masks.json      label maps for other tools
       wsss report                            scores, curves and pictures as one page
       wsss compare methods.toml              several settings and seeds in one table
+      wsss rounds rounds.toml                each network labels for the next one
 
     Every stage keeps what it makes in the run (--run, by default runs/default) and finds there
     what it needs; run again, it continues where it was stopped.

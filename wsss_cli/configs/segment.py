@@ -13,7 +13,7 @@ from wsss_cli.configs.train import TrainConfig
 
 SUPERVISIONS = ("proxy", "full")
 MERGES = ("mean", "max")
-_TRAINING, _PREDICTION = "Training", "Prediction"
+_TRAINING, PREDICTION = "Training", "Prediction"
 _CANDIDATES = ", ".join(map(str, CANDIDATE_SCALES))
 
 
@@ -127,41 +127,41 @@ class SegmentConfig(CommonConfig):
     )
     frozen_blocks: int = same_as(TrainConfig, "frozen_blocks", group=_TRAINING)
     tensorboard: bool = same_as(TrainConfig, "tensorboard")
-    split: str = setting("val", "List of images to predict.", group=_PREDICTION)
+    split: str = setting("val", "List of images to predict.", group=PREDICTION)
     scales: tuple[float, ...] | None = setting(
         None,
         "Factor of the photograph's sides to look at. Give it several times.",
         above=0,
         at_most=16,
         unset=f"those of {_CANDIDATES} from --scale-low to --scale-high of the training",
-        group=_PREDICTION,
+        group=PREDICTION,
     )
-    flip: bool = setting(True, "Also look at the mirrored views.", group=_PREDICTION)
+    flip: bool = setting(True, "Also look at the mirrored views.", group=PREDICTION)
     merge: str = setting(
-        "mean", "How the logits of all views become one.", choices=MERGES, group=_PREDICTION
+        "mean", "How the logits of all views become one.", choices=MERGES, group=PREDICTION
     )
     crf: str | None = setting(
         None,
         "Refine the predictions by a dense CRF with the settings of a published system.",
         choices=tuple(PRESETS),
         unset="none",
-        group=_PREDICTION,
+        group=PREDICTION,
     )
     restrict_to_labels: bool = setting(
         False,
         "Predict background and the image's own labels only, to learn from in a second round "
         "(DCSP); the images need annotations.",
-        group=_PREDICTION,
+        group=PREDICTION,
     )
     probabilities: bool = setting(
-        False, "Also write the soft scores, as HDF5.", role=Role.EXTRA, group=_PREDICTION
+        False, "Also write the soft scores, as HDF5.", role=Role.EXTRA, group=PREDICTION
     )
     submission: Path | None = setting(
         None,
         "Also pack the predictions for VOC's evaluation server, as .tar.gz.",
         role=Role.EXTRA,
         unset="none",
-        group=_PREDICTION,
+        group=PREDICTION,
     )
     checkpoint_every: int = same_as(TrainConfig, "checkpoint_every")
 

@@ -35,7 +35,7 @@ def explain_json(path: Path, writer: Writer | None) -> Explanation:
 
 
 def explain_toml(path: Path, writer: Writer | None) -> Explanation:
-    """Tell files of ``wsss compare``, of ``--config`` and of ``--data`` apart."""
+    """Tell files of ``wsss compare``, ``wsss rounds``, ``--config`` and ``--data`` apart."""
     del writer
     content = _parsed(path, tomllib.loads, "TOML")
     if isinstance(content.get("settings"), dict):
@@ -49,6 +49,10 @@ def explain_toml(path: Path, writer: Writer | None) -> Explanation:
         plan = command_line("compare", path, data=FOLDER, saliency=FOLDER, dry_run=True)
         advice = f"`{plan}` checks and plans it"
         return Explanation("a comparison to be made", facts, advice)
+    if "relabel" in content:
+        plan = command_line("rounds", path, data=FOLDER, saliency=FOLDER, dry_run=True)
+        advice = f"`{plan}` checks and plans them"
+        return Explanation("rounds to be made", dict(content), advice)
     if {"images", "labels"} <= content.keys():
         advice = f"`{command_line('data check', path)}` looks at it"
         return Explanation("the parts of a data set", dict(content), advice)

@@ -1,0 +1,44 @@
+"""``wsss rounds``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wsss_cli import ranks
+from wsss_cli.cli import options
+from wsss_cli.cli.config_command import config_command
+from wsss_cli.cli.rounds_file import read_rounds
+from wsss_cli.cli.run_command import choose_track, show
+from wsss_cli.configs.rounds import RoundsConfig
+
+
+@config_command(RoundsConfig)
+def rounds(
+    config: RoundsConfig,
+    *,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Run ``wsss rounds``."""
+    del debug
+    ranks.require_alone("wsss rounds")
+    planned = read_rounds(config)
+    from wsss_cli.stages.early_checks import check_usage
+
+    check_usage("train", planned[0].links[0].config)
+    from wsss_cli.chains import rounds as chain
+
+    if dry_run:
+        show({"stages": chain.check(planned)}, _plan, as_json=json)
+        return
+    report = chain.run(config.out, planned, track=choose_track(quiet=quiet))
+    head = {"stage": "rounds", "status": report.status, "directory": str(config.out)}
+    values = {**head, **report.values}
+    page = values.pop("markdown")
+    show(values, lambda v: f"rounds {v['status']}: {v['directory']}\n\n{page}", as_json=json)
+
+
+def _plan(values: Mapping[str, Any]) -> str:
+    lines = [f"{each['run']}: {each['stage']} {each['state']}" for each in values["stages"]]
+    return "\n".join((*lines, "nothing was done"))
