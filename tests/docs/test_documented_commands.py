@@ -54,6 +54,21 @@ train.method = "seenet"
 [settings.CAM]
 train.method = "cam"
 """
+ROUNDS = """
+[train]
+backbone = "tiny"
+iterations = 2
+batch-size = 2
+crop = 32
+[attend]
+size = 32
+[segment]
+iterations = 2
+batch-size = 2
+crop = 32
+[[relabel]]
+proxy.rule = "masked"
+"""
 ALWAYS = ["README.md"]
 SLOW = [str(page.relative_to(ROOT)) for page in PAGES if page.name != "README.md"]
 
@@ -121,6 +136,7 @@ def _draw_everything(root: Path) -> None:
     shutil.copy(voc.split("val"), voc.split("test"))
     write_weighted_channels(root / "u2netp.onnx", (1.0, 0.0, 0.0), size=320)
     (root / "compare_methods.toml").write_text(COMPARED)
+    (root / "rounds.toml").write_text(ROUNDS)
     masks = [voc.mask(image_id) for image_id in voc.val_ids]
     for folder in ("their_masks", "our_masks", "their_probabilities", "black_and_white", "holiday"):
         (root / folder).mkdir()

@@ -41,6 +41,25 @@ size = 32
 train.method = "cam"
 [settings.SeeNet]
 """
+ROUNDS = """
+[train]
+backbone = "tiny"
+iterations = 12
+batch-size = 4
+crop = 32
+lr = 0.02
+[attend]
+size = 32
+[segment]
+iterations = 12
+batch-size = 4
+crop = 32
+scales = [1.0]
+flip = false
+checkpoint-every = 3
+[[relabel]]
+proxy.rule = "masked"
+"""
 # What a stage reads of the run it works in.
 NEEDS = {
     "train": (),
@@ -50,6 +69,7 @@ NEEDS = {
     "predict": (),
     "crf": ("train", "segment"),
     "compare": (),
+    "rounds": (),
 }
 
 
@@ -75,6 +95,7 @@ def undisturbed(crowd: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> dic
     base = tmp_path_factory.mktemp("undisturbed")
     run, data = base / "run", ["--data", crowd.root]
     (base / "methods.toml").write_text(COMPARISON)
+    (base / "rounds.toml").write_text(ROUNDS)
     learn = "--batch-size 4 --crop 48 --lr 0.01 --checkpoint-every 3"
     commands: dict[str, Callable[[Path], list[object]]] = {
         "train": lambda place: [
@@ -94,6 +115,10 @@ def undisturbed(crowd: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> dic
         "crf": lambda place: ["crf", "--uncertainty", "--preset", "irn", "--run", place],
         "compare": lambda place: [
             *("compare", base / "methods.toml", "--saliency", crowd.saliency),
+            *("--out", place, *data),
+        ],
+        "rounds": lambda place: [
+            *("rounds", base / "rounds.toml", "--saliency", crowd.saliency),
             *("--out", place, *data),
         ],
     }
@@ -121,8 +146,8 @@ def _result(place: Path, folders: list[Path]) -> dict[str, object]:
     """What lies there, by path: a hash of the bytes; of JSON with times and places the rest."""
     found: dict[str, object] = {}
     for path in sorted(path for folder in folders for path in folder.rglob("*")):
-        if path.is_dir() or path.name in (".lock", "compare.md", "compare.csv"):
-            continue  # the table's texts hold the seconds of its JSON
+        if path.is_dir() or path.name in (".lock", "compare.md", "compare.csv", "rounds.md"):
+            continue  # the tables' texts hold seconds and places of their JSON
         name = str(path.relative_to(place))
         if path.suffix == ".jsonl":
             lines = [json.loads(line) for line in path.read_text().splitlines()]
