@@ -6,6 +6,7 @@ from typing import Any
 from wsss_cli import ranks
 from wsss_cli.cli import options
 from wsss_cli.cli.config_command import config_command
+from wsss_cli.cli.rounds_file import read_rounds
 from wsss_cli.cli.run_command import choose_track, show
 from wsss_cli.configs.rounds import RoundsConfig
 
@@ -22,10 +23,9 @@ def rounds(
     """Run ``wsss rounds``."""
     del debug
     ranks.require_alone("wsss rounds")
-    from wsss_cli.cli.rounds_file import read_rounds
+    planned = read_rounds(config)
     from wsss_cli.stages.early_checks import check_usage
 
-    planned = read_rounds(config)
     check_usage("train", planned[0].links[0].config)
     from wsss_cli.chains import rounds as chain
 

@@ -16,9 +16,7 @@ from wsss_cli.configs.segment import PREDICTION, SegmentConfig
 from wsss_cli.configs.segmentation_models import model_of
 from wsss_cli.configs.setting import settings_of
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import UsageError, did_you_mean
-from wsss_cli.stages.inputs import with_rule_at_hand
 from wsss_cli.tracking import Silent
 
 FIRST = ("train", "attend", "proxy", "segment")
@@ -101,6 +99,8 @@ class _Maker:
         device = config.device if config.device != RoundsConfig.device else None
         self.work: Table = {"device": device, "workers": config.workers}
         assert config.data is not None
+        from wsss_cli.data.layouts import find_data_set
+
         data_set = find_data_set(config.data)
         self.split = str(first["train"].get("split") or data_set.training_split())
 
@@ -115,6 +115,8 @@ class _Maker:
         saliency = config.saliency if learns_from_saliency(method) else None
         of_labels = self._drawn_in(options["proxy"])
         if config.saliency is None and not options["proxy"]:
+            from wsss_cli.stages.inputs import with_rule_at_hand
+
             of_labels = {"rule": with_rule_at_hand(ProxyConfig(run=run), set(), Silent()).rule}
         shared = {"run": run, **self.work}
         common = {**shared, "data": config.data, "seed": config.seed}
