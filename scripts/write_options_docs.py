@@ -56,7 +56,10 @@ def _below(group: TyperGroup, before: str) -> Iterator[tuple[str, TyperCommand]]
 
 def _rows(name: str, command: TyperCommand) -> Iterator[Row]:
     # Typer may bring its own copy of Click, so the context is made by the command.
-    context = command.make_context(name, [], resilient_parsing=True)
+    # A command keeps the help option that it was first asked for, so it is told both names.
+    context = command.make_context(
+        name, [], resilient_parsing=True, help_option_names=["-h", "--help"]
+    )
     for parameter in command.params:
         row = help_row(parameter, context)
         if row is not None:
