@@ -1,4 +1,4 @@
-"""TOML files: the parts of a data set, defaults of commands, comparisons."""
+"""TOML files: the parts of a data set, defaults of commands, comparisons, rounds."""
 
 from pathlib import Path
 
@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from test_hostile_tables import pictures, use
 
 from wsss_cli.cli.comparison_file import read_comparison
+from wsss_cli.cli.rounds_file import read_rounds
 from wsss_cli.configs.compare import CompareConfig
+from wsss_cli.configs.rounds import RoundsConfig
 from wsss_cli.data.layouts import find_data_set
 
 PARTS = b"""images = "."
@@ -26,6 +28,16 @@ iterations = 3
 train.method = "cam"
 [settings.seenet]
 train.delta_high = 0.8
+"""
+ROUNDS = b"""[train]
+iterations = 3
+split = "train"
+[segment]
+crop = 64
+[[relabel]]
+crf.uncertainty = true
+[[relabel]]
+proxy.rule = "masked"
 """
 _values = (
     st.sampled_from(("1", "-1", "1e400", "nan", "true", "[]", "[[]]", "{}", '""', "1979-05-27",
@@ -110,6 +122,54 @@ def test_any_setting_of_a_comparison_is_endured(tmp_path: Path, key: str, value:
     path.write_text("".join(f"{name} = {given}\n" for name, given in lines.items()))
     config = CompareConfig(file=path, data=tmp_path, out=tmp_path / "out")
     endures("TOML of comparisons", lambda: read_comparison(config))
+
+
+def _rounds(tmp_path: Path, content: bytes) -> object:
+    folder = pictures(tmp_path / "data")
+    (folder / "labels.csv").write_text("image,labels\na.jpg,dog\nb.jpg,cat\n")
+    (folder / "train.txt").write_text("a.jpg\nb.jpg\n")
+    (folder / "a.toml").write_bytes(PARTS)
+    path = tmp_path / "r.toml"
+    path.write_bytes(content)
+    config = RoundsConfig(file=path, data=folder / "a.toml", out=tmp_path / "out")
+    outcome = endures("TOML of rounds", lambda: read_rounds(config))
+    assert not (tmp_path / "out").exists()
+    return outcome
+
+
+def test_good_rounds_are_read(tmp_path: Path) -> None:
+    rounds = _rounds(tmp_path, ROUNDS)
+    assert isinstance(rounds, list)
+    assert len(rounds) == 3
+
+
+@hostile
+@given(content=spoiled(ROUNDS) | st.binary(max_size=60))
+def test_spoiled_rounds_are_endured(tmp_path: Path, content: bytes) -> None:
+    _rounds(tmp_path, content)
+
+
+@hostile
+@given(
+    key=st.sampled_from(
+        (
+            *("train", "train.split", "train.method", "train.backbone", "train.weights"),
+            *("proxy.rule", "segment.scales", "segment.model", "relabel", "attend.size"),
+        )
+    ),
+    value=_values,
+)
+def test_any_setting_of_rounds_is_endured(tmp_path: Path, key: str, value: str) -> None:
+    _rounds(tmp_path, f"{key} = {value}\n".encode())
+
+
+@hostile
+@given(
+    key=st.sampled_from(("crf", "crf.uncertainty", "proxy.rule", "segment", "segment.weights")),
+    value=_values,
+)
+def test_any_setting_of_a_further_round_is_endured(tmp_path: Path, key: str, value: str) -> None:
+    _rounds(tmp_path, f"[[relabel]]\n{key} = {value}\n".encode())
 
 
 def test_spoiled_defaults_are_one_sentence(wsss: Command, tmp_path: Path) -> None:

@@ -17,12 +17,11 @@ from wsss_cli.configs.results import RESULTS
 from wsss_cli.configs.rounds import Link, Round
 from wsss_cli.configs.setting import option
 from wsss_cli.data.label_folder import saliency_files
-from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import DivergenceError, WsssError
 from wsss_cli.metrics.bootstrap import RESAMPLES, Difference
 from wsss_cli.stages import evaluate
 from wsss_cli.stages.evaluate import FRACTION
-from wsss_cli.stages.inputs import find_masks, rule_saliency
+from wsss_cli.stages.inputs import find_data, find_masks, rule_saliency
 from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Silent, Track
 
@@ -39,7 +38,7 @@ def check(rounds: Sequence[Round]) -> list[dict[str, Any]]:
         WsssError: Something is missing, or a run holds another result.
     """
     training, split = rounds[0].links[0].config, rounds[0].links[-1].config.split
-    data_set = find_data_set(training.data)
+    data_set = find_data(training)
     if not _with_masks(rounds, data_set.image_ids(split)):
         raise WsssError(f"no image of {split} has a true mask, so no network can be scored")
     image_ids = data_set.image_ids(training.split or data_set.training_split())
@@ -115,7 +114,7 @@ def _stage(link: Link) -> Any:  # noqa: ANN401 - a module
 
 def _with_masks(rounds: Sequence[Round], image_ids: Sequence[str]) -> bool:
     """Whether any of the images has a true mask."""
-    masks = find_masks(find_data_set(rounds[0].links[0].config.data))
+    masks = find_masks(find_data(rounds[0].links[0].config))
     return any((masks / f"{image_id}.png").is_file() for image_id in image_ids)
 
 

@@ -23,16 +23,18 @@ def rounds(
     """Run ``wsss rounds``."""
     del debug
     ranks.require_alone("wsss rounds")
-    planned = read_rounds(config)
     from wsss_cli.stages.early_checks import check_usage
+    from wsss_cli.stages.inputs import data_sets_read_once
 
-    check_usage("train", planned[0].links[0].config)
-    from wsss_cli.chains import rounds as chain
+    with data_sets_read_once():
+        planned = read_rounds(config)
+        check_usage("train", planned[0].links[0].config)
+        from wsss_cli.chains import rounds as chain
 
-    if dry_run:
-        show({"stages": chain.check(planned)}, _plan, as_json=json)
-        return
-    report = chain.run(config.out, planned, track=choose_track(quiet=quiet))
+        if dry_run:
+            show({"stages": chain.check(planned)}, _plan, as_json=json)
+            return
+        report = chain.run(config.out, planned, track=choose_track(quiet=quiet))
     head = {"stage": "rounds", "status": report.status, "directory": str(config.out)}
     values = {**head, **report.values}
     page = values.pop("markdown")

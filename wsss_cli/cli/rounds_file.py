@@ -7,6 +7,7 @@ from typing import Any
 
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.cli.chain_file import Place, Table, arguments_of, options_in, parsed, read_tables
+from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.methods import learns_from_saliency
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.proxy_rules import RULES, maps_of
@@ -98,10 +99,9 @@ class _Maker:
         self.options = first
         device = config.device if config.device != RoundsConfig.device else None
         self.work: Table = {"device": device, "workers": config.workers}
-        assert config.data is not None
-        from wsss_cli.data.layouts import find_data_set
+        from wsss_cli.stages.inputs import find_data
 
-        data_set = find_data_set(config.data)
+        data_set = find_data(CommonConfig(data=config.data))
         self.split = str(first["train"].get("split") or data_set.training_split())
 
     def directory(self, number: int, suffix: str = "") -> Path:
