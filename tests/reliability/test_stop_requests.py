@@ -286,7 +286,7 @@ def test_interrupted_before_the_first_step_nothing_is_in_the_way_of_other_settin
 
 
 @pytest.mark.parametrize(
-    ("stage", "writes"), [("proxy", "write_label_map"), ("attend", "write_shard")]
+    ("stage", "writes"), [("proxy", "write_together"), ("attend", "write_shard")]
 )
 def test_any_stage_interrupted_before_it_has_made_anything_gives_way(
     wsss: Command,
