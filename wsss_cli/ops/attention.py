@@ -1,7 +1,7 @@
 """From raw class score maps at network stride to attention maps at image size."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -29,6 +29,10 @@ class BranchMaps:
     pairs: Tensor
     maps: Tensor
     features: Tensor
+
+    def without_features(self) -> "BranchMaps":
+        """The same, for whoever keeps it: features are many times larger than maps."""
+        return replace(self, features=self.features.new_empty(0))
 
 
 def fuse_on_grid(maps: Tensor) -> Tensor:

@@ -254,7 +254,7 @@ def _attend(
                     flip=config.flip,
                     prototypes=config.prototypes,
                 )
-                raw = list(map(look, pixels))
+                raw = [look(view).without_features() for view in pixels]
             if logits is not None:  # those that the labels are from, to the last bit
                 raw[0] = replace(raw[0], logits=logits)
             yield batch, raw  # outside: the mode must not leak into the caller
@@ -290,7 +290,7 @@ class _Views:
     Attributes:
         row: The image's row in the plan.
         scales: (h, w, 3) uint8 RGB at each scale.
-        colours: (h, w, 3) uint8 RGB at the size of its maps, if these are to follow its colours.
+        colours: (h, w, 3) uint8 RGB on the grid on which colours are compared, if they are.
     """
 
     row: int

@@ -146,7 +146,7 @@ class AttentionPredictor:
                 flip=self.views.flip,
                 prototypes=self.views.prototypes,
             )
-            raw = [look(view) for view in views]
+            raw = [look(view).without_features() for view in views]
             colours = None
             if self.views.colour_steps is not None:
                 grid = self.views.colour_size(size)
