@@ -22,7 +22,6 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from wsss_cli.artifacts.foreign_hdf5 import read_attribute
 from wsss_cli.artifacts.image_groups import (
     ODDITIES,
     ImageGroups,
@@ -145,7 +144,7 @@ class AttentionFile(ImageGroups):
         Files that `wsss attend` wrote before it could predict labels say nothing: they were given.
         """
         try:
-            said = read_attribute(self._file, LABELS, GIVEN if self._is_own() else None)
+            said = self._attribute(self._file, LABELS, GIVEN if self._is_own() else None)
         except ODDITIES as error:
             raise self._broken(error) from error
         return said if isinstance(said, str) and said in (GIVEN, PREDICTED) else None
@@ -191,8 +190,8 @@ class AttentionFile(ImageGroups):
             # Of none of the classes: numpy writes an empty list as (0,) floats.
             negative = class_ids.shape == (0,) and shape[:1] == (0,)
             sides = (0, 0) if negative and len(shape) == 1 else shape[-2:]
-            height = int(read_attribute(group, "height", sides[0]))
-            width = int(read_attribute(group, "width", sides[1]))
+            height = int(self._attribute(group, "height", sides[0]))
+            width = int(self._attribute(group, "width", sides[1]))
         except ODDITIES as error:
             raise self._unreadable(image_id, error) from error
         largest = len(self.class_names) if self.class_names is not None else MOST_CLASSES

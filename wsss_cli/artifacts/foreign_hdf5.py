@@ -1,6 +1,6 @@
 """Checks HDF5 files from elsewhere for what the HDF5 library must not be given.
 
-:func:`read_attribute` and :func:`require_readable` are all that readers call. HDF5 2.0 can be led
+:func:`require_readable` is asked before an attribute or an array is read. HDF5 2.0 can be led
 astray in three ways, and nothing interrupts it:
 
 - Strings of any length lie apart from their attribute, in collections: a head, then objects one
@@ -16,7 +16,6 @@ import zlib
 from functools import lru_cache
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import h5py
 
@@ -32,20 +31,26 @@ _CHECKSUM_BYTES = 4
 _HARMLESS_BYTES = 2**18
 
 
-def read_attribute(owner: h5py.Group, name: str, default: Any = None) -> Any:  # noqa: ANN401 - h5py's
-    """Value of an attribute of a file or group.
+def require_readable(member: h5py.Group | h5py.Dataset, attribute: str | None = None) -> None:
+    """Refuse what the library should not read: an attribute of a member, else an array itself.
 
     Args:
-        owner: The file or group.
-        name: Name of the attribute.
-        default: Returned where there is none.
+        member: A file, a group or an array.
+        attribute: Name of an attribute, which need not be there; None asks for the array.
 
     Raises:
-        ValueError: It is too large or of another kind, or its strings cannot be reached; h5py has
-            more to raise.
+        ValueError: An attribute is too large or of another kind, or its strings cannot be reached;
+            of an array a piece is too large, shorter than its checksum, does not inflate to what it
+            should be, or went through the filters in an order that nobody uses. h5py has more to
+            raise.
     """
-    if name not in owner.attrs:
-        return default
+    if attribute is None:
+        _require_whole_pieces(member)
+    elif attribute in member.attrs:
+        _require_small_attribute(member, attribute)
+
+
+def _require_small_attribute(owner: h5py.Group | h5py.Dataset, name: str) -> None:
     declared = owner.attrs.get_id(name)
     if prod(declared.shape) * declared.dtype.itemsize > _MOST_BYTES:
         raise ValueError(f"its {name} has the shape {declared.shape}, which is too large")
@@ -53,7 +58,6 @@ def read_attribute(owner: h5py.Group, name: str, default: Any = None) -> Any:  #
         if h5py.check_string_dtype(declared.dtype) is None:  # reading others crashes HDF5 2.0
             raise ValueError(f"its {name} is neither number nor text")
         _require_walkable(owner.file)
-    return owner.attrs[name]
 
 
 def _require_walkable(file: h5py.File) -> None:
@@ -104,13 +108,7 @@ def _is_endless(content: mmap.mmap, start: int) -> bool:
     return False
 
 
-def require_readable(array: h5py.Dataset) -> None:
-    """Refuse an array in pieces that the library should not read.
-
-    Raises:
-        ValueError: A piece is too large, shorter than its checksum, does not inflate to what it
-            should be, or went through the filters in an order that nobody uses.
-    """
+def _require_whole_pieces(array: h5py.Dataset) -> None:
     if array.chunks is None:
         return
     if not is_holdable(array.chunks, array.dtype.itemsize):

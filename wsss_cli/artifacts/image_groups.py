@@ -23,7 +23,7 @@ import numpy as np
 from wsss_cli.artifacts.atomic import partial_name, unwritable, write_bytes
 from wsss_cli.artifacts.file_names import names_a_file
 from wsss_cli.artifacts.fingerprint import file_fingerprint, files_fingerprint
-from wsss_cli.artifacts.foreign_hdf5 import read_attribute, require_readable
+from wsss_cli.artifacts.foreign_hdf5 import require_readable
 from wsss_cli.artifacts.image_size import is_believable, is_holdable
 from wsss_cli.artifacts.stage_commands import command_to_make
 from wsss_cli.artifacts.stage_directory import MANIFEST, read_manifest
@@ -265,8 +265,8 @@ class ImageGroups:
 
     def _says(self) -> tuple[int, tuple[str, ...] | None]:
         """Schema and class names, as the file's attributes have them."""
-        schema = int(read_attribute(self._file, "schema", self.layout.schema))
-        stored = read_attribute(self._file, "class_names")
+        schema = int(self._attribute(self._file, "schema", self.layout.schema))
+        stored = self._attribute(self._file, "class_names")
         if stored is not None and np.ndim(stored) != 1:
             raise TypeError("class_names is not a list")
         return schema, None if stored is None else tuple(str(name) for name in stored)
@@ -337,6 +337,15 @@ class ImageGroups:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise self._odd(image_id, f"holds {name} as a link instead of as data")
         return group
+
+    def _attribute(self, owner: h5py.Group, name: str, default: Any = None) -> Any:  # noqa: ANN401 - h5py's
+        """Value of an attribute of the file or a group; the default where there is none.
+
+        Raises:
+            ValueError: The library should not read it; h5py has more to raise.
+        """
+        require_readable(owner, name)
+        return owner.attrs.get(name, default)
 
     def _data(
         self, image_id: str, group: h5py.Group, name: str, *, most: int | None = None

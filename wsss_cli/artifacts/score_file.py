@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from wsss_cli.artifacts.foreign_hdf5 import read_attribute
 from wsss_cli.artifacts.image_groups import (
     ODDITIES,
     ImageGroups,
@@ -98,7 +97,7 @@ class ScoreFile(ImageGroups):
         try:
             group = self._group(image_id)
             stored = self._data(image_id, group, "scores")
-            height, width = (int(read_attribute(group, side)) for side in ("height", "width"))
+            height, width = (int(self._attribute(group, side)) for side in ("height", "width"))
             shape, dtype = stored.shape, stored.dtype
         except ODDITIES as error:
             raise self._unreadable(image_id, error) from error
