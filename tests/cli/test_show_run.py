@@ -117,7 +117,7 @@ def test_nothing_is_stale_in_runs_that_nobody_touched(
             [*train_arguments(voc, tmp_path / "onward"), "--start", start],
             ["attend", *SMALL, "--labels", "predicted"],
             ["proxy", "--rule", "irn"],
-            ["segment", *SHORT, "--prohibitive"],
+            ["segment", *SHORT, "--prohibitive", "--pixel-weights", voc.saliency],
         ],
         "second": [["proxy", *base, "--attention", attention, *masked, *saliency]],
         "foreign": [

@@ -94,7 +94,7 @@ def _chain(crowd: TinyVoc, run: Path, start: Path) -> list[list[object]]:
         ["proxy", "--saliency", crowd.saliency, *here],
         segment,
         [*segment, "--probabilities"],
-        ["crf", "--preset", "oaa", *shared],
+        ["crf", "--uncertainty", "--preset", "oaa", *shared],
         ["evaluate", "--what", "proxy", "--baselines", *shared],
         ["evaluate", "--what", "attention", "--localisation", *shared],
         ["evaluate", "--boundaries", "--difficulty", *shared],

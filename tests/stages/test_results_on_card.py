@@ -147,7 +147,7 @@ def test_a_whole_chain_on_the_card(wsss: Command, voc: TinyVoc, tmp_path: Path) 
             ["saliency", "--run", run, "--model", "unsupervised"],
             ["proxy", "--run", run],
             ["segment", "--run", run, *full.split(), "--amp", "off"],
-            ["crf", "--run", run],
+            ["crf", "--uncertainty", "--run", run],
             *(["evaluate", "--run", run, "--what", what] for what in (*LABEL_FOLDERS, "attention")),
             ["show", run, "--image", voc.train_ids[0]],
         ]

@@ -85,7 +85,7 @@ def test_a_training_goes_on_from_another_one(voc: TinyVoc, trained: Path, tmp_pa
     same_on_both(train, config, tmp_path, start=start, **SMALL)
 
 
-@pytest.mark.parametrize("name", ["proxy", "prohibitive", "full"])
+@pytest.mark.parametrize("name", ["proxy", "prohibitive", "weighted", "full"])
 def test_segmentation_networks_learn_the_same(
     voc: TinyVoc, trained: Path, proxies: Path, tmp_path: Path, name: str
 ) -> None:
@@ -96,6 +96,7 @@ def test_segmentation_networks_learn_the_same(
             "prohibitive": True,
             "attention": trained / "attend" / INDEX,
         },
+        "weighted": {"proxy": proxies, "pixel_weights": voc.saliency},
         "full": {"supervision": "full", "accumulate": 2, "frozen_blocks": 1},
     }
     config = partial(SegmentConfig, data=voc.root, **SMALL, **ONE_VIEW)
