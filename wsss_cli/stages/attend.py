@@ -254,7 +254,10 @@ def _attend(
                     flip=config.flip,
                     prototypes=config.prototypes,
                 )
-                raw = [look(view).without_features() for view in pixels]
+                raw = []
+                for view in pixels:
+                    seen = look(view)
+                    raw.append(seen.without_features())
             if logits is not None:  # those that the labels are from, to the last bit
                 raw[0] = replace(raw[0], logits=logits)
             yield batch, raw  # outside: the mode must not leak into the caller
