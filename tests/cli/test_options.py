@@ -20,7 +20,7 @@ from wsss_cli.configs.export import ExportConfig
 from wsss_cli.configs.export_network import ExportNetworkConfig
 from wsss_cli.configs.map_import import ImportConfig
 from wsss_cli.configs.methods import METHODS, MethodOptions
-from wsss_cli.configs.presets import with_preset
+from wsss_cli.configs.presets import PRESETS, with_preset
 from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.rounds import RoundsConfig
 from wsss_cli.configs.setting import Config, option, settings_of
@@ -140,6 +140,8 @@ VALUES: dict[str, Any] = {
     "colour_jitter": 0.4,
     "colour_steps": 7,
     "map_scale": 0.5,
+    "mean": (0.5,),
+    "deviation": (0.5,),
     "scales": (1.0, 0.5),
     "scale_low": 0.4,
     "scale_high": 2.5,
@@ -223,7 +225,8 @@ def test_value_of_every_option_reaches_the_stage(
     monkeypatch.setattr(run_command, "require_given_paths", lambda *_: None)
     default = getattr(config_type(), name)
     annotation = str(config_type.__dataclass_fields__[name].type)
-    value = "fine" if name == "preset" and stage != "crf" else _other(name, default)
+    presets = PRESETS.get(stage, {})
+    value = list(presets)[-1] if name == "preset" and presets else _other(name, default)
     value = Path(value) if "Path" in annotation else value
     along = ALONG.get((stage, name), {})
     if stage == "proxy" and name != "rule":  # else one is chosen that needs no saliency

@@ -47,6 +47,32 @@ def test_map_is_the_stretched_answer_at_image_size(tmp_path: Path) -> None:
     assert np.abs(found - 255 * expected).max() <= 1
 
 
+def test_numbers_of_another_family_of_networks(red: Path) -> None:
+    """Red less 0.5, divided by 0.25, by the logistic function."""
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[..., 0] = np.arange(32) * 8
+    image[0, 0, 1] = 255  # the largest value, by which all are divided
+    network = SaliencyNetwork(red, 32, (0.5,), (0.25,), sigmoid=True)
+    logits = (image[..., 0] / 255 - 0.5) / 0.25
+    expected = np.round(255 / (1 + np.exp(-logits)))
+    assert np.abs(network.saliency(image).astype(float) - expected).max() <= 1
+
+
+def test_preset_of_a_family_stands_for_its_settings(
+    wsss: Command, voc: TinyVoc, red: Path, tmp_path: Path
+) -> None:
+    made = ("saliency", "--model", red, "--data", voc.root, "--run", tmp_path, "--size", 32)
+    assert wsss(*made, "--preset", "birefnet").code == 0
+    assert wsss(*made, "--sigmoid", "--json").values["status"] == "up to date"
+    other = wsss(*made)
+    assert other.code == 2
+    assert "sigmoid" in other.err
+    assert wsss(*made, "--mean", "0.5", "--mean", "0.5").code == 2
+    alone = wsss("saliency", "--model", "unsupervised", "--data", voc.root, "--sigmoid")
+    assert alone.code == 2
+    assert "--sigmoid" in alone.err
+
+
 def test_flat_and_black_images_have_no_saliency(red: Path) -> None:
     network = SaliencyNetwork(red, 32)
     for value in (0, 70):

@@ -40,6 +40,11 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "colour_jitter": 0.3,
         },
     },
+    # How networks other than U2-Net's family are fed and read, as rembg does it.
+    "saliency": {
+        "isnet": {"size": 1024, "mean": (0.5,), "deviation": (1.0,)},
+        "birefnet": {"size": 1024, "sigmoid": True},
+    },
     "attend": {
         # Nothing is learnt here and nothing but labels is told; a twentieth of a second an image.
         "quick": _REDRAWN,

@@ -1,9 +1,11 @@
 """Settings of ``wsss saliency``: saliency maps from a given network, or without one."""
 
 from dataclasses import dataclass
+from math import isfinite
 
 from wsss_cli.configs.common import CommonConfig
-from wsss_cli.configs.setting import setting
+from wsss_cli.configs.presets import PRESETS
+from wsss_cli.configs.setting import Role, check, setting
 from wsss_cli.errors import UsageError
 
 UNSUPERVISED = "unsupervised"
@@ -93,6 +95,7 @@ class SaliencyConfig(CommonConfig):
       wsss saliency --model u2netp.onnx
       wsss saliency --model u2netp.onnx --data VOC2012 --split val --run runs/val
       wsss saliency --model u2netp.onnx --passes 2 && wsss proxy --rule dcsp
+      wsss saliency --model isnet-general-use.onnx --preset isnet
       wsss saliency --model unsupervised
 
     Writes RUN/saliency/maps/ID.png, where wsss proxy finds them, and with --passes 2 also
@@ -103,7 +106,7 @@ class SaliencyConfig(CommonConfig):
     # Role.RESULT, though a path: the stage records the content of the file beside it.
     model: str | None = setting(
         None,
-        "ONNX file of a network with the interface of U2-Net, or unsupervised: no weights, weaker.",
+        "ONNX file of a network such as U2-Net, or unsupervised: no weights, weaker.",
         exists=True,
         words=(UNSUPERVISED,),
     )
@@ -112,6 +115,31 @@ class SaliencyConfig(CommonConfig):
         320,
         "Side of the square (unsupervised: the longer side) that images are resized to, in pixels.",
         at_least=32,
+    )
+    preset: str | None = setting(
+        None,
+        "Settings of another family of networks, wherever no other is given: --size, --mean, "
+        "--deviation and --sigmoid.",
+        role=Role.WORK,
+        choices=tuple(PRESETS["saliency"]),
+        unset="U2-Net's",
+    )
+    mean: tuple[float, ...] | None = setting(
+        None,
+        "What the network's input has subtracted, of pixels in 0..1; one number, or three for RGB.",
+        unset="ImageNet's",
+        later=True,
+    )
+    deviation: tuple[float, ...] | None = setting(
+        None,
+        "What it is then divided by; one number, or three for RGB.",
+        above=0,
+        unset="ImageNet's",
+        later=True,
+    )
+    sigmoid: bool = setting(
+        False,
+        "The network answers with logits; otherwise the range of its answer is stretched to 0..1.",
     )
     passes: int = setting(
         1,
@@ -137,6 +165,17 @@ class SaliencyConfig(CommonConfig):
             )
         return self.model
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("mean", "deviation"):
+            numbers = getattr(self, name)
+            fits = numbers is None or (len(numbers) in (1, 3) and all(map(isfinite, numbers)))
+            check(fits, name, "must be one number, or given three times: red, green, blue")
+        given = [name for name in ("mean", "deviation", "sigmoid") if getattr(self, name)]
+        network = self.model != UNSUPERVISED
+        check(network or not given, (*given, "model")[0], "is of networks; leave it out")
+
     def idle(self) -> frozenset[str]:
         """Nothing is random; a network counts by the content of its file."""
-        return frozenset({"seed"} if self.model == UNSUPERVISED else {"seed", "model"})
+        idle = {"seed"} if self.model == UNSUPERVISED else {"seed", "model"}
+        return frozenset(idle if self.sigmoid else {*idle, "sigmoid"})

@@ -3,9 +3,11 @@
 The interface is that of U2-Net (Qin et al., "U2-Net: Going Deeper with Nested U-Structure for
 Salient Object Detection", Pattern Recognition 2020) as its ONNX exports have it: input 1 x 3 x S x
 S, RGB divided by the image's largest value, less ImageNet's mean, by its deviation; the first
-output is the map, whose range is stretched to [0, 1].
+output is the map, whose range is stretched to [0, 1]. Other networks subtract and divide by other
+numbers, or answer with logits.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -25,18 +27,31 @@ _REFUSALS = (cv2.error, UnicodeDecodeError)
 class SaliencyNetwork:
     """A network from an ONNX file. Not to be used by two threads at once."""
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        size: int,
+        mean: Sequence[float] | None = None,
+        deviation: Sequence[float] | None = None,
+        *,
+        sigmoid: bool = False,
+    ) -> None:
         """Read the file.
 
         Args:
             path: ONNX file.
             size: Side S of the square input, in pixels.
+            mean: Of pixels in 0..1, one number or three; None is ImageNet's.
+            deviation: The same; None is ImageNet's.
+            sigmoid: The answer is logits.
 
         Raises:
             UsageError: It is missing; the message says where there is one.
             WsssError: It is not an ONNX file, or has operations that OpenCV lacks.
         """
-        self.path, self.size = path, size
+        self.path, self.size, self._sigmoid = path, size, sigmoid
+        self._mean = _MEAN if mean is None else np.array(mean, np.float32)
+        self._deviation = _DEVIATION if deviation is None else np.array(deviation, np.float32)
         try:
             content = np.frombuffer(path.read_bytes(), np.uint8)
             self._network = cv2.dnn.readNetFromONNX(content)
@@ -61,7 +76,8 @@ class SaliencyNetwork:
         Raises:
             WsssError: The network answers with something else than one map.
         """
-        pixels = (image.astype(np.float32) / max(int(image.max()), 1) - _MEAN) / _DEVIATION
+        pixels = image.astype(np.float32) / max(int(image.max()), 1)
+        pixels = (pixels - self._mean) / self._deviation
         try:
             self._network.setInput(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
             answer = np.asarray(self._network.forward(self._output))
@@ -76,10 +92,21 @@ class SaliencyNetwork:
                 "1 x 1 x height x width finite ones; it is not a network like U2-Net"
             )
         answer_map = answer[0, 0]  # (h, w)
-        lowest, span = float(answer_map.min()), float(answer_map.max() - answer_map.min())
-        stretched = (answer_map - lowest) / span if span > 0 else np.zeros_like(answer_map)
-        grey: npt.NDArray[np.uint8] = np.round(255 * stretched).astype(np.uint8)
+        in_range = _probability(answer_map) if self._sigmoid else _stretched(answer_map)
+        grey: npt.NDArray[np.uint8] = np.round(255 * in_range).astype(np.uint8)
         return grey
+
+
+def _stretched(answer_map: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """From the least to the largest value; 0 where they are equal."""
+    lowest, span = float(answer_map.min()), float(answer_map.max() - answer_map.min())
+    return (answer_map - lowest) / (span or 1)
+
+
+def _probability(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """The logistic function, without an overflow for large negative numbers."""
+    half: npt.NDArray[np.float64] = 0.5 * np.tanh(0.5 * logits.astype(np.float64)) + 0.5
+    return half
 
 
 def _reason(error: Exception) -> str:

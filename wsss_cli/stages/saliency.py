@@ -69,7 +69,7 @@ def prepare(config: SaliencyConfig, track: Track) -> SaliencyPlan:
     Raises:
         WsssError: Something is missing or broken.
     """
-    model, inputs = _model(config.required_model(), config.size)
+    model, inputs = _model(config)
     data_set = find_data(config)
     split = trained_split(config.split, config.run, data_set)
     image_ids = data_set.image_ids(split)
@@ -87,12 +87,16 @@ def prepare(config: SaliencyConfig, track: Track) -> SaliencyPlan:
     return SaliencyPlan(config, data_set, split, image_ids, model, directory)
 
 
-def _model(name: str, size: int) -> tuple[Model, dict[str, Input]]:
+def _model(config: SaliencyConfig) -> tuple[Model, dict[str, Input]]:
     """The model that ``--model`` names, and the file that it is read from."""
+    name = config.required_model()
     if name == UNSUPERVISED:
-        return UnsupervisedSaliency(size), {}
+        return UnsupervisedSaliency(config.size), {}
     path = Path(name)
-    return SaliencyNetwork(path, size), {"model": file_input(path.resolve())}
+    network = SaliencyNetwork(
+        path, config.size, config.mean, config.deviation, sigmoid=config.sigmoid
+    )
+    return network, {"model": file_input(path.resolve())}
 
 
 def run(config: SaliencyConfig, *, track: Track) -> Report:
