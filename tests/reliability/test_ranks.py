@@ -169,7 +169,7 @@ def _kill(arguments: list[object], victim: int, last: str) -> str:
         ("proxy", 1, "labels/2024_000101.png", 140 + 50, 1, 90),
         # Label maps outlive the shard they are made with, which is made again.
         ("segment", 1, "predictions/2024_000200.png", 2 + 152 + 72, 3, 128),
-        ("crf", 1, "labels/2024_000101.png", 140 + 50, 1, 90),
+        ("crf", 1, "labels/2024_000101.png", 2 * (140 + 50), 1, 90),
     ],
 )
 def test_a_stage_that_a_rank_dies_in_is_continued_by_another_number_of_ranks(
