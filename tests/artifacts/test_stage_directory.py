@@ -402,6 +402,30 @@ def test_scratch_outlives_a_kill_but_not_completion(directory: StageDirectory) -
     assert directory.state() == "complete"
 
 
+def test_scratch_left_by_a_stop_at_the_very_end_goes_with_the_next_command(
+    directory: StageDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = replace(directory, scratch=("resume.pt", "resume.earlier.pt"))
+    directory.begin()
+    left = [_put(directory, name) for name in directory.scratch]
+
+    def stopped(path: Path, *, missing_ok: bool = False) -> None:  # noqa: ARG001
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(Path, "unlink", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            directory.complete({})
+    assert directory.state() == "complete"
+    assert all(path.exists() for path in left)
+    with directory.claimed():  # another process works here: nothing is touched, nothing waits
+        directory.tidy()
+        assert all(path.exists() for path in left)
+    directory.tidy()
+    assert not any(path.exists() for path in left)
+    assert directory.state() == "complete"
+
+
 def test_new_files_of_one_kind_do_not_stand_in_for_lost_ones_of_another(
     directory: StageDirectory,
 ) -> None:

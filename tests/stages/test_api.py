@@ -74,11 +74,14 @@ def test_the_chain_in_python_makes_the_bytes_of_the_commands(
     assert capsys.readouterr() == ("", "")
     assert _files(run) == by_command
     assert logged(run / "train") == log
-    # All again: nothing is left to do, but evaluate always scores what is there.
+    # All again: nothing is left to do, but evaluate always scores what is there. A command stopped
+    # at its very end has left a state of the training, which goes.
+    (run / "train" / "resume.pt").touch()
     for stage, options in CALLS.items():
         report = getattr(wsss_api, stage)(run=run, **options)
         assert report.up_to_date == (stage in STAGES)
         assert (report.status == "up to date") == report.up_to_date
+    assert not (run / "train" / "resume.pt").exists()
     with pytest.raises(UsageError, match="lr"):
         wsss_api.train(run=run, **{**CALLS["train"], "lr": 0.5})
     # An extra of a finished result needs no more options than itself.

@@ -365,6 +365,19 @@ class StageDirectory:
         facts = {"started": running["started"], "finished": _now(), "files": self._count_files()}
         earlier = running.get(divergence.EARLIER, [])
         self._write("complete", {**facts, "counts": dict(counts)}, earlier)
+        self._remove_scratch()
+
+    def tidy(self) -> None:
+        """Remove from a whole artifact the scratch of a command that was stopped at its end.
+
+        Nothing waits for it: where another process works here, or nothing can be removed, the
+        scratch stays.
+        """
+        if ranks.first() and any(any(self.path.glob(pattern)) for pattern in self.scratch):
+            with suppress(Timeout, OSError), FileLock(self.path / LOCK, timeout=0):
+                self._remove_scratch()
+
+    def _remove_scratch(self) -> None:
         for pattern in self.scratch:
             for path in self.path.glob(pattern):
                 path.unlink(missing_ok=True)

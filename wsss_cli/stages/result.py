@@ -134,6 +134,7 @@ def make(
         KeyboardInterrupt: With a note of what is kept.
     """
     if directory.state(overwrite=overwrite) == "complete":
+        directory.tidy()
         counts = read_manifest(directory.path)["counts"]
         return Report(directory.stage, directory.path, True, counts)
     with directory.claimed():
