@@ -409,7 +409,7 @@ def test_scratch_left_by_a_stop_at_the_very_end_goes_with_the_next_command(
     directory.begin()
     left = [_put(directory, name) for name in directory.scratch]
 
-    def stopped(path: Path, *, missing_ok: bool = False) -> None:  # noqa: ARG001
+    def stopped(path: Path, *, missing_ok: bool = False) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:

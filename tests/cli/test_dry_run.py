@@ -32,6 +32,18 @@ def _arguments(stage: str, voc: TinyVoc, run: Path) -> list[str]:
             "--amp",
             "off",
         ],
+        "refine": [
+            "refine",
+            "--edges",
+            "--iterations",
+            "2",
+            "--crop",
+            "32",
+            "--steps",
+            "2",
+            "--amp",
+            "off",
+        ],
         "crf": ["crf"],
         "evaluate": ["evaluate"],
     }[stage] + ["--run", str(run)]

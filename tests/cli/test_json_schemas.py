@@ -82,6 +82,14 @@ def _lines(voc: TinyVoc, run: Path) -> dict[str, list[tuple[str, str]]]:
                 f"--data {voc.root} --run {run}-again",
             ),
         ],
+        "refine": [
+            ("refine", f"refine --edges --iterations 10 --crop 32 --steps 2 --run {run}"),
+            (
+                "refine",
+                f"refine --checkpoint {run}/refine/checkpoint.pt --data {voc.root} "
+                f"--attention {run}/attend/attention.h5 --run {run}-again",
+            ),
+        ],
         "crf": [("crf", f"crf --run {run}")],
         "predict": [
             ("predict", f"predict {run}/segment/checkpoint.pt {photo} --out {run}-1 --overlay"),
@@ -104,6 +112,8 @@ def _lines(voc: TinyVoc, run: Path) -> dict[str, list[tuple[str, str]]]:
             ("show_file", f"show {run}/attend/attention.h5"),
             ("show_file", f"show {run}/segment/scores.h5"),
             ("show_file", f"show {run}/train/checkpoint.pt"),
+            ("refine", f"refine --edges --iterations 1 --crop 32 --steps 2 --run {run}"),
+            ("show_file", f"show {run}/refine/checkpoint.pt"),
             ("show_file", f"show {run}/evaluate/prediction.json"),
             ("show_file", f"show {run}/val.tar.gz"),
             ("show_file", f"show {voc.mask(voc.val_ids[0])}"),

@@ -104,6 +104,7 @@ FINGERPRINTS = {
     "attend": "split size scales flip",
     "saliency": "split size passes",
     "proxy": "rule w attention_floor ignore_conflicts ignore_salient",
+    "refine": "edges walk_radius beta steps",
     "segment": "seed model supervision prohibitive iterations batch_size accumulate lr momentum "
     "weight_decay crop scale_low scale_high frozen_blocks split scales flip merge crf "
     "restrict_to_labels",
@@ -173,6 +174,7 @@ ALONG: dict[tuple[str, str], dict[str, Any]] = {
     ("evaluate", "localisation"): {"what": "attention"},
     ("evaluate", "threshold_from"): {"what": "attention"},
     ("segment", "attention"): {"prohibitive": True},
+    ("refine", "proxy"): {"edges": True},
     ("crf", "logits"): {"scores": Path("somewhere")},
     ("train", "acol_threshold"): {"method": "acol"},
     **{("train", f"gain_{name}"): {"method": "gain"} for name in ("sigma", "omega", "alpha")},
@@ -284,6 +286,12 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --head-channels -1", "--head-channels", ""),
         ("train --workers -1", "--workers", ""),
         ("train --amp on", "--amp", ""),
+        ("refine --edges --regions p", "--edges", "--regions"),
+        ("refine --regions p --checkpoint p", "--regions", "--checkpoint"),
+        ("refine --checkpoint p --proxy p", "--proxy", "--edges"),
+        ("refine --edges --radius 1", "--radius", "2"),
+        ("refine --edges --beta 0", "--beta", "0"),
+        ("refine --edges --steps 0", "--steps", "1"),
         ("attend --size 16", "--size", "32"),
         ("attend --labels none", "--labels", ""),
         ("attend --scales 0", "--scales", ""),

@@ -37,9 +37,11 @@ SHORT = {
     "train": "--backbone tiny --iterations 4 --batch-size 4 --crop 32 --amp off --no-heads-only",
     "attend": "--size 48 --amp off",
     "saliency": "--amp off",
+    "refine": "--amp off",
     "segment": "--amp off",
     "predict": "--amp off",
 }
+SHORT_EDGES = "--backbone tiny --iterations 2 --batch-size 2 --crop 32 --steps 2"
 SHORT_LEARNING = "--model tiny --iterations 2 --batch-size 2 --crop 32"
 COMPARED = """
 [train]
@@ -124,6 +126,8 @@ def _short(words: list[str]) -> list[str]:
     short = SHORT.get(words[0], "").split()
     if words[0] == "segment" and "--checkpoint" not in words:
         short += SHORT_LEARNING.split()
+    if words[0] == "refine" and "--edges" in words:
+        short += SHORT_EDGES.split()
     if words[0] == "train" and "--weights" in words:
         short += ["--weights", "none"]  # the file on the page is VGG16's
     return short
@@ -150,10 +154,13 @@ def _draw_everything(root: Path) -> None:
         even = np.full((1 + len(CLASSES), 6, 8), 1 / (1 + len(CLASSES)), np.float32)
         np.save(root / "their_probabilities" / f"{mask.stem}.npy", even)
     _write_attention(root / "other_tool.h5", voc)
-    (root / "their_maps").mkdir()
+    for folder in ("their_maps", "regions"):
+        (root / folder).mkdir()
     for index, image_id in enumerate(voc.train_ids):
         maps = {column: np.eye(48, 64, dtype=np.float32) for column in classes_of(index)}
         np.save(root / "their_maps" / f"{image_id}.npy", maps)
+        thirds = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) // 1024 + 1
+        Image.fromarray(thirds).save(root / "regions" / f"{image_id}.png")
     coco_set(root / "COCO")
     cracks(root / "cracks")
     _write_photos(root / "photos", voc)

@@ -65,6 +65,7 @@ NEEDS = {
     "train": (),
     "attend": ("train",),
     "proxy": ("train", "attend"),
+    "refine": ("train", "attend", "proxy"),
     "segment": ("train", "attend", "proxy"),
     "predict": (),
     "crf": ("train", "segment"),
@@ -104,6 +105,10 @@ def undisturbed(crowd: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> dic
         ],
         "attend": lambda place: ["attend", "--size", "96", "--heatmaps", "--run", place],
         "proxy": lambda place: ["proxy", "--saliency", crowd.saliency, "--run", place],
+        "refine": lambda place: [
+            *f"refine --edges --iterations 30 {learn}".split(),
+            *("--run", place),
+        ],
         "segment": lambda place: [
             *f"segment --model tiny --iterations 30 --probabilities {learn}".split(),
             *("--run", place),
@@ -124,7 +129,7 @@ def undisturbed(crowd: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> dic
     }
     done = {}
     for name, arguments in commands.items():
-        place = run if name in ("train", "attend", "proxy", "segment", "crf") else base / name
+        place = base / name if name in ("predict", "compare", "rounds") else run
         before = set(_claims(place))
         with started([*arguments(place), "-q"]) as process:
             wait_until(process, lambda: bool(set(_claims(place)) - before))  # noqa: B023

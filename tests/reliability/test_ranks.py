@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,13 @@ def _train(crowd: TinyVoc, run: Path, iterations: int = 4) -> list[object]:
 def _segment(crowd: TinyVoc, run: Path) -> list[object]:
     settings = f"--model tiny --supervision full --iterations 6 --accumulate 2 {LEARN} --scales 1"
     return ["segment", "--data", crowd.root, "--run", run, *settings.split()]
+
+
+def _refine(crowd: TinyVoc, run: Path, start: Path) -> list[object]:
+    """Learn edges of the attention and the proxies of ``start``."""
+    settings = f"--edges --backbone tiny --iterations 4 {LEARN} --steps 8".split()
+    given = ["--attention", start / "attend" / "attention.h5", "--proxy", start / "proxy/labels"]
+    return ["refine", "--data", crowd.root, "--run", run, *given, *settings]
 
 
 def _network(path: Path) -> dict[str, torch.Tensor]:
@@ -86,12 +94,15 @@ def _chain(crowd: TinyVoc, run: Path, start: Path) -> list[list[object]]:
     trainings = [_train(crowd, run)] if run == start else []
     predicting = ["segment", *network, *shared, "--scales", "1", "--amp", "off"]
     segment = _segment(crowd, run) if run == start else predicting
+    walking = ["--checkpoint", start / "refine" / "checkpoint.pt", "--steps", "8", "--amp", "off"]
+    walking = ["refine", *shared, "--attention", start / "attend" / "attention.h5", *walking]
     segment += ["--split", "train"]  # images enough for three shards
     return [
         *trainings,
         ["attend", *checkpoint, *shared, "--size", "64", "--heatmaps"],
         ["saliency", "--model", crowd.root / NETWORK, "--size", "32", "--passes", "2", *shared],
         ["proxy", "--saliency", crowd.saliency, *here],
+        _refine(crowd, run, start) if run == start else walking,
         segment,
         [*segment, "--probabilities"],
         ["crf", "--uncertainty", "--preset", "oaa", *shared],
@@ -110,7 +121,7 @@ def test_stages_of_several_processes_leave_the_files_of_one(
         printed = run_ranks(world, [*arguments, "--json"])
         assert json.loads(printed[0])["status"] == "complete"
         assert printed[1:] == [""] * (world - 1)
-    for stage in ("attend", "saliency", "proxy", "segment", "crf"):
+    for stage in ("attend", "saliency", "proxy", "refine", "segment", "crf"):
         assert _files(run / stage) == _files(alone / stage)
     for path in (alone / "evaluate").glob("*.json"):
         assert _scores(run / "evaluate" / path.name) == _scores(path)
@@ -167,6 +178,7 @@ def _kill(arguments: list[object], victim: int, last: str) -> str:
         ("attend", 0, "shards/00002.h5", 2, 3, 24),
         ("saliency", 1, "saliency/maps/2024_000101.png", 2 * (140 + 50), 3, 90),
         ("proxy", 1, "labels/2024_000101.png", 140 + 50, 1, 90),
+        ("refine", 0, "shards/00002.h5", 2, 3, 24),
         # Label maps outlive the shard they are made with, which is made again.
         ("segment", 1, "predictions/2024_000200.png", 2 + 152 + 72, 3, 128),
         ("crf", 1, "labels/2024_000101.png", 2 * (140 + 50), 1, 90),
@@ -222,10 +234,10 @@ def _prepared(stage: str, crowd: TinyVoc, alone: Path, run: Path) -> list[object
 def test_training_of_several_processes_ends_with_the_weights_of_one(
     crowd: TinyVoc, alone: Path, tmp_path: Path, world: int
 ) -> None:
-    for arguments in (_train(crowd, tmp_path), _segment(crowd, tmp_path)):
-        run_ranks(world, arguments)
-    for stage, command in (("train", _train), ("segment", _segment)):
-        start = tmp_path / "start"
+    start = tmp_path / "start"
+    trainings = {"train": _train, "segment": _segment, "refine": partial(_refine, start=alone)}
+    for stage, command in trainings.items():
+        run_ranks(world, command(crowd, tmp_path))
         run_ranks(1, [*command(crowd, start), *STILL.split()])
         paths = (run / stage / "checkpoint.pt" for run in (tmp_path, alone, start))
         _require_close(*paths)

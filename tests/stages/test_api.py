@@ -22,6 +22,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "attend": {"size": 64, "scales": [1.0, 0.75]},
     "saliency": {"model": "unsupervised"},
     "proxy": {},
+    "refine": {**TINY, "edges": True, "weights": "none", "steps": 4},
     "segment": {**TINY, "model": "tiny", "weights": "none", "probabilities": True},
     "crf": {},
     "evaluate": {"what": "crf"},

@@ -86,6 +86,7 @@ def _wsss(
       wsss attend                            attention maps of the training images
       wsss saliency --model u2netp.onnx      saliency maps, unless there are any
       wsss proxy --saliency saliency_maps    proxy ground truth
+      wsss refine --edges                    spread attention up to the edges of objects
       wsss segment                           train a segmentation network on it, predict
       wsss predict runs/default photos --out found    new photographs, overlays, videos
       wsss import their_maps --data VOC2012 -o attention.h5    another tool's maps

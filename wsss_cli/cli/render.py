@@ -80,6 +80,14 @@ def attend(values: Values) -> str:
     return _lines(values, made, _work(values))
 
 
+def refine(values: Values) -> str:
+    """The outcome of ``wsss refine``."""
+    empty = f", {values['empty_maps']} of them empty" if values.get("empty_maps") else ""
+    learned = [f"edges learned in {values['training_seconds']} s"] if values["losses"] else []
+    made = f"{values['maps']} maps of {values['images']} images{empty}"
+    return _lines(values, *learned, made, _work(values))
+
+
 def saliency(values: Values) -> str:
     """The outcome of ``wsss saliency``."""
     share = f", {values['salient']:.1%} of the pixels salient" if "salient" in values else ""

@@ -13,6 +13,7 @@ from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.predict import PredictConfig
 from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.refine import RefineConfig
 from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
@@ -80,6 +81,14 @@ STAGES: Mapping[str, Stage] = {
         version=1,
         title="proxy ground truth",
         owned=("labels/*.png",),
+        reads="attend",
+    ),
+    "refine": Stage(
+        RefineConfig,
+        version=1,
+        title="spread attention up to edges, or over regions",
+        owned=("checkpoint.pt", "metrics.jsonl", "attention.h5", "shards/*.h5"),
+        scratch=TRAINING_STATES,
         reads="attend",
     ),
     "segment": Stage(

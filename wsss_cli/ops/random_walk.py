@@ -8,10 +8,10 @@ one photograph takes gigabytes. The same 256 steps are taken one after another, 
 neighbours that a position has.
 """
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
+
+from wsss_cli.ops.position_pairs import affinity, directions, overlap
 
 
 def walk(
@@ -37,14 +37,14 @@ def walk(
     height, width = edges.shape
     values = maps * (1 - edges)
     links = []
-    for down, right in _directions(radius):
-        if down < height and abs(right) < width:
-            first, second = _overlap((down, right), height, width)
-            links.append((first, second, _affinity(edges, (down, right)) ** beta))
+    for offset in directions(radius):
+        if offset[0] < height and abs(offset[1]) < width:
+            first, second = overlap(offset, height, width)
+            links.append((first, second, affinity(edges, offset) ** beta))
     total = torch.ones_like(edges)
-    for first, second, affinity in links:
-        total[first] += affinity
-        total[second] += affinity
+    for first, second, weight in links:
+        total[first] += weight
+        total[second] += weight
     # Divided once here, a step needs no division: each position's own weights sum to 1.
     weighted = [(a, b, w / total[a], w / total[b]) for a, b, w in links]
     own = 1 / total
@@ -55,47 +55,3 @@ def walk(
             moved[:, *second] += into_second * values[:, *first]
         values = moved
     return values
-
-
-Slices = tuple[slice, slice]
-
-
-def _directions(radius: int) -> Iterator[tuple[int, int]]:
-    """Offsets (down, right) to half of the neighbours; the others are their opposites."""
-    for right in range(1, radius):
-        yield 0, right
-    for down in range(1, radius):
-        for right in range(-radius + 1, radius):
-            if down**2 + right**2 < radius**2:
-                yield down, right
-
-
-def _overlap(offset: tuple[int, int], height: int, width: int) -> tuple[Slices, Slices]:
-    """The positions that have a neighbour at an offset (down >= 0, right), and these neighbours."""
-    down, right = offset
-    left, beyond = max(0, -right), max(0, right)
-    first = slice(0, height - down), slice(left, width - beyond)
-    second = slice(down, height), slice(left + right, width - beyond + right)
-    return first, second
-
-
-def _affinity(edges: Tensor, offset: tuple[int, int]) -> Tensor:
-    """1 minus the strongest edge on the path from each position to its neighbour at an offset."""
-    height, width = edges.shape
-    (rows, columns), _ = _overlap(offset, height, width)
-    strongest = torch.zeros_like(edges[rows, columns])
-    for down, right in _path(*offset):
-        part = edges[
-            rows.start + down : rows.stop + down, columns.start + right : columns.stop + right
-        ]
-        strongest = torch.maximum(strongest, part)
-    return 1 - strongest
-
-
-def _path(down: int, right: int) -> Iterator[tuple[int, int]]:
-    """Cells of the offset's bounding box whose squared distance to the line is below 1."""
-    step = 1 if right >= 0 else -1
-    for y in range(down + 1):
-        for x in range(0, right + step, step):
-            if (down * x - right * y) ** 2 < down**2 + right**2:
-                yield y, x

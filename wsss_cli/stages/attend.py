@@ -15,15 +15,11 @@ from torch import Tensor
 from wsss_cli import ranks
 from wsss_cli.artifacts.attention_file import (
     INDEX,
-    LABELS,
-    LAYOUT,
     AttentionFile,
     ImageAttention,
-    write_shard,
 )
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE, class_word
 from wsss_cli.artifacts.heatmap_png import write_heatmap
-from wsss_cli.artifacts.image_groups import SHARD_IMAGES, shard_path, write_index
 from wsss_cli.artifacts.stage_directory import StageDirectory, require_complete
 from wsss_cli.configs.attend import PREDICTED, AttendConfig
 from wsss_cli.configs.common import record
@@ -40,8 +36,9 @@ from wsss_cli.ops.attention import MERGES, fuse_on_grid, resize_bicubic
 from wsss_cli.ops.colour_refinement import refine_by_colour
 from wsss_cli.ops.image_prototypes import redrawn
 from wsss_cli.ops.predicted_labels import predicted_labels
-from wsss_cli.stages.empty_maps import MapCount, are_empty, warnings
-from wsss_cli.stages.image_loop import Shard, Share, pipeline
+from wsss_cli.stages.attention_maps import write_maps
+from wsss_cli.stages.empty_maps import are_empty, warnings
+from wsss_cli.stages.image_loop import Share, pipeline
 from wsss_cli.stages.input_kinds import file_input, images_input
 from wsss_cli.stages.inputs import find_data, require_same_classes, trained_split
 from wsss_cli.stages.result import Report, make, result_directory
@@ -160,7 +157,7 @@ def run(config: AttendConfig, *, track: Track) -> Report:
         WsssError: The inputs are wrong or the disk is full.
     """
     plan = prepare(config, track)
-    report = make(plan.directory, _write_shards, plan, track, overwrite=config.overwrite)
+    report = make(plan.directory, _write_maps, plan, track, overwrite=config.overwrite)
     if not config.heatmaps:
         return report
     with plan.directory.claimed():
@@ -173,49 +170,24 @@ def run(config: AttendConfig, *, track: Track) -> Report:
     )
 
 
-def _write_shards(plan: AttendPlan, track: Track) -> dict[str, Any]:
-    """Write the shards that are missing and the index; returns the counts."""
+def _write_maps(plan: AttendPlan, track: Track) -> dict[str, Any]:
+    """Write the maps that are missing; returns the counts."""
     directory = plan.directory
     directory.begin(overwrite=plan.config.overwrite)
     track.note(f"{len(plan.image_ids)} images of {plan.split}, {plan.device} in {plan.precision}")
-    firsts = range(0, len(plan.image_ids), SHARD_IMAGES)
-    shards = [
-        Shard(shard_path(directory.path, number), plan.image_ids[first : first + SHARD_IMAGES])
-        for number, first in enumerate(firsts)
-    ]
-    share = Share(shards, Shard.left, size=len)
-    count = MapCount(plan.data_set.class_names)
-    for shard in share.items:
-        if not shard.left():
-            count.add_shard(shard.path, shard.image_ids)
-    # Progress is by batches, as they are computed: the images of one are finished together.
-    for batch in share.follow(_write_batches(plan, share.missing), track, "attending", size=len):
-        for attention in batch:
-            count.add(attention)
-    made = share.made()
-    if ranks.first():
-        write_index(
-            directory.path,
-            LAYOUT,
-            [shard.image_ids for shard in shards],
-            plan.data_set.class_names,
-            {LABELS: plan.config.labels},
-        )
-    maps = count.values()
-    negatives = 0 if plan.labels is None else count_negatives(plan.labels)
-    return {**made, **maps, "negatives": negatives, "warnings": warnings(maps)}
-
-
-def _write_batches(plan: AttendPlan, shards: Sequence[Shard]) -> Iterator[list[ImageAttention]]:
-    """Write whole shards; yields the attention of each batch."""
     plan.network.eval().to(plan.device).to(memory_format=torch.channels_last)
     with mined_regions(plan.erase, plan.data_set.class_names, plan.erase_threshold) as mined:
-        for shard in shards:
-            with write_shard(shard.path) as write:
-                for batch in _attend(plan, mined, shard.image_ids):
-                    for image_id, attention in batch.items():
-                        write(image_id, attention)
-                    yield list(batch.values())
+        made = write_maps(
+            directory.path,
+            plan.image_ids,
+            plan.data_set.class_names,
+            plan.config.labels,
+            partial(_attend, plan, mined),
+            track,
+            "attending",
+        )
+    negatives = 0 if plan.labels is None else count_negatives(plan.labels)
+    return {**made, "negatives": negatives, "warnings": warnings(made)}
 
 
 def _attend(

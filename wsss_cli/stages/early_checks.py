@@ -17,6 +17,7 @@ from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.predict import PredictConfig
 from wsss_cli.configs.proxy import ProxyConfig
+from wsss_cli.configs.refine import RefineConfig
 from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.results import RESULTS
 from wsss_cli.configs.saliency import SaliencyConfig
@@ -121,6 +122,18 @@ def _proxy(config: ProxyConfig) -> None:
     require_photographs(config, data_if_known(config))
 
 
+def _refine(config: RefineConfig) -> None:
+    config.require_way()
+    find_attention(config.attention, config.run, config.data)
+    if config.regions is not None:
+        require_folder(config.regions, "--regions")
+    if config.edges and config.proxy is None:
+        require_complete(config.run / "proxy", "proxy", instead="--proxy DIR", data=config.data)
+    if config.proxy is not None:
+        require_pngs(config.proxy, "--proxy")
+    find_data(config)
+
+
 def _segment(config: SegmentConfig) -> None:
     if config.submission is not None:
         require_place(config.submission, "--submission")
@@ -186,6 +199,7 @@ _CHECKS: Mapping[str, Callable[[Any], None]] = {
     "attend": _attend,
     "saliency": _saliency,
     "proxy": _proxy,
+    "refine": _refine,
     "segment": _segment,
     "crf": _crf,
     "evaluate": _evaluate,

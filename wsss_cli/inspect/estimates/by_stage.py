@@ -180,6 +180,44 @@ def _proxy(plan: Any) -> Estimate:  # noqa: ANN401
         )
 
 
+def _refine(plan: Any) -> Estimate:  # noqa: ANN401
+    from wsss_cli.artifacts.attention_file import AttentionFile
+    from wsss_cli.stages.refine.edge_file import build, read_edges
+    from wsss_cli.stages.refine.maps import by_edges, by_regions
+
+    config, parts = plan.config, []
+    if config.regions is not None:
+        refine = by_regions(plan)
+    else:
+        network = build(plan.backbone) if config.edges else read_edges(config.checkpoint)
+        if config.edges:
+            # But for the pairs of positions, which take about as long.
+            training = estimate_training(
+                plan.directory.path,
+                network,
+                lambda images: network(images).float().square().mean(),
+                iterations=config.iterations,
+                batch=config.batch_size,
+                images_per_step=config.batch_size,
+                crop=config.crop,
+                device=plan.device,
+                precision=plan.precision,
+            )
+            parts.append(training)
+        refine = by_edges(plan, network)
+    files = (plan.attention, *plan.attention.parent.glob("shards/*.h5"))
+    with AttentionFile(plan.attention, plan.data_set.class_names) as file:
+        images = estimate_images(
+            lambda image_id: refine(image_id, file.read(image_id)),
+            plan.image_ids,
+            workers=config.workers,
+            written=sum(path.stat().st_size for path in files),
+            most_pixels=max(height * width for height, width in plan.sizes),
+            bytes_per_pixel=_CRF_BYTES,
+        )
+    return added(*parts, images)
+
+
 def _segment(plan: Any) -> Estimate:  # noqa: ANN401
     from wsss_cli.stages.segment.network_file import load_network
     from wsss_cli.stages.segment.training import untrained_network
@@ -335,6 +373,7 @@ _ESTIMATES: Mapping[str, Callable[[Any], Estimate]] = {
     "attend": _attend,
     "saliency": _saliency,
     "proxy": _proxy,
+    "refine": _refine,
     "segment": _segment,
     "crf": _crf,
     "evaluate": _evaluate,

@@ -11,9 +11,16 @@ from wsss_cli.inspect.report.plots import GREY, Curve, Plots
 from wsss_cli.inspect.report.run_records import RunRecord
 
 _NAN = float("nan")
-_SEGMENTATION_LOSSES = {
-    "segmentation": "cross-entropy with the label maps",
-    "prohibitive": "cross-entropy with its own weighted scores",
+_LOSSES = {
+    "segment": {
+        "segmentation": "cross-entropy with the label maps",
+        "prohibitive": "cross-entropy with its own weighted scores",
+    },
+    "refine": {
+        "background": "edges between positions of background",
+        "object": "edges between positions of one class",
+        "different": "no edge between positions of different labels",
+    },
 }
 
 
@@ -63,7 +70,7 @@ def loss_plots(records: Sequence[RunRecord]) -> list[list[Plot]]:
     """The losses of every training: a row for each stage, a column for each run."""
     plots = Plots("loss")
     rows = []
-    for stage in ("train", "segment"):
+    for stage in ("train", *_LOSSES):
         row = []
         for record in records:
             lines = record.logs.get(stage)
@@ -96,8 +103,8 @@ def loss_plots(records: Sequence[RunRecord]) -> list[list[Plot]]:
 
 def _loss_titles(record: RunRecord, stage: str) -> Mapping[str, str]:
     """What each loss of a training measures, by the name under which it is logged."""
-    if stage == "segment":
-        return _SEGMENTATION_LOSSES
+    if stage in _LOSSES:
+        return _LOSSES[stage]
     method = METHODS.get(record.manifests[stage].get("config", {}).get("method", ""))
     return {} if method is None else method.losses
 

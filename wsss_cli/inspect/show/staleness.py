@@ -17,6 +17,7 @@ from wsss_cli.configs.attend import GIVEN
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.label_folder import corrected_files, png_files, saliency_files
 from wsss_cli.data.layouts import find_data_set
+from wsss_cli.data.region_files import find_regions, region_paths
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.input_kinds import (
     attention_input,
@@ -129,10 +130,16 @@ class InputsNow:
         return pictures_input(folder, paths).fingerprint
 
     def label_maps(self, manifest: Manifest, folder: Path) -> str:
-        """Predicted label maps of the images that have attention."""
+        """Label maps of the images that have attention."""
         with AttentionFile(self._input(manifest, "attention")) as file:
             paths = png_files(folder, file.image_ids, "--prediction")
         return pictures_input(folder, paths).fingerprint
+
+    def regions(self, manifest: Manifest, folder: Path) -> str:
+        """Files of the regions of the images that have attention."""
+        with AttentionFile(self._input(manifest, "attention")) as file:
+            files = region_paths(find_regions(folder, file.image_ids))
+        return pictures_input(folder, files).fingerprint
 
     def pixel_weights(self, manifest: Manifest, folder: Path) -> str:
         """Grey maps of the images that a segmentation network learns from."""
@@ -172,7 +179,8 @@ _FINGERPRINTS: Mapping[str, Callable[[InputsNow, Manifest, Path], str]] = {
     **dict.fromkeys(("weights", "start", "checkpoint", "model"), InputsNow.file),
     **dict.fromkeys(("attention", "erase", "potential_attention"), InputsNow.attention),
     **dict.fromkeys(("saliency", "second_saliency"), InputsNow.grey_maps),
-    "prediction": InputsNow.label_maps,
+    **dict.fromkeys(("prediction", "proxy"), InputsNow.label_maps),
+    "regions": InputsNow.regions,
     "scores": InputsNow.scores,
     "supervision": InputsNow.supervision,
     "pixel_weights": InputsNow.pixel_weights,

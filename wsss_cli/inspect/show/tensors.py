@@ -69,6 +69,12 @@ def _segmentation(path: Path, content: Content, writer: Writer | None) -> Explan
     return Explanation("a checkpoint: a segmentation network", facts)
 
 
+def _edges(path: Path, content: Content, writer: Writer | None) -> Explanation:
+    del path, writer
+    facts = {"backbone": content["backbone"], **_counted(content["network"])}
+    return Explanation("a checkpoint: an edge network", facts)
+
+
 def _unfinished(path: Path, content: Content, writer: Writer | None) -> Explanation:
     facts = {"iteration": content["iteration"], **_counted(content["network"])}
     advice = None
@@ -82,6 +88,7 @@ def _unfinished(path: Path, content: Content, writer: Writer | None) -> Explanat
 _KINDS: Mapping[str, Callable[[Path, Content, Writer | None], Explanation]] = {
     "attention": _attention,
     "segmentation": _segmentation,
+    "edges": _edges,
     "resume": _unfinished,
 }
 

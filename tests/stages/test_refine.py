@@ -1,0 +1,220 @@
+"""Refined attention: as the two ways are defined, and what is refused."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from conftest import Command, TinyVoc
+from PIL import Image
+
+from wsss_cli.artifacts.attention_file import AttentionFile
+from wsss_cli.artifacts.label_png import write_label_map
+from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.data.coco_regions import compressed
+from wsss_cli.data.images import read_image
+from wsss_cli.data.resizing import enlarge_maps
+from wsss_cli.ops.random_walk import walk
+from wsss_cli.ops.regions import Regions, draw_regions
+from wsss_cli.stages.refine.edge_file import read_edges
+
+Maps = dict[str, npt.NDArray[np.float32]]
+LEARN = ["--edges", "--weights", "none", "--iterations", 6, "--batch-size", 2, "--crop", 32]
+LEARN += ["--radius", 4, "--steps", 20, "--amp", "off"]
+
+
+@pytest.fixture(scope="module")
+def sure(voc: TinyVoc, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Label maps of the images that have attention: the true masks, their outlines not sure."""
+    folder = tmp_path_factory.mktemp("sure")
+    with AttentionFile(trained / "attend" / "attention.h5") as file:
+        for image_id in file.image_ids:
+            mask = np.asarray(Image.open(voc.root / "SegmentationClass" / f"{image_id}.png"))
+            label_map = mask.copy()
+            label_map[:-1][mask[:-1] != mask[1:]] = 255
+            write_label_map(folder / f"{image_id}.png", label_map)
+    return folder
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """The trained run, to be written to."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+def _maps(path: Path) -> Maps:
+    with AttentionFile(path) as file:
+        return {i: file.read(i).maps.astype(np.float32) for i in file.image_ids}
+
+
+def _outlines(path: Path) -> Iterator[tuple[str, list[int], tuple[int, int]]]:
+    with AttentionFile(path) as file:
+        for image_id in file.image_ids:
+            outline = file.outline(image_id)
+            yield image_id, outline.class_ids.tolist(), outline.size
+
+
+def test_a_walk_up_to_learned_edges(voc: TinyVoc, wsss: Command, run: Path, sure: Path) -> None:
+    done = wsss("refine", *LEARN, "--proxy", sure, "--run", run, "--json")
+    assert done.code == 0, done.err
+    assert sorted(done.values["losses"]) == []  # fewer iterations than a line of the log
+    before, after = run / "attend" / "attention.h5", run / "refine" / "attention.h5"
+    assert list(_outlines(before)) == list(_outlines(after))
+    network, given, got = read_edges(run / "refine" / "checkpoint.pt"), _maps(before), _maps(after)
+    changed = 0
+    for image_id, maps in given.items():
+        if not len(maps):
+            continue
+        image = torch.from_numpy(read_image(voc.image(image_id))).permute(2, 0, 1)[None]
+        with torch.inference_mode():
+            logits = torch.stack((network(image)[0], network(image.flip(-1))[0].flip(-1))).mean(0)
+            edges = logits.sigmoid()
+            edges[0], edges[-1], edges[:, 0], edges[:, -1] = 1, 1, 1, 1
+
+            def at(maps: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
+                return torch.nn.functional.interpolate(
+                    maps[None], size=size, mode="bilinear", antialias=True
+                )[0]
+
+            spread = walk(at(torch.from_numpy(maps), tuple(edges.shape)), edges, 5, 10, 20)
+            expected = at(spread / max(float(spread.max()), 1e-30), maps.shape[1:])
+        np.testing.assert_allclose(got[image_id], expected, atol=2e-3)
+        changed += int(np.abs(got[image_id] - maps).max() > 0.05)
+    assert changed
+    # The edges of one run refine another's maps.
+    again = wsss(
+        *("refine", "--checkpoint", run / "refine" / "checkpoint.pt", "--steps", 20),
+        *("--attention", before, "--data", voc.root, "--amp", "off", "--run", run.parent / "other"),
+    )
+    assert again.code == 0, again.err
+    for image_id, maps in _maps(run.parent / "other" / "refine" / "attention.h5").items():
+        np.testing.assert_array_equal(maps, got[image_id])
+
+
+def test_it_is_a_stage_like_any_other(
+    voc: TinyVoc, wsss: Command, run: Path, sure: Path, tmp_path: Path
+) -> None:
+    asked = ["refine", *LEARN, "--proxy", shutil.copytree(sure, tmp_path / "sure"), "--run", run]
+    assert wsss(*asked, "--dry-run").code == 0
+    assert not (run / "refine").exists()
+    assert wsss(*asked).code == 0
+    assert wsss(*asked, "--json").values["status"] == "up to date"
+    refused = wsss(*asked, "--beta", 3)
+    assert refused.code == 2
+    assert "beta" in refused.err
+    assert not (run / "refine" / "resume.pt").exists()
+    stages = wsss("show", run, "--json").values["stages"]
+    assert stages["refine"]["status"] == "complete"
+    assert not stages["refine"]["stale"]
+    proxies = ["proxy", "--rule", "threshold", "--attention", run / "refine" / "attention.h5"]
+    assert wsss(*proxies, "--data", voc.root, "--run", tmp_path / "next").code == 0
+    changed = next((tmp_path / "sure").iterdir())
+    write_label_map(changed, np.zeros_like(np.asarray(Image.open(changed))))
+    assert wsss("show", run, "--json").values["stages"]["refine"]["stale"]
+
+
+def _written(folder: Path, kind: str, image_id: str, numbers: npt.NDArray[np.uint8]) -> None:
+    """The regions of an image, a number each and 0 for none, as tools write them."""
+    masks = [numbers == number for number in np.unique(numbers) if number]
+    if kind == "png":
+        Image.fromarray(numbers).save(folder / f"{image_id}.png")
+    elif kind == "deep":
+        Image.fromarray(numbers.astype(np.uint16) * 257).save(folder / f"{image_id}.png")
+    elif kind == "npy":
+        np.save(folder / f"{image_id}.npy", numbers.astype(np.int32))
+    elif kind == "masks":
+        np.save(folder / f"{image_id}.npy", np.stack(masks))
+    elif kind == "pictures":
+        (folder / image_id).mkdir()
+        for number, mask in enumerate(masks):
+            Image.fromarray((255 * mask).astype(np.uint8)).save(folder / image_id / f"{number}.png")
+        (folder / image_id / "metadata.csv").write_text("id,area\n")
+    else:
+        listed = [{"segmentation": _runs(mask, kind), "area": int(mask.sum())} for mask in masks]
+        content = {"image": {}, "annotations": listed} if kind == "sa1b" else listed
+        (folder / f"{image_id}.json").write_text(json.dumps(content))
+
+
+def _runs(mask: npt.NDArray[np.bool_], kind: str) -> dict[str, object]:
+    flat = np.concatenate(([False], mask.T.ravel(), [False]))
+    at = np.flatnonzero(flat[1:] != flat[:-1])
+    runs = np.diff(np.concatenate(([0], at, [mask.size]))).tolist()
+    return {"size": list(mask.shape), "counts": runs if kind == "plain" else compressed(runs)}
+
+
+@pytest.mark.parametrize(
+    "kind", ["png", "deep", "npy", "masks", "pictures", "sam", "plain", "sa1b"]
+)
+def test_regions_of_every_tool_draw_the_same(
+    wsss: Command, run: Path, tmp_path: Path, kind: str
+) -> None:
+    folder, expected = tmp_path / "regions", {}
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    with AttentionFile(run / "attend" / "attention.h5") as file:
+        for image_id in file.image_ids:
+            attention = file.read(image_id)
+            height, width = attention.size
+            numbers = rng.integers(0, 5, (-(-height // 8), -(-width // 8))).astype(np.uint8)
+            numbers[0, 0] = 1
+            numbers = numbers.repeat(8, 0).repeat(8, 1)[:height, :width]
+            _written(folder, kind, image_id, numbers)
+            members = [np.flatnonzero(numbers == n) for n in np.unique(numbers) if n]
+            which = np.repeat(np.arange(len(members)), [len(pixels) for pixels in members])
+            regions = Regions(attention.size, np.concatenate(members), which)
+            expected[image_id] = draw_regions(enlarge_maps(attention.maps, attention.size), regions)
+    done = wsss("refine", "--regions", folder, "--run", run)
+    assert done.code == 0, done.err
+    got = _maps(run / "refine" / "attention.h5")
+    for image_id, maps in expected.items():
+        np.testing.assert_allclose(got[image_id], maps, atol=1e-3)
+    assert not (run / "refine" / "checkpoint.pt").exists()
+    settings = read_manifest(run / "refine")["settings"]
+    assert not {"lr", "iterations", "beta", "steps", "seed", "radius"} & set(settings)
+    assert not wsss("show", run, "--json").values["stages"]["refine"]["stale"]
+
+
+def test_what_it_cannot_work_with_is_named(
+    voc: TinyVoc, wsss: Command, run: Path, sure: Path, tmp_path: Path
+) -> None:
+    def refused(*options: object, code: int = 1) -> str:
+        outcome = wsss("refine", *options, "--run", run)
+        assert outcome.code == code, outcome.err
+        assert "Traceback" not in outcome.err
+        assert not (run / "refine").exists()
+        return outcome.err
+
+    err = refused(code=2)
+    assert all(option in err for option in ("--edges", "--regions", "--checkpoint"))
+    assert "wsss proxy" in refused(*LEARN, code=2)
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    assert str(folder) in refused("--regions", folder)
+    ids = [image_id for image_id, _, _ in _outlines(run / "attend" / "attention.h5")]
+    for image_id in ids:
+        Image.new("L", (7, 5), 1).save(folder / f"{image_id}.png")
+    err = refused("--regions", folder)
+    assert f"{ids[0]}.png" in err
+    assert "7 x 5" in err
+    (folder / f"{ids[0]}.json").write_text("[]")
+    err = refused("--regions", folder)
+    assert f"{ids[0]}.json" in err
+    assert f"{ids[0]}.png" in err
+    (folder / f"{ids[0]}.png").unlink()
+    for content in ("[]", "{}", "[3]", "[{}]", '[{"segmentation": {"size": [5, 7]}}]', "[[", "1"):
+        (folder / f"{ids[0]}.json").write_text(content)
+        assert f"{ids[0]}.json" in refused("--regions", folder)
+    even = tmp_path / "even"
+    shutil.copytree(sure, even)
+    for path in even.iterdir():
+        write_label_map(path, np.zeros_like(np.asarray(Image.open(path))))
+    assert str(even) in refused(*LEARN, "--proxy", even)
+    lost = next(even.iterdir())
+    lost.unlink()
+    assert lost.stem in refused(*LEARN, "--proxy", even)
+    err = refused("--checkpoint", run / "train" / "checkpoint.pt")
+    assert str(run / "train" / "checkpoint.pt") in err
