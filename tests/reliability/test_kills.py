@@ -106,7 +106,7 @@ def undisturbed(crowd: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> dic
         "attend": lambda place: ["attend", "--size", "96", "--heatmaps", "--run", place],
         "proxy": lambda place: ["proxy", "--saliency", crowd.saliency, "--run", place],
         "refine": lambda place: [
-            *f"refine --edges --iterations 30 {learn}".split(),
+            *f"refine --edges --iterations 12 --radius 3 --steps 8 {learn}".split(),
             *("--run", place),
         ],
         "segment": lambda place: [

@@ -44,7 +44,7 @@ def _segment(crowd: TinyVoc, run: Path) -> list[object]:
 
 def _refine(crowd: TinyVoc, run: Path, start: Path) -> list[object]:
     """Learn edges of the attention and the proxies of ``start``."""
-    settings = f"--edges --backbone tiny --iterations 4 {LEARN} --steps 8".split()
+    settings = f"--edges --backbone tiny --iterations 4 {LEARN} --radius 3 --steps 8".split()
     given = ["--attention", start / "attend" / "attention.h5", "--proxy", start / "proxy/labels"]
     return ["refine", "--data", crowd.root, "--run", run, *given, *settings]
 
