@@ -224,6 +224,7 @@ def test_bad_networks_are_one_sentence(wsss: Command, voc: TinyVoc, tmp_path: Pa
 
 def test_dry_run_writes_nothing(wsss: Command, voc: TinyVoc, red: Path, tmp_path: Path) -> None:
     outcome = _saliency(wsss, voc, tmp_path / "run", red, "-n", "--json")
+    assert outcome.code == 0, outcome.err
     plan = json.loads(outcome.out)
     assert (plan["images"], plan["split"]) == (len(voc.train_ids), "train")
     assert not (tmp_path / "run").exists()

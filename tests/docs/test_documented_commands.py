@@ -28,6 +28,7 @@ NOT_RUN = {
     r"torchrun ": "several processes: tests/reliability/test_ranks.py",
     r"python benchmarks/": "measures for minutes: tests/benchmarks runs them on little",
     r"(WSSS_\w+=\S+ )?(\.venv/bin/)?pytest": "the tests themselves",
+    r"wsss attend --model ": "needs the extra onnxruntime: tests/stages/test_attend_onnx.py",
     r"wsss export-network ": "needs the extra onnx: tests/cli/test_export_network.py",
     r"scripts/on_card\.sh ": "needs a card: pytest -m cuda",
 }

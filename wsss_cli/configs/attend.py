@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from wsss_cli.configs.channels import check_channels
 from wsss_cli.configs.common import HOW, CommonConfig
 from wsss_cli.configs.presets import PRESETS
+from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.configs.scales import check_scales
-from wsss_cli.configs.setting import Role, check, setting
+from wsss_cli.configs.setting import Role, check, same_as, setting
 
 # Whose image-level labels say which classes get a map: the data set's, or the network's own.
 GIVEN, PREDICTED = "given", "predicted"
@@ -26,6 +28,7 @@ class AttendConfig(CommonConfig):
       wsss attend --preset quick
       wsss attend --heatmaps
       wsss attend --scales 1 --scales 0.75 --scales 0.5
+      wsss attend --model timm_export.onnx --data VOC2012 --run runs/timm
       wsss attend --run runs/val --checkpoint runs/default/train/checkpoint.pt \\
                   --data VOC2012 --split val
       wsss attend --run runs/photos --checkpoint runs/default/train/checkpoint.pt \\
@@ -33,7 +36,8 @@ class AttendConfig(CommonConfig):
 
     Writes RUN/attend: attention.h5, with "ID/maps" (K, H, W) in [0, 1] and "ID/class_ids" (K,)
     for every image ID, stored in shards; with --heatmaps also pictures. With --map-scale the maps
-    are smaller than their image.
+    are smaller than their image. --model takes networks of other tools: images (B, 3, h, w) in,
+    class scores (B, C, h, w) out, or features (B, K, h, w) and weights (C, K).
     """  # noqa: D301
 
     saves_memory: ClassVar[str] = "lower --batch-size, --size or the largest of --scales"
@@ -49,6 +53,19 @@ class AttendConfig(CommonConfig):
     checkpoint: Path | None = setting(
         None, "Trained attention network.", role=Role.INPUT, unset="RUN/train/checkpoint.pt"
     )
+    model: Path | None = setting(
+        None,
+        "ONNX file of any network that scores classes, instead of a checkpoint; onnxruntime runs "
+        "it.",
+        role=Role.INPUT,
+    )
+    mean: tuple[float, ...] | None = same_as(
+        SaliencyConfig,
+        "mean",
+        help="What the images for --model have subtracted, of pixels in 0..1; one number, or three "
+        "for RGB.",
+    )
+    deviation: tuple[float, ...] | None = same_as(SaliencyConfig, "deviation")
     split: str | None = setting(None, "List of images.", unset="the one trained on")
     labels: str = setting(
         GIVEN,
@@ -115,6 +132,15 @@ class AttendConfig(CommonConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check(
+            self.model is None or self.checkpoint is None,
+            "model",
+            "takes the place of --checkpoint; leave one out",
+        )
+        check_channels(mean=self.mean, deviation=self.deviation)
+        for name in ("mean", "deviation"):
+            given = getattr(self, name) is not None
+            check(self.model is not None or not given, name, "is of networks for --model")
         check_scales(self.scales)
         least = min(self.sides())
         check(
@@ -132,6 +158,11 @@ class AttendConfig(CommonConfig):
         said = {"labels"} if self.labels == GIVEN else set()
         said |= {name for name in ("keep_aspect", "prototypes") if not getattr(self, name)}
         return frozenset({"seed", "batch_size", *said})
+
+    @property
+    def source(self) -> str:
+        """The setting that names the network's file."""
+        return "checkpoint" if self.model is None else "model"
 
     def view_sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """(h, w) of the views of an image of the size (H, W), one for each scale."""

@@ -1,8 +1,8 @@
 """Settings of ``wsss saliency``: saliency maps from a given network, or without one."""
 
 from dataclasses import dataclass
-from math import isfinite
 
+from wsss_cli.configs.channels import check_channels
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.presets import PRESETS
 from wsss_cli.configs.setting import Role, check, setting
@@ -167,10 +167,7 @@ class SaliencyConfig(CommonConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("mean", "deviation"):
-            numbers = getattr(self, name)
-            fits = numbers is None or (len(numbers) in (1, 3) and all(map(isfinite, numbers)))
-            check(fits, name, "must be one number, or given three times: red, green, blue")
+        check_channels(mean=self.mean, deviation=self.deviation)
         given = [name for name in ("mean", "deviation", "sigmoid") if getattr(self, name)]
         network = self.model != UNSUPERVISED
         check(network or not given, (*given, "model")[0], "is of networks; leave it out")

@@ -20,10 +20,11 @@ from wsss_cli.artifacts.attention_file import (
 )
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE, class_word
 from wsss_cli.artifacts.heatmap_png import write_heatmap
-from wsss_cli.artifacts.stage_directory import StageDirectory, require_complete
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_complete
 from wsss_cli.configs.attend import PREDICTED, AttendConfig
 from wsss_cli.configs.common import record
 from wsss_cli.configs.methods import METHODS
+from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.label_summary import count_negatives
 from wsss_cli.data.mined_regions import MinedRegions
@@ -32,6 +33,7 @@ from wsss_cli.device import autocast, resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
 from wsss_cli.methods.network_file import load_network
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
+from wsss_cli.models.onnx_attention import OnnxAttention
 from wsss_cli.ops.attention import MERGES, fuse_on_grid, resize_bicubic
 from wsss_cli.ops.colour_refinement import refine_by_colour
 from wsss_cli.ops.image_prototypes import redrawn
@@ -82,7 +84,7 @@ class AttendPlan:
             "images": len(self.image_ids),
             "maps": None if self.labels is None else int(self.labels.sum()),
             "negatives": None if self.labels is None else count_negatives(self.labels),
-            "checkpoint": str(self.directory.inputs["checkpoint"].path),
+            self.config.source: str(self.directory.inputs[self.config.source].path),
             "erase": None if self.erase is None else str(self.erase),
             "merge": self.merge,
             "device": str(self.device),
@@ -96,26 +98,16 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
     Raises:
         WsssError: Something is missing or broken.
     """
-    checkpoint = config.checkpoint
-    if checkpoint is None:
-        require_complete(
-            config.run / "train", "train", instead="--checkpoint FILE", data=config.data
-        )
-        checkpoint = config.run / "train" / CHECKPOINT_FILE
-    erase = mined_before(config)
-    network, trained_with, class_names = load_network(checkpoint)
     data_set = find_data(config)
-    require_same_classes(checkpoint, class_names, data_set)
+    network, trained_with, source = _network(config, data_set)
+    erase = mined_before(config)
     split = trained_split(config.split, config.run, data_set)
     image_ids = data_set.image_ids(split)
     labels = None if config.labels == PREDICTED else data_set.labels(image_ids)
     sizes = image_sizes(data_set, image_ids, track.note)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
-    inputs = {
-        "data": images_input(data_set, image_ids, labels),
-        "checkpoint": file_input(checkpoint),
-    }
+    inputs = {"data": images_input(data_set, image_ids, labels), **source}
     if erase is not None:
         if labels is None:
             raise UsageError(
@@ -129,7 +121,7 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
         config,
         inputs,
         data=data_set.root,
-        class_names=class_names,
+        class_names=data_set.class_names,
         device=device,
         resolved={"split": split, "precision": precision},
     )
@@ -148,6 +140,31 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
         precision,
         directory,
     )
+
+
+def _network(
+    config: AttendConfig, data_set: DataSet
+) -> tuple[AttentionNetwork, TrainConfig, dict[str, Input]]:
+    """The network, the settings that it was trained with, and the file that it is read from.
+
+    What another tool has trained counts as CAM.
+
+    Raises:
+        WsssError: The file is missing, broken or of other classes.
+    """
+    if config.model is not None:
+        network = OnnxAttention(config.model, data_set.class_names, config.mean, config.deviation)
+        network.require_maps((config.size, config.size), features=config.prototypes)
+        return network, TrainConfig(method="cam"), {config.source: file_input(config.model)}
+    checkpoint = config.checkpoint
+    if checkpoint is None:
+        require_complete(
+            config.run / "train", "train", instead="--checkpoint FILE", data=config.data
+        )
+        checkpoint = config.run / "train" / CHECKPOINT_FILE
+    trained, trained_with, class_names = load_network(checkpoint)
+    require_same_classes(checkpoint, class_names, data_set)
+    return trained, trained_with, {config.source: file_input(checkpoint)}
 
 
 def run(config: AttendConfig, *, track: Track) -> Report:

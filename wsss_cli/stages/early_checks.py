@@ -26,6 +26,7 @@ from wsss_cli.configs.setting import option
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.label_folder import require_folder, require_pngs
 from wsss_cli.errors import UsageError, near_path
+from wsss_cli.models.onnx_network import require_onnxruntime
 from wsss_cli.stages.inputs import (
     data_if_known,
     find_attention,
@@ -101,7 +102,9 @@ def _train(config: TrainConfig) -> None:
 
 
 def _attend(config: AttendConfig) -> None:
-    if config.checkpoint is None:
+    if config.model is not None:
+        require_onnxruntime(f"--model {config.model}")
+    elif config.checkpoint is None:
         require_complete(
             config.run / "train", "train", instead="--checkpoint FILE", data=config.data
         )

@@ -87,13 +87,13 @@ def mined_regions(
 def mined_before(config: AttendConfig) -> Path | None:
     """The attention file that ``attend`` erases by: the one given, else the training's own.
 
-    A checkpoint given explicitly brings nothing along: its images may be others.
+    A network given explicitly brings nothing along: its images may be others.
 
     Raises:
         UsageError: It has changed since the training, or attending would replace it.
     """
     path = config.erase
-    if path is None and config.checkpoint is None:
+    if path is None and config.checkpoint is None and config.model is None:
         used = read_manifest(config.run / "train").get("inputs", {}).get("erase")
         path = None if used is None else Path(used["path"])
         if path is not None:
