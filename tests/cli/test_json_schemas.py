@@ -129,6 +129,7 @@ def _lines(voc: TinyVoc, run: Path) -> dict[str, list[tuple[str, str]]]:
             ("check", f"check {run}/val.tar.gz --split train --data {voc.root}"),
             ("doctor", f"doctor --data {voc.root} --run {run}"),
             ("data_check", f"data check {voc.root}"),
+            ("suggest", f"suggest --count 3 --run {run}"),
         ],
     }
 

@@ -25,6 +25,7 @@ from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.rounds import RoundsConfig
 from wsss_cli.configs.setting import Config, option, settings_of
 from wsss_cli.configs.stages import CHAIN
+from wsss_cli.configs.suggest import SuggestConfig
 from wsss_cli.stages.result import Report
 
 CONVERSATION = {"dry_run", "json", "config", "quiet", "verbose", "debug"}
@@ -38,6 +39,7 @@ COMMANDS: dict[str, type[Config]] = {
     "export": ExportConfig,
     "export-network": ExportNetworkConfig,
     "doctor": DoctorConfig,
+    "suggest": SuggestConfig,
     "import": ImportConfig,
     "data check": DataCheckConfig,
     "data convert": DataConvertConfig,

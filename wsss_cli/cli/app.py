@@ -17,6 +17,7 @@ _OTHERS = {
     "show": ("show", "show"),
     "report": ("report", "report"),
     "check": ("check", "check"),
+    "suggest": ("suggest", "suggest"),
     "export": ("export", "export"),
     "export-network": ("export_network", "export_network"),
     "compare": ("compare", "compare"),
@@ -92,6 +93,7 @@ def _wsss(
       wsss import their_maps --data VOC2012 -o attention.h5    another tool's maps
       wsss crf --preset irn                  snap soft predictions to the edges of the images
       wsss evaluate                          the scores
+      wsss suggest --count 20                which label maps are most worth correcting
       wsss export LABELS --to coco -o masks.json      label maps for other tools
       wsss report                            scores, curves and pictures as one page
       wsss compare methods.toml              several settings and seeds in one table
