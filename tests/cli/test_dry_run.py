@@ -78,7 +78,7 @@ def test_settings_of_other_methods_and_those_of_the_command_are_left_out(
     wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
     text = wsss(*train_arguments(voc, tmp_path / "run"), "--method", "cam", "--dry-run").out
-    for absent in ("delta", "gain", "acol", "erase", "workers", "overwrite", "tensorboard"):
+    for absent in ("delta", "gain", "acol", "erase", "workers", "overwrite", "tracker"):
         assert absent not in text.replace(str(tmp_path), "").replace(str(voc.root), "")
     for present in ("method", "iterations", "batch size", "lr steps"):
         assert present in text

@@ -323,20 +323,6 @@ def test_losses_are_logged_as_means_of_ten_iterations(tmp_path: Path) -> None:
     assert last_losses(tmp_path) == {"a": 7.25}
 
 
-def test_finished_training_gets_the_events_it_was_not_asked_for(
-    voc: TinyVoc, tmp_path: Path
-) -> None:
-    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
-    settings = {"iterations": 10, "batch_size": 2, "crop": 32, "backbone": "tiny"}
-    config = TrainConfig(run=tmp_path, data=voc.root, method="cam", amp="off", **settings)
-    train.run(config, track=Silent())
-    assert not (tmp_path / "train" / "tensorboard").exists()
-    report = train.run(replace(config, tensorboard=True), track=Silent())
-    assert report.up_to_date
-    (events,) = (tmp_path / "train" / "tensorboard").iterdir()
-    assert b"loss/a" in events.read_bytes()
-
-
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_step_with_a_loss_that_is_no_number_is_not_taken(tmp_path: Path, bad: float) -> None:
     network = _Line()

@@ -19,6 +19,9 @@ WRONG = {
     "train --data DATA --gain-sigma 0.1": "--gain-sigma",
     "train --data DATA --weights imagnet": "--weights imagnet",
     "train --data DATA --start nowhere.pt": "--start nowhere.pt",
+    "train --data DATA --tracker comet": "--tracker",
+    "train --data DATA --tracker mlflow": "wsss-cli[mlflow]",
+    "segment --data DATA --tracker wandb": "wsss-cli[wandb]",
     "train --data DATA --no-such-option": "--no-such-option",
     "train --data empty": "--data empty",
     "attend": "wsss train",
@@ -59,7 +62,9 @@ WRONG = {
 _WITHOUT_TORCH = """
 import contextlib, io, json, sys
 sys.modules["torch"] = sys.modules["torchvision"] = None
+from wsss_cli.artifacts import trackers
 from wsss_cli.cli.app import app
+trackers.find_spec = lambda name: None  # no extra is installed
 found = {}
 for line in json.loads(sys.argv[1]):
     err = io.StringIO()

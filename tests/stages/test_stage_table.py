@@ -7,7 +7,7 @@ import pytest
 from conftest import Command, TinyVoc
 
 import wsss_cli
-from wsss_cli.artifacts import attention_file, score_file, tensorboard_events
+from wsss_cli.artifacts import attention_file, score_file, tensorboard_events, trackers
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.image_groups import SHARDS
 from wsss_cli.artifacts.metrics_log import METRICS_FILE
@@ -28,10 +28,11 @@ def test_every_stage_has_a_module_that_prepares_and_runs(stage: str) -> None:
 def test_the_table_names_the_files_that_the_artifacts_write() -> None:
     shards = f"{SHARDS}/*.h5"
     assert STAGES["attend"].owned == (attention_file.INDEX, shards)
-    assert STAGES["segment"].extras == (score_file.INDEX, shards, tensorboard_events.EVENTS)
+    tracked = (tensorboard_events.EVENTS, trackers.RUNS_FILE)
+    assert STAGES["segment"].extras == (score_file.INDEX, shards, *tracked)
     for training in ("train", "segment"):
         assert {CHECKPOINT_FILE, METRICS_FILE} <= set(STAGES[training].owned)
-        assert tensorboard_events.EVENTS in STAGES[training].extras
+        assert set(tracked) <= set(STAGES[training].extras)
 
 
 def test_results_are_of_stages_and_their_folders_are_what_the_stage_owns() -> None:

@@ -8,10 +8,11 @@ resumed training writes again, since the resumable state has every line up to it
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from wsss_cli.artifacts.atomic import finite, unwritable, write_bytes
-from wsss_cli.artifacts.tensorboard_events import TensorBoardEvents
+from wsss_cli.artifacts.trackers import TrackedTraining, TrackerLog
 from wsss_cli.errors import WsssError
 
 METRICS_FILE = "metrics.jsonl"
@@ -23,22 +24,24 @@ very machine ``images_per_second`` and ``time`` (ISO 8601, UTC); at intervals of
 
 
 class MetricsLog:
-    """Written by a training while it runs."""
+    """Written by a training while it runs, and closed at its end."""
 
-    def __init__(self, directory: Path, lines: Sequence[Metrics], *, tensorboard: bool) -> None:
+    def __init__(
+        self, directory: Path, lines: Sequence[Metrics], tracked: TrackedTraining | None = None
+    ) -> None:
         """Begin with the lines that belong to the state from which the training resumes.
 
         Args:
             directory: ``RUN/STAGE``; lines of a later iteration, which a kill left there, go.
             lines: Those logged before.
-            tensorboard: Also write events, of all lines.
+            tracked: The training as a tracker gets to know it, which has all lines as well.
 
         Raises:
             WsssError: The disk is full or the folder cannot be written to.
         """
         self._path = directory / METRICS_FILE
         write_bytes(self._path, b"".join(map(_line, lines)))
-        self._events = TensorBoardEvents(directory, lines) if tensorboard else None
+        self._tracker = None if tracked is None else TrackerLog(tracked, lines)
 
     def add(self, line: Metrics) -> None:
         """Append a line.
@@ -51,13 +54,21 @@ class MetricsLog:
                 file.write(_line(line))
         except OSError as error:
             raise unwritable(self._path, error) from error
-        if self._events is not None:
-            self._events.add(line)
+        if self._tracker is not None:
+            self._tracker.add(line)
 
-    def close(self) -> None:
-        """Close the log."""
-        if self._events is not None:
-            self._events.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let a tracker know whether the training was finished or stopped by an error."""
+        if self._tracker is not None:
+            self._tracker.close(finished=error is None)
 
 
 def read_metrics(directory: Path) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from wsss_cli.artifacts.fingerprint import fingerprint
 from wsss_cli.artifacts.metrics_log import METRICS_FILE
 from wsss_cli.artifacts.stage_commands import command_to_make, recorded_command
 from wsss_cli.artifacts.tensorboard_events import EVENTS
+from wsss_cli.artifacts.trackers import RUNS_FILE
 from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import DivergenceError, UsageError, WsssError, near_path
 
@@ -32,7 +33,7 @@ REMOVING = "removing"
 WAY_OUT = "pass --overwrite to replace it, or --run DIR to keep both"
 ANOTHER_VERSION = "it was made by another version of this stage"
 # Logs of a stage at work: where there is nothing else, nothing was made.
-_LOGS = frozenset({METRICS_FILE, EVENTS})
+_LOGS = frozenset({METRICS_FILE, EVENTS, RUNS_FILE})
 _PACKAGES = ("wsss-cli", "torch", "torchvision", "numpy", "opencv-python", "h5py", "pillow")
 
 

@@ -126,7 +126,7 @@ class SegmentConfig(CommonConfig):
         1.3, "Largest random scale of the training.", above=0, group=_TRAINING
     )
     frozen_blocks: int = same_as(TrainConfig, "frozen_blocks", group=_TRAINING)
-    tensorboard: bool = same_as(TrainConfig, "tensorboard")
+    tracker: str | None = same_as(TrainConfig, "tracker")
     split: str = setting("val", "List of images to predict.", group=PREDICTION)
     scales: tuple[float, ...] | None = setting(
         None,
@@ -196,8 +196,8 @@ class SegmentConfig(CommonConfig):
             f"must be named .tar.gz, not {self.submission}",
         )
         check(
-            self.checkpoint is None or not self.tensorboard,
-            "tensorboard",
+            self.checkpoint is None or self.tracker is None,
+            "tracker",
             "is of a training, and with --checkpoint nothing is trained; leave it out",
         )
 

@@ -50,7 +50,8 @@ class Stage:
 TRAINING_STATES = ("resume.pt", "resume.earlier.pt")
 # What a training of heads alone learns from.
 FEATURES_FILE = "features.bin"
-_EVENTS = "tensorboard/events.out.tfevents.*"
+# What a training leaves where it logs to a tracker.
+_TRACKED = ("tensorboard/events.out.tfevents.*", "tracker_runs.json")
 
 # In the order of the chain.
 STAGES: Mapping[str, Stage] = {
@@ -60,7 +61,7 @@ STAGES: Mapping[str, Stage] = {
         title="learn where objects are, from labels alone",
         owned=("checkpoint.pt", "metrics.jsonl"),
         scratch=(*TRAINING_STATES, FEATURES_FILE),
-        extras=("snapshots/*.pt", _EVENTS),
+        extras=("snapshots/*.pt", *_TRACKED),
     ),
     "attend": Stage(
         AttendConfig,
@@ -97,7 +98,7 @@ STAGES: Mapping[str, Stage] = {
         title="train a segmentation network on it, predict",
         owned=("checkpoint.pt", "metrics.jsonl", "predictions/*.png"),
         scratch=TRAINING_STATES,
-        extras=("scores.h5", "shards/*.h5", _EVENTS),
+        extras=("scores.h5", "shards/*.h5", *_TRACKED),
         reads="proxy",
     ),
     "crf": Stage(

@@ -13,6 +13,8 @@ from wsss_cli.configs.presets import PRESETS
 from wsss_cli.configs.setting import Role, any_of, check, setting
 
 SCHEDULE = "Training schedule"
+TRACKERS = ("tensorboard", "mlflow", "wandb")
+"""Where a training may log to as well: also the names of the packages and of our extras."""
 # Values that the settings have where they are not given.
 _IMPLIED = {
     "loss_reduction": "sum",
@@ -101,8 +103,12 @@ class TrainConfig(MethodOptions, CommonConfig):
         role=Role.EXTRA,
         at_least=0,
     )
-    tensorboard: bool = setting(
-        False, "Also log for TensorBoard, in the folder tensorboard.", role=Role.EXTRA
+    tracker: str | None = setting(
+        None,
+        "Also log to TensorBoard (in the folder tensorboard), MLflow or Weights & Biases.",
+        role=Role.EXTRA,
+        choices=TRACKERS,
+        unset="none",
     )
     iterations: int = setting(25000, "Steps of the optimiser.", above=0, group=SCHEDULE)
     batch_size: int = setting(16, "Images a step.", above=0, group=SCHEDULE)

@@ -10,7 +10,7 @@ from typing import Any
 from wsss_cli.artifacts.atomic import require_place
 from wsss_cli.artifacts.html_page import require_page_place
 from wsss_cli.artifacts.stage_directory import read_manifests, require_complete
-from wsss_cli.artifacts.tensorboard_events import require_tensorboard
+from wsss_cli.artifacts.trackers import require_tracker
 from wsss_cli.command_line import FOLDER, command_line
 from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.crf import CrfConfig
@@ -92,8 +92,7 @@ def check_report(config: ReportConfig) -> None:
 
 
 def _train(config: TrainConfig) -> None:
-    if config.tensorboard:
-        require_tensorboard()
+    require_tracker(config.tracker)
     data_set = find_data(config)
     data_set.image_ids(config.split or data_set.training_split())
     folder = training_saliency(config)
@@ -140,8 +139,7 @@ def _refine(config: RefineConfig) -> None:
 def _segment(config: SegmentConfig) -> None:
     if config.submission is not None:
         require_place(config.submission, "--submission")
-    if config.tensorboard:
-        require_tensorboard()
+    require_tracker(config.tracker)
     data_set = find_data(config)
     data_set.image_ids(config.split)
     if config.checkpoint is not None:

@@ -4,7 +4,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from wsss_cli import ranks, stop_signals
 from wsss_cli.artifacts.metrics_log import MetricsLog, read_metrics
 from wsss_cli.artifacts.stage_directory import StageDirectory
-from wsss_cli.artifacts.tensorboard_events import TensorBoardEvents
+from wsss_cli.artifacts.trackers import TrackedTraining, TrackerLog
 from wsss_cli.errors import DivergenceError, UsageError, WsssError
 from wsss_cli.stages.training_state import KeptStates
 from wsss_cli.tracking import Track
@@ -143,7 +143,7 @@ class Trainer:
         checkpoint_every: Iterations between resumable states, which are also written by time.
         images_per_step: For the speed in the log.
         clip_norm: Largest norm of the gradient of all parameters; None for no limit.
-        tensorboard: Also log events for TensorBoard.
+        tracked: The training as a tracker gets to know it; None where none is asked for.
         after_step: Given the number of steps done, before a resumable state is written: what it
             leaves on disk is there whenever a later training continues from that state.
         also_logged: Given the number of steps done, further values of a line of the log.
@@ -157,7 +157,7 @@ class Trainer:
     checkpoint_every: int
     images_per_step: int
     clip_norm: float | None = None
-    tensorboard: bool = False
+    tracked: TrackedTraining | None = None
     after_step: Callable[[int], None] = lambda _: None
     also_logged: Callable[[int], Mapping[str, Any]] = lambda _: {}
     iteration: int = 0
@@ -216,8 +216,11 @@ class Trainer:
             StopRequest: A signal asked for the end; its note says what is kept.
         """
         try:
-            with stop_signals.held_back(lambda: track.note(_STOPPING)) as asked:
-                self._train(batches, losses_of, iterations, track, accumulate, finish, asked)
+            with (
+                stop_signals.held_back(lambda: track.note(_STOPPING)) as asked,
+                self._opened_log() as log,
+            ):
+                self._train(batches, losses_of, iterations, track, accumulate, finish, asked, log)
         except (stop_signals.StopRequest, DivergenceError) as end:
             if isinstance(end, stop_signals.StopRequest):
                 end.add_note(self._standing(iterations))
@@ -235,12 +238,10 @@ class Trainer:
         accumulate: int,
         finish: Callable[[], None],
         asked: Callable[[], int | None],
+        log: MetricsLog | None,
     ) -> None:
         """As :meth:`train`; ``asked`` returns the signal that asked for the end, if one has."""
         self._accumulate = accumulate
-        log = None
-        if ranks.first():
-            log = MetricsLog(self.directory, self.history, tensorboard=self.tensorboard)
         self._window_start = self.iteration, time.monotonic()
         self._kept_time = time.monotonic()
         source = iter(batches(self.iteration))
@@ -294,8 +295,6 @@ class Trainer:
                 self.save()
             if stop and self.iteration < iterations:
                 break
-        if log is not None:
-            log.close()
         if self.iteration == iterations:
             self._read_losses()
             self._require_finite_weights()
@@ -303,6 +302,12 @@ class Trainer:
             self._finished = True
         if stop:
             raise stop_signals.StopRequest(asked() or signal.SIGTERM)  # of another rank, perhaps
+
+    def _opened_log(self) -> AbstractContextManager[MetricsLog | None]:
+        """The log, which the first rank writes."""
+        if not ranks.first():
+            return nullcontext()
+        return MetricsLog(self.directory, self.history, self.tracked)
 
     def save(self) -> None:
         """Write the resumable state, the log so far included.
@@ -453,12 +458,44 @@ def last_losses(directory: Path) -> dict[str, float]:
     return dict(lines[-1]["losses"]) if lines else {}
 
 
-def write_events(directory: StageDirectory) -> None:
-    """Make a finished training's events of its log, whatever it was asked for while it ran."""
-    with directory.claimed():
-        directory.reopen()
-        if ranks.first():
-            TensorBoardEvents(directory.path, read_metrics(directory.path)).close()
+def tracked_training(
+    directory: StageDirectory, tracker: str | None, track: Track
+) -> TrackedTraining | None:
+    """A training as a tracker gets to know it; None where none is asked for.
+
+    Args:
+        directory: That of the training.
+        tracker: Name of the tracker.
+        track: Told where the tracker fails.
+    """
+    if tracker is None:
+        return None
+    return TrackedTraining(
+        tracker,
+        directory.path,
+        name=f"{directory.path.absolute().parent.name}/{directory.stage}",
+        settings={**directory.details["config"], "device": directory.details["device"]},
+        fingerprint=directory.fingerprint,
+        warn=track.note,
+    )
+
+
+def track_finished(directory: StageDirectory, tracker: str | None, track: Track) -> None:
+    """Log a finished training to a tracker, as far as it was not while it ran.
+
+    To be called by who has claimed the directory.
+    """
+    tracked = tracked_training(directory, tracker, track)
+    if tracked is not None and ranks.first():
+        TrackerLog(tracked, read_metrics(directory.path)).close(finished=True)
+
+
+def track_complete(directory: StageDirectory, tracker: str | None, track: Track) -> None:
+    """As :func:`track_finished`, in a directory that is complete and that nobody has claimed."""
+    if tracker is not None:
+        with directory.claimed():
+            directory.reopen()
+            track_finished(directory, tracker, track)
 
 
 def _shared(

@@ -12,7 +12,7 @@ from wsss_cli.artifacts.submission import write_submission
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.mask_survey import known_labels
 from wsss_cli.stages.label_shares import shares_of_files, warnings
-from wsss_cli.stages.optimisation import last_losses, write_events
+from wsss_cli.stages.optimisation import last_losses, track_complete, track_finished
 from wsss_cli.stages.result import Report, make
 from wsss_cli.stages.segment.network_file import load_network
 from wsss_cli.stages.segment.plan import SegmentPlan, prepare
@@ -32,8 +32,8 @@ def run(config: SegmentConfig, *, track: Track) -> Report:
     plan = prepare(config, track)
     report = make(plan.directory, _train_and_predict, plan, track, overwrite=config.overwrite)
     values, made = dict(report.values), not report.up_to_date
-    if config.tensorboard:
-        write_events(plan.directory)
+    if report.up_to_date:
+        track_complete(plan.directory, config.tracker, track)
     if config.probabilities:
         # They change no result, so a complete one may lack them.
         if not ranks.agreed(lambda: has_scores(plan)):
@@ -58,7 +58,9 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
     checkpoint = _checkpoint(plan)
     fresh = untrained(plan) if config.checkpoint is None else None
     directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
-    if fresh is not None and not ranks.agreed(checkpoint.exists):
+    if ranks.agreed(checkpoint.exists):
+        track_finished(directory, config.tracker, track)
+    elif fresh is not None:
         train(plan, fresh, track)
     trained = time.monotonic()
     network, _, _ = load_network(checkpoint)

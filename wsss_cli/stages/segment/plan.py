@@ -12,7 +12,7 @@ import torch
 from wsss_cli.artifacts.atomic import require_place
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
-from wsss_cli.artifacts.tensorboard_events import require_tensorboard
+from wsss_cli.artifacts.trackers import require_tracker
 from wsss_cli.configs.common import record
 from wsss_cli.configs.scales import DEEPLAB_SCALES, default_scales
 from wsss_cli.configs.segment import SegmentConfig
@@ -99,8 +99,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     """
     if config.submission is not None:
         require_place(config.submission, "--submission")
-    if config.tensorboard:
-        require_tensorboard()
+    require_tracker(config.tracker)
     if config.checkpoint is None:
         require_shares(config.batch_size)
     data_set = find_data(config)

@@ -18,7 +18,7 @@ from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV, segmentation_loss
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.ops.prohibitive import prohibitive_labels
-from wsss_cli.stages.optimisation import Batch, Loss, Trainer
+from wsss_cli.stages.optimisation import Batch, Loss, Trainer, tracked_training
 from wsss_cli.stages.segment.network_file import write_network
 from wsss_cli.stages.segment.plan import SegmentPlan
 from wsss_cli.stages.segment.solver import learning_rate, optimiser, solver_lines
@@ -59,7 +59,7 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,
         images_per_step=config.batch_size * config.accumulate,
-        tensorboard=config.tensorboard,
+        tracked=tracked_training(plan.directory, config.tracker, track),
     )
     if trainer.resume():
         track.note(f"resuming at iteration {trainer.iteration}")

@@ -1,7 +1,7 @@
 """``wsss train``: learn from image-level labels where objects are."""
 
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.stages.optimisation import write_events
+from wsss_cli.stages.optimisation import track_complete
 from wsss_cli.stages.result import Report, make
 from wsss_cli.stages.train.plan import TrainPlan, prepare, require_fit
 from wsss_cli.stages.train.snapshots import snapshot_path
@@ -19,6 +19,6 @@ def run(config: TrainConfig, *, track: Track) -> Report:
     """
     plan = prepare(config, track)
     report = make(plan.directory, train, plan, track, overwrite=config.overwrite)
-    if config.tensorboard:
-        write_events(plan.directory)
+    if report.up_to_date:
+        track_complete(plan.directory, config.tracker, track)
     return report

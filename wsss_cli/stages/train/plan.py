@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory
-from wsss_cli.artifacts.tensorboard_events import require_tensorboard
+from wsss_cli.artifacts.trackers import require_tracker
 from wsss_cli.configs.common import record
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.data_set import DataSet, image_sizes
@@ -84,8 +84,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     Raises:
         WsssError: Something is missing or broken.
     """
-    if config.tensorboard:
-        require_tensorboard()
+    require_tracker(config.tracker)
     require_shares(config.batch_size)
     data_set = find_data(config)
     split = config.split or data_set.training_split()

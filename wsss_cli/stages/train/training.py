@@ -32,6 +32,8 @@ from wsss_cli.stages.optimisation import (
     Trainer,
     last_losses,
     parameter_groups,
+    track_finished,
+    tracked_training,
 )
 from wsss_cli.stages.rounds import mined_regions
 from wsss_cli.stages.train.features import pass_images
@@ -92,7 +94,7 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,
         images_per_step=config.batch_size,
-        tensorboard=config.tensorboard,
+        tracked=tracked_training(directory, config.tracker, track),
         after_step=keep_snapshot,
         also_logged=learning.also_logged,
     )
@@ -127,6 +129,7 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
     else:
         tensors = read_checkpoint(directory.path / CHECKPOINT_FILE, CHECKPOINT_KIND)["network"]
         network.load_state_dict(tensors)
+        track_finished(directory, config.tracker, track)
     course = Course(read_metrics(directory.path), trainer.unlogged_losses())
     learned = learning.outcome(config, plan.labels, course)
     seconds = time.monotonic() - started
