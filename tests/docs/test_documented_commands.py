@@ -29,6 +29,7 @@ NOT_RUN = {
     r"python benchmarks/": "measures for minutes: tests/benchmarks runs them on little",
     r"(WSSS_\w+=\S+ )?(\.venv/bin/)?pytest": "the tests themselves",
     r"wsss attend --model ": "needs the extra onnxruntime: tests/stages/test_attend_onnx.py",
+    r"(wsss|python3) .*(clip_es|runs/hub|from_cvat|elsewhere\.onnx)": "test_other_tools_recipe.py",
     r"wsss export-network ": "needs the extra onnx: tests/cli/test_export_network.py",
     r"scripts/on_card\.sh ": "needs a card: pytest -m cuda",
 }
