@@ -14,6 +14,7 @@ from wsss_cli.artifacts.attention_file import (
     write_shard,
 )
 from wsss_cli.artifacts.image_groups import shard_path, write_index
+from wsss_cli.artifacts.stage_directory import StageDirectory
 from wsss_cli.errors import WsssError
 
 
@@ -222,11 +223,6 @@ def _newer(path: Path) -> None:
         file.attrs["schema"] = 2
 
 
-def _lost_shard(path: Path) -> None:
-    _write(path.parent)
-    shard_path(path.parent, 1).unlink()
-
-
 def _truncated(path: Path) -> None:
     _foreign(path, maps=np.zeros((1, 100, 100)))
     path.write_bytes(path.read_bytes()[:3000])
@@ -240,7 +236,6 @@ def _truncated(path: Path) -> None:
         (_truncated, "not a readable HDF5 file"),
         (_empty, "holds no image"),
         (_newer, "schema 2"),
-        (_lost_shard, r"missing: shards/00001\.h5"),
     ],
 )
 def test_file_that_is_no_attention_file_is_refused(
@@ -251,6 +246,15 @@ def test_file_that_is_no_attention_file_is_refused(
         AttentionFile(tmp_path / "attention.h5")
 
 
+_WAYS_TO_IMAGES: tuple[Callable[[AttentionFile], object], ...] = (
+    lambda file: file.read("a"),
+    lambda file: file.read("b"),
+    lambda file: file.image_ids,
+    lambda file: file.require(["a"]),
+    lambda file: file.fingerprint(),
+)
+
+
 @pytest.mark.parametrize("absolute", [False, True])
 def test_link_that_leaves_the_folder_is_refused(tmp_path: Path, absolute: bool) -> None:
     secret = _foreign(tmp_path / "secret.h5")
@@ -258,8 +262,68 @@ def test_link_that_leaves_the_folder_is_refused(tmp_path: Path, absolute: bool) 
     target = str(secret) if absolute else "../secret.h5"
     with h5py.File(tmp_path / "inside" / "attention.h5", "w") as file:
         file["a"] = h5py.ExternalLink(target, "/a")
-    with pytest.raises(WsssError, match=r"secret\.h5"):
-        AttentionFile(tmp_path / "inside" / "attention.h5")
+        file["b"] = h5py.SoftLink("/a")
+    secret.write_text("no HDF5, as whoever opened it would find")
+    with AttentionFile(tmp_path / "inside" / "attention.h5") as index:
+        for follow in _WAYS_TO_IMAGES:
+            with pytest.raises(WsssError, match=r"secret\.h5, outside its own folder"):
+                follow(index)
+
+
+def test_shard_that_is_lost_is_named_by_whoever_wants_its_images(tmp_path: Path) -> None:
+    _write(tmp_path)
+    shard_path(tmp_path, 1).unlink()
+    with AttentionFile(tmp_path / "attention.h5") as file:
+        assert file.read("a").size == (6, 8)
+        for follow in (lambda file: file.read("c"), *_WAYS_TO_IMAGES[2:]):
+            with pytest.raises(WsssError, match=r"missing: shards/00001\.h5"):
+                follow(file)
+
+
+def test_index_of_a_stage_that_lost_a_shard_is_refused_at_once(tmp_path: Path) -> None:
+    directory = StageDirectory(
+        path=tmp_path,
+        stage="attend",
+        stage_version=1,
+        settings={},
+        inputs={},
+        owned=("attention.h5", "shards/*.h5"),
+        details={},
+    )
+    directory.begin()
+    _write(tmp_path)
+    directory.complete({})
+    with AttentionFile(tmp_path / "attention.h5") as file:
+        assert file.image_ids == ["a", "b.1", "c"]
+    shard_path(tmp_path, 1).unlink()
+    with pytest.raises(WsssError, match=r"1 of 2 files.*shards/00001\.h5.*wsss attend"):
+        AttentionFile(tmp_path / "attention.h5")
+
+
+@pytest.mark.parametrize("as_written", [False, True])
+def test_images_are_listed_in_the_order_of_h5py(tmp_path: Path, as_written: bool) -> None:
+    with h5py.File(tmp_path / "a.h5", "w", track_order=as_written) as file:
+        for image_id in ("b", "é", "a", "c.1", "C"):
+            file.create_group(image_id)
+    with h5py.File(tmp_path / "a.h5") as file:
+        expected = list(file)
+    with AttentionFile(tmp_path / "a.h5") as attention:
+        assert attention.image_ids == expected
+
+
+def test_names_of_other_images_are_not_looked_at_for_one(tmp_path: Path) -> None:
+    """So that opening a million of them takes no time; whoever lists them is told."""
+    path = _foreign(tmp_path / "attention.h5")
+    with h5py.File(path, "a") as file:
+        file["..hidden"] = h5py.ExternalLink("nowhere.h5", "/a")
+    with AttentionFile(path) as file:
+        assert file.image_count == 2
+        assert len(file.read("a").maps)
+        assert ["a" in file, "b" in file, "..hidden" in file, "a/maps" in file] == [
+            *(True, False, False, False)
+        ]
+        with pytest.raises(WsssError, match=r"\.\.hidden"):
+            file.image_ids  # noqa: B018 - it is made when it is asked for
 
 
 @pytest.mark.parametrize("absolute", [False, True])

@@ -6,7 +6,7 @@ the directory can be moved. A single file without links has the same layout to a
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from errno import ENOSPC
@@ -32,6 +32,7 @@ from wsss_cli.errors import WsssError, listing
 from wsss_cli.reserved_names import reason_against
 
 SHARDS = "shards"
+_ALL_SHARDS = f"{SHARDS}/*.h5"
 # A kill loses at most one shard; an index of ten thousand images still links to few files.
 SHARD_IMAGES = 128
 # Bytes that must stay free beside an image's maps, for what HDF5 writes when it closes the file.
@@ -190,10 +191,11 @@ def write_links(
 class ImageGroups:
     """Read access to what concerns all images; each kind of file reads its own groups.
 
+    Opening reads no names, for a million of them take seconds: an image is looked up by its own.
+
     Attributes:
         layout: The kind of the file.
         path: The file.
-        image_ids: Ids of all images, one group each.
         class_names: Names of classes 1..C; None if the file has none.
     """
 
@@ -202,7 +204,7 @@ class ImageGroups:
     def __init__(
         self, path: Path, class_names: Sequence[str] | None = None, *, option: str | None = None
     ) -> None:
-        """Open the file and check what concerns all images.
+        """Open the file and check what it says of itself.
 
         Args:
             path: The index, or a whole file of another tool.
@@ -210,7 +212,8 @@ class ImageGroups:
             option: The option that names this file, for the message; None is the usual one.
 
         Raises:
-            WsssError: It is missing, no HDF5 file, not in the layout or of other classes.
+            WsssError: It is missing, no HDF5 file, empty, of another schema or of other classes, or
+                a stage's index that has lost some of its shards.
         """
         self.path = path
         layout = self.layout
@@ -227,25 +230,15 @@ class ImageGroups:
             raise WsssError(f"{path} is not a readable HDF5 file ({error})") from error
         try:
             schema, recorded_names = self._says()
-            self.image_ids: list[str] = list(self._file)
-            self._linked = self._links()
+            self.image_count = len(self._file)
         except ODDITIES as error:
             raise self._broken(error) from error
         if schema != layout.schema:
             raise WsssError(
                 f"{path} has {layout.content} schema {schema}, this wsss reads {layout.schema}"
             )
-        if not self.image_ids:
+        if not self.image_count:
             raise WsssError(f"{path} holds no image; it should have one group per image id")
-        # A name that is no UTF-8 comes as bytes.
-        odd = [
-            name for name in self.image_ids if not isinstance(name, str) or not names_a_file(name)
-        ]
-        if odd:
-            raise WsssError(
-                f"{path} has a group {odd[0]!r}, which is not an image id (a printable file "
-                "name of at most 200 bytes)"
-            )
         reason = (
             None if recorded_names is None or self._is_own() else reason_against(recorded_names)
         )
@@ -261,7 +254,61 @@ class ImageGroups:
                 f"{listing(list(class_names))}"
             )
         self.class_names = recorded_names if class_names is None else tuple(class_names)
-        self._check_links()
+        self._trusted_targets: set[str] = set()
+        shards = self._recorded_shards()
+        self._shards_are_there = shards is not None
+        if shards is not None:
+            there = set(path.parent.glob(_ALL_SHARDS))
+            if len(there) < shards:
+                every = (shard_path(path.parent, number) for number in range(shards))
+                first = next(shard for shard in every if shard not in there)
+                raise WsssError(
+                    f"{path} links to {shards - len(there)} of {shards} files that are missing: "
+                    f"{first.relative_to(path.parent)} is the first; restore them, or run "
+                    f"`{layout.maker(path)}` to make them again"
+                )
+
+    @cached_property
+    def image_ids(self) -> list[str]:
+        """Ids of all images, one group each, in the order of their names, or as they were written.
+
+        The files that these lie in are there.
+
+        Raises:
+            WsssError: A name is no image id, or a link leads outside the folder or to nothing.
+        """
+        try:
+            names = self._names()
+        except ODDITIES as error:
+            raise self._broken(error) from error
+        image_ids = [name.decode(errors="surrogateescape") for name in names]
+        for name, image_id in zip(names, image_ids, strict=True):
+            if not names_a_file(image_id):
+                shown = image_id if image_id.isprintable() else name
+                raise WsssError(
+                    f"{self.path} has a group {shown!r}, which is not an image id (a printable "
+                    "file name of at most 200 bytes)"
+                )
+        self._require_files()
+        return image_ids
+
+    def _names(self) -> list[bytes]:
+        """Names of all groups, in the order in which h5py has them."""
+        root = self._file["/"].id
+        names: list[bytes] = []
+        if root.get_create_plist().get_link_creation_order() & h5py.h5p.CRT_ORDER_TRACKED:
+            root.links.iterate(names.append, idx_type=h5py.h5.INDEX_CRT_ORDER)
+            return names
+        # Asked for them in order, the library makes a table of all first: twice the time.
+        root.links.iterate(names.append, order=h5py.h5.ITER_NATIVE)
+        return sorted(names)
+
+    def __contains__(self, image_id: str) -> bool:
+        """Whether the file has an image; its group may still be odd."""
+        try:
+            return names_a_file(image_id) and self._file.id.links.exists(image_id.encode())
+        except ODDITIES as error:
+            raise self._broken(error) from error
 
     def _says(self) -> tuple[int, tuple[str, ...] | None]:
         """Schema and class names, as the file's attributes have them."""
@@ -275,6 +322,7 @@ class ImageGroups:
         """The stage's fingerprint for its own index, else that of all bytes linked."""
         if self._is_own():
             return str(read_manifest(self.path.parent)["fingerprint"])
+        self._check_targets(self._linked)
         linked = [self.path.parent / target for target in sorted(self._linked)]
         return files_fingerprint([self.path, *linked]) if linked else file_fingerprint(self.path)
 
@@ -286,16 +334,16 @@ class ImageGroups:
         """Refuse a file that lacks some images.
 
         Raises:
-            WsssError: Names the images that are missing.
+            WsssError: Names the images that are missing, or the files that they should lie in.
         """
-        there = set(self.image_ids)
-        missing = [image_id for image_id in image_ids if image_id not in there]
+        missing = [image_id for image_id in image_ids if image_id not in self]
         if missing:
             raise WsssError(
                 f"{self.path} lacks the {self.layout.content} of {len(missing)} of "
                 f"{len(image_ids)} images: {listing(missing)}; make it of the same --split, or "
                 "give another file"
             )
+        self._require_files()
 
     def arrays(self, image_id: str) -> dict[str, tuple[tuple[int, ...], str]]:
         """Shape and type of every array of an image, without reading their values.
@@ -327,6 +375,7 @@ class ImageGroups:
 
     def _group(self, image_id: str) -> h5py.Group:
         """The group of an image, which must hold its data itself."""
+        self._check_link(image_id)
         group = self._file[image_id]
         if not isinstance(group, h5py.Group):
             raise self._odd(image_id, "is an array, not a group of arrays")
@@ -396,20 +445,80 @@ class ImageGroups:
     def _odd(self, image_id: str, problem: str) -> WsssError:
         return WsssError(f"{self.path}: image {image_id} {problem}; docs/formats.md has the layout")
 
-    def _links(self) -> set[str]:
-        """Files that the index links to, relative to its folder."""
-        links = (self._file.get(image_id, getlink=True) for image_id in self.image_ids)
-        return {str(link.filename) for link in links if isinstance(link, h5py.ExternalLink)}
+    def _recorded_shards(self) -> int | None:
+        """How many shards the stage's manifest counted; None where it has not."""
+        if not self._is_own():
+            return None
+        try:
+            manifest = read_manifest(self.path.parent)
+        except (WsssError, FileNotFoundError):  # the one to tell is whoever asks for more of it
+            return None
+        files = manifest.get("files")
+        if manifest["status"] != "complete" or not isinstance(files, Mapping):
+            return None
+        count = files.get(_ALL_SHARDS)
+        return count if isinstance(count, int) else None
 
-    def _check_links(self) -> None:
-        """Every link must lead to a file below the index's folder, and that file must exist."""
-        for target in self._linked:
+    def _require_files(self) -> None:
+        """Refuse a file that links to others which are not there, or outside its folder.
+
+        Where the shards have been counted, links are checked when they are followed: reading those
+        of a million images takes seconds.
+
+        Raises:
+            WsssError: As :meth:`_check_targets`.
+        """
+        if not self._shards_are_there:
+            self._check_targets(self._linked)
+
+    @cached_property
+    def _linked(self) -> set[str]:
+        """Files that the index links to, relative to its folder.
+
+        Raises:
+            WsssError: The file is broken.
+        """
+        links = self._file.id.links
+        external: list[bytes] = []
+
+        def note(name: bytes, about: h5py.h5l.LinkInfo) -> None:
+            if about.type == h5py.h5l.TYPE_EXTERNAL:
+                external.append(name)
+
+        try:
+            links.iterate(note, info=True, order=h5py.h5.ITER_NATIVE)
+            return {os.fsdecode(links.get_val(name)[0]) for name in external}
+        except ODDITIES as error:
+            raise self._broken(error) from error
+
+    def _check_link(self, image_id: str) -> None:
+        """Refuse to follow the link of an image to where it must not lead.
+
+        Raises:
+            KeyError: There is no such image.
+            WsssError: As :meth:`_check_targets`.
+        """
+        link = self._file.get(image_id, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            if link.filename not in self._trusted_targets:
+                self._check_targets({link.filename})
+        elif isinstance(link, h5py.SoftLink):  # it may lead to any other
+            self._check_targets(self._linked)
+
+    def _check_targets(self, targets: Set[str]) -> None:
+        """Every link must lead to a file below the index's folder, and that file must exist.
+
+        Raises:
+            WsssError: One does not.
+        """
+        for target in targets:
             inside = PurePosixPath(target)
             if inside.is_absolute() or ".." in inside.parts:
                 raise WsssError(f"{self.path} links to {target}, outside its own folder")
-        lost = sorted(target for target in self._linked if not _exists(self.path.parent / target))
+        lost = sorted(target for target in targets if not _exists(self.path.parent / target))
         if lost:
             raise WsssError(f"{self.path} links to files that are missing: {listing(lost)}")
+        self._trusted_targets |= targets
 
     def close(self) -> None:
         """Close the file."""

@@ -64,7 +64,9 @@ class RunPictures:
     def kinds(self, image_ids: Sequence[str]) -> list[str]:
         """Which pictures there are of any of these images."""
         kinds = []
-        if self.network or (self.stored and set(self.stored.image_ids) & set(image_ids)):
+        if self.network or (
+            self.stored is not None and any(image_id in self.stored for image_id in image_ids)
+        ):
             kinds.append(ATTENTION)
         if self.network and hasattr(import_method(self.network.method), "branches"):
             kinds.append(ZONES)
@@ -144,7 +146,7 @@ class RunPictures:
         self, image_id: str, image: Pixels, class_id: int
     ) -> npt.NDArray[np.float32] | None:
         """(H, W) as it is stored; None where it is not."""
-        if self.stored is None or image_id not in self.stored.image_ids:
+        if self.stored is None or image_id not in self.stored:
             return None
         stored = self.stored.read(image_id)
         if class_id not in stored.class_ids or stored.size != image.shape[:2]:

@@ -102,7 +102,7 @@ def _array(file: ImageGroups, image_id: str, name: str) -> tuple[tuple[int, ...]
 def _common(file: ImageGroups) -> dict[str, Any]:
     names = None if file.class_names is None else list(file.class_names)
     return {
-        "images": len(file.image_ids),
+        "images": file.image_count,
         "files": file.files,
         "schema": file.schema,
         "class_names": names,

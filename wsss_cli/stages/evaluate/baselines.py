@@ -99,7 +99,7 @@ def recorded_logits(
         WsssError: It is no attention file, or one of other classes.
     """
     with AttentionFile(path, class_names) as file:
-        if not set(image_ids) <= set(file.image_ids):
+        if not all(image_id in file for image_id in image_ids):
             return None
         recorded = [file.outline(image_id).logits for image_id in image_ids]
     present = [logits for logits in recorded if logits is not None]
