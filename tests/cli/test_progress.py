@@ -89,7 +89,7 @@ class Counting(Silent):
 def test_attend_counts_the_images_of_each_batch_also_after_it_was_stopped(
     voc: TinyVoc, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attend, "SHARD_IMAGES", 5)
+    monkeypatch.setattr("wsss_cli.stages.attention_maps.SHARD_IMAGES", 5)
     run = tmp_path / "run"
     shutil.copytree(trained / "train", run / "train")
     config = AttendConfig(run=run, size=64, batch_size=2, amp="off")

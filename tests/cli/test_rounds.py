@@ -169,7 +169,7 @@ def test_stopped_attention_of_a_round_ends_as_an_uninterrupted_one(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(attend, "SHARD_IMAGES", 4)
+    monkeypatch.setattr("wsss_cli.stages.attention_maps.SHARD_IMAGES", 4)
     config = _attend(tmp_path / "whole", data=voc.root, checkpoint=lively, erase=mined)
     attend.run(config, track=Silent())
     attend.run(replace(config, run=tmp_path / "stopped"), track=Silent())

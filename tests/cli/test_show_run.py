@@ -14,9 +14,11 @@ from filelock import FileLock
 from onnx_file import write_weighted_channels
 from PIL import Image
 
+from wsss_cli.data.images import read_image
 from wsss_cli.inspect.show.staleness import _FINGERPRINTS
 
 SHORT = ["--iterations", "2", "--batch-size", "2", "--crop", "32", "--amp", "off"]
+EDGES = ["--edges", *SHORT, "--radius", "3", "--steps", "2"]
 SMALL = ["--size", "64", "--amp", "off", "--no-flip"]
 
 
@@ -89,6 +91,11 @@ def test_nothing_is_stale_in_runs_that_nobody_touched(
     soft.mkdir()
     for image_id in voc.val_ids:
         np.save(soft / f"{image_id}.npy", np.full((4, 5, 6), 0.25, np.float32))
+    regions = tmp_path / "regions"
+    regions.mkdir()
+    for image_id in voc.train_ids:
+        height, width = read_image(voc.image(image_id)).shape[:2]
+        np.save(regions / f"{image_id}.npy", np.ones((height, width), np.uint8))
     start, trained = whole / "train/checkpoint.pt", whole / "segment/checkpoint.pt"
     attention = whole / "attend/attention.h5"
     saliency = ["--saliency", voc.saliency]
@@ -117,12 +124,14 @@ def test_nothing_is_stale_in_runs_that_nobody_touched(
             [*train_arguments(voc, tmp_path / "onward"), "--start", start],
             ["attend", *SMALL, "--labels", "predicted"],
             ["proxy", "--rule", "irn"],
+            ["refine", *EDGES, "--weights", "none"],
             ["segment", *SHORT, "--prohibitive", "--pixel-weights", voc.saliency],
         ],
         "second": [["proxy", *base, "--attention", attention, *masked, *saliency]],
         "foreign": [
             ["proxy", *base, "--attention", attention, "--rule", "threshold", "--crf", "psa"],
             ["segment", *base, "--restrict-to-labels", "--checkpoint", trained],
+            ["refine", *base, "--attention", attention, "--regions", regions],
             ["crf", *base, "--scores", soft],
         ],
     }

@@ -286,7 +286,8 @@ def test_interrupted_before_the_first_step_nothing_is_in_the_way_of_other_settin
 
 
 @pytest.mark.parametrize(
-    ("stage", "writes"), [("proxy", "write_together"), ("attend", "write_shard")]
+    ("stage", "writes"),
+    [("proxy", "proxy.write_together"), ("attend", "attention_maps.write_shard")],
 )
 def test_any_stage_interrupted_before_it_has_made_anything_gives_way(
     wsss: Command,
@@ -312,7 +313,7 @@ def test_any_stage_interrupted_before_it_has_made_anything_gives_way(
     other = {"proxy": ["--w", "100"], "attend": ["--size", "64"]}[stage]
     arguments = [stage, "--run", tmp_path, "--workers", "0", *source]
     with monkeypatch.context() as patched:
-        patched.setattr(f"wsss_cli.stages.{stage}.{writes}", interrupted)
+        patched.setattr(f"wsss_cli.stages.{writes}", interrupted)
         outcome = wsss(*arguments)
     assert outcome.code == 130
     assert "nothing was made yet" in outcome.err

@@ -139,6 +139,7 @@ def test_soft_maps_are_refined_the_same(voc: TinyVoc, tmp_path: Path, logits: bo
 
 def test_a_whole_chain_on_the_card(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     """From the command line, with what looks at results beside it: scores and pictures."""
+    edges = "--edges --weights none --iterations 2 --batch-size 2 --crop 32 --radius 3 --steps 2"
     full = "--supervision full --model tiny --iterations 2 --crop 32 --scales 1 --probabilities"
     for run, place in ((tmp_path / "cpu", nullcontext()), (tmp_path / "card", on_card())):
         lines: list[list[object]] = [
@@ -146,6 +147,7 @@ def test_a_whole_chain_on_the_card(wsss: Command, voc: TinyVoc, tmp_path: Path) 
             ["attend", "--run", run, "--size", 64, "--amp", "off"],
             ["saliency", "--run", run, "--model", "unsupervised"],
             ["proxy", "--run", run],
+            ["refine", "--run", run, *edges.split(), "--amp", "off"],
             ["segment", "--run", run, *full.split(), "--amp", "off"],
             ["crf", "--uncertainty", "--run", run],
             *(["evaluate", "--run", run, "--what", what] for what in (*LABEL_FOLDERS, "attention")),

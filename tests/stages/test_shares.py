@@ -89,7 +89,7 @@ def test_resumed_attend_counts_the_maps_of_earlier_shards_too(
     where = {"data": voc.root, "checkpoint": blind, "size": 64, "amp": "off", "batch_size": 2}
     config = AttendConfig(run=tmp_path / "whole", **where)
     whole = attend.run(config, track=Silent()).values
-    monkeypatch.setattr(attend, "SHARD_IMAGES", 5)
+    monkeypatch.setattr("wsss_cli.stages.attention_maps.SHARD_IMAGES", 5)
     stopped = replace(config, run=tmp_path / "stopped")
     with pytest.raises(RuntimeError, match="stopped"):
         attend.run(stopped, track=_StopAfter(8))

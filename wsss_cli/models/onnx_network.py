@@ -67,7 +67,10 @@ class OnnxNetwork:
         options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(
-                path.read_bytes(), options, providers=["CPUExecutionProvider"]
+                path.read_bytes(),
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # which would print that it tries the same once more
             )
         except FileNotFoundError:
             raise WsssError(f"{path} does not exist; check the path") from None

@@ -1,6 +1,8 @@
 """The maps of a stage that makes attention: written shard by shard, counted on the way."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -48,25 +50,22 @@ def write_maps(
     for shard in share.items:
         if not shard.left():
             count.add_shard(shard.path, shard.image_ids)
+    groups = chain.from_iterable(map(attend, (shard.image_ids for shard in share.missing)))
+    begun, left = iter(share.missing), 0
     # Progress is by groups, as they are computed: the images of one are finished together.
-    for group in share.follow(_write(share.missing, attend), track, label, size=len):
-        for attention in group:
-            count.add(attention)
+    with ExitStack() as stack:
+        for group in share.follow(groups, track, label, size=len):
+            for image_id, attention in group.items():
+                if not left:
+                    shard = next(begun)
+                    write, left = stack.enter_context(write_shard(shard.path)), len(shard)
+                write(image_id, attention)
+                count.add(attention)
+                left -= 1
+                if not left:
+                    stack.close()  # whole, so it appears
     made = share.made()
     if ranks.first():
         index = [shard.image_ids for shard in shards]
         write_index(directory, LAYOUT, index, class_names, {LABELS: labels})
     return {**made, **count.values()}
-
-
-def _write(
-    shards: Sequence[Shard],
-    attend: Callable[[Sequence[str]], Iterator[Mapping[str, ImageAttention]]],
-) -> Iterator[list[ImageAttention]]:
-    """Write whole shards; yields the attention of each group of images."""
-    for shard in shards:
-        with write_shard(shard.path) as write:
-            for group in attend(shard.image_ids):
-                for image_id, attention in group.items():
-                    write(image_id, attention)
-                yield list(group.values())

@@ -17,7 +17,6 @@ from wsss_cli.configs.attend import GIVEN
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.label_folder import corrected_files, png_files, saliency_files
 from wsss_cli.data.layouts import find_data_set
-from wsss_cli.data.region_files import find_regions, region_paths
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.input_kinds import (
     attention_input,
@@ -137,6 +136,9 @@ class InputsNow:
 
     def regions(self, manifest: Manifest, folder: Path) -> str:
         """Files of the regions of the images that have attention."""
+        # What reads them needs torch and OpenCV, which nothing else here does.
+        from wsss_cli.data.region_files import find_regions, region_paths
+
         with AttentionFile(self._input(manifest, "attention")) as file:
             files = region_paths(find_regions(folder, file.image_ids))
         return pictures_input(folder, files).fingerprint
