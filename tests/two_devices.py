@@ -12,6 +12,7 @@ from fake_card import CARD, card
 
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.stages import attend, crf, proxy
+from wsss_cli.stages.refine import plan as refine_plan
 from wsss_cli.stages.segment import plan as segment_plan
 from wsss_cli.stages.train import plan as train_plan
 from wsss_cli.tracking import Silent
@@ -26,7 +27,7 @@ TELLING = {"manifest.json", "metrics.jsonl", ".lock"}
 def on_card() -> Iterator[None]:
     """Within, whatever device a stage is asked for is the card."""
     with pytest.MonkeyPatch.context() as patch, card(*HEAVY):
-        for module in (train_plan, attend, proxy, crf, segment_plan):
+        for module in (train_plan, attend, proxy, refine_plan, crf, segment_plan):
             patch.setattr(module, "resolve_device", lambda name: CARD)
         yield
 
