@@ -152,6 +152,8 @@ def data_parallel(module: "nn.Module") -> "nn.Module":
 
     # A 1x1 convolution in channels_last has two ways to write its strides, which costs a copy.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    # Its new name is not that of torch before 2.14.
+    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     with _group():
         # The statistics of normalised batches are those of the whole batch on every rank already.
         return DistributedDataParallel(module, broadcast_buffers=False)
