@@ -209,22 +209,31 @@ class NameIndex:
 
     def _indexed(self, spelling: Callable[[str], str]) -> Sequence[_Ids]:
         kinds: tuple[dict[str, list[str]], ...] = tuple(defaultdict(list) for _ in range(4))
+        # As text: of a million paths, pathlib's own parts take a minute.
         for image_id, below in self._below.items():
-            bare = below.with_suffix("")
-            names = (_small_ending(below), str(bare), _small_ending(below, of_name=True), bare.name)
-            for kind, text in zip(kinds, names, strict=True):
-                kind[spelling(unicodedata.normalize("NFC", text))].append(image_id)
+            folder, slash, name = str(below).rpartition("/")
+            small, bare = _endings(name)
+            before = folder + slash
+            for kind, text in zip(kinds, (before + small, before + bare, small, bare), strict=True):
+                composed = text if text.isascii() else unicodedata.normalize("NFC", text)
+                kind[spelling(composed)].append(image_id)
         return kinds
 
 
 def _normal(text: str) -> str:
-    """A path in the form of the index: composed letters, the ending of a picture in small ones."""
-    return unicodedata.normalize("NFC", _small_ending(PurePosixPath(text)))
+    """A path in the form of the index: composed letters, the ending of a picture in small ones.
+
+    Lists and cameras do not agree about these.
+    """
+    folder, slash, name = str(PurePosixPath(text)).rpartition("/")
+    return unicodedata.normalize("NFC", folder + slash + _endings(name)[0])
 
 
-def _small_ending(path: PurePosixPath, *, of_name: bool = False) -> str:
-    """A path whose ending is in small letters: lists and cameras do not agree about these."""
-    path = PurePosixPath(path.name) if of_name else path
-    if not is_picture(path):
-        return str(path)
-    return str(path.with_suffix(path.suffix.lower()))
+def _endings(name: str) -> tuple[str, str]:
+    """A file's name with the ending of a picture in small letters, and without its ending."""
+    at = name.rfind(".")
+    if not 0 < at < len(name) - 1:  # as pathlib has it, neither ".jpg" nor "a." has one
+        return name, name
+    small = name[at:].lower()
+    picture = small in PICTURE_SUFFIXES and not name.startswith(".")
+    return name[:at] + small if picture else name, name[:at]
