@@ -70,9 +70,12 @@ def test_what_it_cannot_work_with_is_named(
     wsss: Command, labelled: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
     run, ids = labelled
-    refused = wsss(*_asked(run, "--count", len(ids) + 1))
+    more = wsss(*_asked(run, "--count", len(ids) + 1, "--json"))
+    assert len(more.values["suggested"]) == len(ids)
+    assert str(len(ids)) in more.err
+    refused = wsss(*_asked(run, "--corrected", run / "proxy" / "labels"))
     assert refused.code == 2
-    assert str(len(ids)) in refused.err
+    assert "--corrected" in refused.err
     lost = run / "proxy" / "labels" / f"{ids[0]}.png"
     lost.unlink()
     refused = wsss(*_asked(run, "--proxy", lost.parent, "--count", 1))

@@ -45,7 +45,7 @@ def run(config: SuggestConfig, *, track: Track) -> Report:
     """Rank the images that have attention and a label map.
 
     Raises:
-        UsageError: Fewer images are left to correct than were asked for.
+        UsageError: No image is left to correct.
         WsssError: Something is missing or broken.
     """
     started = time.monotonic()
@@ -60,11 +60,13 @@ def run(config: SuggestConfig, *, track: Track) -> Report:
     corrected = set() if config.corrected is None else set(png_ids(config.corrected, "--corrected"))
     with AttentionFile(find_attention(config.attention, config.run, config.data), known) as file:
         image_ids = [image_id for image_id in file.image_ids if image_id not in corrected]
-        if config.count > len(image_ids):
+        if not image_ids:
             raise UsageError(
-                f"--count {config.count}: {len(image_ids)} of the {len(file.image_ids)} images of "
-                f"{file.path} are left to correct; ask for fewer"
+                f"--corrected {config.corrected} has all {len(file.image_ids)} images of "
+                f"{file.path}; nothing is left to correct"
             )
+        if config.count > len(image_ids):
+            track.note(f"only {len(image_ids)} images are left to correct")
         names = file.class_names
         inputs = _Inputs(
             file,
