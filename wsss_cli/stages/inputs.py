@@ -19,6 +19,7 @@ from wsss_cli.configs.saliency import UNSUPERVISED
 from wsss_cli.configs.setting import settings_of
 from wsss_cli.configs.stages import STAGES
 from wsss_cli.configs.train import TrainConfig
+from wsss_cli.data.class_names import CLASSES_FILE
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.tracking import Track
 
@@ -95,10 +96,13 @@ def require_same_classes(
         WsssError: Names both lists of classes.
     """
     if class_names != data_set.class_names:
+        # Photographs that happen to show some of the classes only, which a CSV or folders tell.
+        some = set(data_set.class_names) < set(class_names)
+        advice = f"; write all of them into a {CLASSES_FILE} beside the photographs" if some else ""
         raise WsssError(
             f"{checkpoint} was trained on {len(class_names)} classes ({', '.join(class_names)}), "
             f"but {data_set.root} has {len(data_set.class_names)} "
-            f"({', '.join(data_set.class_names)})"
+            f"({', '.join(data_set.class_names)}){advice}"
         )
 
 
