@@ -15,7 +15,8 @@ from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages import segment
-from wsss_cli.stages.segment.solver import learning_rate, optimiser, solver_constants
+from wsss_cli.stages.optimisation import polynomial_fall
+from wsss_cli.stages.segment.solver import optimiser, solver_constants
 from wsss_cli.tracking import Silent
 
 
@@ -129,7 +130,7 @@ def test_optimiser_is_what_the_constants_say() -> None:
         assert group["lr_factor"] == wanted[bias, score], name
         decay = constants["bias_weight_decay"] if bias else constants["weight_decay"]
         assert (group["weight_decay"], group["momentum"]) == (decay, 0.9), name
-    rate = learning_rate(config)
+    rate = polynomial_fall(config.lr, config.iterations)
     assert rate(0) == constants["lr"]
     assert rate(50) == pytest.approx(0.001 * 0.5**0.9)
     assert rate(99) == pytest.approx(0.001 * 0.01**0.9)

@@ -17,7 +17,7 @@ from wsss_cli.errors import WsssError
 
 WHITE = 255
 # Grey from which on a pixel between black and white counts as white.
-_MIDDLE = 128
+MIDDLE = 128
 # A file with few values between 0 and 255, all dark, holds labels with a border, no blurred edge.
 _MOST_LABELS = 32
 
@@ -73,11 +73,11 @@ class ForeignMask:
                 f"{self.path} holds the values {', '.join(map(str, between[:5]))} beside black and "
                 "white, so it is a label map, in which 255 is to be ignored; convert it as such"
             )
-        return np.where(self.values >= _MIDDLE, label, 0).astype(np.uint8)
+        return np.where(self.values >= MIDDLE, label, 0).astype(np.uint8)
 
     def _holds_labels(self) -> bool:
         between = np.unique(self.values[(self.values > 0) & (self.values < WHITE)])
-        dark = between.size and between.max() < _MIDDLE
+        dark = between.size and between.max() < MIDDLE
         return bool(dark and between.size <= _MOST_LABELS and not self.lossy)
 
 

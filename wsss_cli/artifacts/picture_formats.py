@@ -38,7 +38,13 @@ PICTURE_SUFFIXES = frozenset(
 
 def is_picture(path: PurePath) -> bool:
     """Whether the name is that of a photograph."""
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+    return names_picture(path.name)
+
+
+def names_picture(name: str) -> bool:
+    """Whether a file name is that of a photograph; of a million, paths take a minute."""
+    at = name.rfind(".")
+    return at > 0 and name[at:].lower() in PICTURE_SUFFIXES and not name.startswith(".")
 
 
 def open_picture(path: Path) -> Image.Image:

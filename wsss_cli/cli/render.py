@@ -68,11 +68,15 @@ def _negatives(values: Values) -> str:
     return f" ({values['negatives']:,} negatives)" if values.get("negatives") else ""
 
 
+def _maps(values: Values) -> str:
+    """How many maps there are, and how many of them show nothing."""
+    empty = f", {values['empty_maps']} of them empty" if values.get("empty_maps") else ""
+    return f"{values['maps']} maps of {values['images']} images{_negatives(values)}{empty}"
+
+
 def attend(values: Values) -> str:
     """The outcome of ``wsss attend``."""
-    made = f"{values['maps']} maps of {values['images']} images{_negatives(values)}"
-    if values.get("empty_maps"):
-        made += f", {values['empty_maps']} of them empty"
+    made = _maps(values)
     if "heatmaps" in values:
         made += f", {values['heatmaps']} heatmaps drawn"
         if values["empty_heatmaps"]:
@@ -82,10 +86,8 @@ def attend(values: Values) -> str:
 
 def refine(values: Values) -> str:
     """The outcome of ``wsss refine``."""
-    empty = f", {values['empty_maps']} of them empty" if values.get("empty_maps") else ""
     learned = [f"edges learned in {values['training_seconds']} s"] if values["losses"] else []
-    made = f"{values['maps']} maps of {values['images']} images{empty}"
-    return _lines(values, *learned, made, _work(values))
+    return _lines(values, *learned, _maps(values), _work(values))
 
 
 def saliency(values: Values) -> str:

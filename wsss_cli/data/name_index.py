@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 
 from wsss_cli.artifacts.file_names import LONGEST
-from wsss_cli.artifacts.picture_formats import PICTURE_SUFFIXES, is_picture
+from wsss_cli.artifacts.picture_formats import PICTURE_SUFFIXES, is_picture, names_picture
 from wsss_cli.errors import WsssError, listing
 
 # Other endings of JPEG, for which nobody should convert a picture.
@@ -234,6 +234,4 @@ def _endings(name: str) -> tuple[str, str]:
     at = name.rfind(".")
     if not 0 < at < len(name) - 1:  # as pathlib has it, neither ".jpg" nor "a." has one
         return name, name
-    small = name[at:].lower()
-    picture = small in PICTURE_SUFFIXES and not name.startswith(".")
-    return name[:at] + small if picture else name, name[:at]
+    return name[:at] + name[at:].lower() if names_picture(name) else name, name[:at]

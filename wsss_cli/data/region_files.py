@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wsss_cli.artifacts.foreign_mask import read_foreign_mask
+from wsss_cli.artifacts.foreign_mask import MIDDLE, read_foreign_mask
 from wsss_cli.artifacts.foreign_pickle import read_foreign_array
 from wsss_cli.artifacts.picture_formats import DECODING_ERRORS, open_picture
 from wsss_cli.artifacts.pixel_values import deep_pixels, is_deep, stored_grey
@@ -22,8 +22,6 @@ from wsss_cli.ops.regions import Regions
 
 # Pixels of all regions of an image together; SAM's overlap a few times.
 _MOST_PIXELS = 2**28
-# Of 255: from here on a pixel of a mask is white.
-_MIDDLE = 128
 
 Numbers = npt.NDArray[np.int64]
 
@@ -125,7 +123,7 @@ def _of_mask(path: Path, size: tuple[int, int]) -> Numbers:
     """Pixels of a picture that are brighter than half of white, or at all where none is."""
     values = read_foreign_mask(path).values
     require_size(str(path), values.shape, size)
-    return np.flatnonzero(values >= _MIDDLE if values.max() >= _MIDDLE else values)
+    return np.flatnonzero(values >= MIDDLE if values.max() >= MIDDLE else values)
 
 
 def _of_json(path: Path, size: tuple[int, int]) -> Iterator[Numbers]:
@@ -140,7 +138,7 @@ def _of_json(path: Path, size: tuple[int, int]) -> Iterator[Numbers]:
     if not isinstance(masks, list) or not all(isinstance(mask, dict) for mask in masks):
         raise WsssError(
             f'{path} is no list of masks such as SAM writes, {{"segmentation": {{"size": [height, '
-            'width], "counts": ...}}}}'
+            'width], "counts": ...}}'
         )
     for number, mask in enumerate(masks):
         written = mask.get("segmentation")

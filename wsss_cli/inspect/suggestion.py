@@ -11,9 +11,7 @@ import numpy as np
 from wsss_cli.artifacts.atomic import require_free, write_bytes
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.label_png import read_label_map
-from wsss_cli.artifacts.stage_directory import require_complete
 from wsss_cli.configs.common import CommonConfig
-from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.configs.suggest import SuggestConfig
 from wsss_cli.data.label_folder import png_files, png_ids
 from wsss_cli.data.map_sizes import require_size
@@ -21,7 +19,7 @@ from wsss_cli.data.resizing import enlarge_maps
 from wsss_cli.errors import UsageError
 from wsss_cli.metrics.agreement import differences_by_class
 from wsss_cli.stages.image_loop import each_image
-from wsss_cli.stages.inputs import data_if_known, find_attention
+from wsss_cli.stages.inputs import data_if_known, find_attention, find_proxies
 from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
 
@@ -51,10 +49,7 @@ def run(config: SuggestConfig, *, track: Track) -> Report:
     started = time.monotonic()
     if config.out is not None:
         require_free(config.out, "--out", overwrite=config.overwrite)
-    folder = config.proxy
-    if folder is None:
-        require_complete(config.run / "proxy", "proxy", instead="--proxy DIR", data=config.data)
-        folder = config.run / "proxy" / LABEL_FOLDERS["proxy"]
+    folder = find_proxies(config.proxy, config.run, config.data)
     data_set = data_if_known(CommonConfig(run=config.run, data=config.data))
     known = None if data_set is None else data_set.class_names
     corrected = set() if config.corrected is None else set(png_ids(config.corrected, "--corrected"))

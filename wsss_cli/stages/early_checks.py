@@ -32,6 +32,7 @@ from wsss_cli.stages.inputs import (
     find_attention,
     find_data,
     find_masks,
+    find_proxies,
     find_scores,
     require_photographs,
     rule_saliency,
@@ -124,15 +125,19 @@ def _proxy(config: ProxyConfig) -> None:
     require_photographs(config, data_if_known(config))
 
 
+def _require_proxies(config: RefineConfig | SegmentConfig) -> None:
+    folder = find_proxies(config.proxy, config.run, config.data)
+    if config.proxy is not None:
+        require_pngs(folder, "--proxy")
+
+
 def _refine(config: RefineConfig) -> None:
     config.require_way()
     find_attention(config.attention, config.run, config.data)
     if config.regions is not None:
         require_folder(config.regions, "--regions")
-    if config.edges and config.proxy is None:
-        require_complete(config.run / "proxy", "proxy", instead="--proxy DIR", data=config.data)
-    if config.proxy is not None:
-        require_pngs(config.proxy, "--proxy")
+    if config.edges:
+        _require_proxies(config)
     find_data(config)
 
 
@@ -148,10 +153,8 @@ def _segment(config: SegmentConfig) -> None:
     data_set.image_ids(split, option="--train-split")
     if config.supervision == "full":
         find_masks(data_set)
-    elif config.proxy is None:
-        require_complete(config.run / "proxy", "proxy", instead="--proxy DIR", data=config.data)
     else:
-        require_pngs(config.proxy, "--proxy")
+        _require_proxies(config)
     if config.prohibitive:
         find_attention(config.attention, config.run, config.data)
 

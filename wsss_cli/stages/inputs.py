@@ -15,6 +15,7 @@ from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.methods import learns_from_saliency
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.proxy_rules import RuleOptions, maps_of
+from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.configs.saliency import UNSUPERVISED
 from wsss_cli.configs.setting import settings_of
 from wsss_cli.configs.stages import STAGES
@@ -123,6 +124,23 @@ def find_attention(path: Path | None, run: Path, data: Path | None = None) -> Pa
     from wsss_cli.artifacts.attention_file import INDEX
 
     return run / "attend" / INDEX
+
+
+def find_proxies(path: Path | None, run: Path, data: Path | None = None) -> Path:
+    """The folder of label maps given, else that of the run's proxy labels.
+
+    Args:
+        path: The path that the option names, if any.
+        run: The run.
+        data: The data set given, for the command that a refusal names.
+
+    Raises:
+        UsageError: There is neither.
+    """
+    if path is not None:
+        return path
+    require_complete(run / "proxy", "proxy", instead="--proxy DIR", data=data)
+    return run / "proxy" / LABEL_FOLDERS["proxy"]
 
 
 def find_scores(path: Path | None, run: Path, data: Path | None = None) -> Path:
@@ -257,6 +275,12 @@ def training_settings(run: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     return config
+
+
+def trained_weights(run: Path, backbone: str) -> str | None:
+    """The initial weights of the run's training; None where it had another trunk."""
+    trained = training_settings(run)
+    return trained.get("weights") if trained.get("backbone") == backbone else None
 
 
 def trained_split(split: str | None, run: Path, data_set: "DataSet") -> str:

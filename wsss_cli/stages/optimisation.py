@@ -31,6 +31,7 @@ _EXPLODED = 10.0
 _STOPPING = "stopping after this iteration, which is then kept; Ctrl-C again stops at once"
 # Of a bias, times that of its weights; it does not decay either. As in the SeeNet group's solver.
 BIAS_LR_FACTOR = 2.0
+POLY_POWER = 0.9  # of the learning rate's fall, as in DeepLab
 
 Batch = tuple[Tensor, ...]
 
@@ -109,6 +110,11 @@ def parameter_groups(
         {"params": parameters, "lr_factor": factor, "weight_decay": decay}
         for (factor, decay), parameters in groups.items()
     ]
+
+
+def polynomial_fall(lr: float, iterations: int) -> Callable[[int], float]:
+    """The learning rate by iteration, from ``lr`` to 0."""
+    return lambda iteration: lr * (1 - iteration / iterations) ** POLY_POWER
 
 
 def require_shares(batch_size: int) -> None:

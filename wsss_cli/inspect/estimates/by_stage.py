@@ -182,14 +182,14 @@ def _proxy(plan: Any) -> Estimate:  # noqa: ANN401
 
 def _refine(plan: Any) -> Estimate:  # noqa: ANN401
     from wsss_cli.artifacts.attention_file import AttentionFile
-    from wsss_cli.stages.refine.edge_file import build, read_edges
+    from wsss_cli.stages.refine.edge_file import build
     from wsss_cli.stages.refine.maps import by_edges, by_regions
 
     config, parts = plan.config, []
     if config.regions is not None:
         refine = by_regions(plan)
     else:
-        network = build(plan.backbone) if config.edges else read_edges(config.checkpoint)
+        network = plan.network or build(plan.backbone)
         if config.edges:
             # But for the pairs of positions, which take about as long.
             training = estimate_training(

@@ -6,6 +6,7 @@ here is which files a manifest's input was made of.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +129,10 @@ class InputsNow:
         paths = saliency_files(folder, image_ids, "--saliency")
         return pictures_input(folder, paths).fingerprint
 
-    def label_maps(self, manifest: Manifest, folder: Path) -> str:
+    def label_maps(self, manifest: Manifest, folder: Path, *, option: str) -> str:
         """Label maps of the images that have attention."""
         with AttentionFile(self._input(manifest, "attention")) as file:
-            paths = png_files(folder, file.image_ids, "--prediction")
+            paths = png_files(folder, file.image_ids, option)
         return pictures_input(folder, paths).fingerprint
 
     def regions(self, manifest: Manifest, folder: Path) -> str:
@@ -181,7 +182,8 @@ _FINGERPRINTS: Mapping[str, Callable[[InputsNow, Manifest, Path], str]] = {
     **dict.fromkeys(("weights", "start", "checkpoint", "model"), InputsNow.file),
     **dict.fromkeys(("attention", "erase", "potential_attention"), InputsNow.attention),
     **dict.fromkeys(("saliency", "second_saliency"), InputsNow.grey_maps),
-    **dict.fromkeys(("prediction", "proxy"), InputsNow.label_maps),
+    "prediction": partial(InputsNow.label_maps, option="--prediction"),
+    "proxy": partial(InputsNow.label_maps, option="--proxy"),
     "regions": InputsNow.regions,
     "scores": InputsNow.scores,
     "supervision": InputsNow.supervision,

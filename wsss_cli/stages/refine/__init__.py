@@ -44,7 +44,7 @@ def _refine(plan: RefinePlan, track: Track) -> dict[str, Any]:
     if config.regions is not None:
         refine = by_regions(plan)
     else:
-        refine = by_edges(plan, read_edges(config.checkpoint or own))
+        refine = by_edges(plan, plan.network or read_edges(own))
     with AttentionFile(plan.attention, plan.data_set.class_names) as file, one_thread_each():
         made = write_maps(
             directory.path,

@@ -8,11 +8,10 @@ import torch
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.label_png import read_label_map
-from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_complete
+from wsss_cli.artifacts.stage_directory import Input, StageDirectory
 from wsss_cli.configs.attend import GIVEN
 from wsss_cli.configs.common import record
 from wsss_cli.configs.refine import RefineConfig
-from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.label_folder import png_files
 from wsss_cli.data.map_sizes import require_size
@@ -20,6 +19,7 @@ from wsss_cli.data.region_files import RegionFiles, find_regions, read_regions, 
 from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
+from wsss_cli.models.edge_network import EdgeNetwork
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.stages.attention_check import require_labelled_classes
 from wsss_cli.stages.input_kinds import (
@@ -28,7 +28,13 @@ from wsss_cli.stages.input_kinds import (
     images_input,
     pictures_input,
 )
-from wsss_cli.stages.inputs import find_attention, find_data, training_settings
+from wsss_cli.stages.inputs import (
+    find_attention,
+    find_data,
+    find_proxies,
+    trained_weights,
+    training_settings,
+)
 from wsss_cli.stages.optimisation import require_shares
 from wsss_cli.stages.refine.edge_file import read_edges
 from wsss_cli.stages.result import result_directory
@@ -46,6 +52,7 @@ class RefinePlan:
         sizes: (H, W) of every image.
         backbone: Trunk of the edge network, with ``--edges``.
         weights: Its weights.
+        network: The edge network given, with ``--checkpoint``; else None.
     """
 
     config: RefineConfig
@@ -58,6 +65,7 @@ class RefinePlan:
     regions: dict[str, RegionFiles]
     backbone: str
     weights: InitialWeights
+    network: EdgeNetwork | None
     device: torch.device
     precision: str
     directory: StageDirectory
@@ -74,20 +82,6 @@ class RefinePlan:
         }
 
 
-def find_labels(config: RefineConfig) -> Path | None:
-    """The folder of label maps that edges are learned from; None where none are learned.
-
-    Raises:
-        UsageError: The run has no proxy labels, and no folder is given.
-    """
-    if not config.edges:
-        return None
-    if config.proxy is not None:
-        return config.proxy
-    require_complete(config.run / "proxy", "proxy", instead="--proxy DIR", data=config.data)
-    return config.run / "proxy" / LABEL_FOLDERS["proxy"]
-
-
 def prepare(config: RefineConfig, track: Track) -> RefinePlan:
     """Check attention, labels, regions, weights, device and the run before any work.
 
@@ -96,7 +90,6 @@ def prepare(config: RefineConfig, track: Track) -> RefinePlan:
     """
     config.require_way()
     attention = find_attention(config.attention, config.run, config.data)
-    folder = find_labels(config)
     data_set = find_data(config)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
@@ -115,8 +108,9 @@ def prepare(config: RefineConfig, track: Track) -> RefinePlan:
     label_maps: dict[str, Path] = {}
     regions: dict[str, RegionFiles] = {}
     weights, backbone = InitialWeights(), ""
+    network = None
     if config.checkpoint is not None:
-        read_edges(config.checkpoint)
+        network = read_edges(config.checkpoint)
         inputs["checkpoint"] = file_input(config.checkpoint)
     elif config.regions is not None:
         regions = find_regions(config.regions, image_ids)
@@ -124,15 +118,14 @@ def prepare(config: RefineConfig, track: Track) -> RefinePlan:
         # What is wrong with one is mostly wrong with all: seen now, it costs no earlier result.
         read_regions(regions[image_ids[0]], sizes[0])
     else:
-        assert folder is not None
+        folder = find_proxies(config.proxy, config.run, config.data)
         paths = png_files(folder, image_ids, "--proxy")
         label_maps = dict(zip(image_ids, paths, strict=True))
         _check_label_maps(folder, paths, sizes, len(data_set.class_names) + 1)
         inputs["proxy"] = pictures_input(folder, paths)
-        trained = training_settings(config.run)
-        backbone = config.backbone or trained.get("backbone", "vgg16")
-        inherited = trained.get("weights") if trained.get("backbone") == backbone else None
-        weights = initial_weights(config.weights or inherited, backbone, track)
+        backbone = config.backbone or training_settings(config.run).get("backbone", "vgg16")
+        wanted = config.weights or trained_weights(config.run, backbone)
+        weights = initial_weights(wanted, backbone, track)
         inputs["weights"] = Input(Path(weights.name), weights.fingerprint)
     directory = result_directory(
         "refine",
@@ -156,6 +149,7 @@ def prepare(config: RefineConfig, track: Track) -> RefinePlan:
         regions,
         backbone,
         weights,
+        network,
         device,
         precision,
         directory,

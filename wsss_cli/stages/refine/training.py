@@ -15,13 +15,12 @@ from wsss_cli.device import autocast, moved, pinned, resolve_workers
 from wsss_cli.models.edge_network import STRIDE, EdgeNetwork
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.ops.edge_supervision import edge_losses
-from wsss_cli.stages.optimisation import Batch, Loss, Trainer, parameter_groups
+from wsss_cli.stages.optimisation import Batch, Loss, Trainer, parameter_groups, polynomial_fall
 from wsss_cli.stages.refine.edge_file import build, write_edges
 from wsss_cli.stages.refine.plan import RefinePlan
 from wsss_cli.tracking import Track
 
 MOMENTUM = 0.9
-POLY_POWER = 0.9
 # Of the random views, as in IRNet.
 SCALES = (0.5, 1.5)
 
@@ -48,7 +47,7 @@ def train(plan: RefinePlan, network: EdgeNetwork, track: Track) -> None:
             lr=config.lr,
             momentum=MOMENTUM,
         ),
-        lambda iteration: config.lr * (1 - iteration / config.iterations) ** POLY_POWER,
+        polynomial_fall(config.lr, config.iterations),
         directory=plan.directory.path,
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,

@@ -22,7 +22,12 @@ from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import UsageError
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.stages.input_kinds import file_input, images_input
-from wsss_cli.stages.inputs import find_data, require_same_classes, training_settings
+from wsss_cli.stages.inputs import (
+    find_data,
+    require_same_classes,
+    trained_weights,
+    training_settings,
+)
 from wsss_cli.stages.optimisation import require_shares
 from wsss_cli.stages.result import result_directory
 from wsss_cli.stages.segment.network_file import (
@@ -107,8 +112,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     predicted_sizes = image_sizes(data_set, predicted_ids, track.note)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
-    trained = training_settings(config.run)
-    model = config.model or model_of(trained.get("backbone", "vgg16"))
+    model = config.model or model_of(training_settings(config.run).get("backbone", "vgg16"))
     predicted_labels = data_set.labels(predicted_ids) if config.restrict_to_labels else None
     inputs = {"images": images_input(data_set, predicted_ids, predicted_labels)}
     supervision: dict[str, Path] = {}
@@ -125,7 +129,6 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         inputs["checkpoint"] = file_input(config.checkpoint)
     else:
         backbone = SEGMENTATION_MODELS[model].backbone
-        inherited = trained.get("weights") if trained.get("backbone") == backbone else None
         supervision, sizes, inputs["supervision"] = find_supervision(config, data_set, track)
         check_label_maps(data_set, supervision, config, track)
         if config.pixel_weights is not None:
@@ -134,7 +137,8 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
             )
         if config.prohibitive:
             confidence, inputs["attention"] = find_confidence(config, data_set, list(supervision))
-        weights = initial_weights(config.weights or inherited, backbone, track)
+        wanted = config.weights or trained_weights(config.run, backbone)
+        weights = initial_weights(wanted, backbone, track)
         inputs["weights"] = Input(Path(weights.name), weights.fingerprint)
 
     def directory_at(scales: tuple[float, ...]) -> StageDirectory:

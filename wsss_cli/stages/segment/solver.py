@@ -1,6 +1,5 @@
 """The solver of the segmentation network: that of the SeeNet authors' group, in the open."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,9 +13,7 @@ from wsss_cli.models.deeplab_largefov import (
     DeepLabLargeFOV,
     lr_factor,
 )
-from wsss_cli.stages.optimisation import BIAS_LR_FACTOR, parameter_groups
-
-POLY_POWER = 0.9  # of the learning rate's fall, as in DeepLab
+from wsss_cli.stages.optimisation import BIAS_LR_FACTOR, POLY_POWER, parameter_groups
 
 
 def solver_constants(config: SegmentConfig) -> dict[str, Any]:
@@ -65,8 +62,3 @@ def optimiser(network: DeepLabLargeFOV, config: SegmentConfig) -> torch.optim.SG
     """Stochastic gradient descent with a factor of the rate for each group of parameters."""
     groups = parameter_groups(network.named_parameters(), config.weight_decay, lr_factor)
     return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
-
-
-def learning_rate(config: SegmentConfig) -> Callable[[int], float]:
-    """The polynomial fall to 0, by iteration."""
-    return lambda iteration: config.lr * (1 - iteration / config.iterations) ** POLY_POWER

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.label_png import read_label_map
-from wsss_cli.artifacts.stage_directory import Input, require_complete
+from wsss_cli.artifacts.stage_directory import Input
 from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.data_set import DataSet
@@ -24,6 +24,7 @@ from wsss_cli.stages.input_kinds import attention_input, pictures_input, supervi
 from wsss_cli.stages.inputs import (
     find_attention,
     find_masks,
+    find_proxies,
     trained_split,
 )
 from wsss_cli.stages.mask_check import white_in_data_set, white_in_folder
@@ -62,10 +63,7 @@ def find_supervision(
         if on_their_side is not None:
             track.note(on_their_side)
     else:
-        folder = config.proxy
-        if folder is None:
-            require_complete(config.run / "proxy", "proxy", instead="--proxy DIR", data=config.data)
-            folder = config.run / "proxy" / LABEL_FOLDERS["proxy"]
+        folder = find_proxies(config.proxy, config.run, config.data)
         others = sorted(set(png_ids(folder, "--proxy")).difference(image_ids))
         paths, source = corrected_files(folder, config.corrected, image_ids), folder
         if config.corrected is not None:

@@ -18,10 +18,10 @@ from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV, segmentation_loss
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.ops.prohibitive import prohibitive_labels
-from wsss_cli.stages.optimisation import Batch, Loss, Trainer, tracked_training
+from wsss_cli.stages.optimisation import Batch, Loss, Trainer, polynomial_fall, tracked_training
 from wsss_cli.stages.segment.network_file import write_network
 from wsss_cli.stages.segment.plan import SegmentPlan
-from wsss_cli.stages.segment.solver import learning_rate, optimiser, solver_lines
+from wsss_cli.stages.segment.solver import optimiser, solver_lines
 from wsss_cli.tracking import Track
 
 
@@ -54,7 +54,7 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
     trainer = Trainer(
         network,
         optimiser(network, config),
-        learning_rate(config),
+        polynomial_fall(config.lr, config.iterations),
         directory=plan.directory.path,
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,
