@@ -27,6 +27,7 @@ from wsss_cli.models.trunks import Trunk, build_trunk
 from wsss_cli.stages import train
 from wsss_cli.stages.train import features
 from wsss_cli.stages.train.held_out import Measuring
+from wsss_cli.stages.train.taught_saliency import ReadSaliency
 from wsss_cli.tracking import Silent
 
 ABLE = [name for name, method in METHODS.items() if method.from_features]
@@ -159,8 +160,8 @@ def test_stopped_on_the_way_every_image_passes_once(
 
     batches = features.Passed.batches
 
-    def three(self: features.Passed, start: int) -> Any:
-        for number, batch in enumerate(batches(self, start)):
+    def three(self: features.Passed, saliency: ReadSaliency | None, start: int) -> Any:
+        for number, batch in enumerate(batches(self, saliency, start)):
             if number == 3:
                 raise KeyboardInterrupt
             yield batch
@@ -209,7 +210,10 @@ def test_half_of_the_views_are_mirrored_with_their_saliency(
     passed = features.pass_images(plan, network, None, Silent())
     positions = training_positions(len(plan.image_ids), 4, config.seed, 2, config.iterations)
     mirrored = 0
-    for batch, (seen, labels, maps) in zip(positions, passed.batches(2), strict=True):
+    assert plan.saliency is not None
+    with plan.saliency.opened() as saliency:
+        batches = list(passed.batches(saliency, 2))
+    for batch, (seen, labels, maps) in zip(positions, batches, strict=True):
         for row, (sample, index) in enumerate(batch):
             image_id = plan.image_ids[index]
             x = torch.from_numpy(np.array(passed.rows[index])).float()

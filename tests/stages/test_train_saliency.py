@@ -2,16 +2,20 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
 from conftest import Command, TinyVoc, train_arguments
 from PIL import Image
 
+from wsss_cli.artifacts.attention_file import ImageAttention, write_attention_file
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.images import read_image
+from wsss_cli.data.layouts import find_data_set
 from wsss_cli.stages.train import prepare, training
 from wsss_cli.tracking import Silent
 
@@ -130,9 +134,12 @@ def test_batches_have_the_part_of_the_map_that_the_image_shows(
         scale_high=1.6,
     )
     plan = prepare(config, Silent())
-    for images, _, saliency in training._batches(plan, None, 0):
-        assert saliency.shape == (5, 40, 40)
-        difference = (images[:, 0].float() / 255 - saliency).abs()
+    assert plan.saliency is not None
+    with plan.saliency.opened() as saliency:
+        batches = list(training._batches(plan, None, saliency, 0))
+    for images, _, maps in batches:
+        assert maps.shape == (5, 40, 40)
+        difference = (images[:, 0].float() / 255 - maps).abs()
         assert torch.quantile(difference, 0.95) < 0.08  # resized by areas and linearly
 
 
@@ -163,3 +170,103 @@ def test_one_class_is_enough(wsss: Command, voc: TinyVoc, tmp_path: Path) -> Non
     )
     assert outcome.code == 0, outcome.err
     assert wsss("attend", "--run", run).code == 0
+
+
+@pytest.fixture
+def teacher(voc: TinyVoc, tmp_path: Path) -> Path:
+    """An attention file with two maps of each training image: its red and its green channel."""
+    path = tmp_path / "teacher.h5"
+    with write_attention_file(path, find_data_set(voc.root).class_names, "given") as write:
+        for image_id in voc.train_ids:
+            image = read_image(voc.image(image_id)).astype(np.float16) / 255
+            maps = np.moveaxis(image[:, :, :2], 2, 0)
+            write(image_id, ImageAttention(maps, np.array([1, 2], np.uint8), image.shape[:2]))
+    return path
+
+
+def test_a_network_is_taught_by_the_strongest_map_of_another(
+    voc: TinyVoc, teacher: Path, tmp_path: Path
+) -> None:
+    """Where the maps are channels of the image, every view holds the larger of them."""
+    config = TrainConfig(
+        run=tmp_path / "run",
+        data=voc.root,
+        method="eps",
+        backbone="tiny",
+        saliency=teacher,
+        crop=40,
+        batch_size=4,
+        iterations=3,
+    )
+    plan = prepare(config, Silent())
+    assert plan.saliency is not None
+    with plan.saliency.opened() as saliency:
+        batches = list(training._batches(plan, None, saliency, 0))
+    for images, _, maps in batches:
+        difference = (images[:, :2].amax(dim=1).float() / 255 - maps).abs()
+        assert torch.quantile(difference, 0.95) < 0.08
+
+
+def test_another_teacher_is_another_training_and_show_says_stale(
+    wsss: Command, voc: TinyVoc, teacher: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    asked = _arguments(voc, run, "--saliency", teacher)
+    outcome = wsss(*asked)
+    assert outcome.code == 0, outcome.err
+    assert wsss(*asked, "--json").values["status"] == "up to date"
+    shown = wsss("show", run, "--json").values["stages"]["train"]
+    assert shown["inputs"]["saliency"]["state"] == "same"
+    with h5py.File(teacher, "r+") as file:
+        file[f"{voc.train_ids[0]}/maps"][:] = 0
+    shown = wsss("show", run, "--json").values["stages"]["train"]
+    assert shown["inputs"]["saliency"]["state"] == "changed"
+
+
+def test_heads_alone_are_taught_too(
+    wsss: Command, voc: TinyVoc, lively_checkpoint: Path, teacher: Path, tmp_path: Path
+) -> None:
+    outcome = wsss(
+        *_arguments(voc, tmp_path / "run", "--saliency", teacher, "--heads-only"),
+        *("--start", lively_checkpoint),
+    )
+    assert outcome.code == 0, outcome.err
+
+
+def _without(file: h5py.File, image_id: str) -> str:
+    del file[image_id]
+    return image_id
+
+
+def _of_other_size(file: h5py.File, image_id: str) -> str:
+    file[image_id].attrs["height"] = 99
+    return image_id
+
+
+def _above_one(file: h5py.File, image_id: str) -> str:
+    file[f"{image_id}/maps"][0, 0, 0] = 7
+    return image_id
+
+
+@pytest.mark.parametrize("spoil", [_without, _of_other_size, _above_one])
+def test_a_teacher_that_does_not_fit_is_named_in_a_sentence(
+    wsss: Command, voc: TinyVoc, teacher: Path, tmp_path: Path, spoil: Callable[..., str]
+) -> None:
+    with h5py.File(teacher, "r+") as file:
+        named = spoil(file, voc.train_ids[3])
+    outcome = wsss(*_arguments(voc, tmp_path / "run", "--saliency", teacher))
+    assert outcome.code == 1
+    assert named in outcome.err
+    assert teacher.name in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not (tmp_path / "run/train/checkpoint.pt").exists()
+
+
+def test_a_picture_instead_of_a_folder_is_refused(
+    wsss: Command, voc: TinyVoc, tmp_path: Path
+) -> None:
+    picture = voc.saliency / f"{voc.train_ids[0]}.png"
+    outcome = wsss(*_arguments(voc, tmp_path / "run", "--saliency", picture))
+    assert outcome.code in (1, 2)
+    assert "--saliency" in outcome.err
+    assert picture.name in outcome.err

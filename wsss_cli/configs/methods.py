@@ -101,7 +101,8 @@ class MethodOptions(Config):
 
     saliency: Path | None = setting(
         None,
-        "Folder of saliency maps to learn from, grey pictures by image id; eps needs it.",
+        "Saliency to learn from: a folder of grey pictures by image id, or the attention file of "
+        "another network, whose strongest class is what is salient; eps needs one.",
         role=Role.INPUT,
         of=("eps",),
         group="",

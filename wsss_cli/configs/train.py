@@ -31,13 +31,15 @@ _OF_RANDOM_VIEWS = ("scale_low", "scale_high", "colour_jitter")
 
 @dataclass(frozen=True)
 class TrainConfig(MethodOptions, CommonConfig):
-    """Train an attention network on image-level labels.
+    r"""Train an attention network on image-level labels.
 
     Examples:
       wsss train --data VOC2012
       wsss train --data VOC2012 --weights vgg16_features.pth --iterations 2000 --lr-steps 1500
       wsss train --data VOC2012 --method eps --saliency saliency_maps --preset fine
       wsss train --data photos --method eps --preset quick
+      wsss train --saliency runs/default/attend/attention.h5 --data photos --method eps \
+                 --preset quick --run runs/2
       wsss train --data VOC2012 --method cam --run runs/cam
       wsss train --data VOC2012 --method acol --head-channels 1024 --run runs/acol
       wsss train --start runs/cam/train/checkpoint.pt --data VOC2012 --lr 3e-4 --iterations 500

@@ -96,9 +96,9 @@ def _train(config: TrainConfig) -> None:
     require_tracker(config.tracker)
     data_set = find_data(config)
     data_set.image_ids(config.split or data_set.training_split())
-    folder = training_saliency(config)
-    if folder is not None:
-        require_folder(folder, "--saliency")
+    saliency = training_saliency(config)
+    if saliency is not None and not saliency.is_file():  # of another network, an attention file
+        require_folder(saliency, "--saliency")
 
 
 def _attend(config: AttendConfig) -> None:

@@ -237,17 +237,17 @@ def with_rule_at_hand(config: ProxyConfig, given: Set[str], track: Track) -> Pro
 
 
 def training_saliency(config: TrainConfig) -> Path | None:
-    """The folder of saliency maps that a method learns from; None for one that learns from none.
+    """The maps that a method learns from, a folder or a file; None for one that learns from none.
 
     Raises:
         UsageError: It needs them, and none are given or made in the run.
     """
     if not learns_from_saliency(config.method):
         return None
-    folder = config.saliency or saliency_folders(config.run).get("saliency")
-    if folder is None:
+    path = config.saliency or saliency_folders(config.run).get("saliency")
+    if path is None:
         raise _without_saliency(f"the method {config.method}", config)
-    return folder
+    return path
 
 
 def _without_saliency(who: str, config: CommonConfig) -> UsageError:

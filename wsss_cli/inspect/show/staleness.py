@@ -118,16 +118,18 @@ class InputsNow:
         with _soft_maps(path) as maps:
             return scores_input(maps).fingerprint
 
-    def grey_maps(self, manifest: Manifest, folder: Path) -> str:
-        """The grey maps of the images that have attention, or of a training's list."""
+    def saliency(self, manifest: Manifest, path: Path) -> str:
+        """Grey maps of the images that have attention, or of a training's list; or its teacher."""
+        if path.is_file():
+            return self.attention(manifest, path)
         if "attention" in manifest["inputs"]:
             with AttentionFile(self._input(manifest, "attention")) as file:
                 image_ids = file.image_ids
         else:
             data_set = self._data_set(self._input(manifest, "data"))
             image_ids = data_set.image_ids(manifest["settings"]["split"])
-        paths = saliency_files(folder, image_ids, "--saliency")
-        return pictures_input(folder, paths).fingerprint
+        paths = saliency_files(path, image_ids, "--saliency")
+        return pictures_input(path, paths).fingerprint
 
     def label_maps(self, manifest: Manifest, folder: Path, *, option: str) -> str:
         """Label maps of the images that have attention."""
@@ -181,7 +183,7 @@ _FINGERPRINTS: Mapping[str, Callable[[InputsNow, Manifest, Path], str]] = {
     "images": InputsNow.listed_images,
     **dict.fromkeys(("weights", "start", "checkpoint", "model"), InputsNow.file),
     **dict.fromkeys(("attention", "erase", "potential_attention"), InputsNow.attention),
-    **dict.fromkeys(("saliency", "second_saliency"), InputsNow.grey_maps),
+    **dict.fromkeys(("saliency", "second_saliency"), InputsNow.saliency),
     "prediction": partial(InputsNow.label_maps, option="--prediction"),
     "proxy": partial(InputsNow.label_maps, option="--proxy"),
     "regions": InputsNow.regions,

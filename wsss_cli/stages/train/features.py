@@ -21,14 +21,14 @@ from wsss_cli import ranks
 from wsss_cli.artifacts.feature_cache import FeatureCache, bytes_of_features
 from wsss_cli.configs.stages import FEATURES_FILE
 from wsss_cli.data.augmentation import MIRRORED
-from wsss_cli.data.images import read_saliency
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.mined_regions import MinedRegions
-from wsss_cli.data.resizing import resize_grey, resize_image
+from wsss_cli.data.resizing import resize_image
 from wsss_cli.device import autocast, moved, pinned, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.models.trunks import GivenFeatures, Trunk, build_trunk
 from wsss_cli.stages.input_kinds import images_input
+from wsss_cli.stages.train.taught_saliency import ReadSaliency
 from wsss_cli.tracking import Track
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Passed:
     def _view(self, row: int) -> Tensor:
         return torch.from_numpy(np.array(self.rows[row])).float()
 
-    def batches(self, start: int) -> Iterator[tuple[Tensor, ...]]:
+    def batches(self, saliency: ReadSaliency | None, start: int) -> Iterator[tuple[Tensor, ...]]:
         """Batches from iteration ``start`` on, on the device.
 
         Yields:
@@ -150,10 +150,7 @@ class Passed:
 
         def view(sample: int, index: int) -> list[Tensor]:
             image_id = plan.image_ids[index]
-            maps = [
-                resize_grey(read_saliency(files[image_id], grey_only=True), square)
-                for files in plan.saliency
-            ]
+            maps = [] if saliency is None else [saliency(image_id, square)]
             views = [self._view(index), *(torch.from_numpy(m).float() / 255 for m in maps)]
             mirrored = np.random.default_rng((config.seed, sample)).random() < MIRRORED
             return [each.flip(-1) for each in views] if mirrored else views

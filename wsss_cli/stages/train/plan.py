@@ -1,6 +1,5 @@
 """The plan of ``wsss train``: everything checked before any work."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,8 @@ from wsss_cli.artifacts.trackers import require_tracker
 from wsss_cli.configs.common import record
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.data_set import DataSet, image_sizes
-from wsss_cli.data.images import check_images
-from wsss_cli.data.label_folder import saliency_files
 from wsss_cli.data.label_summary import summarise
-from wsss_cli.data.map_sizes import if_turned, require_size, turned_masks
-from wsss_cli.data.saliency_maps import require_saliency
+from wsss_cli.data.map_sizes import turned_masks
 from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.methods.network_file import (
@@ -27,7 +23,7 @@ from wsss_cli.methods.network_file import (
 )
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.warm_start import take_heads
-from wsss_cli.stages.input_kinds import images_input, pictures_input
+from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_saliency
 from wsss_cli.stages.optimisation import (
     require_shares,
@@ -37,6 +33,7 @@ from wsss_cli.stages.rounds import check_mined
 from wsss_cli.stages.train.features import require_features
 from wsss_cli.stages.train.held_out import MeasuredImages, divide
 from wsss_cli.stages.train.snapshots import require_snapshots
+from wsss_cli.stages.train.taught_saliency import TaughtSaliency, find_taught_saliency
 from wsss_cli.tracking import Track
 
 
@@ -48,8 +45,7 @@ class TrainPlan:
         image_ids: Ids of the N images that are learnt from.
         labels: (N, C) multi-hot.
         measured: Images that the mAP is taken on; None where it is not.
-        saliency: The map of every image by id, in a list that is empty where the method learns from
-            none.
+        saliency: Maps to learn from; None where the method learns from none.
     """
 
     config: TrainConfig
@@ -58,7 +54,7 @@ class TrainPlan:
     image_ids: list[str]
     labels: npt.NDArray[np.bool_]
     measured: MeasuredImages | None
-    saliency: list[dict[str, Path]]
+    saliency: TaughtSaliency | None
     weights: InitialWeights
     device: torch.device
     precision: str
@@ -110,12 +106,10 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         inputs["start"] = inputs["weights"]
     if config.erase is not None:
         inputs["erase"] = check_mined(config.erase, data_set, image_ids, labels, sizes)
-    saliency = []
-    folder = training_saliency(config)
-    if folder is not None:
-        files = _saliency(folder, image_ids, sizes, track)
-        saliency.append(dict(zip(image_ids, files, strict=True)))
-        inputs["saliency"] = pictures_input(folder, files)
+    saliency, path = None, training_saliency(config)
+    if path is not None:
+        saliency = find_taught_saliency(path, data_set, image_ids, sizes, track)
+        inputs["saliency"] = saliency.input
     directory = result_directory(
         "train",
         config,
@@ -149,31 +143,6 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     if config.heads_only and directory.state(overwrite=config.overwrite) != "complete":
         require_features(plan)
     return plan
-
-
-def _saliency(
-    folder: Path, image_ids: Sequence[str], sizes: Sequence[tuple[int, int]], track: Track
-) -> list[Path]:
-    """The saliency map of every image, checked as far as headers and a bright one tell.
-
-    Raises:
-        WsssError: One is missing, rotated or unreadable, or all are in another range.
-    """
-    files = saliency_files(folder, image_ids, "--saliency")
-    for sentence in require_saliency(folder, files, "--saliency"):
-        track.note(sentence)
-    others = 0
-    for path, size in zip(files, sizes, strict=True):
-        (map_size,) = check_images([path])
-        if if_turned(map_size, size):
-            require_size(str(path), map_size, size)
-        others += map_size != size
-    if others:
-        track.note(
-            f"{others} of {len(files)} saliency maps of {folder} have another size than their "
-            "image and are resized"
-        )
-    return files
 
 
 def _tell_labels(

@@ -18,7 +18,6 @@ from wsss_cli.data.augmentation import jitter_colours, random_view
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.label_summary import count_negatives
 from wsss_cli.data.loading import prefetch, training_positions
-from wsss_cli.data.map_sizes import read_fitted_saliency
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.device import autocast, moved, pinned, resolve_workers
 from wsss_cli.methods.network_file import (
@@ -41,6 +40,7 @@ from wsss_cli.stages.train.held_out import Measuring
 from wsss_cli.stages.train.learning import Course, Learning
 from wsss_cli.stages.train.plan import TrainPlan
 from wsss_cli.stages.train.snapshots import remove_snapshots, require_snapshots, snapshot_path
+from wsss_cli.stages.train.taught_saliency import ReadSaliency
 from wsss_cli.tracking import Track
 
 
@@ -117,9 +117,11 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         return {name: Loss(loss, len(images)) for name, loss in losses.items()}
 
     if not trained:
-        with _mined(plan) as mined:
+        with _mined(plan) as mined, _saliency(plan) as saliency:
             trainer.train(
-                (lambda start: _batches(plan, mined, start)) if passed is None else passed.batches,
+                (lambda start: _batches(plan, mined, saliency, start))
+                if passed is None
+                else (lambda start: passed.batches(saliency, start)),
                 losses_of,
                 config.iterations,
                 track,
@@ -150,8 +152,13 @@ def _mined(plan: TrainPlan) -> AbstractContextManager[MinedRegions | None]:
     return mined_regions(config.erase, plan.data_set.class_names, config.erase_threshold)
 
 
+def _saliency(plan: TrainPlan) -> AbstractContextManager[ReadSaliency | None]:
+    """Open the maps to learn from."""
+    return nullcontext() if plan.saliency is None else plan.saliency.opened()
+
+
 def _batches(
-    plan: TrainPlan, mined: MinedRegions | None, start: int
+    plan: TrainPlan, mined: MinedRegions | None, saliency: ReadSaliency | None, start: int
 ) -> Iterator[tuple[Tensor, ...]]:
     """Augmented batches from iteration ``start`` on, on the device.
 
@@ -165,7 +172,7 @@ def _batches(
         image_id = plan.image_ids[index]
         image = plan.data_set.read_image(image_id)
         size = image.shape[0], image.shape[1]
-        maps = [read_fitted_saliency(files[image_id], size)[0] for files in plan.saliency]
+        maps = [] if saliency is None else [saliency(image_id, size)]
         if mined is not None:
             image = mined.erase(image_id, image)
         rng = np.random.default_rng((config.seed, sample))
@@ -177,8 +184,8 @@ def _batches(
         views = zip(*(view(sample, index) for sample, index in batch), strict=True)
         images, *maps = (torch.from_numpy(np.stack(pixels)) for pixels in views)
         labels = torch.from_numpy(plan.labels[[index for _, index in batch]])
-        saliency = (grey.float() / 255 for grey in maps)
-        return pinned((images.permute(0, 3, 1, 2), labels.float(), *saliency), plan.device)
+        shares = (grey.float() / 255 for grey in maps)
+        return pinned((images.permute(0, 3, 1, 2), labels.float(), *shares), plan.device)
 
     positions = training_positions(
         len(plan.image_ids), config.batch_size, config.seed, start, config.iterations
