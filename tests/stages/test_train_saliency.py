@@ -262,6 +262,17 @@ def test_a_teacher_that_does_not_fit_is_named_in_a_sentence(
     assert not (tmp_path / "run/train/checkpoint.pt").exists()
 
 
+def test_a_teacher_that_shows_nothing_is_refused(
+    wsss: Command, voc: TinyVoc, teacher: Path, tmp_path: Path
+) -> None:
+    with h5py.File(teacher, "r+") as file:
+        for image_id in voc.train_ids:
+            file[f"{image_id}/maps"][:] = 0
+    outcome = wsss(*_arguments(voc, tmp_path / "run", "--saliency", teacher))
+    assert outcome.code == 1
+    assert f"{teacher.name} is empty" in outcome.err
+
+
 def test_a_picture_instead_of_a_folder_is_refused(
     wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ from wsss_cli.data.label_folder import saliency_files
 from wsss_cli.data.map_sizes import if_turned, read_fitted_saliency, require_size
 from wsss_cli.data.resizing import resize_grey
 from wsss_cli.data.saliency_maps import require_saliency
-from wsss_cli.errors import UsageError
+from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.stages.input_kinds import attention_input, pictures_input
 from wsss_cli.tracking import Track
 
@@ -115,8 +115,9 @@ def find_taught_saliency(
         track: Told what is odd about the maps.
 
     Raises:
+        UsageError: It is neither.
         WsssError: An image has none, or one that is rotated, of another image, or unreadable; or
-            all pictures are in another range.
+            all pictures are in another range, or all attention is empty.
     """
     if path.is_file():
         if not h5py.is_hdf5(path):
@@ -129,6 +130,11 @@ def find_taught_saliency(
             for image_id, size in zip(image_ids, sizes, strict=True):
                 recorded = file.outline(image_id).size
                 require_size(f"the attention of {image_id} in {path}", recorded, size)
+            if not any(file.read(image_id).maps.any() for image_id in image_ids):
+                raise WsssError(
+                    f"{path} is empty in all {len(image_ids)} images, so there is nothing to learn "
+                    "from; attend with a network that has learnt more"
+                )
             return SaliencyOfAttention(path, data_set.class_names, attention_input(file))
     files = _pictures(path, image_ids, sizes, track)
     return SaliencyFolder(
