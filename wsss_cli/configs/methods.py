@@ -102,7 +102,8 @@ class MethodOptions(Config):
     saliency: Path | None = setting(
         None,
         "Saliency to learn from: a folder of grey pictures by image id, or the attention file of "
-        "another network, whose strongest class is what is salient; eps needs one.",
+        "another network, whose strongest class is what is salient (0.3 counts as 0.5); eps needs "
+        "one.",
         role=Role.INPUT,
         of=("eps",),
         group="",
