@@ -31,6 +31,11 @@ _CHECKSUM_BYTES = 4
 _HARMLESS_BYTES = 2**18
 
 
+def is_hdf5(path: Path) -> bool:
+    """Whether a file begins as HDF5 files do."""
+    return bool(h5py.is_hdf5(path))
+
+
 def require_readable(member: h5py.Group | h5py.Dataset, attribute: str | None = None) -> None:
     """Refuse what the library should not read: an attribute of a member, else an array itself.
 

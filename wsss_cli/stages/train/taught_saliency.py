@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import h5py
 import numpy as np
 
 from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention
+from wsss_cli.artifacts.foreign_hdf5 import is_hdf5
 from wsss_cli.artifacts.stage_directory import Input
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, check_images
@@ -126,7 +126,7 @@ def find_taught_saliency(
             all pictures are in another range, or all attention is empty.
     """
     if path.is_file():
-        if not h5py.is_hdf5(path):
+        if not is_hdf5(path):
             raise UsageError(
                 f"{_OPTION} {path} is neither a folder of grey pictures nor an attention "
                 "file; give one of them"
