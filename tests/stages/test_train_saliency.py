@@ -32,6 +32,27 @@ def _arguments(voc: TinyVoc, run: Path, *more: object) -> list[object]:
     return [*train_arguments(voc, run), "--method", "eps", *more]
 
 
+def _views(
+    voc: TinyVoc, tmp_path: Path, saliency: Path, **settings: float
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Images and their maps of three steps of a training."""
+    config = TrainConfig(
+        run=tmp_path / "run",
+        data=voc.root,
+        method="eps",
+        backbone="tiny",
+        saliency=saliency,
+        crop=40,
+        batch_size=5,
+        iterations=3,
+        **settings,
+    )
+    plan = prepare(config, Silent())
+    assert plan.saliency is not None
+    with plan.saliency.opened() as read:
+        return [(images, maps) for images, _, maps in training._batches(plan, None, read, 0)]
+
+
 def test_without_saliency_it_is_asked_for_before_torch(
     wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:
@@ -120,24 +141,7 @@ def test_batches_have_the_part_of_the_map_that_the_image_shows(
     for image_id in voc.train_ids:
         red = read_image(voc.image(image_id))[:, :, 0]
         Image.fromarray(red).save(folder / f"{image_id}.png")
-    config = TrainConfig(
-        run=tmp_path / "run",
-        data=voc.root,
-        method="eps",
-        backbone="tiny",
-        saliency=folder,
-        crop=40,
-        batch_size=5,
-        iterations=3,
-        workers=0,
-        scale_low=0.9,
-        scale_high=1.6,
-    )
-    plan = prepare(config, Silent())
-    assert plan.saliency is not None
-    with plan.saliency.opened() as saliency:
-        batches = list(training._batches(plan, None, saliency, 0))
-    for images, _, maps in batches:
+    for images, maps in _views(voc, tmp_path, folder, workers=0, scale_low=0.9, scale_high=1.6):
         assert maps.shape == (5, 40, 40)
         difference = (images[:, 0].float() / 255 - maps).abs()
         assert torch.quantile(difference, 0.95) < 0.08  # resized by areas and linearly
@@ -188,21 +192,7 @@ def test_a_network_is_taught_by_the_strongest_map_of_another(
     voc: TinyVoc, teacher: Path, tmp_path: Path
 ) -> None:
     """Where the maps are channels of the image, every view holds the larger, with 0.3 made 0.5."""
-    config = TrainConfig(
-        run=tmp_path / "run",
-        data=voc.root,
-        method="eps",
-        backbone="tiny",
-        saliency=teacher,
-        crop=40,
-        batch_size=4,
-        iterations=3,
-    )
-    plan = prepare(config, Silent())
-    assert plan.saliency is not None
-    with plan.saliency.opened() as saliency:
-        batches = list(training._batches(plan, None, saliency, 0))
-    for images, _, maps in batches:
+    for images, maps in _views(voc, tmp_path, teacher):
         strongest = images[:, :2].amax(dim=1).float() / 255
         difference = ((strongest * 5 / 3).clamp(max=1) - maps).abs()
         assert torch.quantile(difference, 0.95) < 0.08

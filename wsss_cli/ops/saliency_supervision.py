@@ -10,7 +10,7 @@ from torch import Tensor
 # Keeps the share of an empty set of positions defined; the value of the authors' code.
 _EPSILON = 1e-4
 # Probability from which on a position counts as covered by a class, or as salient.
-_COVERED = 0.5
+COVERED = 0.5
 
 
 def saliency_loss(
@@ -40,8 +40,8 @@ def saliency_loss(
     classes, background = probabilities[:, :-1], probabilities[:, -1]
     present = labels > 0  # (B, C)
     with torch.no_grad():
-        covered = classes >= _COVERED
-        salient = (saliency >= _COVERED)[:, None]
+        covered = classes >= COVERED
+        salient = (saliency >= COVERED)[:, None]
         count = covered.sum(dim=(2, 3))  # (B, C)
         share = (covered & salient).sum(dim=(2, 3)) / (count + _EPSILON)
         valid = present & ((share > tau) | (count == 0))

@@ -141,6 +141,10 @@ class Passed:
     def batches(self, saliency: ReadSaliency | None, start: int) -> Iterator[tuple[Tensor, ...]]:
         """Batches from iteration ``start`` on, on the device.
 
+        Args:
+            saliency: Reads the maps to learn from; None for a method that learns from none.
+            start: First iteration.
+
         Yields:
             Features (B, K, h, w) float32, labels (B, C) float32 and, for a method that learns from
             saliency, saliency (B, crop, crop) in [0, 1].

@@ -20,15 +20,15 @@ from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, check_images
 from wsss_cli.data.label_folder import saliency_files
 from wsss_cli.data.map_sizes import if_turned, read_fitted_saliency, require_size
-from wsss_cli.data.resizing import resize_grey
+from wsss_cli.data.resizing import enlarge_maps, resize_grey
 from wsss_cli.data.saliency_maps import require_saliency
 from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.ops.proxy_labels.threshold import BACKGROUND_SCORE
+from wsss_cli.ops.saliency_supervision import COVERED
 from wsss_cli.stages.input_kinds import attention_input, pictures_input
 from wsss_cli.tracking import Track
 
 _OPTION = "--saliency"
-# Where attention is cut, as the rule `threshold` does, and where methods cut saliency.
-_ATTENTION_CUT, _SALIENCY_CUT = 0.3, 0.5
 
 ReadSaliency = Callable[[str, tuple[int, int]], Pixels]
 """Takes an image id and a size (H, W), returns (H, W) uint8."""
@@ -98,9 +98,8 @@ def strongest(attention: ImageAttention, size: tuple[int, int]) -> Pixels:
         (H, W) uint8, 255 where the attention is 0.6 or more; black of an image of none of the
         classes.
     """
-    if not len(attention.maps):
-        return np.zeros(size, np.uint8)
-    largest = attention.maps.max(axis=0).astype(np.float32) * (_SALIENCY_CUT / _ATTENTION_CUT)
+    maps = enlarge_maps(attention.maps, attention.maps.shape[1:])  # as they are, but float32
+    largest = maps.max(axis=0, initial=0) * (COVERED / BACKGROUND_SCORE)
     return resize_grey(np.rint(255 * largest.clip(0, 1)).astype(np.uint8), size)
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +120,9 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
     if not trained:
         with _mined(plan) as mined, _saliency(plan) as saliency:
             trainer.train(
-                (lambda start: _batches(plan, mined, saliency, start))
+                partial(_batches, plan, mined, saliency)
                 if passed is None
-                else (lambda start: passed.batches(saliency, start)),
+                else partial(passed.batches, saliency),
                 losses_of,
                 config.iterations,
                 track,
