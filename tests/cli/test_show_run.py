@@ -18,6 +18,7 @@ from wsss_cli.data.images import read_image
 from wsss_cli.inspect.show.staleness import _FINGERPRINTS
 
 SHORT = ["--iterations", "2", "--batch-size", "2", "--crop", "32", "--amp", "off"]
+CORRECTED = ["--label-correction", "adele", "--iterations", "25"]  # the fewest of so few images
 EDGES = ["--edges", *SHORT, "--radius", "3", "--steps", "2"]
 SMALL = ["--size", "64", "--amp", "off", "--no-flip"]
 
@@ -125,7 +126,7 @@ def test_nothing_is_stale_in_runs_that_nobody_touched(
             ["attend", *SMALL, "--labels", "predicted"],
             ["proxy", "--rule", "irn"],
             ["refine", *EDGES, "--weights", "none"],
-            ["segment", *SHORT, "--prohibitive", "--pixel-weights", voc.saliency],
+            ["segment", *SHORT, "--prohibitive", "--pixel-weights", voc.saliency, *CORRECTED],
         ],
         "second": [["proxy", *base, "--attention", attention, *masked, *saliency]],
         "foreign": [

@@ -85,7 +85,7 @@ def test_a_training_goes_on_from_another_one(voc: TinyVoc, trained: Path, tmp_pa
     same_on_both(train, config, tmp_path, start=start, **SMALL)
 
 
-@pytest.mark.parametrize("name", ["proxy", "prohibitive", "weighted", "full"])
+@pytest.mark.parametrize("name", ["proxy", "prohibitive", "weighted", "corrected", "full"])
 def test_segmentation_networks_learn_the_same(
     voc: TinyVoc, trained: Path, proxies: Path, tmp_path: Path, name: str
 ) -> None:
@@ -97,10 +97,11 @@ def test_segmentation_networks_learn_the_same(
             "attention": trained / "attend" / INDEX,
         },
         "weighted": {"proxy": proxies, "pixel_weights": voc.saliency},
+        "corrected": {"proxy": proxies, "label_correction": "adele", "iterations": 31},
         "full": {"supervision": "full", "accumulate": 2, "frozen_blocks": 1},
     }
-    config = partial(SegmentConfig, data=voc.root, **SMALL, **ONE_VIEW)
-    same_on_both(segment, config, tmp_path, **settings[name])
+    config = partial(SegmentConfig, data=voc.root, **ONE_VIEW)
+    same_on_both(segment, config, tmp_path, **{**SMALL, **settings[name]})
 
 
 @pytest.mark.parametrize("then", [on_card, nullcontext], ids=["there", "here"])

@@ -168,5 +168,5 @@ def require_tracker(tracker: str | None) -> None:
 def _scalars(line: Mapping[str, Any]) -> dict[str, float]:
     """The numbers of one line of the log by the names that they have in a tracker."""
     losses = {f"loss/{name}": loss for name, loss in line["losses"].items()}
-    others = ("lr", "images_per_second", "classification_map")
+    others = ("lr", "images_per_second", "classification_map", "replaced_labels")
     return losses | {name: line[name] for name in others if line.get(name) is not None}

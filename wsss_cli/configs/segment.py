@@ -12,6 +12,7 @@ from wsss_cli.configs.setting import Role, check, same_as, setting, settings_of
 from wsss_cli.configs.train import TrainConfig
 
 SUPERVISIONS = ("proxy", "full")
+LABEL_CORRECTIONS = ("adele",)
 MERGES = ("mean", "max")
 _TRAINING, PREDICTION = "Training", "Prediction"
 _CANDIDATES = ", ".join(map(str, CANDIDATE_SCALES))
@@ -74,6 +75,16 @@ class SegmentConfig(CommonConfig):
         "`wsss crf --uncertainty` writes some.",
         role=Role.INPUT,
         unset="1 for every pixel",
+        group=_TRAINING,
+    )
+    label_correction: str | None = setting(
+        None,
+        "Correct the labels while learning from them: adele puts what the network predicts with "
+        "confidence in their place, class by class, once it agrees with them hardly better from "
+        "one pass over the images to the next.",
+        choices=LABEL_CORRECTIONS,
+        unset="none",
+        later=True,
         group=_TRAINING,
     )
     train_split: str | None = setting(

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,16 @@ class Loss(NamedTuple):
 
     mean: Tensor
     terms: int | Tensor
+
+
+class Memory(Protocol):
+    """What a training remembers beside its weights; a part of its resumable state."""
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values, the same on every rank; every rank calls."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a :meth:`state`."""
 
 
 class _ForwardPass(nn.Module):
@@ -153,6 +163,7 @@ class Trainer:
         after_step: Given the number of steps done, before a resumable state is written: what it
             leaves on disk is there whenever a later training continues from that state.
         also_logged: Given the number of steps done, further values of a line of the log.
+        memory: Has a part of the resumable state.
     """
 
     network: nn.Module
@@ -166,6 +177,7 @@ class Trainer:
     tracked: TrackedTraining | None = None
     after_step: Callable[[int], None] = lambda _: None
     also_logged: Callable[[int], Mapping[str, Any]] = lambda _: {}
+    memory: Memory | None = None
     iteration: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     _accumulate: int = 1  # batches of a step
@@ -192,6 +204,8 @@ class Trainer:
         self._first_loss = state.get("first_loss")
         self._kept = _Kept(self.iteration)
         self._earlier = _Kept(*state["earlier"]) if state.get("earlier") else None
+        if self.memory is not None:
+            self.memory.restore(state["memory"])
         return True
 
     def train(
@@ -334,6 +348,8 @@ class Trainer:
             "first_loss": self._first_loss,
             "earlier": None if earlier is None else list(earlier),
         }
+        if self.memory is not None:
+            state["memory"] = self.memory.state()
         KeptStates(self.directory).write(state, keep_last=earlier == self._kept)
         self._earlier, self._kept = earlier, _Kept(self.iteration)
         self._kept_time = time.monotonic()

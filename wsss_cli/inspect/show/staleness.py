@@ -146,6 +146,13 @@ class InputsNow:
             files = region_paths(find_regions(folder, file.image_ids))
         return pictures_input(folder, files).fingerprint
 
+    def image_labels(self, manifest: Manifest, root: Path) -> str:
+        """Labels of the images that a segmentation network learns from."""
+        data_set = self._data_set(root)
+        split = trained_split(manifest["settings"].get("train_split"), self.run, data_set)
+        image_ids = data_set.image_ids(split)
+        return images_input(data_set, image_ids, data_set.labels(image_ids)).fingerprint
+
     def pixel_weights(self, manifest: Manifest, folder: Path) -> str:
         """Grey maps of the images that a segmentation network learns from."""
         data_set = self._data_set(self._input(manifest, "images"))
@@ -190,4 +197,5 @@ _FINGERPRINTS: Mapping[str, Callable[[InputsNow, Manifest, Path], str]] = {
     "scores": InputsNow.scores,
     "supervision": InputsNow.supervision,
     "pixel_weights": InputsNow.pixel_weights,
+    "image_labels": InputsNow.image_labels,
 }

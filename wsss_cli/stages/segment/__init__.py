@@ -14,6 +14,7 @@ from wsss_cli.data.mask_survey import known_labels
 from wsss_cli.stages.label_shares import shares_of_files, warnings
 from wsss_cli.stages.optimisation import last_losses, track_complete, track_finished
 from wsss_cli.stages.result import Report, make
+from wsss_cli.stages.segment.label_correction import correction_values
 from wsss_cli.stages.segment.network_file import load_network
 from wsss_cli.stages.segment.plan import SegmentPlan, prepare
 from wsss_cli.stages.segment.prediction import has_scores, label_path, predict
@@ -70,15 +71,19 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
         known_labels(plan.data_set, plan.predicted_ids),
         config.workers,
     ).values(plan.data_set.class_names)
+    replaced, unchanged = None, []
+    if config.label_correction is not None:
+        replaced, unchanged = correction_values(directory.path)
     return {
         "initial_weights": None if fresh is None else fresh.origin,
         "training_images": len(plan.supervision),
         "losses": last_losses(directory.path),
+        "replaced_labels": replaced,
         **predicted,
         "training_seconds": round(trained - started, 2),
         "seconds": round(time.monotonic() - started, 2),  # of both, the rate is the prediction's
         **shares,
-        "warnings": warnings(shares, "predictions"),
+        "warnings": [*unchanged, *warnings(shares, "predictions")],
     }
 
 

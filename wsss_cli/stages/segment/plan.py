@@ -30,6 +30,7 @@ from wsss_cli.stages.inputs import (
 )
 from wsss_cli.stages.optimisation import require_shares
 from wsss_cli.stages.result import result_directory
+from wsss_cli.stages.segment.label_correction import require_epochs
 from wsss_cli.stages.segment.network_file import (
     SegmentationCheckpoint,
     read_network,
@@ -39,6 +40,7 @@ from wsss_cli.stages.segment.solver import solver_constants
 from wsss_cli.stages.segment.supervision import (
     check_label_maps,
     find_confidence,
+    find_correctable,
     find_pixel_weights,
     find_supervision,
 )
@@ -54,6 +56,8 @@ class SegmentPlan:
         supervision_sizes: (H, W) of each of these images.
         pixel_weights: Grey map of every training image, with ``--pixel-weights``; else empty.
         confidence: (N, L) of every label in every training image, with ``--prohibitive``.
+        correctable: (N, L) bool, with ``--label-correction``: the labels that may take the place of
+            others in each training image.
         predicted_ids: Images to predict.
         predicted_sizes: (H, W) of each.
         predicted_labels: (M, C) their image-level labels, with ``--restrict-to-labels``.
@@ -68,6 +72,7 @@ class SegmentPlan:
     supervision_sizes: list[tuple[int, int]]
     pixel_weights: dict[str, Path]
     confidence: npt.NDArray[np.float32] | None
+    correctable: npt.NDArray[np.bool_] | None
     predicted_ids: list[str]
     predicted_sizes: list[tuple[int, int]]
     predicted_labels: npt.NDArray[np.bool_] | None
@@ -118,7 +123,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     supervision: dict[str, Path] = {}
     sizes: list[tuple[int, int]] = []
     pixel_weights: dict[str, Path] = {}
-    confidence = None
+    confidence = correctable = None
     weights = InitialWeights()
     scales = default_scales(config.scale_low, config.scale_high)
     if config.checkpoint is not None:
@@ -137,6 +142,11 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
             )
         if config.prohibitive:
             confidence, inputs["attention"] = find_confidence(config, data_set, list(supervision))
+        if config.label_correction is not None:
+            require_epochs(config, len(supervision))
+            correctable, inputs["image_labels"] = find_correctable(
+                config, data_set, list(supervision)
+            )
         wanted = config.weights or trained_weights(config.run, backbone)
         weights = initial_weights(wanted, backbone, track)
         inputs["weights"] = Input(Path(weights.name), weights.fingerprint)
@@ -166,6 +176,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         sizes,
         pixel_weights,
         confidence,
+        correctable,
         predicted_ids,
         predicted_sizes,
         predicted_labels,

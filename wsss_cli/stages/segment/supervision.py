@@ -20,7 +20,12 @@ from wsss_cli.data.mask_survey import MaskSurvey, known_labels, shown_labels
 from wsss_cli.device import resolve_workers
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.ops.prohibitive import label_confidence
-from wsss_cli.stages.input_kinds import attention_input, pictures_input, supervision_input
+from wsss_cli.stages.input_kinds import (
+    attention_input,
+    images_input,
+    pictures_input,
+    supervision_input,
+)
 from wsss_cli.stages.inputs import (
     find_attention,
     find_masks,
@@ -158,6 +163,27 @@ def find_confidence(
                 )
             rows.append(label_confidence(outline.logits, outline.class_ids.tolist()))
         return np.stack(rows), attention_input(file)
+
+
+def find_correctable(
+    config: SegmentConfig, data_set: DataSet, image_ids: Sequence[str]
+) -> tuple[npt.NDArray[np.bool_], Input]:
+    """Which labels may take the place of others in each training image: the image's own.
+
+    Label maps that people have corrected stay as they are.
+
+    Returns:
+        (N, C + 1) bool, the background first, and the image labels that they are from.
+
+    Raises:
+        WsssError: An image has no labels.
+    """
+    labels = data_set.labels(image_ids)
+    correctable = np.insert(labels, 0, True, axis=1)
+    if config.corrected is not None:
+        people = set(png_ids(config.corrected, "--corrected"))
+        correctable[[image_id in people for image_id in image_ids]] = False
+    return correctable, images_input(data_set, image_ids, labels)
 
 
 def check_label_maps(

@@ -19,6 +19,7 @@ from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV, segmentation_loss
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.ops.prohibitive import prohibitive_labels
 from wsss_cli.stages.optimisation import Batch, Loss, Trainer, polynomial_fall, tracked_training
+from wsss_cli.stages.segment.label_correction import LabelCorrection
 from wsss_cli.stages.segment.network_file import write_network
 from wsss_cli.stages.segment.plan import SegmentPlan
 from wsss_cli.stages.segment.solver import optimiser, solver_lines
@@ -51,6 +52,15 @@ def untrained(plan: SegmentPlan) -> Untrained:
 def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
     """Train to the end and write the checkpoint."""
     config, network, origin = plan.config, fresh.network, fresh.origin
+    correction = None
+    if plan.correctable is not None:
+        correction = LabelCorrection(
+            plan.data_set.class_names,
+            len(plan.supervision),
+            config.batch_size * config.accumulate,
+            plan.device,
+            track,
+        )
     trainer = Trainer(
         network,
         optimiser(network, config),
@@ -61,6 +71,9 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
         images_per_step=config.batch_size * config.accumulate,
         tracked=tracked_training(plan.directory, config.tracker, track),
     )
+    if correction is not None:
+        trainer.after_step, trainer.also_logged = correction.after_step, correction.logged
+        trainer.memory = correction
     if trainer.resume():
         track.note(f"resuming at iteration {trainer.iteration}")
     track.note(
@@ -71,14 +84,19 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
     for line in solver_lines(config):
         track.note(line)
 
-    def losses_of(images: Tensor, label_maps: Tensor, *others: Tensor) -> dict[str, Loss]:
-        pixel_weights = others[: bool(plan.pixel_weights)]
-        believed = others[len(pixel_weights) :]
+    names = _beside_labels(plan)
+
+    def losses_of(images: Tensor, label_maps: Tensor, *beside: Tensor) -> dict[str, Loss]:
+        of = dict(zip(names, beside, strict=True))
         with autocast(plan.device, plan.precision):
             logits = network(images)
-        learnt: dict[str, tuple[Tensor, ...]] = {"segmentation": (label_maps, *pixel_weights)}
-        if believed:
-            learnt["prohibitive"] = (prohibitive_labels(logits, *believed),)
+        if correction is not None:
+            label_maps = correction.correct(logits, label_maps, of["correctable"], of["inside"])
+        weights = (of["pixel_weights"],) if "pixel_weights" in of else ()
+        learnt: dict[str, tuple[Tensor, ...]] = {"segmentation": (label_maps, *weights)}
+        if "confidence" in of:
+            own = prohibitive_labels(logits, of["confidence"], of["inside"])
+            learnt["prohibitive"] = (own,)
         return {
             name: Loss(segmentation_loss(logits, *target), (target[0] != IGNORE).sum())
             for name, target in learnt.items()
@@ -109,15 +127,32 @@ def usual_longest_side(sizes: Sequence[tuple[int, int]]) -> int:
     return int(np.percentile([max(size) for size in sizes], 95, method="lower"))
 
 
+def _beside_labels(plan: SegmentPlan) -> list[str]:
+    """What a batch holds beside images and label maps, in this order.
+
+    ``pixel_weights`` (B, crop, crop) in [0, 1] with ``--pixel-weights``; ``confidence`` (B, L) in
+    each label with ``--prohibitive``; ``correctable`` (B, L) bool, the labels that may take the
+    place of others, with ``--label-correction``; with either of these ``inside`` (B, crop, crop)
+    bool, false beyond the edges of the image.
+    """
+    held = {
+        "pixel_weights": bool(plan.pixel_weights),
+        "confidence": plan.confidence is not None,
+        "correctable": plan.correctable is not None,
+        "inside": plan.confidence is not None or plan.correctable is not None,
+    }
+    return [name for name, is_held in held.items() if is_held]
+
+
 def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
     """Augmented batches from an iteration on, on the device.
 
-    They hold images and label maps, with ``--pixel-weights`` also these, with ``--prohibitive`` the
-    confidence in each label and where the views lie inside their image.
+    They hold images and label maps, and what :func:`_beside_labels` names.
     """
     config = plan.config
     image_ids = list(plan.supervision)
     fill = np.round(OXFORD_MEAN).astype(np.uint8)
+    names = _beside_labels(plan)
 
     def view(sample: int, image: Pixels, label_map: Pixels) -> tuple[Pixels, Pixels]:
         scales = (config.scale_low, config.scale_high)
@@ -133,23 +168,26 @@ def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
             )
             images.append(image)
             label_maps.append(label_map)
-            if plan.pixel_weights:
+            if "pixel_weights" in names:
                 grey = read_saliency(plan.pixel_weights[image_ids[index]])
                 weights.append(view(sample, photograph, grey)[1])
-            if plan.confidence is not None:
+            if "inside" in names:
                 # A proxy may hold 255 too; the same view of nothing but 0 has it outside alone.
                 _, edges = view(sample, photograph, np.zeros(photograph.shape[:2], np.uint8))
                 inside.append(edges == 0)
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
         labels = torch.from_numpy(np.stack(label_maps)).long()  # (B, crop, crop)
-        others = []
-        if plan.pixel_weights:
-            others.append(torch.from_numpy(np.stack(weights)).float() / 255)  # (B, crop, crop)
+        rows = [index for _, index in batch]
+        beside = {}
+        if weights:
+            beside["pixel_weights"] = torch.from_numpy(np.stack(weights)).float() / 255
         if plan.confidence is not None:
-            believed = plan.confidence[[index for _, index in batch]]  # (B, L)
-            others.append(torch.from_numpy(believed))
-            others.append(torch.from_numpy(np.stack(inside)))  # (B, crop, crop)
-        return pinned((pixels, labels, *others), plan.device)
+            beside["confidence"] = torch.from_numpy(plan.confidence[rows])
+        if plan.correctable is not None:
+            beside["correctable"] = torch.from_numpy(plan.correctable[rows])
+        if inside:
+            beside["inside"] = torch.from_numpy(np.stack(inside))
+        return pinned((pixels, labels, *(beside[name] for name in names)), plan.device)
 
     def batches(start: int) -> Iterator[Batch]:
         positions = training_positions(
