@@ -59,6 +59,16 @@ WRONG = {
     "data convert nowhere out": "nowhere",
 }
 
+# Files that are there and are no HDF5.
+BROKEN = (
+    "train --data DATA --method eps --saliency broken.toml",
+    "proxy --attention broken.toml --rule threshold",
+    "refine --attention broken.toml --data DATA --regions empty",
+    "segment --data DATA --supervision full --prohibitive --attention broken.toml",
+    "evaluate --what attention --attention broken.toml --data DATA",
+    "crf --data DATA --scores broken.toml",
+)
+
 _WITHOUT_TORCH = """
 import contextlib, io, json, sys
 sys.modules["torch"] = sys.modules["torchvision"] = None
@@ -83,7 +93,7 @@ def test_wrong_usage_is_told_without_torch(voc: TinyVoc, tmp_path: Path) -> None
     (tmp_path / "methods.toml").write_text("[settings.cam]\ntrain.method = 'cam'\n")
     (tmp_path / "DATA").symlink_to(voc.root)
     done = subprocess.run(
-        [sys.executable, "-c", _WITHOUT_TORCH, json.dumps(list(WRONG))],
+        [sys.executable, "-c", _WITHOUT_TORCH, json.dumps([*WRONG, *BROKEN])],
         cwd=tmp_path,
         env=clean_environment(),
         capture_output=True,
@@ -92,9 +102,9 @@ def test_wrong_usage_is_told_without_torch(voc: TinyVoc, tmp_path: Path) -> None
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    for line, named in WRONG.items():
+    for line, named in {**WRONG, **dict.fromkeys(BROKEN, "broken.toml")}.items():
         code, said = found[line]
-        assert code == 2, (line, said)
+        assert code == (1 if line in BROKEN else 2), (line, said)
         assert named in said.splitlines()[-1], (line, said)
         assert "Traceback" not in said, line
 

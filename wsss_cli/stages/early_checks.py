@@ -92,12 +92,35 @@ def check_report(config: ReportConfig) -> None:
     require_page_place(config.page, "--out")
 
 
+def _require_attention_file(path: Path | None) -> None:
+    """Refuse a file that is no attention; None is that of the run, which a stage has written."""
+    if path is not None:
+        # Here, since what reads HDF5 takes a fifth of a second.
+        from wsss_cli.artifacts.attention_file import AttentionFile
+
+        with AttentionFile(path):
+            pass
+
+
+def _require_score_file(path: Path | None) -> None:
+    """As :func:`_require_attention_file`, of soft scores, which may also be a folder."""
+    if path is not None and path.is_file():
+        from wsss_cli.artifacts.score_file import ScoreFile
+
+        with ScoreFile(path):
+            pass
+
+
 def _train(config: TrainConfig) -> None:
     require_tracker(config.tracker)
     data_set = find_data(config)
     data_set.image_ids(config.split or data_set.training_split())
     saliency = training_saliency(config)
-    if saliency is not None and not saliency.is_file():  # of another network, an attention file
+    if saliency is None:
+        return
+    if saliency.is_file():
+        _require_attention_file(saliency)
+    else:
         require_folder(saliency, "--saliency")
 
 
@@ -120,6 +143,7 @@ def _saliency(config: SaliencyConfig) -> None:
 
 def _proxy(config: ProxyConfig) -> None:
     find_attention(config.attention, config.run, config.data)
+    _require_attention_file(config.attention)
     for name, folder in rule_saliency(config).items():
         require_folder(folder, option(name))
     require_photographs(config, data_if_known(config))
@@ -134,6 +158,7 @@ def _require_proxies(config: RefineConfig | SegmentConfig) -> None:
 def _refine(config: RefineConfig) -> None:
     config.require_way()
     find_attention(config.attention, config.run, config.data)
+    _require_attention_file(config.attention)
     if config.regions is not None:
         require_folder(config.regions, "--regions")
     if config.edges:
@@ -157,11 +182,13 @@ def _segment(config: SegmentConfig) -> None:
         _require_proxies(config)
     if config.prohibitive:
         find_attention(config.attention, config.run, config.data)
+        _require_attention_file(config.attention)
 
 
 def _crf(config: CrfConfig) -> None:
     find_data(config)
     find_scores(config.scores, config.run, config.data)
+    _require_score_file(config.scores)
 
 
 def _evaluate(config: EvaluateConfig) -> None:
@@ -169,6 +196,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     data_set = data_if_known(config, stage)
     if config.what == "attention":
         find_attention(config.attention, config.run, config.data)
+        _require_attention_file(config.attention)
     elif config.pred is None:
         require_complete(config.run / stage, stage, instead="--pred DIR", data=config.data)
     else:
