@@ -157,6 +157,6 @@ def correction_values(directory: Path) -> tuple[float | None, list[str]]:
     if share is not None:
         return share, []
     return None, [
-        "no label was corrected: the network's agreement with every label still grew at more than "
-        "a tenth of its first rate; train longer (--iterations)"
+        "no label was corrected, since the network's agreement with none had all but stopped "
+        "growing; train longer (--iterations)"
     ]
