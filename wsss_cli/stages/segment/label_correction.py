@@ -72,7 +72,8 @@ class LabelCorrection:
         self._track = track
         self._agreement: list[list[float]] = []  # by epoch, of every label
         self._since: dict[int, int] = {}  # epochs after which a label is corrected
-        self._slowed = torch.zeros(len(self._names), dtype=torch.bool, device=device)
+        self._device = device
+        self._slowed = self._corrected_ones()
         self._overlap = torch.zeros(2, len(self._names), dtype=torch.float64, device=device)
         self._replaced = torch.zeros(2, dtype=torch.float64, device=device)  # of how many
 
@@ -98,6 +99,11 @@ class LabelCorrection:
         self._replaced += torch.stack(((corrected != label_maps).sum(), inside.sum()))
         return corrected
 
+    def _corrected_ones(self) -> Tensor:
+        """(L,) bool on the device: the labels that are corrected from now on."""
+        labels = range(len(self._names))
+        return torch.tensor([label in self._since for label in labels]).to(self._device)
+
     def after_step(self, iteration: int) -> None:
         """Look at the labels where an epoch has ended with this many steps."""
         done = iteration * self._per_step
@@ -116,7 +122,7 @@ class LabelCorrection:
         ]
         if begun:
             self._since |= dict.fromkeys(begun, epochs)
-            self._slowed[begun] = True
+            self._slowed = self._corrected_ones()
             self._track.note(
                 f"after {epochs} passes over the images what is predicted with confidence replaces "
                 f"labels as {listing([self._names[label] for label in begun])}"
@@ -140,7 +146,7 @@ class LabelCorrection:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a :meth:`state`; its counts become those of the first rank."""
         self._agreement, self._since = list(state["agreement"]), dict(state["since"])
-        self._slowed[list(self._since)] = True
+        self._slowed = self._corrected_ones()
         if ranks.first():
             self._overlap.copy_(state["overlap"])
             self._replaced.copy_(state["replaced"])
