@@ -39,16 +39,27 @@ class _Request:
     number: int | None = None
     since = 0.0
     tell: Callable[[], None] | None = None  # while requests are held back
+    has_begun = True  # the command line alone has a time before its work
 
 
 _request = _Request()
 
 
 def listen() -> None:
-    """Let every signal raise that would end the process; what is ignored (nohup) stays ignored."""
+    """Let every signal raise that would end the process; what is ignored (nohup) stays ignored.
+
+    Until :func:`begin` it ends the process instead: nothing can be lost yet, and what is raised
+    while modules are imported may come out as another error, or as none.
+    """
+    _request.has_begun = False
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _receive)
+
+
+def begin() -> None:
+    """From now on there is work that wants to end well."""
+    _request.has_begun = True
 
 
 def forget() -> None:
@@ -101,6 +112,10 @@ def _receive(number: int, frame: FrameType | None) -> None:
     del frame
     if number == getattr(signal, "SIGHUP", None):
         _leave_terminal()
+    if not _request.has_begun:
+        with suppress(OSError):
+            os.write(2, b"interrupted before anything was done\n")
+        os._exit(128 + number)
     if _request.number is None:
         _request.number, _request.since = number, time.monotonic()
         if _request.tell is not None:

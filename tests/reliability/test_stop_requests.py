@@ -353,3 +353,32 @@ def test_every_such_signal_ends_a_command_in_a_sentence_with_its_own_code(number
     assert done.returncode == 128 + number, done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("interrupted")
+
+
+# Python turns what is raised while a class is being made into another error.
+IMPORTING = """
+import os, sys
+from wsss_cli import stop_signals
+
+class Meeting:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), int(sys.argv[1]))
+
+stop_signals.listen()
+class Importing:
+    field = Meeting()
+"""
+
+
+@pytest.mark.parametrize("number", stop_signals.SIGNALS)
+def test_a_signal_before_a_command_has_begun_ends_it_in_a_sentence(number: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTING, str(int(number))],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 128 + number, done.stderr
+    assert done.stderr == "interrupted before anything was done\n"

@@ -145,6 +145,7 @@ def errors_as_sentences(
         saves_memory: What to do where there is too little.
     """
     heading = "error"
+    stop_signals.begin()
     try:
         if not ranks.first():
             heading = f"error of rank {ranks.rank()}"
