@@ -13,6 +13,7 @@ import torch
 from conftest import Command, TinyVoc
 from PIL import Image
 
+from wsss_cli.artifacts.checkpoint import write_checkpoint
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import WsssError
@@ -108,6 +109,11 @@ def test_what_cannot_be_exported_is_said(
     assert outcome.code == 2
     assert "onnx_of_nobody" in outcome.err
     monkeypatch.setattr(export, "_EXTRA", ())
+    edges = tmp_path / "edges.pt"
+    write_checkpoint(edges, "edges", {})
+    outcome = wsss("export-network", edges, "-o", out)
+    assert (outcome.code, "`wsss segment` or `wsss train`" in outcome.err) == (1, True), outcome
+    edges.unlink()
     for wrong in (voc.image(voc.val_ids[0]), chained / "proxy" / "manifest.json"):
         outcome = wsss("export-network", wrong, "-o", out)
         assert outcome.code == 1

@@ -53,6 +53,9 @@ def test_weights_are_those_of_the_soft_maps(
     outcome = wsss(*line, "--uncertainty")
     assert outcome.code == 0, outcome.err
     assert outcome.values["weights"] == str(run / "crf" / "weights")
+    explained = wsss("show", run / "crf" / "weights" / f"{voc.val_ids[0]}.png", "--json").values
+    assert "--pixel-weights" in explained["what"]
+    assert "mean" in explained["facts"]
     low = 0
     for image_id in voc.val_ids:
         probabilities = torch.from_numpy(np.load(soft / f"{image_id}.npy"))
@@ -160,6 +163,22 @@ def test_weights_are_an_input_of_the_result(
     assert state() == "changed"
     refused = wsss(*asked)
     assert (refused.code, "pixel_weights" in refused.err) == (2, True)
+
+
+def test_weights_of_other_formats_are_learned_with_as_saliency_maps_are(
+    wsss: Command, voc: TinyVoc, chained: Path, weights: Path, tmp_path: Path
+) -> None:
+    line = ["segment", "--data", voc.root, "--proxy", chained / "proxy" / "labels", *SHORT]
+    assert wsss(*line, "--run", tmp_path / "png", "--pixel-weights", weights).code == 0
+    for path in list(weights.iterdir()):
+        Image.fromarray(_grey(path)).save(path.with_suffix(".bmp"))
+        path.unlink()
+    other = tmp_path / "bmp"
+    assert wsss(*line, "--run", other, "--pixel-weights", weights).code == 0
+    checkpoints = [run / "segment" / "checkpoint.pt" for run in (tmp_path / "png", other)]
+    assert checkpoints[0].read_bytes() == checkpoints[1].read_bytes()
+    inputs = wsss("show", other, "--json").values["stages"]["segment"]["inputs"]
+    assert inputs["pixel_weights"]["state"] == "same"
 
 
 def test_prohibitive_labels_are_not_weighted(

@@ -216,7 +216,13 @@ def test_without_saliency_the_first_labels_need_none(
     outcome = wsss(*line, "--json")
     assert outcome.code == 0, outcome.err
     assert read_manifest(tmp_path / "out" / "round-1" / "proxy")["settings"]["rule"] == "irn"
-    _refused(wsss(*_replaced(line, tmp_path, SHORT + LATER)), 2, "masked", "--saliency")
+    _refused(
+        wsss(*_replaced(line, tmp_path, SHORT + LATER)),
+        2,
+        "masked",
+        "--saliency",
+        f"--data {voc.root}",
+    )
 
 
 def _replaced(line: list[str], folder: Path, text: str) -> list[str]:

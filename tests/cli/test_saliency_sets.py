@@ -10,7 +10,7 @@ from PIL import Image
 from pixels_drawn import save
 
 from wsss_cli.data.images import read_saliency
-from wsss_cli.data.label_folder import saliency_files
+from wsss_cli.data.label_folder import grey_files
 from wsss_cli.errors import WsssError
 
 
@@ -143,8 +143,8 @@ def test_floats_are_no_saliency(tmp_path: Path) -> None:
 def test_png_is_preferred_and_files_of_all_kinds_are_missed(tmp_path: Path) -> None:
     for name in ("a.png", "a.jpg", "b.JPG"):
         save(tmp_path / name, np.zeros((2, 2), np.uint8), format="PNG")
-    names = [path.name for path in saliency_files(tmp_path, ["a", "b"], "--saliency")]
+    names = [path.name for path in grey_files(tmp_path, ["a", "b"], "--saliency")]
     assert names == ["a.png", "b.JPG"]
     shutil.copy(tmp_path / "a.png", tmp_path / "c.npy")
     with pytest.raises(WsssError, match=r"--saliency .*1 of 2 images.*: c"):
-        saliency_files(tmp_path, ["a", "c"], "--saliency")
+        grey_files(tmp_path, ["a", "c"], "--saliency")

@@ -13,6 +13,11 @@ from wsss_cli.artifacts.atomic import write_bytes
 from wsss_cli.errors import WsssError
 
 FORMAT = "wsss-checkpoint-1"
+_MADE_BY = {
+    "attention": "; `wsss train` makes these",
+    "segmentation": "; `wsss segment` makes these",
+    "edges": "; `wsss refine --edges` makes these",
+}
 # Errors that reading a checkpoint of unexpected content raises.
 ODD_CONTENT = (
     *(KeyError, TypeError, AttributeError, ValueError, IndexError),
@@ -67,7 +72,7 @@ def read_checkpoint(path: Path, kind: str) -> dict[str, Any]:
     if not isinstance(content.get("kind"), str) or content["kind"] != kind:
         raise WsssError(
             f"{path} is a checkpoint for {str(content.get('kind'))[:40]}, but one for {kind} is "
-            "needed"
+            f"needed{_MADE_BY.get(kind, '')}"
         )
     return content
 

@@ -227,7 +227,10 @@ class ImageGroups:
         try:
             self._file = h5py.File(path, "r")
         except OSError as error:
-            raise WsssError(f"{path} is not a readable HDF5 file ({error})") from error
+            raise WsssError(
+                f"{path} is not a readable HDF5 file ({error}); give {layout.content} as "
+                f"`{layout.maker(path)}` writes it"
+            ) from error
         try:
             schema, recorded_names = self._says()
             self.image_count = len(self._file)
@@ -251,7 +254,7 @@ class ImageGroups:
         ):
             raise WsssError(
                 f"{path} has the classes {listing(recorded_names)}, the data set "
-                f"{listing(list(class_names))}"
+                f"{listing(list(class_names))}; give that of this data set, or --data of its own"
             )
         self.class_names = recorded_names if class_names is None else tuple(class_names)
         self._trusted_targets: set[str] = set()

@@ -22,7 +22,7 @@ from wsss_cli.chains.measurement import ATTENTION, PROXY, Measurement, measure
 from wsss_cli.configs.compare import ComparedRun
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
-from wsss_cli.data.label_folder import require_folder, saliency_files
+from wsss_cli.data.label_folder import grey_files, require_folder
 from wsss_cli.errors import DivergenceError, UsageError, WsssError
 from wsss_cli.inspect.estimates.costs import Estimate
 from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
@@ -114,7 +114,7 @@ def _check_images(run: ComparedRun, data_set: DataSet, split: str) -> None:
     data_set.labels(image_ids)
     check_images(map(data_set.image_path, image_ids))
     assert run.labels.saliency is not None  # the command refuses to go without
-    saliency_files(run.labels.saliency, image_ids, "--saliency")
+    grey_files(run.labels.saliency, image_ids, "--saliency")
     masks = run.labels.gt or find_masks(data_set)
     require_folder(masks, "evaluate.gt" if run.labels.gt else "--data")
     if not any((masks / f"{image_id}.png").is_file() for image_id in image_ids):

@@ -17,7 +17,7 @@ from wsss_cli.artifacts.fingerprint import files_fingerprint
 from wsss_cli.artifacts.image_counts import read_image_counts, write_image_counts
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory, read_manifest
 from wsss_cli.configs.compare import ComparedRun
-from wsss_cli.data.label_folder import saliency_files
+from wsss_cli.data.label_folder import grey_files
 from wsss_cli.metrics.tally import Tally
 from wsss_cli.stages import evaluate
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, MATCHED_RECALL
@@ -80,7 +80,7 @@ def _directory(run: ComparedRun) -> StageDirectory:
         for stage in ("attend", "proxy")
     }
     assert run.labels.saliency is not None
-    maps = saliency_files(run.labels.saliency, [path.stem for path in truth], "--saliency")
+    maps = grey_files(run.labels.saliency, [path.stem for path in truth], "--saliency")
     inputs["saliency"] = Input(run.labels.saliency, files_fingerprint(maps))
     inputs["truth"] = Input(truth[0].parent, files_fingerprint(truth))
     return StageDirectory(

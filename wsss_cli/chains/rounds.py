@@ -6,6 +6,7 @@ nothing of their own but the table. Scores take seconds and are always made of w
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.results import RESULTS
 from wsss_cli.configs.rounds import Link, Round
 from wsss_cli.configs.setting import option
-from wsss_cli.data.label_folder import saliency_files
+from wsss_cli.data.label_folder import grey_files
 from wsss_cli.errors import DivergenceError, WsssError
 from wsss_cli.metrics.bootstrap import RESAMPLES, Difference
 from wsss_cli.stages import evaluate
@@ -45,8 +46,8 @@ def check(rounds: Sequence[Round]) -> list[dict[str, Any]]:
     standings, finished = [], True
     for link in (link for each in rounds for link in each.links):
         if link.stage == "proxy":
-            for name, folder in rule_saliency(link.config).items():
-                saliency_files(folder, image_ids, option(name))
+            for name, folder in rule_saliency(replace(link.config, data=training.data)).items():
+                grey_files(folder, image_ids, option(name))
         state = "new"
         if finished:
             plan = _stage(link).prepare(link.config, Silent())

@@ -11,7 +11,7 @@ from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.methods import learns_from_saliency
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.proxy_rules import RULES, maps_of
-from wsss_cli.configs.results import LABEL_FOLDERS, RESULTS
+from wsss_cli.configs.results import LABEL_FOLDERS, RESULTS, WEIGHTS_FOLDER
 from wsss_cli.configs.rounds import Link, Round, RoundsConfig
 from wsss_cli.configs.segment import PREDICTION, SegmentConfig
 from wsss_cli.configs.segmentation_models import model_of
@@ -23,7 +23,6 @@ from wsss_cli.tracking import Silent
 FIRST = ("train", "attend", "proxy", "segment")
 RELABEL = "relabel"
 LATER = ("crf", "proxy", "segment")
-WEIGHTS = "weights"  # the folder of `wsss crf --uncertainty`
 # What the file cannot set, and where it comes from instead.
 DECIDED = {
     "run": "it follows from --out and the round",
@@ -188,7 +187,7 @@ class _Maker:
             "weights": self.options["train"].get("weights", config.weights),
             "train_split": self.split,
             "proxy": _folder(labelled, what),
-            "pixel_weights": labelled / "crf" / WEIGHTS if weighted else None,
+            "pixel_weights": labelled / "crf" / WEIGHTS_FOLDER if weighted else None,
             **self.options["segment"],
             **options.get("segment", {}),
         }

@@ -38,3 +38,5 @@ LABEL_FOLDERS = {
     name: result.folder for name, result in RESULTS.items() if result.folder is not None
 }
 """Folder of each result that consists of label maps, in its stage's directory."""
+WEIGHTS_FOLDER = "weights"
+"""Folder of the weights of pixels that ``wsss crf --uncertainty`` writes beside its labels."""

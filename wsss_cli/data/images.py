@@ -180,7 +180,7 @@ def read_saliency(path: Path, *, grey_only: bool = False) -> Pixels:
 
     Args:
         path: The file.
-        grey_only: Whether to refuse colours, whose brightness is no saliency.
+        grey_only: Whether to refuse colours, whose brightness says nothing.
 
     Raises:
         WsssError: The file is missing, truncated, no image, or holds floats or 32 bits.
@@ -189,8 +189,8 @@ def read_saliency(path: Path, *, grey_only: bool = False) -> Pixels:
         with open_picture(path) as image:
             if image.mode == "F" or (image.mode == "I" and not is_deep(image)):
                 raise WsssError(
-                    f"{path} holds {_RANGELESS[image.mode]}, not grey values; save saliency as "
-                    "8-bit grey, 255 where it is surest"
+                    f"{path} holds {_RANGELESS[image.mode]}, not grey values; save it as "
+                    "8-bit grey, 255 where there is most"
                 )
             if image.mode.startswith("I"):
                 return (deep_pixels(path, image) >> 8).astype(np.uint8)
@@ -201,9 +201,8 @@ def read_saliency(path: Path, *, grey_only: bool = False) -> Pixels:
         return alpha
     if coloured and grey_only:
         raise WsssError(
-            f"{path} is in colour, and its brightness is no saliency; give grey maps, 255 where "
-            "something stands out (a photograph, a heatmap in colours or a label map looks like "
-            "this)"
+            f"{path} is in colour, and its brightness says nothing; give a grey picture, 255 where "
+            "there is most (a photograph, a heatmap in colours or a label map looks like this)"
         )
     return grey
 

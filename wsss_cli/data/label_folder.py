@@ -12,7 +12,7 @@ from wsss_cli.errors import UsageError, WsssError, listing
 # Of files that are missing, as many are looked for under longer names.
 _EXAMPLES = 5
 
-# Endings that saliency maps may have, the likeliest first.
+# Endings that grey pictures may have, the likeliest first.
 _GREY_SUFFIXES = tuple(sorted(PICTURE_SUFFIXES, key=lambda suffix: (suffix != ".png", suffix)))
 
 
@@ -55,10 +55,10 @@ def corrected_files(folder: Path, corrected: Path | None, image_ids: Sequence[st
     return [new if new.is_file() else old for new, old in zip(better, paths, strict=True)]
 
 
-def saliency_files(folder: Path, image_ids: Sequence[str], option: str) -> list[Path]:
-    """The saliency map of every image id: ``ID.png``, else a picture of another format.
+def grey_files(folder: Path, image_ids: Sequence[str], option: str) -> list[Path]:
+    """The grey picture of every image id: ``ID.png``, else one of another format.
 
-    A saliency map bears the losses of JPEG, which label maps do not.
+    Saliency and weights bear the losses of JPEG, which label maps do not.
 
     Raises:
         UsageError: There is no such folder.

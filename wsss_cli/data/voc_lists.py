@@ -87,8 +87,12 @@ def read_list(path: Path, names: NameIndex, images: Path) -> ListedIds:
             repeated.append(image_id)
         else:
             ids[image_id] = None
-    again = [f"{path} lists an image twice: {listing(repeated)}"] if repeated else []
-    empty = [] if ids or odd else [f"{path} lists no image"]
+    again = (
+        [f"{path} lists an image twice: {listing(repeated)}; keep one line of each"]
+        if repeated
+        else []
+    )
+    empty = [] if ids or odd else [f"{path} lists no image; write an image id on each line"]
     return ListedIds(list(ids), [*odd, *again, *empty])
 
 

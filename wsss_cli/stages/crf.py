@@ -17,7 +17,7 @@ from wsss_cli.artifacts.soft_map_folder import SoftMapFolder
 from wsss_cli.artifacts.stage_directory import StageDirectory
 from wsss_cli.configs.common import record
 from wsss_cli.configs.crf import CrfConfig
-from wsss_cli.configs.results import LABEL_FOLDERS
+from wsss_cli.configs.results import LABEL_FOLDERS, WEIGHTS_FOLDER
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
 from wsss_cli.data.loading import prefetch
@@ -35,7 +35,7 @@ from wsss_cli.stages.label_shares import shares_of_files, warnings
 from wsss_cli.stages.result import Report, make, result_directory
 from wsss_cli.tracking import Track
 
-REFINED, WEIGHTS = LABEL_FOLDERS["crf"], "weights"
+REFINED, WEIGHTS = LABEL_FOLDERS["crf"], WEIGHTS_FOLDER
 
 SoftMaps = ScoreFile | SoftMapFolder
 

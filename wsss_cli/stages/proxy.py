@@ -27,7 +27,7 @@ from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.configs.setting import option
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, check_images
-from wsss_cli.data.label_folder import png_files, saliency_files
+from wsss_cli.data.label_folder import grey_files, png_files
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.map_sizes import read_fitted_saliency, require_size
 from wsss_cli.data.resizing import enlarge_maps
@@ -174,7 +174,7 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
     with AttentionFile(attention, known_names) as file:
         image_ids = file.image_ids
         grey_maps = {
-            name: dict(zip(image_ids, saliency_files(folder, image_ids, option(name)), strict=True))
+            name: dict(zip(image_ids, grey_files(folder, image_ids, option(name)), strict=True))
             for name, folder in folders.items()
         }
         for name, folder in folders.items():

@@ -46,7 +46,13 @@ def graph_of(checkpoint: Path) -> NetworkGraph:
     Raises:
         WsssError: It is no such checkpoint, or one of a method whose maps are no fixed graph.
     """
-    if checkpoint_kind(checkpoint) != CHECKPOINT_KIND:
+    kind = checkpoint_kind(checkpoint)
+    if kind not in (CHECKPOINT_KIND, "segmentation"):
+        raise WsssError(
+            f"{checkpoint} is a checkpoint for {kind}, which cannot be exported; give one of "
+            "`wsss segment` or `wsss train`"
+        )
+    if kind != CHECKPOINT_KIND:
         read = read_network(checkpoint)
         segmentation = _Segmentation(read.network.eval())
         images = {"images": torch.zeros(1, 3, *_EXAMPLE_SIZE)}

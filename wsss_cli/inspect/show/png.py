@@ -1,11 +1,11 @@
-"""Explains PNG files: label maps, saliency maps, and colours that should have been labels."""
+"""Explains PNG files: label maps, saliency, weights of pixels, colours that should be labels."""
 
 from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.label_png import PngLook, look
 from wsss_cli.command_line import command_line
-from wsss_cli.configs.results import LABEL_FOLDERS, RESULTS
+from wsss_cli.configs.results import LABEL_FOLDERS, RESULTS, WEIGHTS_FOLDER
 from wsss_cli.inspect.show.explanation import Explanation, Writer
 from wsss_cli.labels import IGNORE
 
@@ -18,11 +18,13 @@ _SALIENT = 128
 
 
 def explain_png(path: Path, writer: Writer | None) -> Explanation:
-    """Say which of the three a PNG is; its stage knows, else its palette or its values tell."""
+    """Say which of these a PNG is; its stage knows, else its palette or its values tell."""
     png = look(path)
     stage = None if writer is None else writer.manifest["stage"]
     if png.pixels is None:
         return _colours(png, stage)
+    if path.parent.name == WEIGHTS_FOLDER and stage == RESULTS["crf"].stage:
+        return _grey(path, png, png.pixels, stage)
     if png.mode == "P" or stage in _LABEL_STAGES:
         return _label_map(png, png.pixels, writer, "")
     if stage is None and _few_and_small(png.pixels):
@@ -61,6 +63,8 @@ def _grey(path: Path, png: PngLook, pixels: dict[int, int], stage: str | None) -
     }
     if stage == "saliency":
         return Explanation("a saliency map", facts)
+    if stage is not None:
+        return Explanation("how much each pixel counts, for `wsss segment --pixel-weights`", facts)
     only_ends = set(pixels) <= {0, IGNORE}
     convert = command_line("data masks", path.parent, "OUT", white=1)
     advice = (

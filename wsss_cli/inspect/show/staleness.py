@@ -16,7 +16,7 @@ from wsss_cli.artifacts.soft_map_folder import SoftMapFolder
 from wsss_cli.artifacts.stage_commands import moved_path
 from wsss_cli.configs.attend import GIVEN
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.label_folder import corrected_files, png_files, saliency_files
+from wsss_cli.data.label_folder import corrected_files, grey_files, png_files
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.input_kinds import (
@@ -128,7 +128,7 @@ class InputsNow:
         else:
             data_set = self._data_set(self._input(manifest, "data"))
             image_ids = data_set.image_ids(manifest["settings"]["split"])
-        paths = saliency_files(path, image_ids, "--saliency")
+        paths = grey_files(path, image_ids, "--saliency")
         return pictures_input(path, paths).fingerprint
 
     def label_maps(self, manifest: Manifest, folder: Path, *, option: str) -> str:
@@ -157,7 +157,7 @@ class InputsNow:
         """Grey maps of the images that a segmentation network learns from."""
         data_set = self._data_set(self._input(manifest, "images"))
         split = trained_split(manifest["settings"].get("train_split"), self.run, data_set)
-        paths = png_files(folder, data_set.image_ids(split), "--pixel-weights")
+        paths = grey_files(folder, data_set.image_ids(split), "--pixel-weights")
         return pictures_input(folder, paths).fingerprint
 
     def supervision(self, manifest: Manifest, source: Path) -> str:

@@ -16,7 +16,7 @@ from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.saliency import UNSUPERVISED, SaliencyConfig
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.label_folder import saliency_files
+from wsss_cli.data.label_folder import grey_files
 from wsss_cli.data.saliency_maps import require_saliency
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.stages.evaluate.baselines import (
@@ -88,7 +88,7 @@ def _read_saliency(folder: Path, image_ids: list[str]) -> list[Path]:
     Raises:
         WsssError: One is missing, or they are no saliency maps.
     """
-    paths = saliency_files(folder, image_ids, "--saliency")
+    paths = grey_files(folder, image_ids, "--saliency")
     require_saliency(folder, paths, "--saliency")
     return paths
 

@@ -13,7 +13,7 @@ from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images, read_saliency
-from wsss_cli.data.label_folder import corrected_files, other_files, png_files, png_ids
+from wsss_cli.data.label_folder import corrected_files, grey_files, other_files, png_ids
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.map_sizes import require_size, turned_masks
 from wsss_cli.data.mask_survey import MaskSurvey, known_labels, shown_labels
@@ -113,7 +113,7 @@ def find_pixel_weights(
     """Find how much each pixel counts in the loss, and read every map once.
 
     Args:
-        folder: Grey pictures, as ``ID.png``.
+        folder: Grey pictures, as ``ID.png`` or of another format.
         image_ids: Images to learn from.
         sizes: (H, W) of each.
 
@@ -124,7 +124,7 @@ def find_pixel_weights(
         WsssError: A map is missing, broken, in colour or of another size than its photograph, or
             all of them are so dark that nothing would be learned.
     """
-    paths = png_files(folder, image_ids, "--pixel-weights")
+    paths = grey_files(folder, image_ids, "--pixel-weights")
     largest = 0
     for path, size in zip(paths, sizes, strict=True):
         weights = read_saliency(path, grey_only=True)
@@ -168,9 +168,9 @@ def find_confidence(
 def find_correctable(
     config: SegmentConfig, data_set: DataSet, image_ids: Sequence[str]
 ) -> tuple[npt.NDArray[np.bool_], Input]:
-    """Which labels may take the place of others in each training image: the image's own.
+    """Which labels may take the place of others in each training image: the image's own classes.
 
-    Label maps that people have corrected stay as they are.
+    The background may not, and label maps that people have corrected stay as they are.
 
     Returns:
         (N, C + 1) bool, the background first, and the image labels that they are from.
@@ -179,7 +179,7 @@ def find_correctable(
         WsssError: An image has no labels.
     """
     labels = data_set.labels(image_ids)
-    correctable = np.insert(labels, 0, True, axis=1)
+    correctable = np.insert(labels, 0, False, axis=1)
     if config.corrected is not None:
         people = set(png_ids(config.corrected, "--corrected"))
         correctable[[image_id in people for image_id in image_ids]] = False

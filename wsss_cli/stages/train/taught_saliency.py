@@ -18,7 +18,7 @@ from wsss_cli.artifacts.foreign_hdf5 import is_hdf5
 from wsss_cli.artifacts.stage_directory import Input
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, check_images
-from wsss_cli.data.label_folder import saliency_files
+from wsss_cli.data.label_folder import grey_files
 from wsss_cli.data.map_sizes import if_turned, read_fitted_saliency, require_size
 from wsss_cli.data.resizing import enlarge_maps, resize_grey
 from wsss_cli.data.saliency_maps import require_saliency
@@ -155,7 +155,7 @@ def _pictures(
     Raises:
         WsssError: One is missing, rotated or unreadable, or all are in another range.
     """
-    files = saliency_files(folder, image_ids, _OPTION)
+    files = grey_files(folder, image_ids, _OPTION)
     for sentence in require_saliency(folder, files, _OPTION):
         track.note(sentence)
     others = 0
