@@ -427,3 +427,16 @@ def test_without_saliency_a_rule_is_taken_that_needs_none_and_is_said(
         assert (f"the rule is {rule}" in outcome.err) == (rule != "seenet")
         assert ("--saliency" in outcome.err) == (rule != "seenet")
         assert "up to date" in wsss(*asked, "--run", run, *more).out
+
+
+def test_redrawn_attention_is_cut_by_a_threshold_where_there_is_no_saliency(
+    wsss: Command, voc: TinyVoc, trained: Path, tmp_path: Path
+) -> None:
+    attend = ["attend", "--checkpoint", trained / "train" / "checkpoint.pt", "--data", voc.root]
+    attend += ["--run", tmp_path / "redrawn", "--size", "64", "--colour-steps", "2"]
+    assert wsss(*attend).code == 0
+    attention = tmp_path / "redrawn" / "attend" / "attention.h5"
+    for run, given in (("redrawn", []), ("other", ["--attention", attention, "--data", voc.root])):
+        assert wsss("proxy", "--run", tmp_path / run, *given).code == 0
+        manifest = json.loads((tmp_path / run / "proxy" / "manifest.json").read_text())
+        assert manifest["settings"]["rule"] == "threshold"

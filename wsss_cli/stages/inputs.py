@@ -218,7 +218,8 @@ def rule_prediction(config: ProxyConfig) -> Path | None:
 def with_rule_at_hand(config: ProxyConfig, given: Set[str], track: Track) -> ProxyConfig:
     """Choose a rule that needs no saliency where there is none and no rule was asked for.
 
-    Of these rules irn leads (docs/results-diary.md); beside a CRF that was asked for, threshold.
+    Of these rules irn leads on maps as a network gives them, threshold on those that were redrawn
+    along colours already (docs/results-diary.md) and beside a CRF that was asked for.
 
     Args:
         config: Settings of the proxy labels.
@@ -228,12 +229,23 @@ def with_rule_at_hand(config: ProxyConfig, given: Set[str], track: Track) -> Pro
     of_rules = {"rule", *(field.name for field, _ in settings_of(RuleOptions))}
     if given & of_rules or saliency_folders(config.run):
         return config
-    rule = "irn" if config.crf is None else "threshold"
+    drawn = config.crf is not None or _is_redrawn(config.attention, config.run)
+    rule = "threshold" if drawn else "irn"
     track.note(
         f"there are no saliency maps, so the rule is {rule}; labels with saliency are better: pass "
         "--saliency DIR, or make them with `wsss saliency` first"
     )
     return replace(config, rule=rule)
+
+
+def _is_redrawn(attention: Path | None, run: Path) -> bool:
+    """Whether an attention file, or the run's, is of a stage that redrew its maps along colours."""
+    stage = run / "attend" if attention is None else attention.parent
+    try:
+        settings = read_manifest(stage).get("settings", {})
+    except (OSError, WsssError):
+        return False
+    return bool(settings.get("colour_steps"))
 
 
 def training_saliency(config: TrainConfig) -> Path | None:
