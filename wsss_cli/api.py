@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from wsss_cli.configs.common import WorkConfig
+from wsss_cli.configs.presets import configured
 from wsss_cli.configs.setting import settings_of
 from wsss_cli.configs.stages import CHAIN, STAGES
 from wsss_cli.errors import UsageError, WsssError, did_you_mean
@@ -44,7 +45,7 @@ def run_stage(
     config_type = CHAIN[stage]
     values = _converted(stage, config_type, options)
     with _errors_as_sentences(config_type.saves_memory):
-        config = config_type(**values)
+        config = configured(stage, config_type, values)
         from wsss_cli.cli.path_checks import require_given_paths
         from wsss_cli.stages.execution import checked_stage
         from wsss_cli.stages.result import FailedReportError

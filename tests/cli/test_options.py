@@ -1,6 +1,6 @@
 """Options, config fields and defaults are the same thing, and every option arrives."""
 
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from wsss_cli.configs.export import ExportConfig
 from wsss_cli.configs.export_network import ExportNetworkConfig
 from wsss_cli.configs.map_import import ImportConfig
 from wsss_cli.configs.methods import METHODS, MethodOptions
-from wsss_cli.configs.presets import PRESETS, with_preset
+from wsss_cli.configs.presets import PRESETS, configured
 from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.rounds import RoundsConfig
 from wsss_cli.configs.setting import Config, option, settings_of
@@ -241,8 +241,7 @@ def test_value_of_every_option_reaches_the_stage(
     extra = [part for one, said in along.items() for part in _arguments(one, said)]
     outcome = wsss(stage, *_arguments(name, value), *extra, "--json")
     assert outcome.code == 0, outcome.err
-    expected = replace(config_type(), **{name: value, **along})
-    expected = with_preset(stage, expected, {name, *along})
+    expected = configured(stage, config_type, {name: value, **along})
     assert received == [expected]
     assert getattr(expected, name) != default
 

@@ -11,7 +11,7 @@ import wsss_cli
 from wsss_cli.cli.comparison_file import read_comparison
 from wsss_cli.configs.common import settings
 from wsss_cli.configs.compare import CompareConfig
-from wsss_cli.configs.presets import PRESETS, with_preset
+from wsss_cli.configs.presets import PRESETS, configured
 from wsss_cli.configs.stages import CHAIN
 from wsss_cli.configs.train import TrainConfig
 
@@ -22,7 +22,7 @@ NAMES = [(command, name) for command, presets in PRESETS.items() for name in pre
 def test_preset_names_settings_that_there_are_and_that_are_allowed(command: str, name: str) -> None:
     config: Any = CHAIN[command]
     assert set(PRESETS[command][name]) <= {field.name for field in fields(config)}
-    changed = with_preset(command, config(preset=name), set())
+    changed = configured(command, config, {"preset": name})
     for field, value in PRESETS[command][name].items():
         assert getattr(changed, field) == value
     plain = config(**PRESETS[command][name])
@@ -30,11 +30,11 @@ def test_preset_names_settings_that_there_are_and_that_are_allowed(command: str,
 
 
 def test_what_is_given_wins_over_the_preset_even_where_it_is_the_default() -> None:
-    given = TrainConfig(preset="quick", iterations=TrainConfig.iterations, crop=96)
-    changed = with_preset("train", given, {"preset", "iterations", "crop"})
+    given = {"preset": "quick", "iterations": TrainConfig.iterations, "crop": 96}
+    changed = configured("train", TrainConfig, given)
     assert (changed.iterations, changed.crop) == (TrainConfig.iterations, 96)
     assert changed.batch_size == PRESETS["train"]["quick"]["batch_size"]
-    assert with_preset("train", TrainConfig(), set()) == TrainConfig()
+    assert configured("train", TrainConfig, {}) == TrainConfig()
 
 
 def test_a_run_with_a_preset_is_the_one_with_its_settings(
@@ -56,7 +56,7 @@ def test_a_run_with_a_preset_is_the_one_with_its_settings(
 def test_comparison_understands_presets(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text(
-        "[train]\nweights = 'none'\n[settings.a]\ntrain.preset = 'quick'\ntrain.crop = 96\n"
+        "[settings.a]\ntrain.preset = 'quick'\ntrain.crop = 96\n"
         "[settings.b]\nattend.preset = 'fine'\n"
     )
     first, second = read_comparison(CompareConfig(file=file, out=tmp_path))
@@ -64,3 +64,65 @@ def test_comparison_understands_presets(tmp_path: Path) -> None:
     assert first.attend.keep_aspect is False
     assert second.train.iterations == TrainConfig.iterations
     assert second.attend.keep_aspect is True
+
+
+@pytest.mark.parametrize(
+    ("command", "given", "expected"),
+    [
+        ("train", {"preset": "fine", "scale_low": 1.2}, {"scale_low": 1.2, "scale_high": 1.5}),
+        ("train", {"preset": "fine", "scale_high": 0.95}, {"scale_low": 0.9, "scale_high": 0.95}),
+        ("attend", {"preset": "fine", "scales": (0.125,)}, {"size": 256, "scales": (0.125,)}),
+    ],
+)
+def test_what_is_given_is_checked_beside_the_presets_values(
+    command: str, given: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    config = configured(command, CHAIN[command], given)
+    assert {name: getattr(config, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (
+            "saliency --model unsupervised --preset isnet",
+            "--mean is of networks, and unsupervised is none; --preset isnet sets --mean, so leave "
+            "out --preset isnet",
+        ),
+        (
+            "train --method gain --preset quick",
+            "--heads-only is not for gain, which needs more of an image than the trunk's features; "
+            "--preset quick sets --heads-only, so leave out --preset quick, or give "
+            "--no-heads-only",
+        ),
+        (
+            "train --preset fine --heads-only",
+            "--scale-low changes the views of an image, and with --heads-only there is one; "
+            "--preset fine sets --scale-low, so leave out --preset fine or --heads-only",
+        ),
+        (
+            "train --preset quick --lr-steps 9",
+            "--lr-steps belongs to --lr-policy step, not to poly; --preset quick sets "
+            "--lr-policy, so leave out --preset quick or --lr-steps, or give another --lr-policy",
+        ),
+        (
+            "train --preset fine --scale-low 1.6",
+            "--scale-low must be at most --scale-high; they are 1.6 and 1.5; --preset fine sets "
+            "--scale-high, so leave out --preset fine or --scale-low, or give --scale-high as well",
+        ),
+        (
+            "train --backbone tiny --preset quick",
+            "--heads-only learns from what a pretrained trunk sees, and tiny is none without "
+            "--weights FILE; --preset quick sets --heads-only, so leave out --preset quick, or "
+            "give --no-heads-only",
+        ),
+        # Nothing of this is the preset's.
+        ("train --preset fine --lr 0", "--lr must be above 0, not 0.0"),
+    ],
+)
+def test_a_preset_that_contradicts_what_is_given_is_named(
+    wsss: Command, line: str, sentence: str
+) -> None:
+    outcome = wsss(*line.split())
+    assert outcome.code == 2
+    assert " ".join(outcome.err.split()) == f"error: {sentence}"

@@ -19,6 +19,8 @@ WRONG = {
     "train --data DATA --gain-sigma 0.1": "--gain-sigma",
     "train --data DATA --weights imagnet": "--weights imagnet",
     "train --data DATA --start nowhere.pt": "--start nowhere.pt",
+    "train --data DATA --backbone tiny --heads-only": "--heads-only",
+    "train --data DATA --backbone tiny --preset quick": "--preset quick",
     "train --data DATA --tracker comet": "--tracker",
     "train --data DATA --tracker mlflow": "wsss-cli[mlflow]",
     "segment --data DATA --tracker wandb": "wsss-cli[wandb]",
@@ -54,6 +56,8 @@ WRONG = {
     "compare nowhere.toml": "nowhere.toml",
     "compare methods.toml": "--data",
     "compare methods.toml --data DATA": "--saliency",
+    "compare tiny.toml --data DATA": "tiny.toml: [settings.a] does not fit train: --heads-only",
+    "rounds rounds.toml --data DATA": "rounds.toml: [first round] does not fit train: --heads-only",
     "doctor --data nowhere": "--data nowhere",
     "data check nowhere": "nowhere",
     "data convert nowhere out": "nowhere",
@@ -91,6 +95,9 @@ def test_wrong_usage_is_told_without_torch(voc: TinyVoc, tmp_path: Path) -> None
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.toml").write_text("[train\n")
     (tmp_path / "methods.toml").write_text("[settings.cam]\ntrain.method = 'cam'\n")
+    tiny = "[train]\nbackbone = 'tiny'\npreset = 'quick'\n"
+    (tmp_path / "tiny.toml").write_text(f"{tiny}[settings.a]\ntrain.method = 'cam'\n")
+    (tmp_path / "rounds.toml").write_text(tiny)
     (tmp_path / "DATA").symlink_to(voc.root)
     done = subprocess.run(
         [sys.executable, "-c", _WITHOUT_TORCH, json.dumps([*WRONG, *BROKEN])],

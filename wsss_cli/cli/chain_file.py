@@ -14,9 +14,9 @@ from typing import Any
 import typer
 
 from wsss_cli.cli.config_command import given_parameters, stage_command
-from wsss_cli.cli.run_command import config_from
+from wsss_cli.cli.run_command import values_of
 from wsss_cli.cli.wrapping import click_command
-from wsss_cli.configs.presets import with_preset
+from wsss_cli.configs.presets import configured
 from wsss_cli.configs.stages import CHAIN
 from wsss_cli.errors import UsageError, did_you_mean
 
@@ -120,8 +120,8 @@ def parsed(place: Place, stage: str, arguments: list[str]) -> Any:  # noqa: ANN4
     try:
         context = _command(stage).make_context(stage, list(arguments))
         given = given_parameters(context)
-        config = config_from(CHAIN[stage], {name: context.params[name] for name in given})
-        return with_preset(stage, config, given)
+        values = values_of(CHAIN[stage], {name: context.params[name] for name in given})
+        return configured(stage, CHAIN[stage], values)
     except typer.BadParameter as error:
         raise place.error(f"does not fit {stage}: {error.format_message()}") from error
     except UsageError as error:

@@ -19,6 +19,7 @@ from wsss_cli.cli.plan_text import plan_text
 from wsss_cli.cli.progress import Bars, Lines, say
 from wsss_cli.cli.wrapping import folded_for
 from wsss_cli.configs.common import WorkConfig
+from wsss_cli.configs.presets import configured
 from wsss_cli.configs.setting import Config
 from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import WsssError
@@ -35,7 +36,7 @@ def run_stage(
     config_type: type[WorkConfig],
     options: Mapping[str, Any],
     render: Callable[[Any], str],
-    given: Set[str] = frozenset(),
+    given: Set[str],
 ) -> None:
     """Run one stage from the values of its command's options.
 
@@ -51,7 +52,8 @@ def run_stage(
         saves_memory = config_type.saves_memory
         stack.enter_context(errors_as_sentences(debug=options["debug"], saves_memory=saves_memory))
         require_given_paths(config_type, options)
-        config = config_from(config_type, options)
+        values = {name: value for name, value in options.items() if name in given}
+        config = configured(stage, config_type, values_of(config_type, values))
         stack.enter_context(_saying_what_is_kept(stage, getattr(config, "run", None)))
         track = choose_track(quiet=options["quiet"])
         from wsss_cli.stages.execution import checked_stage
@@ -111,11 +113,14 @@ def _standing(plan: Any, config: WorkConfig) -> dict[str, str]:  # noqa: ANN401 
 
 def config_from(config_type: type[C], options: Mapping[str, Any]) -> C:
     """Fill a config with the options of the same names; fields without an option keep defaults."""
-    names = {field.name for field in fields(config_type)} & options.keys()
+    return config_type(**values_of(config_type, options))
+
+
+def values_of(config_type: type[Config], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a config has, by field, their lists as tuples."""
+    names = [field.name for field in fields(config_type) if field.name in options]
     values = {name: options[name] for name in names}
-    return config_type(
-        **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    )
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
 
 
 def choose_track(*, quiet: bool) -> Track:

@@ -4,11 +4,12 @@ A preset changes the defaults of a command: an option that is given wins over it
 settings themselves, so that it does not matter under what name they came.
 """
 
-from collections.abc import Mapping, Set
-from dataclasses import replace
+import re
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from wsss_cli.configs.setting import Config
+from wsss_cli.configs.setting import KEY, Config, SettingError, any_of, option
+from wsss_cli.errors import UsageError
 
 C = TypeVar("C", bound=Config)
 
@@ -59,19 +60,61 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 }
 
 
-def with_preset(command: str, config: C, given: Set[str]) -> C:
-    """The config with the values of its preset, but for the fields that were given.
+def configured(command: str, config_type: type[C], given: Mapping[str, Any]) -> C:
+    """The config of what was given and, wherever nothing was, of the preset.
 
     Args:
         command: Name of the command.
-        config: Its config.
-        given: Fields that were given; the others have their defaults.
+        config_type: Its config.
+        given: Values by field; the others have the preset's value, else their default.
 
     Raises:
-        UsageError: What was given contradicts the preset; the message names the option.
+        UsageError: A value is not allowed; where it is the preset's, the message says so.
     """
-    name = getattr(config, "preset", None) if command in PRESETS else None  # the CRF's are its own
-    if name is None:
-        return config
-    values = PRESETS[command][name]
-    return replace(config, **{field: v for field, v in values.items() if field not in given})
+    # The presets of `wsss crf` are its own.
+    name = given.get("preset") if command in PRESETS else None
+    added = {
+        field: value
+        for field, value in PRESETS.get(command, {}).get(name or "", {}).items()
+        if field not in given
+    }
+    try:
+        config = config_type(**{**added, **given})
+        config.check_command()
+    except SettingError as error:
+        if name is not None:
+            _refuse_preset(error, name, added, given, config_type)
+        raise
+    return config
+
+
+def _refuse_preset(
+    error: SettingError,
+    name: str,
+    added: Mapping[str, Any],
+    given: Mapping[str, Any],
+    config_type: type[Config],
+) -> None:
+    """Say which of the options that a refusal names are the preset's, if any is."""
+    sets = [field for field in added if _named(field, error.fact)]
+    if not sets:
+        return
+    contrary = [option(field) for field in given if _named(field, error.fact)]
+    field = sets[0]
+    about = config_type.__dataclass_fields__[field]
+    another = ""
+    if isinstance(about.default, bool):
+        another = f", or give --no-{option(field)[2:]}"
+    elif about.metadata[KEY].choices:
+        another = f", or give another {option(field)}"
+    elif not error.advice:  # it is out of range, not out of place
+        another = f", or give {option(field)} as well"
+    raise UsageError(
+        f"{error.fact}; --preset {name} sets {option(field)}, so leave out "
+        f"{any_of([f'--preset {name}', *contrary])}{another}"
+    ) from error
+
+
+def _named(field: str, sentence: str) -> bool:
+    """Whether a sentence names the option of a field."""
+    return re.search(rf"{option(field)}(?![\w-])", sentence) is not None

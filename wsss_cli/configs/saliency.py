@@ -170,7 +170,12 @@ class SaliencyConfig(CommonConfig):
         check_channels(mean=self.mean, deviation=self.deviation)
         given = [name for name in ("mean", "deviation", "sigmoid") if getattr(self, name)]
         network = self.model != UNSUPERVISED
-        check(network or not given, (*given, "model")[0], "is of networks; leave it out")
+        check(
+            network or not given,
+            (*given, "model")[0],
+            f"is of networks, and {UNSUPERVISED} is none",
+            "leave it out",
+        )
 
     def idle(self) -> frozenset[str]:
         """Nothing is random; a network counts by the content of its file."""

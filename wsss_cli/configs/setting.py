@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from wsss_cli.errors import UsageError, did_you_mean
 
-_KEY = "setting"
+KEY = "setting"
 REQUIRED: Any = MISSING
 """The default of a setting that has none."""
 
@@ -111,7 +111,7 @@ def setting(default: Any, help: str, **declared: Any) -> Any:  # noqa: ANN401 - 
         help: What it does, in whole sentences.
         declared: Other attributes of :class:`Setting`.
     """
-    metadata = {_KEY: Setting(help, **declared)}
+    metadata = {KEY: Setting(help, **declared)}
     if default is MISSING:
         return field(kw_only=True, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -126,7 +126,7 @@ def same_as(config: "type[Config]", name: str, **changes: Any) -> Any:  # noqa: 
         changes: Attributes of :class:`Setting` that differ.
     """
     other = config.__dataclass_fields__[name]
-    return field(default=other.default, metadata={_KEY: replace(other.metadata[_KEY], **changes)})
+    return field(default=other.default, metadata={KEY: replace(other.metadata[KEY], **changes)})
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,16 @@ class Config:
                 getattr(self, declared.name) == declared.default,
                 declared.name,
                 f"belongs to the {self.chosen_by} {any_of(about.of)}, not to "
-                f"{getattr(self, self.chosen_by)}; leave it out or choose another "
-                f"{option(self.chosen_by)}",
+                f"{getattr(self, self.chosen_by)}",
+                f"leave it out or choose another {option(self.chosen_by)}",
             )
+
+    def check_command(self) -> None:
+        """Refuse what no command can mean, though a config made of a result's record may have it.
+
+        Raises:
+            UsageError: Settings contradict each other; the message names the options.
+        """
 
     def of_others(self) -> Iterator[tuple[Field[Any], Setting]]:
         """Settings of methods or rules that are not the chosen one."""
@@ -162,7 +169,7 @@ class Config:
 def settings_of(config: type[Config]) -> Iterator[tuple[Field[Any], Setting]]:
     """The fields of a config and what is declared of them."""
     for declared in fields(config):
-        yield declared, declared.metadata[_KEY]
+        yield declared, declared.metadata[KEY]
 
 
 def names_with_role(config: type[Config], *roles: Role) -> frozenset[str]:
@@ -172,14 +179,34 @@ def names_with_role(config: type[Config], *roles: Role) -> frozenset[str]:
     )
 
 
-def check(condition: bool, field: str, rule: str) -> None:
+class SettingError(UsageError):
+    """A setting that its config refuses.
+
+    Attributes:
+        fact: What is wrong, with the options concerned.
+        advice: Which option to leave out or to give otherwise; empty where the fact says enough.
+    """
+
+    def __init__(self, fact: str, advice: str = "") -> None:
+        """Compose the message."""
+        super().__init__(f"{fact}; {advice}" if advice else fact)
+        self.fact, self.advice = fact, advice
+
+
+def check(condition: bool, field: str, rule: str, advice: str = "") -> None:
     """Refuse a setting.
 
+    Args:
+        condition: What must hold.
+        field: The setting.
+        rule: What is wrong with it, as the sentence goes on after its option.
+        advice: Which option to leave out or to give otherwise.
+
     Raises:
-        UsageError: The condition does not hold; the message names the option.
+        SettingError: The condition does not hold; the message names the option.
     """
     if not condition:
-        raise UsageError(f"{option(field)} {rule}")
+        raise SettingError(f"{option(field)} {rule}", advice)
 
 
 def option(field: str) -> str:

@@ -266,19 +266,21 @@ class TrainConfig(MethodOptions, CommonConfig):
         check(
             self.lr_policy != "poly" or self.lr_steps == TrainConfig.lr_steps,
             "lr_steps",
-            "belongs to --lr-policy step, not to poly; leave one of them out",
+            "belongs to --lr-policy step, not to poly",
+            "leave one of them out",
         )
         check(
             not self.heads_only or METHODS[self.method].from_features,
             "heads_only",
-            f"is not for {self.method}, which needs more of an image than the trunk's features; "
+            f"is not for {self.method}, which needs more of an image than the trunk's features",
             "choose another --method or leave it out",
         )
         for name in _OF_RANDOM_VIEWS:
             check(
                 not self.heads_only or getattr(self, name) is None,
                 name,
-                "changes the views of an image, and with --heads-only there is one; leave one out",
+                "changes the views of an image, and with --heads-only there is one",
+                "leave one of them out",
             )
         check(
             self.delta_low < self.delta_high,
@@ -289,6 +291,21 @@ class TrainConfig(MethodOptions, CommonConfig):
             self.delta_background is None or self.background_branch,
             "delta_background",
             "is of S_C, which --no-background-branch leaves out; give one of them",
+        )
+
+    def check_command(self) -> None:
+        """Refuse to learn the heads alone on a trunk that has learnt nothing."""
+        weights = self.weights or ("imagenet" if BACKBONES[self.backbone].imagenet else "none")
+        untrained = (
+            "--weights is none"
+            if self.weights is not None
+            else f"{self.backbone} is none without --weights FILE"
+        )
+        check(
+            not self.heads_only or self.start is not None or weights != "none",
+            "heads_only",
+            f"learns from what a pretrained trunk sees, and {untrained}",
+            "give weights, or leave --heads-only out",
         )
 
     @property

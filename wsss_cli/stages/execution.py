@@ -7,7 +7,6 @@ from typing import Any
 
 from wsss_cli import ranks
 from wsss_cli.configs.common import WorkConfig
-from wsss_cli.configs.presets import with_preset
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.stages.early_checks import check_usage
 from wsss_cli.stages.inputs import data_sets_read_once, with_rule_at_hand
@@ -23,7 +22,7 @@ def checked_stage(
 
     Args:
         stage: Name of the stage.
-        config: Its settings.
+        config: Its settings, those of its preset included.
         explicit: Fields that were passed; the others have their defaults.
         track: Told if the settings are those of a finished result.
 
@@ -33,7 +32,6 @@ def checked_stage(
     Raises:
         WsssError: An earlier stage, a list, a folder or the data set is missing or wrong.
     """
-    config = with_preset(stage, config, explicit)
     if isinstance(config, ProxyConfig):
         config = with_rule_at_hand(config, explicit, track)
     settled = with_recorded_settings(stage, config, explicit)

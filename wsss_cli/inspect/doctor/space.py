@@ -1,11 +1,11 @@
 """How much a run on a data set will write."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from wsss_cli.artifacts.feature_cache import bytes_of_features
-from wsss_cli.configs.presets import with_preset
+from wsss_cli.configs.presets import configured
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.segmentation_models import model_of
 from wsss_cli.configs.train import TrainConfig
@@ -92,7 +92,7 @@ def _images_of(data_set: DataSet, split: str) -> int:
 
 def _quick_features() -> tuple[int, ...]:
     """(K, h, w) of the features of an image with the preset quick."""
-    config = with_preset("train", replace(TrainConfig(), preset="quick"), set())
+    config = configured("train", TrainConfig, {"preset": "quick"})
     with torch.device("meta"):  # shapes alone
         trunk = build_trunk(config.backbone, config.stride)
         return tuple(trunk(torch.empty(1, 3, config.crop, config.crop)).shape[1:])

@@ -80,11 +80,7 @@ def require_features(plan: "TrainPlan") -> None:
     """
     if ranks.world() > 1:
         raise UsageError("--heads-only trains in one process; start one, without torchrun")
-    if plan.weights.read is None:
-        raise UsageError(
-            "--heads-only learns from what a pretrained trunk sees, and --weights is none; pass "
-            "weights, or leave --heads-only out"
-        )
+    plan.config.check_command()
     count, shape = len(ids_of_features(plan)), features_shape(plan)
     needed = bytes_of_features(count, shape) - bytes_of_features(cache_of(plan).done(), shape)
     folder = next(
