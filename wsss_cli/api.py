@@ -45,7 +45,7 @@ def run_stage(
     config_type = CHAIN[stage]
     values = _converted(stage, config_type, options)
     with _errors_as_sentences(config_type.saves_memory):
-        config = configured(stage, config_type, values)
+        config = configured(stage, config_type, values, asked=values)
         from wsss_cli.cli.path_checks import require_given_paths
         from wsss_cli.stages.execution import checked_stage
         from wsss_cli.stages.result import FailedReportError

@@ -175,11 +175,13 @@ VALUES: dict[str, Any] = {
 # What else must be said for an option to have a meaning.
 ALONG: dict[tuple[str, str], dict[str, Any]] = {
     ("evaluate", "attention"): {"what": "attention"},
+    ("evaluate", "saliency"): {"baselines": True},
     ("evaluate", "localisation"): {"what": "attention"},
     ("evaluate", "threshold_from"): {"what": "attention"},
     ("segment", "attention"): {"prohibitive": True},
     **{("attend", name): {"model": Path("somewhere")} for name in ("mean", "deviation")},
     ("refine", "proxy"): {"edges": True},
+    ("train", "erase_threshold"): {"erase": Path("somewhere")},
     ("crf", "logits"): {"scores": Path("somewhere")},
     ("train", "acol_threshold"): {"method": "acol"},
     **{("train", f"gain_{name}"): {"method": "gain"} for name in ("sigma", "omega", "alpha")},

@@ -1,17 +1,17 @@
 """The command line that makes a stage's result, from what the run knows about itself."""
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Collection, Mapping
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from wsss_cli.artifacts.atomic import read_json
 from wsss_cli.artifacts.divergence import DIVERGED, lower
 from wsss_cli.command_line import FOLDER, command_line
 from wsss_cli.configs.setting import Role, names_with_role, option
 from wsss_cli.configs.stages import STAGES
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import UsageError, WsssError
 
 
 def moved_path(run: Path, manifest: Mapping[str, Any], recorded: str) -> Path:
@@ -58,9 +58,10 @@ def recorded_command(
     if DIVERGED in manifest and recorded.get("lr") is not None:
         recorded["lr"] = lower(recorded["lr"])
     words = ["wsss", stage, "--run", str(run)]
+    idle = _without_effect(stage, recorded)
     for field in fields(STAGES[stage].config):
         value = recorded.get(field.name)
-        if field.name in ("run", "overwrite") or value in (None, field.default):
+        if field.name in ("run", "overwrite", *idle) or value in (None, field.default):
             continue
         if isinstance(value, bool):
             words.append(option(field.name) if value else f"--no-{option(field.name)[2:]}")
@@ -68,6 +69,22 @@ def recorded_command(
         for each in value if isinstance(value, tuple) else (value,):
             words += [option(field.name), str(each)]
     return shlex.join([*words, "--overwrite"] if overwrite else words)
+
+
+def _without_effect(stage: str, recorded: Mapping[str, Any]) -> Collection[str]:
+    """Recorded settings that came from a file of defaults and that a command line may not have."""
+    known = {field.name: field for field in fields(STAGES[stage].config)}
+    values = {name: typed(known[name], v) for name, v in recorded.items() if name in known}
+    try:
+        return STAGES[stage].config(**values).without_effect()
+    except (UsageError, TypeError, ValueError):  # of another version
+        return ()
+
+
+def typed(field: Field[Any], value: Any) -> Any:  # noqa: ANN401 - JSON values
+    """A recorded value as the field has it: paths are strings in JSON."""
+    of_paths = field.type is Path or Path in get_args(field.type)
+    return Path(value) if of_paths and isinstance(value, str) else value
 
 
 def command_to_make(run: Path, stage: str, *, data: Path | None = None, **extras: bool) -> str:

@@ -4,6 +4,7 @@ Each link of a chain is written as a command line, and that is parsed as any com
 file means what the commands mean, and the lines shown are those that were run.
 """
 
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,6 +18,7 @@ from wsss_cli.cli.config_command import given_parameters, stage_command
 from wsss_cli.cli.run_command import values_of
 from wsss_cli.cli.wrapping import click_command
 from wsss_cli.configs.presets import configured
+from wsss_cli.configs.setting import Config
 from wsss_cli.configs.stages import CHAIN
 from wsss_cli.errors import UsageError, did_you_mean
 
@@ -104,6 +106,28 @@ def arguments_of(place: Place, stage: str, values: Table) -> list[str]:
             listed = value if isinstance(value, Sequence) and name in several else [value]
             arguments += [part for one in listed for part in _pair(option, str(one))]
     return arguments
+
+
+def command_of(
+    place: Place, stage: str, arguments: list[str], values: Table, config: Config
+) -> str:
+    """The command line that makes what a link of a chain makes.
+
+    A table that several links share may have options without effect in one of them, which a command
+    line would be refused for.
+
+    Args:
+        place: The table of the values.
+        stage: Of the link.
+        arguments: What it was parsed from.
+        values: What these are made of.
+        config: What it was parsed to.
+    """
+    idle = config.without_effect().keys() & values.keys()
+    if idle:
+        effective = {name: value for name, value in values.items() if name not in idle}
+        arguments = arguments_of(place, stage, effective)
+    return shlex.join(("wsss", stage, *arguments))
 
 
 def _pair(option: str, value: str) -> list[str]:

@@ -5,11 +5,18 @@ file means what the commands mean, and the lines printed below the table are tho
 """
 
 import re
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from wsss_cli.cli.chain_file import Place, Table, arguments_of, options_in, parsed, read_tables
+from wsss_cli.cli.chain_file import (
+    Place,
+    Table,
+    arguments_of,
+    command_of,
+    options_in,
+    parsed,
+    read_tables,
+)
 from wsss_cli.configs.compare import CompareConfig, ComparedRun
 from wsss_cli.configs.methods import learns_from_saliency
 from wsss_cli.configs.proxy import ProxyConfig
@@ -160,7 +167,8 @@ def _run(
     ]
     chain = [*before, *((stage, {"run": directory, **values}) for stage, values in chain)]
     lines = [(stage, arguments_of(place, stage, values)) for stage, values in chain]
-    *first, train, attend, proxy, attention, labels = (parsed(place, *line) for line in lines)
+    configs = [parsed(place, *line) for line in lines]
+    *first, train, attend, proxy, attention, labels = configs
     return ComparedRun(
         setting=name,
         seed=seed,
@@ -170,5 +178,8 @@ def _run(
         proxy=proxy,
         attention=attention,
         labels=labels,
-        commands=tuple(shlex.join(("wsss", stage, *arguments)) for stage, arguments in lines),
+        commands=tuple(
+            command_of(place, *line, values, made)
+            for line, (_, values), made in zip(lines, chain, configs, strict=True)
+        ),
     )

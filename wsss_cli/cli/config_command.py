@@ -127,10 +127,14 @@ def report_command(
     return command
 
 
-def given_parameters(context: typer.Context) -> set[str]:
-    """The parameters that somebody gave: on the command line, in a file or by the environment."""
+def given_parameters(context: typer.Context) -> dict[str, str]:
+    """The parameters that somebody gave, and where.
+
+    Returns:
+        Click's name of the source: ``COMMANDLINE``, ``ENVIRONMENT``, or ``DEFAULT_MAP`` for a file.
+    """
     sources = {name: context.get_parameter_source(name) for name in context.params}
-    return {name for name, source in sources.items() if source and source.name != "DEFAULT"}
+    return {n: source.name for n, source in sources.items() if source and source.name != "DEFAULT"}
 
 
 def _set_parameters(command: Command, parameters: list[Parameter]) -> None:

@@ -1,12 +1,19 @@
 """The TOML file of rounds: tables as in ``--config``, and a table for each further round."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
-from wsss_cli.cli.chain_file import Place, Table, arguments_of, options_in, parsed, read_tables
+from wsss_cli.cli.chain_file import (
+    Place,
+    Table,
+    arguments_of,
+    command_of,
+    options_in,
+    parsed,
+    read_tables,
+)
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.methods import learns_from_saliency
 from wsss_cli.configs.proxy import ProxyConfig
@@ -217,14 +224,18 @@ class _Maker:
         workers = {"workers": self.config.workers}
         whole = [*chain, *(("evaluate", {**values, **workers}) for values in scores)]
         lines = [(stage, arguments_of(place, stage, values)) for stage, values in whole]
-        *links, labels, network = (parsed(place, *line) for line in lines)
+        configs = [parsed(place, *line) for line in lines]
+        *links, labels, network = configs
         return Round(
             directory=run,
             links=tuple(Link(stage, link) for (stage, _), link in zip(chain, links, strict=True)),
             source=_folder(labelled, what),
             labels=labels,
             network=network,
-            commands=tuple(shlex.join(("wsss", stage, *line)) for stage, line in lines),
+            commands=tuple(
+                command_of(place, *line, values, made)
+                for line, (_, values), made in zip(lines, whole, configs, strict=True)
+            ),
         )
 
 

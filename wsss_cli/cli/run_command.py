@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -36,7 +36,7 @@ def run_stage(
     config_type: type[WorkConfig],
     options: Mapping[str, Any],
     render: Callable[[Any], str],
-    given: Set[str],
+    given: Mapping[str, str],
 ) -> None:
     """Run one stage from the values of its command's options.
 
@@ -45,20 +45,22 @@ def run_stage(
         config_type: Its config; the options of the same names fill it.
         options: The command's parameters.
         render: Turns the stage's report into text for people.
-        given: The parameters that were given, on the command line, in a file or by the
-            environment; the others have their defaults.
+        given: Where each parameter that was given was, by Click's name; the others have their
+            defaults.
     """
     with ExitStack() as stack:
         saves_memory = config_type.saves_memory
         stack.enter_context(errors_as_sentences(debug=options["debug"], saves_memory=saves_memory))
         require_given_paths(config_type, options)
         values = {name: value for name, value in options.items() if name in given}
-        config = configured(stage, config_type, values_of(config_type, values))
+        # A file and the environment have the defaults of many commands.
+        asked = [name for name, source in given.items() if source == "COMMANDLINE"]
+        config = configured(stage, config_type, values_of(config_type, values), asked)
         stack.enter_context(_saying_what_is_kept(stage, getattr(config, "run", None)))
         track = choose_track(quiet=options["quiet"])
         from wsss_cli.stages.execution import checked_stage
 
-        module, config = stack.enter_context(checked_stage(stage, config, given, track))
+        module, config = stack.enter_context(checked_stage(stage, config, given.keys(), track))
         if options["dry_run"] or options["verbose"]:
             # Before the work itself its preparation would say everything twice.
             prepared = module.prepare(config, track if options["dry_run"] else Silent())

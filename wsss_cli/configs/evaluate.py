@@ -121,3 +121,18 @@ class EvaluateConfig(CommonConfig):
             "threshold_from",
             "is for --what attention; label maps have no threshold",
         )
+
+    def without_effect(self) -> dict[str, tuple[str, str]]:
+        """What is of label maps where attention is scored, and of baselines without any."""
+        without = super().without_effect()
+        if self.what == "attention":
+            without["predicted_ignore"] = (
+                "is of label maps; attention has no 255 that could count as something",
+                "leave it out",
+            )
+        if not self.baselines:
+            without["saliency"] = (
+                "makes baselines, which only --baselines scores",
+                "give that too, or leave --saliency out",
+            )
+        return without

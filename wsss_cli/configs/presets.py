@@ -5,7 +5,7 @@ settings themselves, so that it does not matter under what name they came.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from wsss_cli.configs.setting import KEY, Config, SettingError, any_of, option
@@ -60,16 +60,24 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 }
 
 
-def configured(command: str, config_type: type[C], given: Mapping[str, Any]) -> C:
+def configured(
+    command: str,
+    config_type: type[C],
+    given: Mapping[str, Any],
+    asked: Collection[str] = (),
+) -> C:
     """The config of what was given and, wherever nothing was, of the preset.
 
     Args:
         command: Name of the command.
         config_type: Its config.
         given: Values by field; the others have the preset's value, else their default.
+        asked: Those that were given for this very command, not as a default of several. One without
+            effect is refused.
 
     Raises:
-        UsageError: A value is not allowed; where it is the preset's, the message says so.
+        UsageError: A value is not allowed, or of no effect; where the preset is why, the message
+            says so.
     """
     # The presets of `wsss crf` are its own.
     name = given.get("preset") if command in PRESETS else None
@@ -81,6 +89,7 @@ def configured(command: str, config_type: type[C], given: Mapping[str, Any]) -> 
     try:
         config = config_type(**{**added, **given})
         config.check_command()
+        config.refuse_without_effect(asked)
     except SettingError as error:
         if name is not None:
             _refuse_preset(error, name, added, given, config_type)

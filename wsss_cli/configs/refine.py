@@ -121,6 +121,18 @@ class RefineConfig(CommonConfig):
                 "how to refine is not said; give --edges, --regions DIR or --checkpoint FILE"
             )
 
+    def without_effect(self) -> dict[str, tuple[str, str]]:
+        """What belongs to another way of refining."""
+        without = super().without_effect()
+        ways = self._ways()
+        if ways and not self.edges:
+            words = (f"is of --edges, and with --{ways[0]} no edges are learned", "leave it out")
+            without |= dict.fromkeys((*_OF_EDGES, "weights", "checkpoint_every"), words)
+        if self.regions is not None:
+            words = ("is of the walk up to edges, and with --regions there is none", "leave it out")
+            without |= dict.fromkeys(_OF_WALKS, words)
+        return without
+
     def idle(self) -> frozenset[str]:
         """What belongs to another way of refining changes nothing; nor is a walk random."""
         said: set[str] = set()

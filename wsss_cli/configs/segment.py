@@ -15,6 +15,8 @@ SUPERVISIONS = ("proxy", "full")
 LABEL_CORRECTIONS = ("adele",)
 MERGES = ("mean", "max")
 _TRAINING, PREDICTION = "Training", "Prediction"
+# Why some change nothing beside others, and what to do.
+_OF_TRAINING = ("is of a training, and with --checkpoint nothing is trained", "leave it out")
 _CANDIDATES = ", ".join(map(str, CANDIDATE_SCALES))
 
 
@@ -189,11 +191,9 @@ class SegmentConfig(CommonConfig):
             "is mixed with proxy labels to learn from; leave it out with --supervision full and "
             "with --checkpoint",
         )
-        check(
-            self.pixel_weights is None or self.checkpoint is None,
-            "pixel_weights",
-            "weighs the loss of a training, and with --checkpoint nothing is trained; leave it out",
-        )
+        for name in ("pixel_weights", "tracker"):
+            trained = getattr(self, name) is None or self.checkpoint is None
+            check(trained, name, *_OF_TRAINING)
         check(
             self.scale_low <= self.scale_high,
             "scale_low",
@@ -206,16 +206,28 @@ class SegmentConfig(CommonConfig):
             "submission",
             f"must be named .tar.gz, not {self.submission}",
         )
-        check(
-            self.checkpoint is None or self.tracker is None,
-            "tracker",
-            "is of a training, and with --checkpoint nothing is trained; leave it out",
-        )
+
+    def without_effect(self) -> dict[str, tuple[str, str]]:
+        """What says how to train where nothing is trained; what is learned from otherwise."""
+        without = super().without_effect()
+        if self.supervision == "full":
+            without["proxy"] = (
+                "is not learned from with --supervision full, which takes the true masks",
+                "leave one of them out",
+            )
+        if self.checkpoint is not None:
+            names = (*_training_names(), "weights", "tracker", "checkpoint_every")
+            without |= dict.fromkeys(names, _OF_TRAINING)
+        return without
 
     def idle(self) -> frozenset[str]:
         """With a single view there is nothing to merge; a trained network is not trained."""
         single = {"merge"} if len(self.scales or ()) == 1 and not self.flip else set()
         if self.checkpoint is None:
             return frozenset(single)
-        training = {f.name for f, about in settings_of(type(self)) if about.group == _TRAINING}
-        return frozenset({"seed", *training, *single})
+        return frozenset({"seed", *_training_names(), *single})
+
+
+def _training_names() -> list[str]:
+    """The settings under the heading of the training."""
+    return [field.name for field, about in settings_of(SegmentConfig) if about.group == _TRAINING]

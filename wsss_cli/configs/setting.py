@@ -144,13 +144,16 @@ class Config:
         for declared, about in settings_of(type(self)):
             _check_value(declared.name, getattr(self, declared.name), about)
         for declared, about in self.of_others():
-            check(
-                getattr(self, declared.name) == declared.default,
-                declared.name,
-                f"belongs to the {self.chosen_by} {any_of(about.of)}, not to "
-                f"{getattr(self, self.chosen_by)}",
-                f"leave it out or choose another {option(self.chosen_by)}",
-            )
+            unused = getattr(self, declared.name) == declared.default
+            check(unused, declared.name, *self._belongs(about))
+
+    def _belongs(self, about: Setting) -> tuple[str, str]:
+        """To which methods or rules a setting belongs, and what to do where another is chosen."""
+        return (
+            f"belongs to the {self.chosen_by} {any_of(about.of)}, not to "
+            f"{getattr(self, self.chosen_by)}",
+            f"leave it out or choose another {option(self.chosen_by)}",
+        )
 
     def check_command(self) -> None:
         """Refuse what no command can mean, though a config made of a result's record may have it.
@@ -158,6 +161,27 @@ class Config:
         Raises:
             UsageError: Settings contradict each other; the message names the options.
         """
+
+    def without_effect(self) -> dict[str, tuple[str, str]]:
+        """The settings that change nothing beside the others: what :func:`check` says of each."""
+        return {declared.name: self._belongs(about) for declared, about in self.of_others()}
+
+    def refuse_without_effect(self, given: Collection[str]) -> None:
+        """Refuse a setting that somebody gave in vain.
+
+        A config may have such a setting, of the defaults in a file or of a result's record.
+
+        Args:
+            given: The settings given for this very command.
+
+        Raises:
+            UsageError: One of them changes nothing; the message names the option.
+        """
+        for name, words in self.without_effect().items():
+            value, default = getattr(self, name), self.__dataclass_fields__[name].default
+            # No path, or a switch that stays where it is, asks for nothing.
+            asks = value is not None and not (isinstance(value, bool) and value == default)
+            check(name not in given or not asks, name, *words)
 
     def of_others(self) -> Iterator[tuple[Field[Any], Setting]]:
         """Settings of methods or rules that are not the chosen one."""

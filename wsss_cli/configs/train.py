@@ -27,6 +27,9 @@ _IMPLIED = {
     "heads_only": False,
 }
 _OF_RANDOM_VIEWS = ("scale_low", "scale_high", "colour_jitter")
+# Why some change nothing beside others, and what to do.
+_BY_STEPS = ("belongs to --lr-policy step, not to poly", "leave one of them out")
+_OF_BACKGROUND = ("is of S_C, which --no-background-branch leaves out", "give one of them")
 
 
 @dataclass(frozen=True)
@@ -263,12 +266,8 @@ class TrainConfig(MethodOptions, CommonConfig):
         low, high = self.scales
         check(low <= high, "scale_low", f"must be at most --scale-high; they are {low} and {high}")
         check(all(a < b for a, b in pairwise((0, *self.lr_steps))), "lr_steps", "must be ascending")
-        check(
-            self.lr_policy != "poly" or self.lr_steps == TrainConfig.lr_steps,
-            "lr_steps",
-            "belongs to --lr-policy step, not to poly",
-            "leave one of them out",
-        )
+        by_steps = self.lr_policy != "poly" or self.lr_steps == TrainConfig.lr_steps
+        check(by_steps, "lr_steps", *_BY_STEPS)
         check(
             not self.heads_only or METHODS[self.method].from_features,
             "heads_only",
@@ -287,11 +286,27 @@ class TrainConfig(MethodOptions, CommonConfig):
             "delta_low",
             f"must be below --delta-high; they are {self.delta_low} and {self.delta_high}",
         )
-        check(
-            self.delta_background is None or self.background_branch,
-            "delta_background",
-            "is of S_C, which --no-background-branch leaves out; give one of them",
-        )
+        background = self.delta_background is None or self.background_branch
+        check(background, "delta_background", *_OF_BACKGROUND)
+
+    def without_effect(self) -> dict[str, tuple[str, str]]:
+        """What belongs to another method, to erasing or to a trunk that learns."""
+        without = super().without_effect()
+        if self.erase is None:
+            without["erase_threshold"] = (
+                "says how much of --erase FILE is erased, and no file is given",
+                "give one, or leave --erase-threshold out",
+            )
+        if self.heads_only:
+            without["frozen_blocks"] = (
+                "keeps blocks from learning, and with --heads-only none of them learns",
+                "leave one of them out",
+            )
+        if self.lr_policy == "poly":
+            without["lr_steps"] = _BY_STEPS
+        if not self.background_branch and self.method == "seenet":
+            without["share_background_head"] = _OF_BACKGROUND
+        return without
 
     def check_command(self) -> None:
         """Refuse to learn the heads alone on a trunk that has learnt nothing."""

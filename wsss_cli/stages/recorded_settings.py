@@ -1,11 +1,10 @@
 """Settings of a finished result, for a command that only adds something to it."""
 
 from collections.abc import Set
-from dataclasses import Field, fields, replace
-from pathlib import Path
-from typing import Any, TypeVar, get_args
+from dataclasses import fields, replace
+from typing import TypeVar
 
-from wsss_cli.artifacts.stage_commands import recorded_config
+from wsss_cli.artifacts.stage_commands import recorded_config, typed
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.common import CommonConfig, WorkConfig
 from wsss_cli.configs.setting import Role, names_with_role
@@ -45,14 +44,8 @@ def with_recorded_settings(stage: str, config: C, explicit: Set[str]) -> C:
     recorded = recorded_config(stage, config.run, manifest)
     kept = explicit | extras | _OF_THE_COMMAND
     taken = {
-        field.name: _typed(field, recorded[field.name])
+        field.name: typed(field, recorded[field.name])
         for field in fields(config)
         if field.name in recorded and field.name not in kept
     }
     return replace(config, **taken)
-
-
-def _typed(field: Field[Any], value: Any) -> Any:  # noqa: ANN401 - JSON values
-    """A recorded value as the field has it: paths are strings in JSON."""
-    of_paths = field.type is Path or Path in get_args(field.type)
-    return Path(value) if of_paths and isinstance(value, str) else value
