@@ -21,6 +21,8 @@ WRONG = {
     "train --data DATA --start nowhere.pt": "--start nowhere.pt",
     "train --data DATA --backbone tiny --heads-only": "--heads-only",
     "train --data DATA --backbone tiny --preset quick": "--preset quick",
+    "train --data DATA --backbone tiny --weights imagenet": "--weights imagenet",
+    "train --data DATA --backbone resnet50 --weights none": "--weights none",
     "train --data DATA --tracker comet": "--tracker",
     "train --data DATA --tracker mlflow": "wsss-cli[mlflow]",
     "segment --data DATA --tracker wandb": "wsss-cli[wandb]",
@@ -33,6 +35,14 @@ WRONG = {
     "proxy": "wsss attend",
     "proxy --attention nowhere.h5": "--attention nowhere.h5",
     "proxy --saliency nowhere": "--saliency nowhere",
+    "proxy --rule masked --attention empty --saliency empty": "--prediction",
+    "proxy --rule masked --attention empty --saliency empty --prediction empty": "--prediction",
+    "refine --edges --attention empty --proxy pngs --data DATA --backbone tiny --weights imagenet": (
+        "--weights imagenet"
+    ),
+    "segment --data DATA --proxy pngs --model tiny --weights imagenet": "--weights imagenet",
+    "segment --data DATA --proxy pngs --corrected empty": "--corrected empty",
+    "segment --data DATA --proxy pngs --pixel-weights empty": "--pixel-weights empty",
     "segment --data DATA": "wsss proxy",
     "segment --data DATA --proxy nowhere": "--proxy nowhere",
     "segment --data DATA --proxy empty": "--proxy empty",
@@ -40,6 +50,7 @@ WRONG = {
     "segment --data DATA --submission empty/a.zip": "--submission",
     "crf --data DATA": "wsss segment",
     "crf --logits": "--logits",
+    "crf --data DATA --scores broken.toml --logits": "--logits",
     "evaluate": "wsss segment",
     "evaluate --pred nowhere": "--pred nowhere",
     "evaluate --pred empty --gt nowhere": "--gt nowhere",
@@ -93,6 +104,8 @@ print(json.dumps(found))
 
 def test_wrong_usage_is_told_without_torch(voc: TinyVoc, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "pngs").mkdir()
+    (tmp_path / "pngs" / "a.png").write_text("")
     (tmp_path / "broken.toml").write_text("[train\n")
     (tmp_path / "methods.toml").write_text("[settings.cam]\ntrain.method = 'cam'\n")
     tiny = "[train]\nbackbone = 'tiny'\npreset = 'quick'\n"

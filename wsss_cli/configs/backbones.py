@@ -6,6 +6,8 @@ A backbone is an entry here and a function of the same name in ``models/trunks.p
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from wsss_cli.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -39,3 +41,26 @@ BACKBONES: Mapping[str, Backbone] = {
     "resnet101": Backbone("ResNet-101", (16, 8), "ResNet101_Weights.IMAGENET1K_V1", "171 MB", True),
     "tiny": Backbone("four convolutions, for demos and tests", (8,)),
 }
+
+
+def weights_of(weights: str | None, backbone: str) -> str:
+    """What ``--weights`` is for a backbone: ``imagenet``, ``none`` or a file.
+
+    Args:
+        weights: As given; None is the backbone's default.
+        backbone: Name of the trunk.
+
+    Raises:
+        UsageError: It has no such weights, or cannot do without any.
+    """
+    published = BACKBONES[backbone].imagenet is not None
+    if weights is None:
+        return "imagenet" if published else "none"
+    if weights == "none" and BACKBONES[backbone].normalised:
+        raise UsageError(
+            f"--weights none: the batch normalisation of {backbone} is frozen, so it needs "
+            "statistics that someone has measured; pass imagenet or a file"
+        )
+    if weights == "imagenet" and not published:
+        raise UsageError(f"--weights imagenet: there are none for {backbone}; pass none")
+    return weights

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
-from wsss_cli.configs.backbones import BACKBONES
+from wsss_cli.configs.backbones import BACKBONES, weights_of
 from wsss_cli.configs.common import HOW, CommonConfig
 from wsss_cli.configs.methods import METHODS, MethodOptions
 from wsss_cli.configs.presets import PRESETS
@@ -310,14 +310,15 @@ class TrainConfig(MethodOptions, CommonConfig):
 
     def check_command(self) -> None:
         """Refuse to learn the heads alone on a trunk that has learnt nothing."""
-        weights = self.weights or ("imagenet" if BACKBONES[self.backbone].imagenet else "none")
+        if not self.heads_only or self.start is not None:
+            return
         untrained = (
-            "--weights is none"
-            if self.weights is not None
-            else f"{self.backbone} is none without --weights FILE"
+            f"{self.backbone} is none without --weights FILE"
+            if self.weights is None
+            else "--weights is none"
         )
         check(
-            not self.heads_only or self.start is not None or weights != "none",
+            weights_of(self.weights, self.backbone) != "none",
             "heads_only",
             f"learns from what a pretrained trunk sees, and {untrained}",
             "give weights, or leave --heads-only out",

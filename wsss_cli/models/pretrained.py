@@ -12,7 +12,7 @@ from torchvision.models import WeightsEnum
 
 from wsss_cli.artifacts.checkpoint import FORMAT, ODD_CONTENT, read_tensors
 from wsss_cli.artifacts.fingerprint import file_fingerprint
-from wsss_cli.configs.backbones import BACKBONES
+from wsss_cli.configs.backbones import BACKBONES, weights_of
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.models.trunks import (
     TORCHVISION_PREPROCESSING,
@@ -120,21 +120,14 @@ def initial_weights(weights: str | None, backbone: str, track: Track) -> Initial
         UsageError: There are no such weights for this backbone.
         WsssError: The file is not one of tensors, or its layers have other names or shapes.
     """
-    download = _imagenet(backbone)
-    if weights is None:
-        weights = "none" if download is None else "imagenet"
+    weights = weights_of(weights, backbone)
     if weights == "none":
-        if BACKBONES[backbone].normalised:
-            raise UsageError(
-                f"--weights none: the batch normalisation of {backbone} is frozen, so it needs "
-                "statistics that someone has measured; pass imagenet or a file"
-            )
         return InitialWeights()
     # In its ResNets, torchvision's layers have no common name.
     prefix = "" if BACKBONES[backbone].normalised else "features."
     if weights == "imagenet":
-        if download is None:
-            raise UsageError(f"--weights imagenet: there are none for {backbone}; pass none")
+        download = _imagenet(backbone)
+        assert download is not None, backbone
         return InitialWeights(
             "imagenet",
             Path(download.url).stem,

@@ -24,13 +24,13 @@ from wsss_cli.data.loading import prefetch
 from wsss_cli.data.map_sizes import if_turned
 from wsss_cli.data.mask_survey import known_labels
 from wsss_cli.device import one_thread_each, resolve_device, resolve_workers
-from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.errors import WsssError
 from wsss_cli.ops.dense_crf import refined_labels
 from wsss_cli.ops.pixel_weights import crf_uncertainty, pixel_weights
 from wsss_cli.ops.score_grid import evenly, interpolate_at, label_probabilities
 from wsss_cli.stages.image_loop import Share
 from wsss_cli.stages.input_kinds import images_input, scores_input
-from wsss_cli.stages.inputs import find_data, find_scores
+from wsss_cli.stages.inputs import find_data, find_scores, require_arrays
 from wsss_cli.stages.label_shares import shares_of_files, warnings
 from wsss_cli.stages.result import Report, make, result_directory
 from wsss_cli.tracking import Track
@@ -97,8 +97,7 @@ def _opened(scores: Path, config: CrfConfig, data_set: DataSet) -> Iterator[Soft
     if scores.is_dir():
         yield SoftMapFolder(scores, len(data_set.class_names) + 1, logits=config.logits)
         return
-    if config.logits:
-        raise UsageError(f"--logits is for folders; {scores} is to be a score file, leave it out")
+    require_arrays(scores, logits=config.logits)
     with ScoreFile(scores, data_set.class_names) as file:
         yield file
 

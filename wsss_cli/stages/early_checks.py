@@ -13,6 +13,7 @@ from wsss_cli.artifacts.stage_directory import read_manifests, require_complete
 from wsss_cli.artifacts.trackers import require_tracker
 from wsss_cli.command_line import FOLDER, command_line
 from wsss_cli.configs.attend import AttendConfig
+from wsss_cli.configs.backbones import weights_of
 from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.predict import PredictConfig
@@ -22,6 +23,7 @@ from wsss_cli.configs.report import ReportConfig
 from wsss_cli.configs.results import RESULTS
 from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS, model_of
 from wsss_cli.configs.setting import option
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.label_folder import require_folder, require_pngs
@@ -34,10 +36,13 @@ from wsss_cli.stages.inputs import (
     find_masks,
     find_proxies,
     find_scores,
+    require_arrays,
     require_photographs,
+    rule_prediction,
     rule_saliency,
     trained_split,
     training_saliency,
+    training_settings,
 )
 from wsss_cli.stages.predict.places import find_checkpoint, require_own_folder
 
@@ -115,6 +120,8 @@ def _train(config: TrainConfig) -> None:
     require_tracker(config.tracker)
     data_set = find_data(config)
     data_set.image_ids(config.split or data_set.training_split())
+    if config.start is None:
+        weights_of(config.weights, config.backbone)
     saliency = training_saliency(config)
     if saliency is None:
         return
@@ -143,9 +150,12 @@ def _saliency(config: SaliencyConfig) -> None:
 
 def _proxy(config: ProxyConfig) -> None:
     find_attention(config.attention, config.run, config.data)
-    _require_attention_file(config.attention)
     for name, folder in rule_saliency(config).items():
         require_folder(folder, option(name))
+    prediction = rule_prediction(config)
+    if prediction is not None:
+        require_pngs(prediction, "--prediction")
+    _require_attention_file(config.attention)
     require_photographs(config, data_if_known(config))
 
 
@@ -158,11 +168,13 @@ def _require_proxies(config: RefineConfig | SegmentConfig) -> None:
 def _refine(config: RefineConfig) -> None:
     config.require_way()
     find_attention(config.attention, config.run, config.data)
-    _require_attention_file(config.attention)
     if config.regions is not None:
         require_folder(config.regions, "--regions")
     if config.edges:
         _require_proxies(config)
+        backbone = config.backbone or training_settings(config.run).get("backbone", "vgg16")
+        weights_of(config.weights, backbone)
+    _require_attention_file(config.attention)
     find_data(config)
 
 
@@ -180,6 +192,13 @@ def _segment(config: SegmentConfig) -> None:
         find_masks(data_set)
     else:
         _require_proxies(config)
+    for name in ("corrected", "pixel_weights"):
+        folder = getattr(config, name)
+        if folder is not None:
+            require_pngs(folder, option(name))
+    backbone = training_settings(config.run).get("backbone", "vgg16")
+    model = config.model or model_of(backbone)
+    weights_of(config.weights, SEGMENTATION_MODELS[model].backbone)
     if config.prohibitive:
         find_attention(config.attention, config.run, config.data)
         _require_attention_file(config.attention)
@@ -187,7 +206,8 @@ def _segment(config: SegmentConfig) -> None:
 
 def _crf(config: CrfConfig) -> None:
     find_data(config)
-    find_scores(config.scores, config.run, config.data)
+    scores = find_scores(config.scores, config.run, config.data)
+    require_arrays(scores, logits=config.logits)
     _require_score_file(config.scores)
 
 

@@ -162,6 +162,16 @@ def find_scores(path: Path | None, run: Path, data: Path | None = None) -> Path:
     return run / "segment" / INDEX
 
 
+def require_arrays(scores: Path, *, logits: bool) -> None:
+    """Refuse ``--logits`` for what is no folder: a score file says itself what it holds.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if logits and not scores.is_dir():
+        raise UsageError(f"--logits is for folders; {scores} is to be a score file, leave it out")
+
+
 def saliency_folders(run: Path) -> dict[str, Path]:
     """The folders of maps that ``wsss saliency`` made in the run, by the option they stand for.
 
