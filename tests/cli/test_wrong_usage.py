@@ -37,7 +37,7 @@ WRONG = {
     "proxy --saliency nowhere": "--saliency nowhere",
     "proxy --rule masked --attention empty --saliency empty": "--prediction",
     "proxy --rule masked --attention empty --saliency empty --prediction empty": "--prediction",
-    "refine --edges --attention empty --proxy pngs --data DATA --backbone tiny --weights imagenet": (
+    "refine --edges --attention pngs --proxy pngs --data DATA --backbone tiny --weights imagenet": (
         "--weights imagenet"
     ),
     "segment --data DATA --proxy pngs --model tiny --weights imagenet": "--weights imagenet",

@@ -124,12 +124,14 @@ class _Maker:
             from wsss_cli.stages.inputs import with_rule_at_hand
 
             of_labels = {"rule": with_rule_at_hand(ProxyConfig(run=run), set(), Silent()).rule}
+        # A network to start from brings weights of its own.
+        weights = None if "start" in options["train"] else config.weights
         shared = {"run": run, **self.work}
         common = {**shared, "data": config.data, "seed": config.seed}
         chain: list[tuple[str, Table]] = [
             (
                 "train",
-                {**common, "saliency": saliency, "weights": config.weights, **options["train"]},
+                {**common, "saliency": saliency, "weights": weights, **options["train"]},
             ),
             ("attend", {**shared, **options["attend"]}),
             ("proxy", {**shared, **of_labels, **options["proxy"]}),

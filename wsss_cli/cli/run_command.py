@@ -20,7 +20,7 @@ from wsss_cli.cli.progress import Bars, Lines, say
 from wsss_cli.cli.wrapping import folded_for
 from wsss_cli.configs.common import WorkConfig
 from wsss_cli.configs.presets import configured
-from wsss_cli.configs.setting import Config
+from wsss_cli.configs.setting import Config, is_named, option, settings_of
 from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import WsssError
 from wsss_cli.tracking import Silent, Track
@@ -29,6 +29,8 @@ C = TypeVar("C", bound=Config)
 
 # What the shell reports of a process that ended because its reader had gone (SIGPIPE).
 UNREAD = 141
+# Click's names of where a parameter is given.
+ENVIRONMENT, FILE, COMMAND_LINE = "ENVIRONMENT", "DEFAULT_MAP", "COMMANDLINE"
 
 
 def run_stage(
@@ -51,10 +53,12 @@ def run_stage(
     with ExitStack() as stack:
         saves_memory = config_type.saves_memory
         stack.enter_context(errors_as_sentences(debug=options["debug"], saves_memory=saves_memory))
-        require_given_paths(config_type, options)
+        given = without_replaced(config_type, given)
+        stack.enter_context(naming_variables(config_type, given))
         values = {name: value for name, value in options.items() if name in given}
+        require_given_paths(config_type, values)
         # A file and the environment have the defaults of many commands.
-        asked = [name for name, source in given.items() if source == "COMMANDLINE"]
+        asked = [name for name, source in given.items() if source == COMMAND_LINE]
         config = configured(stage, config_type, values_of(config_type, values), asked)
         stack.enter_context(_saying_what_is_kept(stage, getattr(config, "run", None)))
         track = choose_track(quiet=options["quiet"])
@@ -111,6 +115,33 @@ def _standing(plan: Any, config: WorkConfig) -> dict[str, str]:  # noqa: ANN401 
     # Most plans leave it to their directory, which knows nothing of new photographs.
     standing = plan if hasattr(plan, "state") else getattr(plan, "directory", None)
     return {} if standing is None else {"found": standing.state(overwrite=config.overwrite)}
+
+
+def without_replaced(config_type: type[Config], given: Mapping[str, str]) -> Mapping[str, str]:
+    """The parameters given, but for those whose place one takes that is given more closely.
+
+    A variable is set for all commands, a file for many of them, and a command line for one.
+    """
+    close = {ENVIRONMENT: 0, FILE: 1, COMMAND_LINE: 2}
+    replaced = {
+        field.name
+        for field, about in settings_of(config_type)
+        for name in about.instead
+        if {field.name, name} <= given.keys() and close[given[field.name]] < close[given[name]]
+    }
+    return {name: source for name, source in given.items() if name not in replaced}
+
+
+@contextmanager
+def naming_variables(config_type: type[Config], given: Mapping[str, str]) -> Iterator[None]:
+    """Let an error that names an option say where that comes from, if nobody has typed it."""
+    try:
+        yield
+    except WsssError as error:
+        for field, about in settings_of(config_type):
+            if given.get(field.name) == ENVIRONMENT and is_named(field.name, str(error)):
+                error.add_note(f"{about.variable} in the environment sets {option(field.name)}")
+        raise
 
 
 def config_from(config_type: type[C], options: Mapping[str, Any]) -> C:

@@ -4,11 +4,10 @@ A preset changes the defaults of a command: an option that is given wins over it
 settings themselves, so that it does not matter under what name they came.
 """
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
-from wsss_cli.configs.setting import KEY, Config, SettingError, any_of, option
+from wsss_cli.configs.setting import KEY, Config, SettingError, any_of, is_named, option
 from wsss_cli.errors import UsageError
 
 C = TypeVar("C", bound=Config)
@@ -105,10 +104,10 @@ def _refuse_preset(
     config_type: type[Config],
 ) -> None:
     """Say which of the options that a refusal names are the preset's, if any is."""
-    sets = [field for field in added if _named(field, error.fact)]
+    sets = [field for field in added if is_named(field, error.fact)]
     if not sets:
         return
-    contrary = [option(field) for field in given if _named(field, error.fact)]
+    contrary = [option(field) for field in given if is_named(field, error.fact)]
     field = sets[0]
     about = config_type.__dataclass_fields__[field]
     another = ""
@@ -122,8 +121,3 @@ def _refuse_preset(
         f"{error.fact}; --preset {name} sets {option(field)}, so leave out "
         f"{any_of([f'--preset {name}', *contrary])}{another}"
     ) from error
-
-
-def _named(field: str, sentence: str) -> bool:
-    """Whether a sentence names the option of a field."""
-    return re.search(rf"{option(field)}(?![\w-])", sentence) is not None

@@ -62,6 +62,7 @@ class RefineConfig(CommonConfig):
         TrainConfig,
         "weights",
         unset="those of the training of the same backbone, else imagenet",
+        instead=("checkpoint", "regions"),
         group=_LEARNING,
     )
     iterations: int = setting(300, "Steps of the optimiser.", above=0, group=_LEARNING)

@@ -52,7 +52,10 @@ class SegmentConfig(CommonConfig):
         unset="that of the training's trunk",
     )
     weights: str | None = same_as(
-        TrainConfig, "weights", unset="those of the training of the same backbone, else imagenet"
+        TrainConfig,
+        "weights",
+        unset="those of the training of the same backbone, else imagenet",
+        instead=("checkpoint",),
     )
     checkpoint: Path | None = setting(
         None, "Trained segmentation network: only predict.", role=Role.INPUT

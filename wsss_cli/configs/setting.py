@@ -54,6 +54,8 @@ class Setting:
         exists: It must be the path of a file or folder that exists, as that of every input must.
         words: Values of a path that are words instead.
         variable: Environment variable that sets it, too.
+        instead: Settings that take its place: one on the command line replaces it where a file or
+            the environment sets it.
         argument: Name of the positional argument that it is, instead of an option.
         short: One letter that stands for the option, as ``-o``.
     """
@@ -74,6 +76,7 @@ class Setting:
     exists: bool = False
     words: tuple[str, ...] = ()
     variable: str | None = None
+    instead: tuple[str, ...] = ()
     argument: str | None = None
     short: str | None = None
 
@@ -236,6 +239,11 @@ def check(condition: bool, field: str, rule: str, advice: str = "") -> None:
 def option(field: str) -> str:
     """The option of a field, as it is typed; one that Python reserves ends with an underscore."""
     return f"--{field.rstrip('_').replace('_', '-')}"
+
+
+def is_named(field: str, sentence: str) -> bool:
+    """Whether a sentence names the option of a field."""
+    return re.search(rf"{option(field)}(?![\w-])", sentence) is not None
 
 
 def any_of(names: Sequence[str]) -> str:

@@ -82,6 +82,7 @@ class TrainConfig(MethodOptions, CommonConfig):
         role=Role.INPUT,
         words=("imagenet", "none"),
         variable="WSSS_WEIGHTS",
+        instead=("start",),
         unset="imagenet; none for tiny",
     )
     start: Path | None = setting(
