@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from conftest import Command, TinyVoc
 
-
 STAGES = ("train", "segment")
 
 
