@@ -153,7 +153,7 @@ def test_the_default_of_another_methods_option_is_refused_too(
 ) -> None:
     outcome = wsss("train", "--method", "cam", *arguments.split())
     assert outcome.code == 2
-    assert "belongs to the method" in outcome.err
+    assert "belongs to --method" in outcome.err
 
 
 def test_a_file_of_defaults_may_have_what_a_command_has_no_use_for(

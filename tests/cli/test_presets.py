@@ -116,6 +116,11 @@ def test_what_is_given_is_checked_beside_the_presets_values(
             "--weights FILE; --preset quick sets --heads-only, so leave out --preset quick, or "
             "give --no-heads-only",
         ),
+        (
+            "train --preset quick --eps-tau 0.3",
+            "--eps-tau belongs to --method eps, not to cam; --preset quick sets --method, so leave "
+            "out --preset quick or --eps-tau, or give another --method",
+        ),
         # Nothing of this is the preset's.
         ("train --preset fine --lr 0", "--lr must be above 0, not 0.0"),
     ],

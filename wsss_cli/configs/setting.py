@@ -153,7 +153,7 @@ class Config:
     def _belongs(self, about: Setting) -> tuple[str, str]:
         """To which methods or rules a setting belongs, and what to do where another is chosen."""
         return (
-            f"belongs to the {self.chosen_by} {any_of(about.of)}, not to "
+            f"belongs to {option(self.chosen_by)} {any_of(about.of)}, not to "
             f"{getattr(self, self.chosen_by)}",
             f"leave it out or choose another {option(self.chosen_by)}",
         )
