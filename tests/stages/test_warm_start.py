@@ -10,9 +10,12 @@ from conftest import TinyVoc
 from torch import Tensor
 
 from wsss_cli.artifacts.checkpoint import read_checkpoint
+from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.methods.network_file import CHECKPOINT_KIND, build_network
+from wsss_cli.models.pretrained import InitialWeights
+from wsss_cli.models.warm_start import take_heads
 from wsss_cli.stages import train
 from wsss_cli.tracking import Silent
 
@@ -136,3 +139,68 @@ def test_maps_of_the_classes_go_on_with_and_without_one_of_the_background(
         torch.testing.assert_close(back, begun, rtol=0, atol=1e-6)
     assert grown[3].abs() < 1e-6  # a new bias
     assert _weights(more)["head_a.score.weight"][3].abs().max() > 1e-3
+
+
+NOT_SIPE = [name for name in METHODS if name != "sipe"]
+
+
+def _built(method: str, head_channels: int | None) -> torch.nn.Module:
+    needed: dict[str, Any] = {"saliency": Path("saliency")} if method == "eps" else {}
+    config = TrainConfig(
+        run=Path("run"),
+        data=Path("data"),
+        backbone="tiny",
+        method=method,
+        head_channels=head_channels,
+        **needed,
+    )
+    network: torch.nn.Module = build_network(config, 3, InitialWeights())
+    return network
+
+
+@pytest.mark.parametrize("method", NOT_SIPE)
+@pytest.mark.parametrize("begun", NOT_SIPE)
+@pytest.mark.parametrize(("channels", "begun_channels"), [(0, None), (None, 0), (0, 8), (8, None)])
+def test_no_layer_of_a_head_is_left_out(
+    method: str, begun: str, channels: int | None, begun_channels: int | None
+) -> None:
+    """A score layer alone would stand on features that it has not learnt on."""
+    network, source = _built(method, channels), _built(begun, begun_channels)
+    width = source.trunk.channels if begun_channels is None else begun_channels
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(WsssError, match=rf"pass --head-channels {width} .*--weights there\.pt"):
+        take_heads(network, source.state_dict(), source="there.pt")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize("method", NOT_SIPE)
+@pytest.mark.parametrize("begun", NOT_SIPE)
+@pytest.mark.parametrize("channels", [0, 8, None])
+def test_heads_of_the_same_layers_go_on_in_any_method(
+    method: str, begun: str, channels: int | None
+) -> None:
+    network, source = _built(method, channels), _built(begun, channels)
+    take_heads(network, source.state_dict(), source="there.pt")
+    tensors = source.state_dict()
+    for name, tensor in network.state_dict().items():
+        head, _, layer = name.partition(".")
+        if head.startswith("head_"):
+            same = tensors.get(name, tensors[f"head_a.{layer}"])
+            assert torch.equal(tensor[:3], same[:3]), name
+
+
+@pytest.mark.parametrize("method", NOT_SIPE)
+def test_sipe_whose_head_is_of_another_kind_is_told(method: str) -> None:
+    sipe = _built("sipe", None)
+    for network, source in ((sipe, _built(method, 0)), (_built(method, 0), sipe)):
+        with pytest.raises(WsssError, match=r"head_a\..*the same --method"):
+            take_heads(network, source.state_dict(), source="there.pt")
+    take_heads(sipe, _built("sipe", None).state_dict(), source="there.pt")
+
+
+def test_linear_heads_do_not_go_on_from_convolutions(
+    voc: TinyVoc, cam: Path, tmp_path: Path
+) -> None:
+    config = _config(voc, tmp_path, start=cam, method="cam", head_channels=0)
+    with pytest.raises(WsssError, match=f"--head-channels is 0 here .*--weights {cam}"):
+        train.prepare(config, Silent())

@@ -17,8 +17,9 @@ def take_heads(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str
 
     A head that the source has not starts from its first one, which has learnt the classes already;
     a new head would unsettle the trunk while it learns them. Heads of the source that the network
-    has not are left out. Where one of the two has a map of the background behind those of the
-    classes, the maps of the classes go on, and a new one of the background stays new.
+    has not are left out, but no layer of a head that goes on: a score layer has learnt on what the
+    convolutions before it give. Where one of the two has a map of the background behind those of
+    the classes, the maps of the classes go on, and a new one of the background stays new.
 
     Args:
         network: Its heads are its members ``head_*``.
@@ -26,27 +27,59 @@ def take_heads(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str
         source: Name of the source, for the message.
 
     Raises:
-        WsssError: The heads differ in shape.
+        WsssError: The heads differ in their layers or in shape.
     """
-    for name, parameter in network.named_parameters():
+    begun = _heads(tensors)
+    for name, layers in _heads(dict(network.named_parameters())).items():
+        _take_layers(name, layers, begun.get(name, begun.get(FIRST_HEAD, {})), source)
+
+
+def _heads(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """The tensors of each head, by head and by layer."""
+    heads: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
         head, _, layer = name.partition(".")
-        if not head.startswith("head_"):
-            continue
-        tensor = tensors.get(name, tensors.get(f"{FIRST_HEAD}.{layer}"))
-        if tensor is not None and layer.startswith("score.") and _differ_by_one(tensor, parameter):
-            classes = min(len(tensor), len(parameter))
-            parameter[:classes].copy_(tensor[:classes])
-            continue
-        if tensor is None or tensor.shape != parameter.shape:
-            shape = "none" if tensor is None else "x".join(map(str, tensor.shape))
+        if head.startswith("head_"):
+            heads.setdefault(head, {})[layer] = tensor
+    return heads
+
+
+def _take_layers(
+    head: str, layers: Mapping[str, Tensor], begun: Mapping[str, Tensor], source: str
+) -> None:
+    """Copy the layers of one head of the source, all of them."""
+    wanted, there = _hidden_channels(layers), _hidden_channels(begun)
+    if wanted != there and wanted is not None and there is not None:
+        raise WsssError(
+            f"--start {source} does not fit: --head-channels is {wanted} here and was {there} "
+            f"there; pass --head-channels {there} to go on from its heads, or --weights {source} "
+            "in place of --start to take its trunk alone"
+        )
+    for layer in {**layers, **begun}:
+        parameter, tensor = layers.get(layer), begun.get(layer)
+        if parameter is None or tensor is None or not _fits(layer, tensor, parameter):
             raise WsssError(
-                f"--start {source} does not fit: {name} should be "
-                f"{'x'.join(map(str, parameter.shape))}, there it is {shape}; start from a "
-                "checkpoint of the same classes and --head-channels, or of the same --method"
+                f"--start {source} does not fit: {head}.{layer} should be {_shape(parameter)}, "
+                f"there it is {_shape(tensor)}; start from a checkpoint of the same classes and "
+                f"the same --method, or pass --weights {source} in place of --start to take its "
+                "trunk alone"
             )
-        parameter.copy_(tensor)
+        size = min(len(tensor), len(parameter))
+        parameter[:size].copy_(tensor[:size])
 
 
-def _differ_by_one(one: Tensor, other: Tensor) -> bool:
-    """Whether score layers have the same shape but for the map of the background."""
-    return one.shape[1:] == other.shape[1:] and abs(len(one) - len(other)) == 1
+def _hidden_channels(layers: Mapping[str, Tensor]) -> int | None:
+    """Channels of a head's convolutions, 0 where it is linear; None of a head of another kind."""
+    if "score.weight" not in layers:
+        return None
+    return len(layers["hidden.0.weight"]) if "hidden.0.weight" in layers else 0
+
+
+def _fits(layer: str, tensor: Tensor, parameter: Tensor) -> bool:
+    """Whether the shapes are the same, but for a score layer's map of the background."""
+    most = 1 if layer.startswith("score.") else 0
+    return tensor.shape[1:] == parameter.shape[1:] and abs(len(tensor) - len(parameter)) <= most
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "missing" if tensor is None else "x".join(map(str, tensor.shape))
