@@ -20,6 +20,7 @@ from wsss_cli.errors import UsageError
 from wsss_cli.metrics.agreement import differences_by_class
 from wsss_cli.stages.image_loop import each_image
 from wsss_cli.stages.inputs import data_if_known, find_attention, find_proxies
+from wsss_cli.stages.label_map_check import require_recorded_classes
 from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
 
@@ -63,6 +64,9 @@ def run(config: SuggestConfig, *, track: Track) -> Report:
         if config.count > len(image_ids):
             track.note(f"only {len(image_ids)} images are left to correct")
         names = file.class_names
+        require_recorded_classes(
+            folder, None if config.proxy is None else "--proxy", names, file.path
+        )
         inputs = _Inputs(
             file,
             dict(zip(image_ids, png_files(folder, image_ids, "--proxy"), strict=True)),

@@ -50,6 +50,7 @@ from wsss_cli.stages.inputs import (
     rule_prediction,
     rule_saliency,
 )
+from wsss_cli.stages.label_map_check import require_predicted_classes
 from wsss_cli.stages.label_shares import LabelShares, count_pixels, warnings
 from wsss_cli.stages.result import Report, make, result_directory
 from wsss_cli.stages.salient_share import BLACK_BELOW
@@ -200,6 +201,10 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
         if prediction is not None:
             paths = png_files(prediction, image_ids, "--prediction")
             predictions = dict(zip(image_ids, paths, strict=True))
+            for sentence in require_predicted_classes(
+                prediction, predictions, file, config.workers
+            ):
+                track.note(sentence)
             inputs["prediction"] = pictures_input(prediction, paths)
         class_names = file.class_names
     directory = result_directory(
@@ -296,6 +301,8 @@ def _warnings(config: ProxyConfig, shares: dict[str, Any], black: int) -> list[s
     evidence = "the attention" if config.attention else f"the attention (`{draw}` draws it)"
     if maps_of(config.rule):
         evidence += " and the saliency maps, which should be bright on objects and dark elsewhere"
+    if config.chosen.revises:
+        evidence += f", and at --prediction {config.prediction}"
     advised = [*sentences[:-1], f"{sentences[-1]}; look at {evidence}"]
     return [*advised, dark] if black else advised
 

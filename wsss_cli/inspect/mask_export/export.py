@@ -2,19 +2,18 @@
 
 import shutil
 import time
-from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 from wsss_cli.artifacts.atomic import partial_name, require_free
-from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.export import ExportConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.label_folder import png_ids
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.inspect.mask_export.label_maps import LabelMaps
+from wsss_cli.stages.label_map_check import recorded_classes, require_recorded_classes
 from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Track
 
@@ -34,6 +33,8 @@ def run(config: ExportConfig, *, track: Track) -> Report:
         raise UsageError(
             f"--to {config.to} has the photographs beside the masks; pass --data, the data set"
         )
+    if data_set is not None:
+        require_recorded_classes(config.masks, "MASKS", data_set.class_names, data_set.root)
     partial = partial_name(config.out)
     maps = LabelMaps(
         replace(config, out=partial),
@@ -124,15 +125,13 @@ def _recorded_names(masks: Path) -> tuple[str, ...]:
     Raises:
         UsageError: No stage made them, or it did not know the names.
     """
-    names = None
-    with suppress(FileNotFoundError, WsssError):
-        names = read_manifest(masks.absolute().parent).get("class_names")
+    names = recorded_classes(masks)
     if not names:
         raise UsageError(
             f"MASKS {masks} is not the folder of a run that recorded class names; pass --data, the "
             "data set that has them"
         )
-    return tuple(names)
+    return names
 
 
 def _photographs(data_set: DataSet, image_ids: list[str]) -> dict[str, Path]:

@@ -29,6 +29,7 @@ from wsss_cli.stages.evaluate.baselines import Baselines
 from wsss_cli.stages.evaluate.chosen_threshold import ChosenThreshold, recorded_threshold
 from wsss_cli.stages.image_loop import each_image
 from wsss_cli.stages.inputs import data_if_known, find_attention, find_masks
+from wsss_cli.stages.label_map_check import require_recorded_classes
 from wsss_cli.tracking import Track
 
 T = TypeVar("T")
@@ -116,12 +117,17 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     """
     data_set = data_if_known(config, RESULTS[config.what].stage)
     source, image_ids = _scored(config, data_set, track)
+    if data_set is not None and config.what != "attention":
+        option = None if config.pred is None else "--pred"
+        require_recorded_classes(source, option, data_set.class_names, data_set.root)
     if config.split is not None:
         image_ids = _of_split(config.split, data_set, source, image_ids)
     gt = find_masks(data_set) if config.gt is None and data_set is not None else config.gt
     if gt is None:
         raise UsageError("the true masks are not known; pass --gt DIR or --data DIR")
     require_folder(gt, "--gt")
+    if data_set is not None:
+        require_recorded_classes(gt, "--gt", data_set.class_names, data_set.root)
     masks = _masks(config, data_set, gt, image_ids)
     scored_ids = list(masks)
     if not scored_ids:
@@ -274,6 +280,8 @@ def _rival(config: EvaluateConfig, data_set: DataSet | None, image_ids: Sequence
             f"folder with ID.png files{other_files(folder) if folder.is_dir() else ''}"
         )
     png_files(folder, image_ids, "--against")
+    if data_set is not None:
+        require_recorded_classes(folder, "--against", data_set.class_names, data_set.root)
     return folder
 
 

@@ -35,6 +35,7 @@ from wsss_cli.stages.inputs import (
     trained_weights,
     training_settings,
 )
+from wsss_cli.stages.label_map_check import require_recorded_classes
 from wsss_cli.stages.optimisation import require_shares
 from wsss_cli.stages.refine.edge_file import read_edges
 from wsss_cli.stages.result import result_directory
@@ -120,6 +121,8 @@ def prepare(config: RefineConfig, track: Track) -> RefinePlan:
     else:
         folder = find_proxies(config.proxy, config.run, config.data)
         paths = png_files(folder, image_ids, "--proxy")
+        option = None if config.proxy is None else "--proxy"
+        require_recorded_classes(folder, option, data_set.class_names, data_set.root)
         label_maps = dict(zip(image_ids, paths, strict=True))
         _check_label_maps(folder, paths, sizes, len(data_set.class_names) + 1)
         inputs["proxy"] = pictures_input(folder, paths)

@@ -32,6 +32,7 @@ from wsss_cli.stages.inputs import (
     find_proxies,
     trained_split,
 )
+from wsss_cli.stages.label_map_check import require_recorded_classes
 from wsss_cli.stages.mask_check import white_in_data_set, white_in_folder
 from wsss_cli.tracking import Track
 
@@ -70,8 +71,13 @@ def find_supervision(
     else:
         folder = find_proxies(config.proxy, config.run, config.data)
         others = sorted(set(png_ids(folder, "--proxy")).difference(image_ids))
+        option = None if config.proxy is None else "--proxy"
+        require_recorded_classes(folder, option, data_set.class_names, data_set.root)
         paths, source = corrected_files(folder, config.corrected, image_ids), folder
         if config.corrected is not None:
+            require_recorded_classes(
+                config.corrected, "--corrected", data_set.class_names, data_set.root
+            )
             _tell_of_corrected(config.corrected, image_ids, split, track)
         missing = [path.stem for path in paths if not path.is_file()]
         if missing:
