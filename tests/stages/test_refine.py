@@ -5,12 +5,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 from conftest import Command, TinyVoc
 from PIL import Image
+from pixels_drawn import labelled, mask, save
 
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.label_png import write_label_map
@@ -20,7 +22,8 @@ from wsss_cli.data.images import read_image
 from wsss_cli.data.resizing import enlarge_maps
 from wsss_cli.ops.random_walk import walk
 from wsss_cli.ops.regions import Regions, draw_regions
-from wsss_cli.stages.refine.edge_file import read_edges
+from wsss_cli.stages.refine.edge_file import build, read_edges
+from wsss_cli.stages.refine.maps import resized
 
 Maps = dict[str, npt.NDArray[np.float32]]
 LEARN = ["--edges", "--weights", "none", "--iterations", 6, "--batch-size", 2, "--crop", 32]
@@ -218,3 +221,52 @@ def test_what_it_cannot_work_with_is_named(
     assert lost.stem in refused(*LEARN, "--proxy", even)
     err = refused("--checkpoint", run / "train" / "checkpoint.pt")
     assert str(run / "train" / "checkpoint.pt") in err
+
+
+@pytest.mark.parametrize("backbone", ["tiny", "vgg16"])
+@pytest.mark.parametrize("side", [1, 4, 7, 8, 9])
+def test_edges_of_images_thinner_than_a_trunks_stride(backbone: str, side: int) -> None:
+    torch.manual_seed(0)
+    network = build(backbone).eval()
+    with torch.inference_mode():
+        for size in ((40, side), (side, 40), (side, side)):
+            image = torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8)
+            edges = network(image)
+            assert tuple(edges.shape) == (1, *(-(-each // 4) for each in size))
+            assert edges.isfinite().all()
+            if side >= 8:  # nothing is put beside these
+                blocks = network.trunk.block_features(image)
+                assert torch.equal(edges, network.draw(blocks, (edges.shape[1], edges.shape[2])))
+
+
+@pytest.mark.parametrize("side", [1, 4, 7])
+def test_maps_start_the_walk_where_they_are(side: int) -> None:
+    maps = torch.zeros(1, 40, side)
+    maps[0, 20:] = 1
+    for small in (resized(maps, (10, 1)), resized(maps.mT, (1, 10)).mT):
+        assert small[0, :5, 0].max() < 0.2
+        assert small[0, 5:, 0].min() > 0.8
+
+
+@pytest.mark.parametrize("side", [1, 4, 7, 8])
+def test_maps_of_thin_pictures_are_refined(wsss: Command, tmp_path: Path, side: int) -> None:
+    data = tmp_path / "data"
+    masks = {name: mask(value) for name, value in (("wide", 1), ("other", 2))}
+    labelled(data, {"wide": "cat", "other": "dog", "thin": "cat", "flat": "dog"}, masks)
+    for name, size in (("thin", (48, side)), ("flat", (side, 48))):
+        pixels = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+        save(data / f"{name}.jpg", pixels)
+        save(data / "masks" / f"{name}.png", np.zeros(size, np.uint8))
+    attention = tmp_path / "attention.h5"
+    with h5py.File(attention, "w") as file:
+        for name, class_id in (("wide", 1), ("other", 2), ("thin", 1), ("flat", 2)):
+            size = np.asarray(Image.open(data / "masks" / f"{name}.png")).shape
+            file[f"{name}/maps"] = np.full((1, *size), 0.5, np.float16)
+            file[f"{name}/class_ids"] = np.array([class_id], np.uint8)
+    done = wsss(
+        *("refine", *LEARN, "--backbone", "tiny", "--proxy", data / "masks", "--data", data),
+        *("--attention", attention, "--run", tmp_path / "run"),
+    )
+    assert done.code == 0, done.err
+    for name, maps in _maps(tmp_path / "run" / "refine" / "attention.h5").items():
+        assert maps.max() > 0.5, name

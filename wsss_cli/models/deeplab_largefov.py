@@ -11,7 +11,6 @@ Different here: where the weights have no classifier, the definition says Xavier
 follow it; see ``_VGG_FC6_STD``.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -133,7 +132,7 @@ class DeepLabLargeFOV(nn.Module):
         They sit on pixels 0, 8, 16 .. where corners are aligned, else on 3.5, 11.5 ..; the last
         ones may lie beyond the image.
         """
-        images = self._pad(images, self._padded(images))
+        images = self.trunk.extended(images, self._padded(images))
         return self.classifier(self.smoothing(self.trunk(images))).float()  # type: ignore[no-any-return]
 
     def _padded(self, images: Tensor) -> tuple[int, ...]:
@@ -141,16 +140,6 @@ class DeepLabLargeFOV(nn.Module):
         extra = 1 if self.corner_aligned else 0
         sides = images.shape[-2:]
         return tuple(_round_up(side - extra, _OUTPUT_STRIDE) + extra for side in sides)
-
-    def _pad(self, images: Tensor, size: tuple[int, ...]) -> Tensor:
-        """Extend at the right and the bottom by the mean colour."""
-        height, width = images.shape[-2:]
-        if (height, width) == size:
-            return images
-        images = images.to(self.trunk.mean.dtype)
-        margin = (0, size[1] - width, 0, size[0] - height)
-        outside = functional.pad(torch.zeros_like(images), margin, value=1.0)
-        return functional.pad(images, margin) + outside * self.trunk.mean
 
 
 def lr_factor(name: str) -> float:

@@ -47,9 +47,14 @@ class EdgeNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in 0..255 to (B, ceil(H / 4), ceil(W / 4)) logits of an edge."""
+        height, width = images.shape[-2:]
+        # Of sides below its stride, a trunk's poolings would leave nothing.
+        least = self.trunk.stride
+        images = self.trunk.extended(images, (max(height, least), max(width, least)))
         with torch.no_grad():
             blocks = self.trunk.block_features(images)
-        return self.draw(blocks, grid(images.shape[-2:]))
+        rows, columns = grid((height, width))
+        return self.draw(blocks, grid(images.shape[-2:]))[:, :rows, :columns]
 
     def draw(self, blocks: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
         """(B, K, h', w') features of every block to (B, h, w) logits of an edge."""

@@ -8,6 +8,7 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torchvision.models import resnet, vgg
 from torchvision.ops import FrozenBatchNorm2d
 
@@ -116,6 +117,16 @@ class Trunk(nn.Module):
             [m.out_channels for m in self.features[:end].modules() if isinstance(m, nn.Conv2d)][-1]
             for end in self.blocks
         ]
+
+    def extended(self, images: Tensor, size: tuple[int, ...]) -> Tensor:
+        """(B, 3, H, W) images, extended at the right and the bottom by the mean colour."""
+        height, width = images.shape[-2:]
+        if (height, width) == size:
+            return images
+        images = images.to(self.mean.dtype)
+        margin = (0, size[1] - width, 0, size[0] - height)
+        outside = pad(torch.zeros_like(images), margin, value=1.0)
+        return pad(images, margin) + outside * self.mean
 
     def _preprocessed(self, images: Tensor) -> Tensor:
         x = (images.to(self.mean.dtype) - self.mean) / self.std

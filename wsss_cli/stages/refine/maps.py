@@ -20,6 +20,9 @@ from wsss_cli.ops.random_walk import walk
 from wsss_cli.ops.regions import draw_regions
 from wsss_cli.stages.refine.plan import RefinePlan
 
+# Positions of a side that are its border.
+_BORDERS = 2
+
 Refine = Callable[[str, ImageAttention], npt.NDArray[np.float32]]
 
 
@@ -50,10 +53,10 @@ def _walked(
     maps = torch.from_numpy(attention.maps.astype(np.float32)).to(plan.device)
     with torch.inference_mode():
         edges = edges_of(plan, network, image)
-        start = _resized(maps, (edges.shape[0], edges.shape[1]))
+        start = resized(maps, (edges.shape[0], edges.shape[1]))
         walked = walk(start, edges, config.walk_radius, config.beta, config.steps)
         # All classes of an image by one number, so that the strongest stays the strongest.
-        walked = _resized(
+        walked = resized(
             walked / walked.max().clamp(min=torch.finfo().tiny), (maps.shape[1], maps.shape[2])
         )
         drawn: npt.NDArray[np.float32] = walked.clamp(0, 1).cpu().numpy()
@@ -61,19 +64,29 @@ def _walked(
 
 
 def edges_of(plan: RefinePlan, network: EdgeNetwork, image: Tensor) -> Tensor:
-    """(h, w) edges in [0, 1] of an (H, W, 3) uint8 image, float32; its border is one."""
+    """(h, w) edges in [0, 1] of an (H, W, 3) uint8 image, float32; its border is one.
+
+    Not where a side has no positions but those of its border: nothing could walk there.
+    """
     pixels = image.permute(2, 0, 1)[None]
     with autocast(plan.device, plan.precision):
         logits = network(torch.cat((pixels, pixels.flip(-1)))).float()
     # Mean of the logits of both orientations. Mirrored, a grid that overhangs the image is shifted
     # by less than a position.
     edges: Tensor = ((logits[0] + logits[1].flip(-1)) / 2).sigmoid()
-    edges[0] = edges[-1] = edges[:, 0] = edges[:, -1] = 1
+    height, width = edges.shape
+    if height > _BORDERS:
+        edges[0] = edges[-1] = 1
+    if width > _BORDERS:
+        edges[:, 0] = edges[:, -1] = 1
     return edges
 
 
-def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """(K, h, w) at the size (H, W), linearly, areas averaged where it is smaller."""
+    if size[1] == 1 and size[0] > 1:
+        # To a width of one, torch 2.14 fills every row with the first one; to a height of one not.
+        return resized(maps.mT, (1, size[0])).mT
     return interpolate(maps[None], size=size, mode="bilinear", antialias=True)[0]
 
 
@@ -84,7 +97,7 @@ def by_regions(plan: RefinePlan) -> Refine:
     def drawn(image_id: str, attention: ImageAttention) -> npt.NDArray[np.float32]:
         regions = read_regions(plan.regions[image_id], sizes[image_id])
         whole = torch.from_numpy(draw_regions(enlarge_maps(attention.maps, regions.size), regions))
-        small: npt.NDArray[np.float32] = _resized(
+        small: npt.NDArray[np.float32] = resized(
             whole, (attention.maps.shape[1], attention.maps.shape[2])
         ).numpy()
         return small
