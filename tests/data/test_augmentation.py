@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from wsss_cli.data import augmentation
 from wsss_cli.data.augmentation import random_joint_view, random_view
+from wsss_cli.data.images import Pixels
 from wsss_cli.data.resizing import enlarge_maps, resize_grey, resize_image, resize_labels
 
 FILL = np.array([1, 2, 3], np.uint8)
@@ -119,6 +121,24 @@ def test_view_is_a_square_of_the_crop_from_any_size(size: tuple[int, int], crop:
         view = random_view(image, crop, np.random.default_rng(seed))[0]
         assert view.shape == (crop, crop, 3)
         assert view.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("size", "looked"),
+    [((1, 4000), (64, 512)), ((4000, 1), (512, 64)), ((10, 80), (64, 512)), ((75, 10), (480, 64))],
+)
+def test_a_strip_is_squeezed_before_a_view_is_cut(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], looked: tuple[int, int]
+) -> None:
+    sizes = []
+
+    def noted(image: Pixels, size: tuple[int, int]) -> Pixels:
+        sizes.append(size)
+        return resize_image(image, size)
+
+    monkeypatch.setattr(augmentation, "resize_image", noted)
+    assert random_view(np.zeros((*size, 3), np.uint8), 56, np.random.default_rng(0))[0].shape
+    assert sizes == [looked]
 
 
 def test_view_is_a_function_of_its_generator() -> None:

@@ -37,7 +37,8 @@ VIEWS = {"keep_aspect": True, "size": 48, "scales": (1.0, 0.75), "merge": "sum",
         ((48, 64), [(48, 64), (36, 48)]),
         ((64, 48), [(64, 48), (48, 36)]),
         ((50, 50), [(48, 48), (36, 36)]),
-        ((10, 400), [(48, 1920), (36, 1440)]),
+        ((10, 80), [(48, 384), (36, 288)]),
+        ((79, 10), [(379, 48), (284, 36)]),
         ((333, 500), [(48, 72), (36, 54)]),
     ],
 )
@@ -47,6 +48,50 @@ def test_shorter_side_is_the_size_and_the_aspect_stays(
     config = AttendConfig(keep_aspect=True, size=48, scales=(1.0, 0.75))
     assert config.view_sizes(size) == views
     assert replace(config, keep_aspect=False).view_sizes(size) == [(48, 48), (36, 36)]
+
+
+class Told(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@pytest.mark.parametrize("size", [(1, 1000), (10, 81), (3000, 7)])
+def test_longer_images_are_squeezed_to_eight_times_their_shorter_side(
+    size: tuple[int, int],
+) -> None:
+    config = AttendConfig(keep_aspect=True, size=48, scales=(1.0, 0.75))
+    views = [(48, 384), (36, 288)] if size[0] < size[1] else [(384, 48), (288, 36)]
+    assert config.view_sizes(size) == views
+
+
+def test_strips_are_named_attended_and_need_no_more_memory_than_their_views(
+    voc: TinyVoc, lively_checkpoint: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "VOC2012"
+    shutil.copytree(voc.root, root)
+    config = AttendConfig(
+        run=tmp_path / "run", data=root, checkpoint=lively_checkpoint, **{**VIEWS, "size": 224}
+    )
+    of_all = estimate_stage("attend", attend.prepare(config, Silent()), "new").memory_bytes
+    strips = voc.train_ids[:2]
+    for image_id, shape in zip(strips, [(1, 1000), (1000, 1)], strict=True):
+        path = root / "JPEGImages" / voc.image(image_id).name
+        Image.open(path).resize(shape).save(path)
+    told = Told()
+    plan = attend.prepare(config, told)
+    assert estimate_stage("attend", plan, "new").memory_bytes < 2 * of_all
+    (note,) = [note for note in told.notes if "--keep-aspect" in note]
+    assert all(image_id in note for image_id in strips)
+    assert not any(image_id in note for image_id in voc.train_ids[2:])
+    attend.run(replace(config, size=48), track=Silent())
+    with AttentionFile(config.run / "attend" / "attention.h5") as file:
+        sizes = {image_id: file.read(image_id).maps.shape[1:] for image_id in strips}
+    assert list(sizes.values()) == [(1000, 1), (1, 1000)]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from wsss_cli.configs.channels import check_channels
 from wsss_cli.configs.common import HOW, CommonConfig
 from wsss_cli.configs.presets import PRESETS
 from wsss_cli.configs.saliency import SaliencyConfig
-from wsss_cli.configs.scales import check_scales
+from wsss_cli.configs.scales import MOST_ASPECT, check_scales
 from wsss_cli.configs.setting import Role, check, same_as, setting
 
 # Whose image-level labels say which classes get a map: the data set's, or the network's own.
@@ -94,7 +94,8 @@ class AttendConfig(CommonConfig):
     )
     keep_aspect: bool = setting(
         False,
-        "Resize images so that their shorter side is --size, instead of to a square.",
+        "Resize images so that their shorter side is --size, instead of to a square. Longer sides "
+        f"become {MOST_ASPECT} times --size at most.",
     )
     flip: bool = setting(True, "Also look at the mirrored image.")
     merge: str | None = setting(
@@ -169,10 +170,15 @@ class AttendConfig(CommonConfig):
         if not self.keep_aspect:
             return [(side, side) for side in self.sides()]
         shorter = min(size)
-        return [
-            (max(side, round(size[0] * side / shorter)), max(side, round(size[1] * side / shorter)))
-            for side in self.sides()
-        ]
+
+        def kept(length: int, side: int) -> int:
+            return min(max(side, round(length * side / shorter)), MOST_ASPECT * side)
+
+        return [(kept(size[0], side), kept(size[1], side)) for side in self.sides()]
+
+    def is_squeezed(self, size: tuple[int, int]) -> bool:
+        """Whether an image of the size (H, W) is too long for its aspect to be kept."""
+        return self.keep_aspect and max(size) > MOST_ASPECT * min(size)
 
     def map_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """(h, w) of the maps of an image of the size (H, W), at least one pixel."""

@@ -1,4 +1,4 @@
-"""The default scales of a segmentation network's prediction. Importing this imports no torch."""
+"""The sizes at which networks look at photographs. Importing this imports no torch."""
 
 from math import sqrt
 
@@ -8,6 +8,11 @@ CANDIDATE_SCALES = (0.5, 0.75, 1.0)
 """What the default scales are chosen from."""
 DEEPLAB_SCALES = (*CANDIDATE_SCALES, 1.25, 1.5)
 """The five of DeepLab's multi-scale test, once the default for every network."""
+MOST_ASPECT = 8
+"""Longer side of a view that keeps a photograph's aspect, as a multiple of its shorter side.
+
+Longer photographs are squeezed to it: 1 x 1000 pixels would make a view of a thousand squares.
+"""
 
 
 def default_scales(scale_low: float, scale_high: float) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ nothing but the seed and the position in training, so an interrupted training ca
 import numpy as np
 import numpy.typing as npt
 
+from wsss_cli.configs.scales import MOST_ASPECT
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.resizing import resize_grey, resize_image, resize_labels
 from wsss_cli.labels import IGNORE
@@ -27,6 +28,8 @@ def random_view(
 ) -> list[Pixels]:
     """Resize so that the short side is 8/7 of the crop, cut a random square, mirror half of them.
 
+    The longer side is squeezed to 8 times the short one at most.
+
     Args:
         image: (H, W, 3) uint8.
         crop: Side of the square.
@@ -39,8 +42,12 @@ def random_view(
     """
     height, width = image.shape[:2]
     factor = rng.uniform(*scales) if scales != (1.0, 1.0) else 1.0
-    scale = max(crop, round(factor * crop * RESIZE_TO_CROP)) / min(height, width)
-    size = (max(crop, round(height * scale)), max(crop, round(width * scale)))
+    shorter = max(crop, round(factor * crop * RESIZE_TO_CROP))
+    scale, most = shorter / min(height, width), MOST_ASPECT * shorter
+    size = (
+        min(max(crop, round(height * scale)), most),
+        min(max(crop, round(width * scale)), most),
+    )
     resized = [resize_image(image, size), *(resize_grey(grey, size) for grey in maps)]
     top = int(rng.integers(size[0] - crop + 1))
     left = int(rng.integers(size[1] - crop + 1))

@@ -24,13 +24,14 @@ from wsss_cli.artifacts.stage_directory import Input, StageDirectory, require_co
 from wsss_cli.configs.attend import PREDICTED, AttendConfig
 from wsss_cli.configs.common import record
 from wsss_cli.configs.methods import METHODS
+from wsss_cli.configs.scales import MOST_ASPECT
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.label_summary import count_negatives
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.resizing import enlarge_maps, resize_image
 from wsss_cli.device import autocast, resolve_device, resolve_precision
-from wsss_cli.errors import UsageError
+from wsss_cli.errors import UsageError, listing
 from wsss_cli.methods.network_file import load_network
 from wsss_cli.methods.protocol import AttentionNetwork, BranchMaps
 from wsss_cli.models.onnx_attention import OnnxAttention
@@ -105,6 +106,12 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
     image_ids = data_set.image_ids(split)
     labels = None if config.labels == PREDICTED else data_set.labels(image_ids)
     sizes = image_sizes(data_set, image_ids, track.note)
+    squeezed = [i for i, size in zip(image_ids, sizes, strict=True) if config.is_squeezed(size)]
+    if squeezed:
+        track.note(
+            f"--keep-aspect squeezes {len(squeezed):,} images that are more than {MOST_ASPECT} "
+            f"times as long as wide to that: {listing(squeezed)}"
+        )
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
     inputs = {"data": images_input(data_set, image_ids, labels), **source}

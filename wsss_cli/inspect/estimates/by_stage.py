@@ -1,5 +1,6 @@
 """Estimates of what each stage takes: time, disk and memory."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -125,6 +126,8 @@ def _attend(plan: Any) -> Estimate:  # noqa: ANN401
     map_sizes = map(config.map_size, plan.sizes)
     stored = sum(h * w * count for (h, w), count in zip(map_sizes, maps, strict=True))
     views = 2 if config.flip else 1
+    # Images pass the network together where their views have the same sizes.
+    looked = Counter(tuple(config.view_sizes(size)) for size in plan.sizes)
     return estimate_passes(
         plan.network.eval(),
         lambda images: attention_of(
@@ -134,10 +137,13 @@ def _attend(plan: Any) -> Estimate:  # noqa: ANN401
             flip=False,
             prototypes=config.prototypes,
         ),
-        pixels=views * sum(h * w for size in plan.sizes for h, w in config.view_sizes(size)),
-        most_at_once=config.batch_size
-        * views
-        * max(h * w for size in plan.sizes for h, w in config.view_sizes(size)),
+        pixels=views * sum(h * w * count for sizes, count in looked.items() for h, w in sizes),
+        most_at_once=views
+        * max(
+            h * w * min(count, config.batch_size)
+            for sizes, count in looked.items()
+            for h, w in sizes
+        ),
         written=2 * stored + (heatmaps(drawn) if config.heatmaps else 0),
         device=plan.device,
         precision=plan.precision,
