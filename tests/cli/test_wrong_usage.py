@@ -23,6 +23,7 @@ WRONG = {
     "train --data DATA --backbone tiny --preset quick": "--preset quick",
     "train --data DATA --backbone tiny --weights imagenet": "--weights imagenet",
     "train --data DATA --backbone resnet50 --weights none": "--weights none",
+    "train --data DATA --method eps --saliency broken.toml": "--saliency broken.toml",
     "train --data DATA --tracker comet": "--tracker",
     "train --data DATA --tracker mlflow": "wsss-cli[mlflow]",
     "segment --data DATA --tracker wandb": "wsss-cli[wandb]",
@@ -76,7 +77,6 @@ WRONG = {
 
 # Files that are there and are no HDF5.
 BROKEN = (
-    "train --data DATA --method eps --saliency broken.toml",
     "proxy --attention broken.toml --rule threshold",
     "refine --attention broken.toml --data DATA --regions empty",
     "segment --data DATA --supervision full --prohibitive --attention broken.toml",

@@ -192,10 +192,10 @@ def _segment(config: SegmentConfig) -> None:
         find_masks(data_set)
     else:
         _require_proxies(config)
-    for name in ("corrected", "pixel_weights"):
-        folder = getattr(config, name)
-        if folder is not None:
-            require_pngs(folder, option(name))
+    if config.corrected is not None:
+        require_pngs(config.corrected, "--corrected")
+    if config.pixel_weights is not None:
+        require_folder(config.pixel_weights, "--pixel-weights")
     backbone = training_settings(config.run).get("backbone", "vgg16")
     model = config.model or model_of(backbone)
     weights_of(config.weights, SEGMENTATION_MODELS[model].backbone)

@@ -262,13 +262,23 @@ def training_saliency(config: TrainConfig) -> Path | None:
     """The maps that a method learns from, a folder or a file; None for one that learns from none.
 
     Raises:
-        UsageError: It needs them, and none are given or made in the run.
+        UsageError: It needs them, and none are given or made in the run, or a file is given that is
+            no attention.
     """
     if not learns_from_saliency(config.method):
         return None
     path = config.saliency or saliency_folders(config.run).get("saliency")
     if path is None:
         raise _without_saliency(f"the method {config.method}", config)
+    if path.is_file():
+        # Here, since what reads HDF5 takes a fifth of a second.
+        from wsss_cli.artifacts.foreign_hdf5 import is_hdf5
+
+        if not is_hdf5(path):
+            raise UsageError(
+                f"--saliency {path} is neither a folder of grey pictures nor an attention file; "
+                "give one of them"
+            )
     return path
 
 

@@ -14,7 +14,6 @@ from typing import Protocol
 import numpy as np
 
 from wsss_cli.artifacts.attention_file import AttentionFile, ImageAttention
-from wsss_cli.artifacts.foreign_hdf5 import is_hdf5
 from wsss_cli.artifacts.stage_directory import Input
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import Pixels, check_images
@@ -22,7 +21,7 @@ from wsss_cli.data.label_folder import grey_files
 from wsss_cli.data.map_sizes import if_turned, read_fitted_saliency, require_size
 from wsss_cli.data.resizing import enlarge_maps, resize_grey
 from wsss_cli.data.saliency_maps import require_saliency
-from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.errors import WsssError
 from wsss_cli.ops.proxy_labels.threshold import BACKGROUND_SCORE
 from wsss_cli.ops.saliency_supervision import COVERED
 from wsss_cli.stages.input_kinds import attention_input, pictures_input
@@ -120,16 +119,10 @@ def find_taught_saliency(
         track: Told what is odd about the maps.
 
     Raises:
-        UsageError: It is neither.
         WsssError: An image has none, or one that is rotated, of another image, or unreadable; or
             all pictures are in another range, or all attention is empty.
     """
     if path.is_file():
-        if not is_hdf5(path):
-            raise UsageError(
-                f"{_OPTION} {path} is neither a folder of grey pictures nor an attention "
-                "file; give one of them"
-            )
         with AttentionFile(path, data_set.class_names, option=_OPTION) as file:
             file.require(image_ids)
             for image_id, size in zip(image_ids, sizes, strict=True):
