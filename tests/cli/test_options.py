@@ -313,7 +313,11 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --erase-threshold 1.5", "--erase-threshold", ""),
         ("attend --batch-size 0", "--batch-size", ""),
         ("proxy --w 0", "--w", ""),
-        ("proxy --rule pinoche", "--rule", "seenet, dcsp, oaa, nsrom, masked, drs, irn, threshold"),
+        (
+            "proxy --rule pinoche",
+            "--rule",
+            "seenet, beyond, dcsp, oaa, nsrom, masked, drs, irn, threshold",
+        ),
         ("proxy --ignore-conflicts 1.5", "--ignore-conflicts", ""),
         ("segment --scale-low 2", "--scale-low", "--scale-high"),
         ("segment --supervision weak", "--supervision", ""),

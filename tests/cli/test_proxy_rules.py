@@ -65,6 +65,7 @@ def test_every_option_belongs_to_rules_that_there_are() -> None:
     [
         ("background_score", "dcsp", "dcsp 0.4"),
         ("background_score", "threshold", "threshold 0.3"),
+        ("attention_cut", "beyond", "beyond 0.5"),
         ("attention_cut", "oaa", "oaa 0.3"),
         ("attention_cut", "drs", "drs 0.2"),
     ],
@@ -80,13 +81,16 @@ def test_help_tells_each_rules_own_default(
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ("--rule oaa --w 1", "--w belongs to --rule seenet, not to oaa; leave it out"),
-        ("--attention-cut 0.5", "--attention-cut belongs to --rule oaa or drs, not to seenet"),
+        ("--rule oaa --w 1", "--w belongs to --rule seenet or beyond, not to oaa; leave it out"),
+        (
+            "--attention-cut 0.5",
+            "--attention-cut belongs to --rule beyond, oaa or drs, not to seenet",
+        ),
         ("--rule drs --background-score 0.5", "belongs to --rule dcsp or threshold"),
         ("--rule oaa --second-saliency s", "--second-saliency belongs to --rule dcsp"),
         (
             "--rule threshold --saliency s",
-            "--saliency belongs to --rule seenet, dcsp, oaa, nsrom, masked or",
+            "--saliency belongs to --rule seenet, beyond, dcsp, oaa, nsrom, masked or",
         ),
         ("--rule threshold --ignore-salient 0.5", "--ignore-salient belongs to --rule seenet"),
         ("--rule drs --attention-floor 0", "--attention-floor belongs to --rule seenet"),
@@ -157,6 +161,7 @@ def _second(voc: TinyVoc, folder: Path, size: tuple[int, int] = (WIDTH, HEIGHT))
 
 SETTINGS = {
     "seenet": {"attention_floor": 0.4, "w": 3.0},
+    "beyond": {"attention_floor": 0.4, "w": 3.0, "attention_cut": 0.7},
     "dcsp": {"background_score": 0.2},
     "oaa": {"attention_cut": 0.6},
     "drs": {"attention_cut": 0.6},
@@ -177,7 +182,7 @@ def test_labels_are_those_of_the_rules_function(
         config = replace(config, second_saliency=_second(voc, tmp_path / "second"))
     proxy.run(config, track=Silent())
     function = proxy_labels.rule_function(rule)
-    settings = {"attention_floor": 0.1, **chosen} if rule == "seenet" else chosen
+    settings = {"attention_floor": 0.1, **chosen} if rule in ("seenet", "beyond") else chosen
     labels: set[int] = set()
     with AttentionFile(attention) as file:
         for image_id in voc.train_ids:
@@ -276,6 +281,7 @@ def test_identity_of_a_result_is_that_of_its_own_rule() -> None:
     """A new rule's options must not make the labels of the others look different."""
     expected = {
         "seenet": {"w", "attention_floor", "ignore_conflicts", "ignore_salient"},
+        "beyond": {"w", "attention_floor", "attention_cut"},
         "dcsp": {"background_score", "ignore_conflicts"},
         "oaa": {"attention_cut"},
         "nsrom": set(),

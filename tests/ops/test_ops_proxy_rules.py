@@ -79,6 +79,30 @@ def _drs(maps: list[Grid], ids: list[int], saliency: Grid, cut: float = 0.2) -> 
     return label_map
 
 
+def _beyond(
+    maps: list[Grid],
+    ids: list[int],
+    saliency: Grid,
+    w: float = 200.0,
+    floor: float = 0.0,
+    cut: float = 0.5,
+) -> list[list[int]]:
+    label_map = []
+    for y, row in enumerate(saliency):
+        labels = []
+        for x, d in enumerate(row):
+            scores = [1 - d]
+            for one in maps:
+                a = max(one[y][x], floor)
+                scores.append((w + 1) / (w / a + 1 / d) if a > 0 and d > 0 else 0.0)
+            label = _argmax(scores, ids)
+            if label == 0 and d < 0.5:
+                label = _argmax([cut, *(one[y][x] for one in maps)], ids)
+            labels.append(label)
+        label_map.append(labels)
+    return label_map
+
+
 def _threshold(
     maps: list[Grid], ids: list[int], saliency: Grid, score: float = 0.3
 ) -> list[list[int]]:
@@ -98,6 +122,11 @@ RULES: dict[str, tuple[Rule, Callable[..., list[list[int]]]]] = {
     "dcsp .2": (
         partial(proxy_labels.dcsp_proxy, background_score=0.2),
         partial(_dcsp, score=0.2),
+    ),
+    "beyond": (proxy_labels.beyond_proxy, _beyond),
+    "beyond 3 .2 .7": (
+        partial(proxy_labels.beyond_proxy, w=3.0, attention_floor=0.2, attention_cut=0.7),
+        partial(_beyond, w=3.0, floor=0.2, cut=0.7),
     ),
     "oaa": (proxy_labels.oaa_proxy, _oaa),
     "oaa .6": (partial(proxy_labels.oaa_proxy, attention_cut=0.6), partial(_oaa, cut=0.6)),

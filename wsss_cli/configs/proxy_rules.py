@@ -39,6 +39,11 @@ RULES = {
         "Hou et al., NeurIPS 2018",
         leaves_mask=True,
     ),
+    "beyond": Rule(
+        "as seenet, and strong attention beyond the saliency; for redrawn attention of eps",
+        "ours",
+        leaves_mask=True,
+    ),
     "dcsp": Rule(
         "harmonic mean against a constant",
         "Chaudhry et al., BMVC 2017",
@@ -99,7 +104,7 @@ class RuleOptions(Config):
         None,
         "Folder of saliency maps, grey pictures by image id; for the rules that use saliency.",
         role=Role.INPUT,
-        of=("seenet", "dcsp", "oaa", "nsrom", "masked", "drs"),
+        of=("seenet", "beyond", "dcsp", "oaa", "nsrom", "masked", "drs"),
         needed=True,
         group="",
         unset="RUN/saliency/maps",
@@ -107,7 +112,7 @@ class RuleOptions(Config):
     w: float = setting(
         200.0,
         "Weight of attention against saliency in the harmonic mean; 1 is the plain one.",
-        of=("seenet",),
+        of=("seenet", "beyond"),
         above=0,
     )
     # The paper's rule is 0: there, a pixel without attention is background however salient it is,
@@ -115,17 +120,17 @@ class RuleOptions(Config):
     attention_floor: float = setting(
         0.1,
         "Least attention of a present class, so that salient pixels are claimed.",
-        of=("seenet",),
+        of=("seenet", "beyond"),
         at_least=0,
         at_most=1,
     )
     attention_cut: float | None = setting(
         None,
-        "Attention below this counts as none.",
-        of=("oaa", "drs"),
+        "Attention below this counts as none; of beyond, none where the saliency is low.",
+        of=("beyond", "oaa", "drs"),
         at_least=0,
         at_most=1,
-        unset="oaa 0.3, drs 0.2",
+        unset="beyond 0.5, oaa 0.3, drs 0.2",
     )
     background_score: float | None = setting(
         None,

@@ -12,6 +12,7 @@ from importlib import import_module
 from torch import Tensor
 
 from wsss_cli.ops.proxy_labels.assignment import refined_label
+from wsss_cli.ops.proxy_labels.beyond import beyond_proxy
 from wsss_cli.ops.proxy_labels.dcsp import dcsp_proxy
 from wsss_cli.ops.proxy_labels.drs import drs_proxy
 from wsss_cli.ops.proxy_labels.ignore_masks import ignore_conflicts, ignore_salient_background
@@ -23,6 +24,7 @@ from wsss_cli.ops.proxy_labels.seenet import seenet_proxy
 from wsss_cli.ops.proxy_labels.threshold import threshold_proxy
 
 __all__ = [
+    "beyond_proxy",
     "dcsp_proxy",
     "drs_proxy",
     "ignore_conflicts",
