@@ -128,6 +128,10 @@ RULES: dict[str, tuple[Rule, Callable[..., list[list[int]]]]] = {
         partial(proxy_labels.beyond_proxy, w=3.0, attention_floor=0.2, attention_cut=0.7),
         partial(_beyond, w=3.0, floor=0.2, cut=0.7),
     ),
+    "beyond .2": (
+        partial(proxy_labels.beyond_proxy, attention_cut=0.2),
+        partial(_beyond, cut=0.2),
+    ),
     "oaa": (proxy_labels.oaa_proxy, _oaa),
     "oaa .6": (partial(proxy_labels.oaa_proxy, attention_cut=0.6), partial(_oaa, cut=0.6)),
     "oaa .85": (partial(proxy_labels.oaa_proxy, attention_cut=0.85), partial(_oaa, cut=0.85)),

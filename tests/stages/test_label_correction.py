@@ -235,6 +235,24 @@ def _correction() -> label_correction.LabelCorrection:
     )
 
 
+def test_a_label_that_is_still_learned_is_not_corrected() -> None:
+    """Half of the picture is sure of label 1, the other half of label 2; given is background."""
+    correction = _correction()
+    inside = torch.ones(PER_STEP, 8, 8, dtype=torch.bool)
+    possible = torch.ones(PER_STEP, 4, dtype=torch.bool)
+    for epoch in range(1, 9):
+        labels = torch.zeros(PER_STEP, 8, 8, dtype=torch.int64)
+        labels[:, :, :3], labels[:, :, 5:] = 1, 2
+        logits = torch.zeros(PER_STEP, 4, 8, 8)
+        logits[:, 1, :, :4] = 9.0  # the same in every epoch
+        logits[:, 2, :epoch, 4:] = 9.0  # a row more in each
+        for step in range((epoch - 1) * STEPS_AN_EPOCH + 1, epoch * STEPS_AN_EPOCH + 1):
+            found = correction.correct(logits, labels, possible, inside)
+            correction.after_step(step)
+    assert (found[:, :, 3] == 1).all()
+    assert torch.equal(found[:, :, 4:], labels[:, :, 4:])
+
+
 class Ranks:
     """Two threads in the place of two processes."""
 
