@@ -26,7 +26,7 @@ from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS, model_of
 from wsss_cli.configs.setting import option
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.data.label_folder import require_folder, require_pngs
+from wsss_cli.data.label_folder import grey_files, require_folder, require_pngs
 from wsss_cli.errors import UsageError, near_path
 from wsss_cli.models.onnx_network import require_onnxruntime
 from wsss_cli.stages.inputs import (
@@ -195,7 +195,7 @@ def _segment(config: SegmentConfig) -> None:
     if config.corrected is not None:
         require_pngs(config.corrected, "--corrected")
     if config.pixel_weights is not None:
-        require_folder(config.pixel_weights, "--pixel-weights")
+        grey_files(config.pixel_weights, data_set.image_ids(split), "--pixel-weights")
     backbone = training_settings(config.run).get("backbone", "vgg16")
     model = config.model or model_of(backbone)
     weights_of(config.weights, SEGMENTATION_MODELS[model].backbone)
