@@ -71,7 +71,8 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
         known_labels(plan.data_set, plan.predicted_ids),
         config.workers,
     ).values(plan.data_set.class_names)
-    replaced, unchanged = None, []
+    replaced: float | None = None
+    unchanged: list[str] = []
     if config.label_correction is not None:
         replaced, unchanged = correction_values(directory.path)
     return {
