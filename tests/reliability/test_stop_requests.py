@@ -340,16 +340,21 @@ except typer.Exit as end:
 """
 
 
-@pytest.mark.parametrize("number", stop_signals.SIGNALS)
-def test_every_such_signal_ends_a_command_in_a_sentence_with_its_own_code(number: int) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LISTENING, str(int(number))],
+def _signalled(program: str, number: int) -> subprocess.CompletedProcess[str]:
+    """What a program does that sends itself a signal."""
+    return subprocess.run(
+        [sys.executable, "-c", program, str(int(number))],
         capture_output=True,
         text=True,
         env=clean_environment(),
         timeout=PATIENCE,
         check=False,
     )
+
+
+@pytest.mark.parametrize("number", stop_signals.SIGNALS)
+def test_every_such_signal_ends_a_command_in_a_sentence_with_its_own_code(number: int) -> None:
+    done = _signalled(LISTENING, number)
     assert done.returncode == 128 + number, done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("interrupted")
@@ -372,13 +377,6 @@ class Importing:
 
 @pytest.mark.parametrize("number", stop_signals.SIGNALS)
 def test_a_signal_before_a_command_has_begun_ends_it_in_a_sentence(number: int) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORTING, str(int(number))],
-        capture_output=True,
-        text=True,
-        env=clean_environment(),
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = _signalled(IMPORTING, number)
     assert done.returncode == 128 + number, done.stderr
     assert done.stderr == "interrupted before anything was done\n"
