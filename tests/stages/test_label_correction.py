@@ -203,6 +203,11 @@ def test_too_few_epochs_are_refused_with_how_many_iterations_it_takes(
     assert (refused.code, "--iterations to at least 10" in refused.err) == (2, True), refused.err
     assert not (tmp_path / "run").exists()
     assert wsss(*line, "--iterations", 10, "--dry-run").code == 0
+    done = wsss(*line, "--iterations", 20, "--lr", "0.05", "--scales", "1", "--no-flip")
+    assert ("learnt with a corrected label" in done.out) == (
+        "no label was corrected" not in done.out
+    )
+    assert done.code == 0, done.err
 
 
 def test_a_training_that_corrects_nothing_says_so(

@@ -71,15 +71,15 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
         known_labels(plan.data_set, plan.predicted_ids),
         config.workers,
     ).values(plan.data_set.class_names)
-    replaced: float | None = None
+    corrected: dict[str, Any] = {}
     unchanged: list[str] = []
     if config.label_correction is not None:
-        replaced, unchanged = correction_values(directory.path)
+        corrected["replaced_labels"], unchanged = correction_values(directory.path)
     return {
         "initial_weights": None if fresh is None else fresh.origin,
         "training_images": len(plan.supervision),
         "losses": last_losses(directory.path),
-        "replaced_labels": replaced,
+        **corrected,
         **predicted,
         "training_seconds": round(trained - started, 2),
         "seconds": round(time.monotonic() - started, 2),  # of both, the rate is the prediction's
