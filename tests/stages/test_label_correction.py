@@ -170,18 +170,20 @@ def test_only_labels_of_the_image_are_put_in_and_no_map_that_people_corrected_ch
 
 
 def test_it_is_another_result_than_without_and_which_labels_there_are_counts(
-    voc: TinyVoc, config: Any, tmp_path: Path
+    own_voc: TinyVoc, config: Any, tmp_path: Path
 ) -> None:
     def fingerprint(**settings: Any) -> str:
-        plan = segment.prepare(config(run=tmp_path / "run", **settings), Silent())
+        plan = segment.prepare(
+            config(run=tmp_path / "run", data=own_voc.root, **settings), Silent()
+        )
         return plan.directory.fingerprint
 
     corrected = fingerprint()
     assert fingerprint(label_correction=None) != corrected
-    annotation = voc.root / "Annotations" / f"{voc.train_ids[0]}.xml"
+    annotation = own_voc.root / "Annotations" / f"{own_voc.train_ids[0]}.xml"
     text = annotation.read_text()
-    present = find_data_set(voc.root).labels(voc.train_ids)[0]
-    names = find_data_set(voc.root).class_names
+    present = find_data_set(own_voc.root).labels(own_voc.train_ids)[0]
+    names = find_data_set(own_voc.root).class_names
     other = names[int(np.flatnonzero(~present)[0])]
     annotation.write_text(
         text.replace(
