@@ -80,6 +80,11 @@ class InputsNow:
             self._data_sets[root] = find_data_set(root)
         return self._data_sets[root]
 
+    def _learnt_from(self, manifest: Manifest, data_set: DataSet) -> list[str]:
+        """The images that a segmentation network learns from."""
+        split = trained_split(manifest["settings"].get("train_split"), self.run, data_set)
+        return data_set.image_ids(split)
+
     def _input(self, manifest: Manifest, role: str) -> Path:
         return moved_path(self.run, manifest, manifest["inputs"][role]["path"])
 
@@ -149,23 +154,20 @@ class InputsNow:
     def image_labels(self, manifest: Manifest, root: Path) -> str:
         """Labels of the images that a segmentation network learns from."""
         data_set = self._data_set(root)
-        split = trained_split(manifest["settings"].get("train_split"), self.run, data_set)
-        image_ids = data_set.image_ids(split)
+        image_ids = self._learnt_from(manifest, data_set)
         return images_input(data_set, image_ids, data_set.labels(image_ids)).fingerprint
 
     def pixel_weights(self, manifest: Manifest, folder: Path) -> str:
         """Grey maps of the images that a segmentation network learns from."""
         data_set = self._data_set(self._input(manifest, "images"))
-        split = trained_split(manifest["settings"].get("train_split"), self.run, data_set)
-        paths = grey_files(folder, data_set.image_ids(split), "--pixel-weights")
+        paths = grey_files(folder, self._learnt_from(manifest, data_set), "--pixel-weights")
         return pictures_input(folder, paths).fingerprint
 
     def supervision(self, manifest: Manifest, source: Path) -> str:
         """Label maps to learn from, and their images."""
         full = manifest["settings"]["supervision"] == "full"
         data_set = self._data_set(source if full else self._input(manifest, "images"))
-        split = trained_split(manifest["settings"].get("train_split"), self.run, data_set)
-        image_ids = data_set.image_ids(split)
+        image_ids = self._learnt_from(manifest, data_set)
         if full:
             masks = [data_set.training_mask_path(image_id) for image_id in image_ids]
             paths = [path for path in masks if path is not None]
