@@ -14,10 +14,10 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from wsss_cli.configs.common import WorkConfig
+from wsss_cli.configs.common import OverwriteConfig, PrecisionConfig, WorkConfig
 from wsss_cli.configs.presets import configured
 from wsss_cli.configs.setting import settings_of
-from wsss_cli.configs.stages import CHAIN, STAGES
+from wsss_cli.configs.stages import CHAIN, STAGES, in_vain
 from wsss_cli.errors import UsageError, WsssError, did_you_mean
 from wsss_cli.tracking import Silent, Track
 
@@ -66,8 +66,9 @@ def _converted(
     by_name = {field.name: field for field in fields(config_type)}
     for name in options:
         if name not in by_name:
-            near = did_you_mean(name, [*by_name, _PROGRESS])
-            raise UsageError(f"{stage}() has no option {name}{near or '; see its help'}")
+            vain = in_vain(stage, name)
+            near = did_you_mean(name, [*by_name, _PROGRESS]) or "; see its help"
+            raise UsageError(f"{stage}() has no option {name}{f', {vain}' if vain else near}")
     for name, field in by_name.items():
         if name not in options and field.default is MISSING:
             raise UsageError(f"{stage}() needs the option {name}")
@@ -141,7 +142,11 @@ def _function(stage: str) -> Callable[..., "Report"]:
     def function(*, progress: bool | Track = False, **options: Any) -> "Report":  # noqa: ANN401
         return run_stage(stage, options, progress=progress)
 
-    shared = {field.name for field in fields(WorkConfig)}
+    shared = {
+        field.name
+        for config in (WorkConfig, PrecisionConfig, OverwriteConfig)
+        for field in fields(config)
+    }
     ordered = sorted(
         fields(config_type), key=lambda f: (f.default is not MISSING, f.name in shared)
     )

@@ -188,6 +188,7 @@ ALONG: dict[tuple[str, str], dict[str, Any]] = {
     **{("train", name): {"method": "eps"} for name in ("saliency", "eps_tau")},
     **{("train", f"eps_{name}"): {"method": "eps"} for name in ("lambda", "weight")},
     ("train", "sipe_weight"): {"method": "sipe"},
+    ("proxy", "device"): {"crf": "psa"},
     ("proxy", "second_saliency"): {"rule": "dcsp"},
     ("proxy", "attention_cut"): {"rule": "oaa"},
     ("proxy", "potential_attention"): {"rule": "nsrom"},
@@ -239,7 +240,7 @@ def test_value_of_every_option_reaches_the_stage(
     value = Path(value) if "Path" in annotation else value
     along = ALONG.get((stage, name), {})
     if stage == "proxy" and name != "rule":  # else one is chosen that needs no saliency
-        along = {"rule": "threshold" if name == "crf" else "seenet", **along}
+        along = {"rule": "threshold" if name in ("crf", "device") else "seenet", **along}
     extra = [part for one, said in along.items() for part in _arguments(one, said)]
     outcome = wsss(stage, *_arguments(name, value), *extra, "--json")
     assert outcome.code == 0, outcome.err

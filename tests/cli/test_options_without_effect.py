@@ -14,6 +14,7 @@ from wsss_cli.configs.common import record
 from wsss_cli.configs.compare import CompareConfig
 from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.presets import configured
+from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.proxy_rules import RULES
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.setting import Config, option, settings_of
@@ -47,10 +48,17 @@ WAYS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("attend", {"model": FILE}, set()),
     ("saliency", {"model": "there"}, set()),
     ("saliency", {"model": "unsupervised"}, set()),
-    *(("proxy", {"rule": name}, set()) for name in RULES),
+    ("proxy", {}, set()),
+    ("proxy", {"saliency": FILE}, {"device"}),
+    ("proxy", {"saliency": FILE, "crf": "psa"}, set()),
+    *(
+        ("proxy", {"rule": name}, set() if rule.sees_image else {"device"})
+        for name, rule in RULES.items()
+        if name != ProxyConfig.rule
+    ),
     ("refine", {"edges": True}, set()),
     ("refine", {"checkpoint": FILE}, LEARNING_EDGES),
-    ("refine", {"regions": FILE}, LEARNING_EDGES | WALKING),
+    ("refine", {"regions": FILE}, LEARNING_EDGES | WALKING | {"device", "amp"}),
     ("segment", {}, set()),
     ("segment", {"supervision": "full"}, {"proxy"}),
     ("segment", {"checkpoint": FILE}, TRAINING),
@@ -91,6 +99,8 @@ def test_what_leaves_the_fingerprint_in_some_way_is_told(
 
 # A value for each option, where neither of those below is allowed.
 VALUES = {
+    "device": "cpu",
+    "amp": "off",
     "backbone": "tiny",
     "weights": "none",
     "supervision": "full",
@@ -147,6 +157,39 @@ def test_a_command_line_that_gives_it_is_refused(
     assert not list(there.glob("runs"))
 
 
+# Options that most stages have, and the stages in which nothing depends on them.
+LACKING = [
+    *((stage, "device") for stage in ("saliency", "evaluate")),
+    *((stage, "amp") for stage in ("saliency", "proxy", "crf", "evaluate")),
+    *((stage, "seed") for stage in ("attend", "saliency", "proxy", "crf", "predict")),
+    ("evaluate", "overwrite"),
+]
+
+
+def test_stages_lack_the_options_that_nothing_in_them_depends_on() -> None:
+    names = {"device", "amp", "workers", "overwrite", "seed"}
+    lacking = {(s, n) for s, c in CHAIN.items() for n in names - c.__dataclass_fields__.keys()}
+    assert lacking == set(LACKING)
+
+
+@pytest.mark.parametrize(("stage", "name"), LACKING)
+def test_an_option_given_to_every_stage_is_refused_where_it_changes_nothing(
+    wsss: Command, there: Path, stage: str, name: str
+) -> None:
+    value = {"overwrite": [], "amp": ["off"], "device": ["cpu"]}.get(name, ["2"])
+    needed = [FILE, FILE, "--out", "new"] if stage == "predict" else []
+    outcome = wsss(stage, *needed, option(name), *value)
+    assert outcome.code == 2
+    says = f"{option(name)}, which would change nothing that wsss {stage} does; leave it out"
+    assert outcome.err.endswith(f"No such option: {says}\n")
+    (there / "wsss.toml").write_text(f"[{stage}]\n{name} = 2\n")
+    outcome = wsss(stage, *needed, "--config", "wsss.toml")
+    assert outcome.code == 2
+    assert f"[{stage}] has no option {says[2:]}" in outcome.err
+    with pytest.raises(UsageError, match="which would change nothing that wsss"):
+        getattr(wsss_cli, stage)(**{name: 2})
+
+
 @pytest.mark.parametrize("arguments", ["--eps-tau 0.4", "--gain-sigma 0.5", "--acol-threshold 0.6"])
 def test_the_default_of_another_methods_option_is_refused_too(
     wsss: Command, arguments: str
@@ -201,3 +244,17 @@ def test_commands_that_are_shown_have_none_of_it(there: Path) -> None:
     assert "--predicted-ignore" not in attention
     assert "--predicted-ignore excluded" in labels
     assert run.train.frozen_blocks == 2
+
+
+def test_the_device_of_a_comparison_reaches_what_computes_on_it(there: Path) -> None:
+    file = there / "compared.toml"
+    file.write_text(
+        "[proxy]\nrule = 'threshold'\n[settings.plain]\n[settings.snapped]\nproxy.crf = 'irn'\n"
+    )
+    settings = CompareConfig(file=file, data=there, out=there / "out", device="cpu")
+    for run, labels_are_computed in zip(read_comparison(settings), (False, True), strict=True):
+        train, attend, proxy, *scores = run.commands
+        assert "--device cpu" in train
+        assert "--device cpu" in attend
+        assert ("--device cpu" in proxy) is labels_are_computed
+        assert not any("--device" in command for command in scores)

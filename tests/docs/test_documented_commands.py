@@ -38,7 +38,6 @@ SHORT = {
     # Heads alone need a trunk that has learnt something, which the tiny one has not.
     "train": "--backbone tiny --iterations 4 --batch-size 4 --crop 32 --amp off --no-heads-only",
     "attend": "--size 48 --amp off",
-    "saliency": "--amp off",
     "refine": "--amp off",
     "segment": "--amp off",
     "predict": "--amp off",

@@ -52,6 +52,8 @@ def run(config: DemoConfig, *, track: Track) -> Report:
         train.run(
             TrainConfig(
                 **common,
+                device=config.device,
+                seed=config.seed,
                 method=method,
                 backbone="tiny",
                 iterations=ATTENTION_ITERATIONS,
@@ -61,13 +63,15 @@ def run(config: DemoConfig, *, track: Track) -> Report:
             ),
             track=track,
         )
-        attend.run(AttendConfig(**common, size=TEST_SIZE), track=track)
-        attention = evaluate.run(EvaluateConfig(**common, what="attention"), track=track).values
+        attend.run(AttendConfig(**common, device=config.device, size=TEST_SIZE), track=track)
+        attention = evaluate.run(
+            EvaluateConfig(**common, seed=config.seed, what="attention"), track=track
+        ).values
         thresholds, scored = attention["curve"]["thresholds"], attention["curve"]["miou"]
         curve = dict(zip(thresholds, scored, strict=True))
-        proxy.run(ProxyConfig(**common, saliency=saliency), track=track)
+        proxy.run(ProxyConfig(**common, device=config.device, saliency=saliency), track=track)
         labelled = evaluate.run(
-            EvaluateConfig(**common, what="proxy", baselines=True), track=track
+            EvaluateConfig(**common, seed=config.seed, what="proxy", baselines=True), track=track
         ).values
         scores[method] = {
             "attention": curve[FIXED_THRESHOLD],
@@ -79,6 +83,8 @@ def run(config: DemoConfig, *, track: Track) -> Report:
     segment.run(
         SegmentConfig(
             **common,
+            device=config.device,
+            seed=config.seed,
             # Nothing is pretrained here, but the attention network's trunk knows the classes.
             weights=str(common["run"] / "train" / CHECKPOINT_FILE),
             iterations=SEGMENTATION_ITERATIONS,
@@ -88,9 +94,11 @@ def run(config: DemoConfig, *, track: Track) -> Report:
         ),
         track=track,
     )
-    of_predictions = evaluate.run(EvaluateConfig(**common, baselines=True), track=track)
-    crf.run(CrfConfig(**common), track=track)
-    refined = evaluate.run(EvaluateConfig(**common, what="crf"), track=track)
+    of_predictions = evaluate.run(
+        EvaluateConfig(**common, seed=config.seed, baselines=True), track=track
+    )
+    crf.run(CrfConfig(**common, device=config.device), track=track)
+    refined = evaluate.run(EvaluateConfig(**common, seed=config.seed, what="crf"), track=track)
     values = {
         "unit": FRACTION,
         "threshold": FIXED_THRESHOLD,
@@ -142,4 +150,4 @@ def _require_own(record: Path, config: DemoConfig) -> None:
 
 def _common(config: DemoConfig, method: str, data: Path) -> dict[str, Any]:
     run = config.directory / "runs" / method
-    return {"run": run, "data": data, "device": config.device, "seed": config.seed}
+    return {"run": run, "data": data}

@@ -19,7 +19,7 @@ from wsss_cli.cli.run_command import values_of
 from wsss_cli.cli.wrapping import click_command
 from wsss_cli.configs.presets import configured
 from wsss_cli.configs.setting import Config
-from wsss_cli.configs.stages import CHAIN
+from wsss_cli.configs.stages import CHAIN, in_vain
 from wsss_cli.errors import UsageError, did_you_mean
 
 Table = Mapping[str, Any]
@@ -73,6 +73,9 @@ def options_in(
     for typed, value in table.items():
         option = typed.replace("-", "_")
         if option not in names:
+            vain = in_vain(stage, option)
+            if vain is not None:
+                raise place.error(f"has no option {typed}, {vain}")
             near = did_you_mean(option.replace("_", "-"), [n.replace("_", "-") for n in names])
             raise place.error(f"has no option {typed}; see `wsss {stage} --help`{near}")
         if option in decided:

@@ -161,7 +161,7 @@ def _run(
     chain: list[tuple[str, Table]] = [
         ("train", {**training, **learnt, **origin, **by_setting["train"]}),
         ("attend", {**device, **workers, **shared["attend"], **by_setting["attend"]}),
-        ("proxy", {**drawn_in, **workers, **of_proxy}),
+        ("proxy", {**drawn_in, **device, **workers, **of_proxy}),
         ("evaluate", {"what": "attention", **workers, **shared["evaluate"]}),
         ("evaluate", {**of_labels, **workers, **shared["evaluate"]}),
     ]

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from wsss_cli.cli.path_checks import require_existing
+from wsss_cli.configs.stages import in_vain
 from wsss_cli.errors import UsageError, did_you_mean
 
 
@@ -43,9 +44,10 @@ def read_defaults(context: typer.Context, path: Path | None) -> Path | None:
     unknown = sorted(set(values) - names)
     if unknown:
         named = [name for name in table if name.replace("-", "_") in unknown]
+        vain = in_vain(command, unknown[0]) if len(unknown) == 1 else None
+        near = did_you_mean(named[0].replace("_", "-"), [n.replace("_", "-") for n in names])
         raise typer.BadParameter(
-            f"{path}: [{command}] has no option {', '.join(named)}"
-            f"{did_you_mean(named[0].replace('_', '-'), [n.replace('_', '-') for n in names])}"
+            f"{path}: [{command}] has no option {', '.join(named)}{f', {vain}' if vain else near}"
         )
     context.default_map = {**(context.default_map or {}), **values}
     return path

@@ -114,7 +114,9 @@ def _standing(plan: Any, config: WorkConfig) -> dict[str, str]:  # noqa: ANN401 
     """What of the result is there; refuses what the run itself would refuse."""
     # Most plans leave it to their directory, which knows nothing of new photographs.
     standing = plan if hasattr(plan, "state") else getattr(plan, "directory", None)
-    return {} if standing is None else {"found": standing.state(overwrite=config.overwrite)}
+    if standing is None:
+        return {}
+    return {"found": standing.state(overwrite=getattr(config, "overwrite", False))}
 
 
 def without_replaced(config_type: type[Config], given: Mapping[str, str]) -> Mapping[str, str]:

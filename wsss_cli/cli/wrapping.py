@@ -11,6 +11,9 @@ from typing import IO, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from wsss_cli.configs.setting import field_of
+from wsss_cli.configs.stages import in_vain
+
 # What is never broken: a command in backticks, or anything without a space.
 _UNIT = re.compile(r"`[^`\n]*`[^\s]*|\S+")
 # Columns that a description has at least, and how far it is indented where it would have fewer.
@@ -107,6 +110,18 @@ class Command(TyperCommand):
     """A command with such help, whose options stand under the headings of their panels."""
 
     context_class = _Context
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - Click's
+        """Read the command line; say so where an option would change nothing here."""
+        try:
+            rest: list[str] = super().parse_args(ctx, args)
+        except Exception as error:
+            name = getattr(error, "option_name", "")  # of Click's NoSuchOption
+            vain = in_vain(ctx.info_name, field_of(name)) if name else None
+            if vain is None:
+                raise
+            ctx.fail(f"No such option: {name}, {vain}")
+        return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - Click's, as brought
         """Write the arguments, then the options under their headings."""

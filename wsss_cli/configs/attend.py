@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from wsss_cli.configs.channels import check_channels
-from wsss_cli.configs.common import HOW, CommonConfig
+from wsss_cli.configs.common import HOW, CommonConfig, OverwriteConfig, PrecisionConfig
 from wsss_cli.configs.presets import PRESETS
 from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.configs.scales import MOST_ASPECT, check_scales
@@ -20,7 +20,7 @@ COLOUR_SIDE = 144
 
 
 @dataclass(frozen=True)
-class AttendConfig(CommonConfig):
+class AttendConfig(OverwriteConfig, CommonConfig, PrecisionConfig):
     """Make an attention map for each image and each of its classes.
 
     Examples:
@@ -152,13 +152,13 @@ class AttendConfig(CommonConfig):
         )
 
     def idle(self) -> frozenset[str]:
-        """Nothing is random; images that share a batch change each other's rounding at most.
+        """Images that share a batch change each other's rounding at most.
 
         That labels are given goes without saying, as in results older than the option.
         """
         said = {"labels"} if self.labels == GIVEN else set()
         said |= {name for name in ("keep_aspect", "prototypes") if not getattr(self, name)}
-        return frozenset({"seed", "batch_size", *said})
+        return frozenset({"batch_size", *said})
 
     @property
     def source(self) -> str:

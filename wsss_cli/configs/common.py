@@ -12,18 +12,11 @@ HOW = "Where and how fast"
 
 @dataclass(frozen=True)
 class WorkConfig(Config):
-    """Settings of every command that computes: where, how fast, and what is replaced."""
+    """Settings of every command that works on images."""
 
     saves_memory: ClassVar[str] = "lower --workers"
     """What to do where a stage has too little memory."""
 
-    device: str = setting(
-        "auto",
-        "Device to compute on: auto, cpu, cuda or cuda:N.",
-        role=Role.WORK,
-        pattern=(r"auto|cpu|cuda(:\d+)?", "auto, cpu, cuda or cuda:N"),
-        group=HOW,
-    )
     workers: int | None = setting(
         None,
         "Threads that decode images.",
@@ -31,16 +24,6 @@ class WorkConfig(Config):
         at_least=0,
         unset="one per core, at most 8",
         group=HOW,
-    )
-    amp: str = setting(
-        "auto",
-        "Precision: auto computes in bfloat16 where the device is built for it, off in float32.",
-        role=Role.WORK,
-        choices=("auto", "off"),
-        group=HOW,
-    )
-    overwrite: bool = setting(
-        False, "Replace another result of this stage in the run.", role=Role.WORK, group=HOW
     )
 
     def idle(self) -> frozenset[str]:
@@ -65,6 +48,47 @@ class CommonConfig(WorkConfig):
         exists=True,
         unset="that of the run's training",
     )
+
+
+@dataclass(frozen=True)
+class DeviceConfig(Config):
+    """Where a command computes that can do so on a card."""
+
+    device: str = setting(
+        "auto",
+        "Device to compute on: auto, cpu, cuda or cuda:N.",
+        role=Role.WORK,
+        pattern=(r"auto|cpu|cuda(:\d+)?", "auto, cpu, cuda or cuda:N"),
+        group=HOW,
+    )
+
+
+@dataclass(frozen=True)
+class PrecisionConfig(DeviceConfig):
+    """Where a command runs a network of torch, and in which precision."""
+
+    amp: str = setting(
+        "auto",
+        "Precision: auto computes in bfloat16 where the device is built for it, off in float32.",
+        role=Role.WORK,
+        choices=("auto", "off"),
+        group=HOW,
+    )
+
+
+@dataclass(frozen=True)
+class OverwriteConfig(Config):
+    """Whether a command that keeps its result replaces another one."""
+
+    overwrite: bool = setting(
+        False, "Replace another result of this stage in the run.", role=Role.WORK, group=HOW
+    )
+
+
+@dataclass(frozen=True)
+class SeedConfig(Config):
+    """The seed of a command in which something is random."""
+
     seed: int = setting(0, "Seed of everything random.", at_least=0, below=2**63)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsss_cli.configs.attend import AttendConfig
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import CommonConfig, DeviceConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.setting import Config, Role, same_as, setting
@@ -48,7 +48,7 @@ class CompareConfig(Config):
         None, "Folder of saliency maps, grey pictures by image id.", role=Role.INPUT
     )
     weights: str | None = same_as(TrainConfig, "weights")
-    device: str = same_as(CommonConfig, "device")
+    device: str = same_as(DeviceConfig, "device")
     workers: int | None = same_as(CommonConfig, "workers")
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
 
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import CommonConfig, DeviceConfig, OverwriteConfig
 from wsss_cli.configs.setting import Role, check, setting
 
 
@@ -59,7 +59,7 @@ _PRESETS = "the preset's"
 
 
 @dataclass(frozen=True)
-class CrfConfig(CommonConfig):
+class CrfConfig(OverwriteConfig, CommonConfig, DeviceConfig):
     """Refine soft maps by the dense CRF: labels follow the edges of the photographs.
 
     Examples:
@@ -126,7 +126,3 @@ class CrfConfig(CommonConfig):
         numbers = {field.name: getattr(self, field.name) for field in fields(CrfSettings)}
         changes = {name: value for name, value in numbers.items() if value is not None}
         return replace(PRESETS[self.preset], **changes)
-
-    def idle(self) -> frozenset[str]:
-        """Nothing is random."""
-        return frozenset({"seed"})

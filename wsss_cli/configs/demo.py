@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import DeviceConfig
 from wsss_cli.configs.setting import Config, same_as, setting
 
 
@@ -24,7 +24,7 @@ class DemoConfig(Config):
     directory: Path = setting(
         Path("wsss-demo"), "Where the data set and the runs go.", argument="DIRECTORY"
     )
-    device: str = same_as(CommonConfig, "device")
+    device: str = same_as(DeviceConfig, "device")
     seed: int = setting(
         0, "Seed of the drawing and of everything after it.", at_least=0, below=2**31
     )

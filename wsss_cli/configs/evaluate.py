@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import CommonConfig, SeedConfig
 from wsss_cli.configs.results import BY_INTEREST
 from wsss_cli.configs.setting import Role, check, setting
 
@@ -12,7 +12,7 @@ _ALSO = "More scores"
 
 
 @dataclass(frozen=True)
-class EvaluateConfig(CommonConfig):
+class EvaluateConfig(CommonConfig, SeedConfig):
     """Score predictions, proxies or attention against true masks.
 
     Examples:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import CommonConfig, OverwriteConfig
 from wsss_cli.configs.setting import REQUIRED, Config, Role, same_as, setting
 
 
@@ -94,7 +94,7 @@ class ExportConfig(Config):
     )
     workers: int | None = same_as(CommonConfig, "workers")
     overwrite: bool = same_as(
-        CommonConfig, "overwrite", help="Replace a file or an export that is there."
+        OverwriteConfig, "overwrite", help="Replace a file or an export that is there."
     )
 
     @property

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import OverwriteConfig
 from wsss_cli.configs.setting import REQUIRED, Config, Role, check, same_as, setting
 
 CLASS_NAMES = "class_names"
@@ -34,7 +34,7 @@ class ExportNetworkConfig(Config):
         argument="CHECKPOINT",
     )
     out: Path = setting(REQUIRED, "The file to write, named .onnx or .pt2.", short="-o")
-    overwrite: bool = same_as(CommonConfig, "overwrite", help="Replace files that are there.")
+    overwrite: bool = same_as(OverwriteConfig, "overwrite", help="Replace files that are there.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import CommonConfig, OverwriteConfig
 from wsss_cli.configs.setting import REQUIRED, Config, Role, same_as, setting
 
 # Each kind is named after the tool whose files others imitate.
@@ -54,4 +54,4 @@ class ImportConfig(Config):
         unset="recognised by their content",
     )
     workers: int | None = same_as(CommonConfig, "workers")
-    overwrite: bool = same_as(CommonConfig, "overwrite", help="Replace a file that is there.")
+    overwrite: bool = same_as(OverwriteConfig, "overwrite", help="Replace a file that is there.")

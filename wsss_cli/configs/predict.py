@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from wsss_cli.configs.attend import AttendConfig
-from wsss_cli.configs.common import WorkConfig
+from wsss_cli.configs.common import OverwriteConfig, PrecisionConfig, WorkConfig
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.presets import PRESETS as STAGE_PRESETS
 from wsss_cli.configs.scales import check_scales
@@ -14,7 +14,7 @@ from wsss_cli.configs.setting import REQUIRED, Role, check, setting
 
 
 @dataclass(frozen=True)
-class PredictConfig(WorkConfig):
+class PredictConfig(OverwriteConfig, WorkConfig, PrecisionConfig):
     """Predict new photographs and videos with a trained network: no data set, no run.
 
     Examples:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import CommonConfig, DeviceConfig, OverwriteConfig
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.proxy_rules import RULES, Rule, RuleOptions
 from wsss_cli.configs.setting import Role, check, setting
@@ -12,7 +12,7 @@ _RULES = "; ".join(f"{name}: {rule.title} ({rule.paper})" for name, rule in RULE
 
 
 @dataclass(frozen=True)
-class ProxyConfig(RuleOptions, CommonConfig):
+class ProxyConfig(RuleOptions, OverwriteConfig, CommonConfig, DeviceConfig):
     """Turn attention and saliency into proxy ground truth.
 
     Examples:
@@ -63,6 +63,17 @@ class ProxyConfig(RuleOptions, CommonConfig):
             return f"the rule {self.rule}"
         return None if self.crf is None else f"--crf {self.crf}"
 
+    def without_effect(self) -> dict[str, tuple[str, str]]:
+        """Where a CRF computes, without any; a rule that is not said may be one with a CRF."""
+        without = super().without_effect()
+        said = self.rule != ProxyConfig.rule or self.saliency is not None
+        if said and self.viewer is None:
+            without["device"] = (
+                f"is of a CRF, and --rule {self.rule} has none",
+                "leave it out, or give --crf too",
+            )
+        return without
+
     def idle(self) -> frozenset[str]:
-        """Nothing is random, and no CRF goes without saying."""
-        return frozenset({"seed", *({"crf"} if self.crf is None else ())})
+        """No CRF goes without saying."""
+        return frozenset({"crf"} if self.crf is None else ())

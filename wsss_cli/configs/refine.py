@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from wsss_cli.configs.backbones import BACKBONES
-from wsss_cli.configs.common import HOW, CommonConfig
+from wsss_cli.configs.common import (
+    HOW,
+    CommonConfig,
+    OverwriteConfig,
+    PrecisionConfig,
+    SeedConfig,
+)
 from wsss_cli.configs.setting import Role, check, same_as, setting
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import UsageError
@@ -16,7 +22,7 @@ _OF_WALKS = ("walk_radius", "beta", "steps")
 
 
 @dataclass(frozen=True)
-class RefineConfig(CommonConfig):
+class RefineConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
     """Refine attention: spread it up to the edges of objects, or over regions.
 
     Examples:
@@ -132,6 +138,8 @@ class RefineConfig(CommonConfig):
         if self.regions is not None:
             words = ("is of the walk up to edges, and with --regions there is none", "leave it out")
             without |= dict.fromkeys(_OF_WALKS, words)
+            words = ("is of networks, and --regions runs none", "leave it out")
+            without |= dict.fromkeys(("device", "amp"), words)
         return without
 
     def idle(self) -> frozenset[str]:

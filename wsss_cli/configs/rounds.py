@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import CommonConfig, DeviceConfig, SeedConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.setting import Config, Role, same_as, setting
 from wsss_cli.configs.train import TrainConfig
@@ -49,9 +49,9 @@ class RoundsConfig(Config):
         None, "Folder of saliency maps, grey pictures by image id.", role=Role.INPUT
     )
     weights: str | None = same_as(TrainConfig, "weights")
-    device: str = same_as(CommonConfig, "device")
+    device: str = same_as(DeviceConfig, "device")
     workers: int | None = same_as(CommonConfig, "workers")
-    seed: int = same_as(CommonConfig, "seed")
+    seed: int = same_as(SeedConfig, "seed")
 
 
 class Link(NamedTuple):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from wsss_cli.configs.channels import check_channels
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import CommonConfig, OverwriteConfig
 from wsss_cli.configs.presets import PRESETS
 from wsss_cli.configs.setting import Role, check, setting
 from wsss_cli.errors import UsageError
@@ -88,7 +88,7 @@ def where_to_get_a_network() -> str:
 
 
 @dataclass(frozen=True)
-class SaliencyConfig(CommonConfig):
+class SaliencyConfig(OverwriteConfig, CommonConfig):
     """Make saliency maps with a given network, or without one.
 
     Examples:
@@ -178,6 +178,6 @@ class SaliencyConfig(CommonConfig):
         )
 
     def idle(self) -> frozenset[str]:
-        """Nothing is random; a network counts by the content of its file."""
-        idle = {"seed"} if self.model == UNSUPERVISED else {"seed", "model"}
+        """A network counts by the content of its file."""
+        idle = set() if self.model == UNSUPERVISED else {"model"}
         return frozenset(idle if self.sigmoid else {*idle, "sigmoid"})

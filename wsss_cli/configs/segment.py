@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import CommonConfig, OverwriteConfig, PrecisionConfig, SeedConfig
 from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.scales import CANDIDATE_SCALES, check_scales
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
@@ -21,7 +21,7 @@ _CANDIDATES = ", ".join(map(str, CANDIDATE_SCALES))
 
 
 @dataclass(frozen=True)
-class SegmentConfig(CommonConfig):
+class SegmentConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
     """Train a segmentation network on proxies, then predict.
 
     Examples:

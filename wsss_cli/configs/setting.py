@@ -241,6 +241,11 @@ def option(field: str) -> str:
     return f"--{field.rstrip('_').replace('_', '-')}"
 
 
+def field_of(option: str) -> str:
+    """The field of an option as it is typed, also of ``--no-X``."""
+    return option.removeprefix("--").removeprefix("no-").replace("-", "_")
+
+
 def is_named(field: str, sentence: str) -> bool:
     """Whether a sentence names the option of a field."""
     return re.search(rf"{option(field)}(?![\w-])", sentence) is not None

@@ -5,10 +5,16 @@ its entry here. Importing this imports no torch.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from wsss_cli.configs.attend import AttendConfig
-from wsss_cli.configs.common import CommonConfig, WorkConfig
+from wsss_cli.configs.common import (
+    CommonConfig,
+    OverwriteConfig,
+    PrecisionConfig,
+    SeedConfig,
+    WorkConfig,
+)
 from wsss_cli.configs.crf import CrfConfig
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.predict import PredictConfig
@@ -117,3 +123,25 @@ CHAIN: Mapping[str, type[WorkConfig]] = {
     "predict": PredictConfig,
 }
 """The config of everything that runs as a stage: with the two that keep no stage directory."""
+
+# What most of them have, so that somebody may give it to all.
+_OF_MOST = frozenset(
+    field.name
+    for config in (WorkConfig, PrecisionConfig, OverwriteConfig, SeedConfig)
+    for field in fields(config)
+)
+
+
+def in_vain(stage: str, name: str) -> str | None:
+    """Say of an option that most stages have, and this one lacks, why it does.
+
+    Args:
+        stage: Name of the stage.
+        name: The option's field.
+
+    Returns:
+        How the sentence goes on after the option; None for one that is just unknown.
+    """
+    if stage not in CHAIN or name not in _OF_MOST:
+        return None
+    return f"which would change nothing that wsss {stage} does; leave it out"

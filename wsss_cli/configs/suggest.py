@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss_cli.configs.common import HOW, CommonConfig, WorkConfig
+from wsss_cli.configs.common import HOW, CommonConfig, OverwriteConfig, WorkConfig
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.setting import Config, Role, same_as, setting
@@ -36,5 +36,5 @@ class SuggestConfig(Config):
     out: Path | None = setting(
         None, "Also write the ids to this file, one a line.", role=Role.WORK, short="-o"
     )
-    overwrite: bool = same_as(WorkConfig, "overwrite", help="Replace the file of ids.")
+    overwrite: bool = same_as(OverwriteConfig, "overwrite", help="Replace the file of ids.")
     workers: int | None = same_as(WorkConfig, "workers", group=HOW)

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from wsss_cli.configs.backbones import BACKBONES, weights_of
-from wsss_cli.configs.common import HOW, CommonConfig
+from wsss_cli.configs.common import (
+    HOW,
+    CommonConfig,
+    OverwriteConfig,
+    PrecisionConfig,
+    SeedConfig,
+)
 from wsss_cli.configs.methods import METHODS, MethodOptions
 from wsss_cli.configs.presets import PRESETS
 from wsss_cli.configs.setting import Role, any_of, check, setting
@@ -33,7 +39,7 @@ _OF_BACKGROUND = ("is of S_C, which --no-background-branch leaves out", "give on
 
 
 @dataclass(frozen=True)
-class TrainConfig(MethodOptions, CommonConfig):
+class TrainConfig(MethodOptions, OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
     r"""Train an attention network on image-level labels.
 
     Examples:

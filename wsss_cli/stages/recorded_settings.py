@@ -33,7 +33,7 @@ def with_recorded_settings(stage: str, config: C, explicit: Set[str]) -> C:
         return config
     extras = names_with_role(type(config), Role.EXTRA)
     asked = {name for name in extras & explicit if getattr(config, name)}
-    if not asked or config.overwrite:
+    if not asked or getattr(config, "overwrite", False):
         return config
     try:
         manifest = read_manifest(config.run / stage)

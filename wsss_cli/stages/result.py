@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from wsss_cli.artifacts.stage_directory import Input, StageDirectory, read_manifest, standing
-from wsss_cli.configs.common import CommonConfig, record, settings
+from wsss_cli.configs.common import CommonConfig, SeedConfig, record, settings
 from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import DivergenceError, WsssError
 
@@ -107,7 +107,7 @@ def result_directory(
             "config": {**record(config), **(recorded or {})},
             "data": None if data is None else str(data),
             "class_names": list(class_names or ()),
-            "seed": config.seed,
+            **({"seed": config.seed} if isinstance(config, SeedConfig) else {}),
             "device": str(device),
             **(details or {}),
         },
