@@ -66,6 +66,55 @@ def test_comparison_understands_presets(tmp_path: Path) -> None:
     assert second.attend.keep_aspect is True
 
 
+# Every command with a preset, one of them, and options that set all that it sets.
+OVERRIDDEN = [
+    ("saliency", "isnet", "--size 512 --mean 0.4 --deviation 0.5"),
+    ("saliency", "birefnet", "--size 512 --no-sigmoid"),
+    ("attend", "quick", "--no-prototypes --colour-steps 10"),
+    (
+        "train",
+        "fine",
+        "--output-stride 8 --lr-policy poly --scale-low 0.9 --scale-high 1.5 --crop 320 "
+        "--batch-size 16 --iterations 2000 --warmup 50 --colour-jitter 0.3",
+    ),
+    (
+        "crf",
+        "irn",
+        "--iterations 10 --gaussian-weight 3 --gaussian-xy 3 --bilateral-weight 10 "
+        "--bilateral-xy 50 --bilateral-rgb 5",
+    ),
+]
+
+
+@pytest.mark.parametrize(("command", "name", "options"), OVERRIDDEN)
+def test_a_preset_all_of_whose_settings_are_given_otherwise_is_refused(
+    wsss: Command, tmp_path: Path, command: str, name: str, options: str
+) -> None:
+    where = ["--run", tmp_path / "run"]
+    outcome = wsss(command, "--preset", name, *options.split(), *where)
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: --preset sets nothing that is not given by ")
+    assert outcome.err.endswith("; leave out --preset or one of them\n")
+    for word in options.split():
+        if word.startswith("--"):
+            assert word.replace("--no-", "--") in outcome.err
+    # A file has the presets of many commands, and with one option less it sets something.
+    (tmp_path / "wsss.toml").write_text(f"[{command}]\npreset = '{name}'\n")
+    for line in (
+        [*options.split(), "--config", tmp_path / "wsss.toml"],
+        ["--preset", name, *options[: options.rindex(" --")].split()],
+    ):
+        outcome = wsss(command, *line, *where)
+        assert outcome.code == 2
+        assert "--preset" not in outcome.err
+
+
+def test_presets_in_vain_are_tried_of_every_command_that_has_any() -> None:
+    assert {command for command, *_ in OVERRIDDEN} == {*PRESETS, "crf"}
+    with_presets = {name for name, config in CHAIN.items() if "preset" in dir(config)}
+    assert with_presets == {*PRESETS, "crf"}
+
+
 @pytest.mark.parametrize(
     ("command", "given", "expected"),
     [

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from wsss_cli.configs.common import CommonConfig, DeviceConfig, OverwriteConfig
-from wsss_cli.configs.setting import Role, check, setting
+from wsss_cli.configs.setting import Role, check, in_place_of_preset, setting
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,17 @@ class CrfConfig(OverwriteConfig, CommonConfig, DeviceConfig):
     @property
     def chosen(self) -> CrfSettings:
         """The preset with the numbers given in place of its own."""
+        return replace(PRESETS[self.preset], **self._numbers())
+
+    def _numbers(self) -> dict[str, Any]:
+        """The numbers given."""
         numbers = {field.name: getattr(self, field.name) for field in fields(CrfSettings)}
-        changes = {name: value for name, value in numbers.items() if value is not None}
-        return replace(PRESETS[self.preset], **changes)
+        return {name: value for name, value in numbers.items() if value is not None}
+
+    def without_effect(self) -> dict[str, tuple[str, str]]:
+        """The preset, where all of its numbers are given."""
+        without = super().without_effect()
+        numbers = self._numbers()
+        if len(numbers) == len(fields(CrfSettings)):
+            without["preset"] = in_place_of_preset(numbers)
+        return without

@@ -7,7 +7,16 @@ settings themselves, so that it does not matter under what name they came.
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
-from wsss_cli.configs.setting import KEY, Config, SettingError, any_of, is_named, option
+from wsss_cli.configs.setting import (
+    KEY,
+    Config,
+    SettingError,
+    any_of,
+    check,
+    in_place_of_preset,
+    is_named,
+    option,
+)
 from wsss_cli.errors import UsageError
 
 C = TypeVar("C", bound=Config)
@@ -89,6 +98,8 @@ def configured(
         config = config_type(**{**added, **given})
         config.check_command()
         config.refuse_without_effect(asked)
+        if name is not None and "preset" in asked and not added:
+            check(False, "preset", *in_place_of_preset(PRESETS[command][name]))
     except SettingError as error:
         if name is not None:
             _refuse_preset(error, name, added, given, config_type)

@@ -246,6 +246,14 @@ def field_of(option: str) -> str:
     return option.removeprefix("--").removeprefix("no-").replace("-", "_")
 
 
+def in_place_of_preset(names: Collection[str]) -> tuple[str, str]:
+    """Say of a preset that each of its settings is given: what :func:`check` says of it."""
+    return (
+        f"sets nothing that is not given by {', '.join(map(option, names))}",
+        "leave out --preset or one of them",
+    )
+
+
 def is_named(field: str, sentence: str) -> bool:
     """Whether a sentence names the option of a field."""
     return re.search(rf"{option(field)}(?![\w-])", sentence) is not None
