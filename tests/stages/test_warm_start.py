@@ -74,6 +74,87 @@ def test_a_head_that_is_there_is_kept_and_one_without_place_left_out(
     assert not any(name.startswith("head_b") for name in _weights(single))
 
 
+class Noting(Silent):
+    """Keeps what is said of the start."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        if "--start" in text:
+            self.said.append(text)
+
+
+ONLY_A: dict[str, Any] = {"method": "cam"}
+OWN_C: dict[str, Any] = {"share_background_head": False}
+EPS: dict[str, Any] = {"method": "eps", "saliency": Path("saliency")}
+
+
+@pytest.mark.parametrize(
+    ("begun", "then", "said"),
+    [
+        ({}, ONLY_A, ["head_b is left out, as this network has none"]),
+        (OWN_C, ONLY_A, ["head_b and head_c are left out, as this network has none"]),
+        (OWN_C, {}, ["head_c is left out, as this network has none"]),
+        ({"method": "acol"}, ONLY_A, ["head_b is left out, as this network has none"]),
+        (ONLY_A, {}, ["it has no head_b, which begins as its head_a"]),
+        (ONLY_A, OWN_C, ["it has no head_b and head_c, which begin as its head_a"]),
+        ({"method": "acol"}, OWN_C, ["it has no head_c, which begins as its head_a"]),
+        (ONLY_A, EPS, ["head_a has no map of the background there, so that begins new"]),
+        (
+            EPS,
+            ONLY_A,
+            ["the map of the background of head_a is left out, as this network has none"],
+        ),
+        (
+            EPS,
+            {},
+            [
+                "the map of the background of head_a is left out, as this network has none",
+                "it has no head_b, which begins as its head_a without the map of the background",
+            ],
+        ),
+        (
+            {},
+            EPS,
+            [
+                "head_b is left out, as this network has none",
+                "head_a has no map of the background there, so that begins new",
+            ],
+        ),
+        (ONLY_A, {"method": "aepsl"}, []),
+        ({"method": "acol"}, {}, []),
+        ({}, {"method": "acol"}, []),
+        ({"method": "sipe"}, {"method": "sipe"}, []),
+    ],
+)
+def test_what_a_start_does_not_give_and_what_it_gives_in_vain_is_told(
+    voc: TinyVoc, begun: dict[str, Any], then: dict[str, Any], said: list[str]
+) -> None:
+    """No tensor of the source is left out without being named, nor one of the network new."""
+    network, source = (
+        build_network(_config(voc, Path("run"), **each), 3, InitialWeights())
+        for each in (then, begun)
+    )
+    told = take_heads(network, source.state_dict(), source="there.pt")
+    assert told == [f"--start there.pt: {sentence}" for sentence in said]
+    text = " ".join(said)
+    heads = [{n.split(".")[0] for n, _ in net.named_parameters()} for net in (network, source)]
+    for head in heads[0] ^ heads[1]:
+        assert head in text
+
+
+def test_a_training_tells_which_heads_of_its_start_it_has_no_place_for(
+    voc: TinyVoc, tmp_path: Path
+) -> None:
+    seenet, single = tmp_path / "seenet", tmp_path / "single"
+    train.run(_config(voc, seenet), track=Silent())
+    checkpoint = seenet / "train" / "checkpoint.pt"
+    track = Noting()
+    train.run(_config(voc, single, start=checkpoint, method="cam"), track=track)
+    assert track.said == [f"--start {checkpoint}: head_b is left out, as this network has none"]
+
+
 def test_start_counts_by_content(voc: TinyVoc, cam: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.pt"
     other.write_bytes(cam.read_bytes())

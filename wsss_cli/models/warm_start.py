@@ -1,6 +1,6 @@
 """Going on from another attention network: its heads for the heads of a new one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ FIRST_HEAD = "head_a"
 
 
 @torch.no_grad()
-def take_heads(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
+def take_heads(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> list[str]:
     """Copy the heads of a trained network into those of the same names.
 
     A head that the source has not starts from its first one, which has learnt the classes already;
@@ -24,14 +24,47 @@ def take_heads(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str
     Args:
         network: Its heads are its members ``head_*``.
         tensors: The source's state by name.
-        source: Name of the source, for the message.
+        source: Name of the source, for messages.
+
+    Returns:
+        Sentences that name what of the source is left out and what begins otherwise.
 
     Raises:
         WsssError: The heads differ in their layers or in shape.
     """
-    begun = _heads(tensors)
-    for name, layers in _heads(dict(network.named_parameters())).items():
+    begun, heads = _heads(tensors), _heads(dict(network.named_parameters()))
+    for name, layers in heads.items():
         _take_layers(name, layers, begun.get(name, begun.get(FIRST_HEAD, {})), source)
+    return [f"--start {source}: {told}" for told in _differences(heads, begun)]
+
+
+def _differences(
+    heads: Mapping[str, Mapping[str, Tensor]], begun: Mapping[str, Mapping[str, Tensor]]
+) -> Iterator[str]:
+    """Say which heads, and maps of the background, only one of the two networks has."""
+    left_out, lacking = (sorted(a.keys() - b.keys()) for a, b in ((begun, heads), (heads, begun)))
+    if left_out:
+        verb = "is" if len(left_out) == 1 else "are"
+        yield f"{' and '.join(left_out)} {verb} left out, as this network has none"
+    less = False
+    for name in heads.keys() & begun.keys():
+        more = _maps(heads[name]) - _maps(begun[name])
+        less = less or more < 0
+        if more < 0:
+            yield f"the map of the background of {name} is left out, as this network has none"
+        elif more > 0:
+            yield f"{name} has no map of the background there, so that begins new"
+    if lacking:
+        yield (
+            f"it has no {' and '.join(lacking)}, which "
+            f"{'begins' if len(lacking) == 1 else 'begin'} as its {FIRST_HEAD}"
+            f"{' without the map of the background' if less else ''}"
+        )
+
+
+def _maps(layers: Mapping[str, Tensor]) -> int:
+    """How many maps a head has, 0 where it has no score layer."""
+    return len(layers.get("score.weight", ()))
 
 
 def _heads(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

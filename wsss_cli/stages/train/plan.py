@@ -97,7 +97,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
     division = divide(config, data_set, split, image_ids, labels, track)
     device = resolve_device(config.device)
     precision = resolve_precision(config.amp, device)
-    weights = initial_weights(_origin(config, data_set), config.backbone, track)
+    weights = initial_weights(_origin(config, data_set, track), config.backbone, track)
     inputs = {
         "data": images_input(data_set, image_ids, labels),
         "weights": Input(Path(weights.name), weights.fingerprint),
@@ -163,17 +163,18 @@ def _tell_labels(
         track.note(f"note: {remark}")
 
 
-def _origin(config: TrainConfig, data_set: DataSet) -> str | None:
+def _origin(config: TrainConfig, data_set: DataSet, track: Track) -> str | None:
     """Where the trunk's weights come from: ``--start``, when its network fits, or ``--weights``."""
     if config.start is None:
         return config.weights
     _, started, class_names = load_network(config.start)
     require_same_classes(config.start, class_names, data_set)
-    require_fit(config, started, len(class_names))
+    for sentence in require_fit(config, started, len(class_names)):
+        track.note(sentence)
     return str(config.start)
 
 
-def require_fit(config: TrainConfig, started: TrainConfig, num_classes: int) -> None:
+def require_fit(config: TrainConfig, started: TrainConfig, num_classes: int) -> list[str]:
     """Refuse a ``--start`` whose network has another trunk, or heads of another shape.
 
     Its weights fit another output stride too, but a change of it has to be asked for.
@@ -182,6 +183,9 @@ def require_fit(config: TrainConfig, started: TrainConfig, num_classes: int) -> 
         config: Settings of the training that goes on.
         started: Settings of the training it goes on from, which may be still to come.
         num_classes: Foreground classes of both.
+
+    Returns:
+        Sentences that name what of the start is left out and what begins otherwise.
 
     Raises:
         WsssError: It does not fit.
@@ -200,4 +204,4 @@ def require_fit(config: TrainConfig, started: TrainConfig, num_classes: int) -> 
         network, source = (
             build_network(each, num_classes, InitialWeights()) for each in (config, started)
         )
-    take_heads(network, source.state_dict(), source=str(config.start))
+    return take_heads(network, source.state_dict(), source=str(config.start))
