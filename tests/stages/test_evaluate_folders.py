@@ -11,6 +11,7 @@ from conftest import Command, Outcome, TinyVoc, draw_voc
 from PIL import Image
 
 from wsss_cli.artifacts.label_png import voc_palette, write_label_map
+from wsss_cli.data.voc import VOC_CLASSES
 from wsss_cli.metrics.boundary import boundary_overlap
 from wsss_cli.metrics.segmentation import iou_of
 from wsss_cli.metrics.trimap import trimap_overlaps
@@ -407,3 +408,109 @@ def test_threshold_of_another_split_is_applied(
     _refused(wsss(*own), 2, "scored this very attention")
     path.write_text(json.dumps({**scores, "artifact_fingerprint": "another"}))
     _refused(wsss(*mine), 2, "of an earlier result")
+
+
+def _two_folders(root: Path, true: list[int], predicted: list[int]) -> list[object]:
+    """A command that scores a label map of some labels, side by side, against another one."""
+    for name, labels in (("gt", true), ("pred", predicted)):
+        image = np.repeat(np.array([labels], np.uint8), 4, axis=0)
+        write_label_map(root / name / "x.png", image)
+    return ["evaluate", "--pred", root / "pred", "--gt", root / "gt", "--run", root / "none"]
+
+
+@pytest.mark.parametrize(
+    ("true", "predicted", "most"),
+    [([0, 1, 1, 255], [0, 1, 0, 0], 1), ([0, 1, 25, 3], [0, 1, 25, 25], 25), ([0, 1], [0, 7], 7)],
+)
+def test_labels_whose_names_nobody_knows_are_numbered(
+    wsss: Command, tmp_path: Path, true: list[int], predicted: list[int], most: int
+) -> None:
+    outcome = wsss(*_two_folders(tmp_path, true, predicted), "--json")
+    assert outcome.code == 0, outcome.err
+    values = outcome.values
+    names = ["background", *(f"class {label}" for label in range(1, most + 1))]
+    assert list(values["per_class"]) == names
+    for label, name in enumerate(names):
+        hits = sum(t == p == label for t, p in zip(true, predicted, strict=True))
+        either = sum(label in (t, p) and t != 255 for t, p in zip(true, predicted, strict=True))
+        assert values["per_class"][name] == (pytest.approx(hits / either) if either else None)
+    assert "so their labels are numbered" in outcome.err
+    assert "--data DIR" in outcome.err
+    assert "aeroplane" not in outcome.err
+
+
+def test_names_are_those_of_the_tree_that_the_true_masks_lie_in(
+    wsss: Command, tmp_path: Path
+) -> None:
+    """VOC's own, which is documented, or those of its classes.txt; not where it is no data set."""
+    command = _two_folders(tmp_path, [0, 1, 2, 3], [0, 1, 2, 2])
+    masks = tmp_path / "VOC2012" / "SegmentationClass"
+    masks.parent.mkdir()
+    shutil.move(tmp_path / "gt", masks)
+    command[4] = masks
+    numbered = wsss(*command, "--json").values["per_class"]
+    assert list(numbered) == ["background", "class 1", "class 2", "class 3"]
+    for folder, ending in (("JPEGImages", "jpg"), ("Annotations", "xml")):
+        (masks.parent / folder).mkdir()
+        (masks.parent / folder / f"x.{ending}").touch()
+    outcome = wsss(*command, "--json")
+    assert list(outcome.values["per_class"]) == ["background", *VOC_CLASSES]
+    assert list(outcome.values["per_class"].values())[:4] == list(numbered.values())
+    assert f"named as those of {masks.parent}" in outcome.err
+    (masks.parent / "classes.txt").write_text("cat\ndog\ncow\n")
+    assert list(wsss(*command, "--json").values["per_class"]) == ["background", "cat", "dog", "cow"]
+    # A label that they do not name is refused, as with a data set.
+    (masks.parent / "classes.txt").write_text("cat\ndog\n")
+    _refused(wsss(*command), 1, "x.png", "3")
+
+
+@pytest.mark.parametrize("naming", ["pred", "gt", "against"])
+def test_names_are_those_that_a_stage_recorded_with_the_label_maps(
+    wsss: Command, tmp_path: Path, naming: str
+) -> None:
+    command = _two_folders(tmp_path, [0, 1, 2, 3], [0, 1, 2, 2])
+    stage = tmp_path / "run" / "proxy"
+    if naming == "against":
+        shutil.copytree(tmp_path / "pred", stage / "labels")
+        command += ["--against", stage / "labels"]
+    else:
+        stage.mkdir(parents=True)
+        shutil.move(tmp_path / naming, stage / "labels")
+        command[2 if naming == "pred" else 4] = stage / "labels"
+    manifest = {"schema": 1, "status": "complete", "fingerprint": "f", "stage": "proxy"}
+    manifest |= {"files": {}, "counts": {}, "settings": {}, "inputs": {}}
+    manifest |= {"class_names": ["cat", "dog", "cow"]}
+    (stage / "manifest.json").write_text(json.dumps(manifest))
+    outcome = wsss(*command, "--json")
+    assert outcome.code == 0, outcome.err
+    assert list(outcome.values["per_class"]) == ["background", "cat", "dog", "cow"]
+    assert f"named as those of {stage / 'labels'}" in outcome.err
+    # Two that recorded different classes do not belong together.
+    other = tmp_path / "other" / "crf"
+    shutil.copytree(stage / "labels", other / "labels")
+    manifest |= {"stage": "crf", "class_names": ["cat", "cow", "dog"]}
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    if naming == "against":
+        command[4] = other / "labels"
+    else:
+        command += ["--against", other / "labels"]
+    _refused(wsss(*command), 1, other / "labels", "cat, cow, dog")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_attention_without_a_data_set_has_the_names_of_its_file_or_numbers(
+    wsss: Command, tmp_path: Path, named: bool
+) -> None:
+    _two_folders(tmp_path, [0, 1, 2, 3], [0])
+    with h5py.File(tmp_path / "attention.h5", "w") as file:
+        file["x/maps"] = np.ones((1, 4, 4), np.float16)
+        file["x/class_ids"] = np.array([2], np.uint8)
+        if named:
+            file.attrs["class_names"] = ["cat", "dog", "cow"]
+    outcome = wsss(
+        *("evaluate", "--what", "attention", "--attention", tmp_path / "attention.h5"),
+        *("--gt", tmp_path / "gt", "--run", tmp_path / "none", "--json"),
+    )
+    assert outcome.code == 0, outcome.err
+    names = ["cat", "dog", "cow"] if named else ["class 1", "class 2", "class 3"]
+    assert list(outcome.values["per_class"]) == ["background", *names]

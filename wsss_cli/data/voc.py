@@ -37,6 +37,7 @@ from wsss_cli.data.sbd import TRAIN_AUG_IMAGES, find_sbd, train_aug
 from wsss_cli.data.voc_lists import LIST_FOLDERS, TRAIN_AUG, ListedIds, list_files, read_list
 from wsss_cli.errors import UsageError, WsssError, did_you_mean, listing
 
+VOC_MASKS, VOC_AND_SBD_MASKS = "SegmentationClass", "SegmentationClassAug"
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
@@ -249,7 +250,7 @@ class VocDataSet:
     @property
     def masks(self) -> Path:
         """Folder of VOC's own masks, for scores."""
-        return self.root / "SegmentationClass"
+        return self.root / VOC_MASKS
 
     def mask_path(self, image_id: str) -> Path:
         """Path of VOC's own mask, which may not exist."""
@@ -266,7 +267,7 @@ class VocDataSet:
     def training_mask_path(self, image_id: str) -> Path:
         """Path of VOC's mask, or of SBD's in ``SegmentationClassAug`` where VOC has none."""
         voc_mask = self.mask_path(image_id)
-        sbd_mask = self._beside(self.root / "SegmentationClassAug", image_id, ".png")
+        sbd_mask = self._beside(self.root / VOC_AND_SBD_MASKS, image_id, ".png")
         return sbd_mask if sbd_mask.exists() and not voc_mask.exists() else voc_mask
 
     def true_label_map(self, image_id: str) -> Pixels | None:

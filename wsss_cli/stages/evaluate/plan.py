@@ -21,12 +21,12 @@ from wsss_cli.data.label_folder import (
 )
 from wsss_cli.data.map_sizes import turned_masks
 from wsss_cli.data.mask_survey import ImageLabels, known_labels
-from wsss_cli.data.voc import VOC_CLASSES
 from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.stages.attention_check import require_labelled_classes
 from wsss_cli.stages.evaluate.baseline_inputs import find_baselines, missing_baselines
 from wsss_cli.stages.evaluate.baselines import Baselines
 from wsss_cli.stages.evaluate.chosen_threshold import ChosenThreshold, recorded_threshold
+from wsss_cli.stages.evaluate.label_names import names_without_data_set
 from wsss_cli.stages.image_loop import each_image
 from wsss_cli.stages.inputs import data_if_known, find_attention, find_masks
 from wsss_cli.stages.label_map_check import require_recorded_classes
@@ -146,9 +146,6 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         on_their_side = turned_masks(data_set, scored_ids)
         if on_their_side is not None:
             track.note(on_their_side)
-    if data_set is None:
-        track.note("no data set is known, so classes are named as VOC's; pass --data DIR for yours")
-    names = data_set.class_names if data_set is not None else VOC_CLASSES
     missing = []
     foreign = config.attention if config.what == "attention" else config.pred
     if foreign is not None and config.split is None:
@@ -162,6 +159,10 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     rival = None if config.against is None else _rival(config, data_set, scored_ids)
     if rival is not None and rival.resolve() == source.resolve():
         raise UsageError(f"--against {config.against} is what is scored itself; name another run")
+    if data_set is not None:
+        names = data_set.class_names
+    else:
+        names = names_without_data_set(config, source, list(masks.values()), rival, track)
     threshold = None
     if config.threshold_from is not None:
         threshold = recorded_threshold(config.threshold_from, scored=source)
