@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Command
+from conftest import Command, TinyVoc
 
 import wsss_cli
 from wsss_cli.artifacts.stage_commands import recorded_command
@@ -244,6 +244,59 @@ def test_commands_that_are_shown_have_none_of_it(there: Path) -> None:
     assert "--predicted-ignore" not in attention
     assert "--predicted-ignore excluded" in labels
     assert run.train.frozen_blocks == 2
+
+
+# Of the commands that are no stages: what is given, and the option of it that changes nothing.
+BESIDE_STAGES = [
+    ("suggest --overwrite", "--overwrite"),
+    ("suggest --run there --data there --proxy there --attention there", "--run"),
+    ("check there --data there --run there", "--run"),
+    ("import there --data there --run there -o new.h5", "--run"),
+    ("export there -o new --to yolo --parts", "--parts"),
+    ("export there -o new --to yolo --no-parts", "--parts"),
+    ("export there -o new --to cvat --polygons", "--polygons"),
+    ("export there -o new --to coco --photographs /data/local-files/?d=", "--photographs"),
+    ("show --methods there", "--methods"),
+    ("show --methods --run there", "--methods"),
+    ("show --methods --image x", "--methods"),
+]
+
+
+@pytest.mark.parametrize(("line", "name"), BESIDE_STAGES)
+def test_commands_that_are_no_stages_refuse_it_too(
+    wsss: Command, there: Path, line: str, name: str
+) -> None:
+    outcome = wsss(*line.split())
+    if name == "--parts" and "--no-parts" not in line:  # a switch that stays where it is
+        assert name not in outcome.err
+        return
+    assert outcome.code == 2, outcome.err
+    sentence = outcome.err.splitlines()[-1]
+    assert sentence.startswith(f"error: {name} "), sentence
+    assert sentence.count(";") == 1, sentence
+
+
+def test_a_variable_of_all_commands_is_no_option_in_vain(
+    wsss: Command, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSSS_RUN", "there")
+    for line in ("check there --data there", "import there --data there -o new.h5"):
+        assert "--run" not in wsss(*line.split()).err
+    assert wsss("show", "--methods").code == 0
+
+
+def test_rounds_refuse_saliency_that_no_round_reads(
+    wsss: Command, there: Path, voc: TinyVoc
+) -> None:
+    (there / "rounds.toml").write_text(
+        "[train]\nmethod = 'cam'\n[proxy]\nrule = 'threshold'\n[[relabel]]\n"
+    )
+    line = ["rounds", "rounds.toml", "--data", voc.root, "--dry-run"]
+    outcome = wsss(*line, "--saliency", voc.saliency)
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: --saliency is read in no round of rounds.toml")
+    (there / "rounds.toml").write_text("[train]\nmethod = 'cam'\n")
+    assert "read in no round" not in wsss(*line, "--saliency", voc.saliency).err
 
 
 def test_the_device_of_a_comparison_reaches_what_computes_on_it(there: Path) -> None:

@@ -14,7 +14,14 @@ import typer
 from wsss_cli import ranks
 from wsss_cli.cli import options, render
 from wsss_cli.cli.path_checks import require_given_paths
-from wsss_cli.cli.run_command import choose_track, config_from, errors_as_sentences, run_stage, show
+from wsss_cli.cli.run_command import (
+    asked_for,
+    choose_track,
+    config_from,
+    errors_as_sentences,
+    run_stage,
+    show,
+)
 from wsss_cli.configs.common import HOW
 from wsss_cli.configs.setting import Config, Setting, any_of, option, settings_of
 from wsss_cli.configs.stages import CHAIN
@@ -74,12 +81,13 @@ def config_command(config_type: type[Config]) -> Callable[[Command], Command]:
         _, *talk = inspect.signature(function).parameters.values()
         talk_names = {parameter.name for parameter in talk}
 
-        @wraps(function)
-        def command(**values: Any) -> None:  # noqa: ANN401 - many types
+        @wraps(function, assigned=("__module__", "__name__", "__qualname__"))
+        def command(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - many types
             with errors_as_sentences(debug=values["debug"]):
                 settings = {name: v for name, v in values.items() if name not in talk_names}
                 require_given_paths(config_type, settings)
                 config = config_from(config_type, settings)
+                config.refuse_without_effect(asked_for(given_parameters(context)))
                 function(config, **{name: values[name] for name in talk_names})
 
         command.__doc__ = config_type.__doc__
@@ -139,7 +147,7 @@ def given_parameters(context: typer.Context) -> dict[str, str]:
 
 def _set_parameters(command: Command, parameters: list[Parameter]) -> None:
     """Tell Typer the parameters of a command; it reads them from these two attributes."""
-    signature = inspect.signature(command).parameters.values()
+    signature = inspect.signature(command, follow_wrapped=False).parameters.values()
     named = [
         p for p in signature if p.kind is Parameter.POSITIONAL_OR_KEYWORD and p.name == "context"
     ]

@@ -22,7 +22,7 @@ from wsss_cli.configs.results import LABEL_FOLDERS, RESULTS, WEIGHTS_FOLDER
 from wsss_cli.configs.rounds import Link, Round, RoundsConfig
 from wsss_cli.configs.segment import PREDICTION, SegmentConfig
 from wsss_cli.configs.segmentation_models import model_of
-from wsss_cli.configs.setting import settings_of
+from wsss_cli.configs.setting import check, settings_of
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import UsageError, did_you_mean
 from wsss_cli.tracking import Silent
@@ -88,6 +88,13 @@ def read_rounds(config: RoundsConfig) -> list[Round]:
             )
         options = {stage: _options(place, table, stage) for stage in LATER if stage in table}
         rounds.append(maker.later(place, number, options, rounds[-1]))
+    links = [link.config for each in rounds for link in each.links]
+    check(
+        config.saliency is None or any(getattr(c, "saliency", None) is not None for c in links),
+        "saliency",
+        f"is read in no round of {path}, whose methods and rules need none",
+        "leave it out, or choose a proxy.rule that reads it",
+    )
     return rounds
 
 

@@ -58,8 +58,7 @@ def run_stage(
         values = {name: value for name, value in options.items() if name in given}
         require_given_paths(config_type, values)
         # A file and the environment have the defaults of many commands.
-        asked = [name for name, source in given.items() if source == COMMAND_LINE]
-        config = configured(stage, config_type, values_of(config_type, values), asked)
+        config = configured(stage, config_type, values_of(config_type, values), asked_for(given))
         stack.enter_context(_saying_what_is_kept(stage, getattr(config, "run", None)))
         track = choose_track(quiet=options["quiet"])
         from wsss_cli.stages.execution import checked_stage
@@ -117,6 +116,11 @@ def _standing(plan: Any, config: WorkConfig) -> dict[str, str]:  # noqa: ANN401 
     if standing is None:
         return {}
     return {"found": standing.state(overwrite=getattr(config, "overwrite", False))}
+
+
+def asked_for(given: Mapping[str, str]) -> list[str]:
+    """The parameters that were given for this very command, on its command line."""
+    return [name for name, source in given.items() if source == COMMAND_LINE]
 
 
 def without_replaced(config_type: type[Config], given: Mapping[str, str]) -> Mapping[str, str]:

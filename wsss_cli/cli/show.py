@@ -17,6 +17,7 @@ from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.proxy_rules import RULES, maps_of
 from wsss_cli.configs.saliency import SALIENCY_MODELS
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
+from wsss_cli.configs.setting import check
 from wsss_cli.errors import UsageError
 
 
@@ -61,6 +62,8 @@ def show(
     """
     with errors_as_sentences(debug=debug):
         if methods:
+            looked_at = bool(paths or run or image)
+            check(not looked_at, "methods", "looks at no run or file", "leave it or the others out")
             print_result(_systems(), _systems_text, as_json=json)
             return
         paths = list(options.named_runs(paths, run, argument="PATH"))

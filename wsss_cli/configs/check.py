@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss_cli.configs.common import CommonConfig
+from wsss_cli.configs.common import CommonConfig, run_beside_data
 from wsss_cli.configs.setting import REQUIRED, Config, Role, same_as, setting
 
 
@@ -29,3 +29,7 @@ class CheckConfig(Config):
     data: Path | None = same_as(CommonConfig, "data")
     run: Path = same_as(CommonConfig, "run")
     split: str = setting("test", "List of the images that it should hold.")
+
+    def without_effect(self) -> dict[str, tuple[str, str]]:
+        """The run, of which nothing but its data set is used."""
+        return super().without_effect() | run_beside_data(self.data)

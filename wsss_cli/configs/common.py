@@ -92,6 +92,17 @@ class SeedConfig(Config):
     seed: int = setting(0, "Seed of everything random.", at_least=0, below=2**63)
 
 
+def run_beside_data(data: Path | None) -> dict[str, tuple[str, str]]:
+    """Say of ``--run`` that it does nothing, where only the run's data set would be used.
+
+    Args:
+        data: The data set given.
+    """
+    if data is None:
+        return {}
+    return {"run": ("only tells the data set, and --data does", "leave one of them out")}
+
+
 def settings(config: WorkConfig) -> dict[str, Any]:
     """The settings that change a result, as JSON values, for the fingerprint."""
     values = {field.name: getattr(config, field.name) for field in fields(config)}

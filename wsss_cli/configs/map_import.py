@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss_cli.configs.common import CommonConfig, OverwriteConfig
+from wsss_cli.configs.common import CommonConfig, OverwriteConfig, run_beside_data
 from wsss_cli.configs.setting import REQUIRED, Config, Role, same_as, setting
 
 # Each kind is named after the tool whose files others imitate.
@@ -55,3 +55,7 @@ class ImportConfig(Config):
     )
     workers: int | None = same_as(CommonConfig, "workers")
     overwrite: bool = same_as(OverwriteConfig, "overwrite", help="Replace a file that is there.")
+
+    def without_effect(self) -> dict[str, tuple[str, str]]:
+        """The run, of which nothing but its data set is used."""
+        return super().without_effect() | run_beside_data(self.data)

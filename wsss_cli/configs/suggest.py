@@ -38,3 +38,18 @@ class SuggestConfig(Config):
     )
     overwrite: bool = same_as(OverwriteConfig, "overwrite", help="Replace the file of ids.")
     workers: int | None = same_as(WorkConfig, "workers", group=HOW)
+
+    def without_effect(self) -> dict[str, tuple[str, str]]:
+        """What is of a file where none is written, and of a run of which nothing is read."""
+        without = super().without_effect()
+        if self.out is None:
+            without["overwrite"] = (
+                "is of the file that --out names",
+                "give that too, or leave --overwrite out",
+            )
+        if None not in (self.data, self.proxy, self.attention):
+            without["run"] = (
+                "is not read beside --data, --proxy and --attention",
+                "leave one of them out",
+            )
+        return without
