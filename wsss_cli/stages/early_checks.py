@@ -107,6 +107,12 @@ def _require_attention_file(path: Path | None) -> None:
             pass
 
 
+def _find_attention(config: ProxyConfig | RefineConfig | SegmentConfig | EvaluateConfig) -> None:
+    """Refuse attention that is not there, or a file given that is none."""
+    find_attention(config.attention, config.run, config.data)
+    _require_attention_file(config.attention)
+
+
 def _require_score_file(path: Path | None) -> None:
     """As :func:`_require_attention_file`, of soft scores, which may also be a folder."""
     if path is not None and path.is_file():
@@ -149,13 +155,12 @@ def _saliency(config: SaliencyConfig) -> None:
 
 
 def _proxy(config: ProxyConfig) -> None:
-    find_attention(config.attention, config.run, config.data)
     for name, folder in rule_saliency(config).items():
         require_folder(folder, option(name))
     prediction = rule_prediction(config)
     if prediction is not None:
         require_pngs(prediction, "--prediction")
-    _require_attention_file(config.attention)
+    _find_attention(config)
     require_photographs(config, data_if_known(config))
 
 
@@ -167,14 +172,13 @@ def _require_proxies(config: RefineConfig | SegmentConfig) -> None:
 
 def _refine(config: RefineConfig) -> None:
     config.require_way()
-    find_attention(config.attention, config.run, config.data)
     if config.regions is not None:
         require_folder(config.regions, "--regions")
     if config.edges:
         _require_proxies(config)
         backbone = config.backbone or training_settings(config.run).get("backbone", "vgg16")
         weights_of(config.weights, backbone)
-    _require_attention_file(config.attention)
+    _find_attention(config)
     find_data(config)
 
 
@@ -200,8 +204,7 @@ def _segment(config: SegmentConfig) -> None:
     model = config.model or model_of(backbone)
     weights_of(config.weights, SEGMENTATION_MODELS[model].backbone)
     if config.prohibitive:
-        find_attention(config.attention, config.run, config.data)
-        _require_attention_file(config.attention)
+        _find_attention(config)
 
 
 def _crf(config: CrfConfig) -> None:
@@ -215,8 +218,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     stage = RESULTS[config.what].stage
     data_set = data_if_known(config, stage)
     if config.what == "attention":
-        find_attention(config.attention, config.run, config.data)
-        _require_attention_file(config.attention)
+        _find_attention(config)
     elif config.pred is None:
         require_complete(config.run / stage, stage, instead="--pred DIR", data=config.data)
     else:
