@@ -89,7 +89,7 @@ def test_corrected_labels_are_those_of_plain_loops() -> None:
     possible = torch.tensor([[True, False, True, True], [False, True, False, True]])
     inside = torch.rand(2, 5, 6, generator=torch.Generator().manual_seed(2)) < 0.9
     given = (logits.clone(), labels.clone(), possible.clone(), inside.clone())
-    found = corrected_labels(logits, labels, possible, inside)
+    found = corrected_labels(logits, logits.argmax(dim=1), labels, possible, inside)
     changed = opened = 0
     for b in range(2):
         for y in range(5):
@@ -112,7 +112,6 @@ def test_corrected_labels_are_those_of_plain_loops() -> None:
 def test_corrected_labels_are_constants_to_the_network() -> None:
     logits, labels = _drawn(3)
     logits.requires_grad_()
-    found = corrected_labels(
-        logits, labels, torch.ones(2, 4, dtype=torch.bool), torch.ones(2, 5, 6, dtype=torch.bool)
-    )
+    possible, inside = (torch.ones(shape, dtype=torch.bool) for shape in ((2, 4), (2, 5, 6)))
+    found = corrected_labels(logits, logits.argmax(dim=1), labels, possible, inside)
     assert not found.requires_grad

@@ -19,7 +19,7 @@ from wsss_cli.artifacts.metrics_log import read_metrics
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.labels import IGNORE
-from wsss_cli.ops.early_learning import corrected_labels, has_slowed
+from wsss_cli.ops.early_learning import corrected_labels, has_slowed, overlap_counts
 from wsss_cli.stages import segment
 from wsss_cli.stages.segment import label_correction, training
 from wsss_cli.tracking import Silent
@@ -122,7 +122,7 @@ def test_a_label_is_corrected_from_the_epoch_on_in_which_its_growth_has_slowed(
             logits, labels, correctable, inside = given[step]
             possible = correctable.clone()
             possible[:, [label for label in range(4) if label not in slowed]] = False
-            expected = corrected_labels(logits, labels, possible, inside)
+            expected = corrected_labels(logits, logits.argmax(dim=1), labels, possible, inside)
             assert torch.equal(learnt[step], expected)
             replaced += int((expected != labels).sum())
             known = labels != IGNORE
@@ -328,3 +328,44 @@ def test_two_processes_that_were_stopped_correct_what_one_corrects(
         ]
         assert all(torch.equal(p, e) for p, e in zip(parts, expected, strict=True))
         assert halves[0][1] + rest[0][1] == logged
+
+
+def test_a_step_takes_the_largest_logits_once_and_gives_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside labels and counts by two passes over the logits, to the bit, also where they tie."""
+    generator = torch.Generator().manual_seed(0)
+    correction = label_correction.LabelCorrection(("a", "b"), 4, 4, torch.device("cpu"), Silent())
+    correction.restore(
+        {"agreement": [], "since": [(1, 4), (2, 4)], "overlap": torch.zeros(2, 3),
+         "replaced": torch.zeros(2)}
+    )  # fmt: skip
+    logits = (6 * torch.randn(4, 3, 9, 7, generator=generator)).round()  # many are equal
+    logits[0, :, 0] = torch.tensor([40.0, 40.0, 0.0])[:, None]
+    logits[1, :, 3, 3] = torch.tensor([20.0, 20.000002, 0.0])  # equal as probabilities
+    given = torch.randint(0, 3, (4, 9, 7), generator=generator)
+    given[:, :2] = IGNORE
+    correctable = torch.tensor([[True, True, False]] * 2 + [[True, False, True]] * 2)
+    inside = torch.rand(4, 9, 7, generator=generator) > 0.1
+
+    probability, predicted = logits.softmax(dim=1).max(dim=1)
+    slowed = correctable & torch.tensor([False, True, True])
+    allowed = slowed.gather(1, predicted.flatten(1)).view_as(predicted)
+    expected = torch.where(allowed & inside & (probability > 0.8), predicted, given)
+    counts = overlap_counts(logits.argmax(dim=1), given, 3)
+
+    calls: list[str] = []
+    for name in ("argmax", "max"):
+        real = getattr(torch.Tensor, name)
+
+        def counted(self: Any, *args: Any, real: Any = real, name: str = name, **more: Any) -> Any:
+            calls.append(name)
+            return real(self, *args, **more)
+
+        monkeypatch.setattr(torch.Tensor, name, counted)
+    corrected = correction.correct(logits, given, correctable, inside)
+    monkeypatch.undo()
+    assert torch.equal(corrected, expected)
+    assert not torch.equal(corrected, given)
+    assert torch.equal(correction.state()["overlap"], counts)
+    assert len(calls) == 1

@@ -108,12 +108,13 @@ def overlap_counts(predicted: Tensor, label_maps: Tensor, num_labels: int) -> Te
 
 
 def corrected_labels(
-    logits: Tensor, label_maps: Tensor, possible: Tensor, inside: Tensor
+    logits: Tensor, predicted: Tensor, label_maps: Tensor, possible: Tensor, inside: Tensor
 ) -> Tensor:
     """Put what the network is sure of in the place of the given labels.
 
     Args:
         logits: (B, L, H, W) scores of the segmentation network; a constant here.
+        predicted: (B, H, W) int64, the label of the largest score.
         label_maps: (B, H, W) int64 in 0..L-1, 255 for pixels that nothing is known of.
         possible: (B, L) bool: labels that the image has and whose growth has slowed.
         inside: (B, H, W) bool, false beyond the edges of the image.
@@ -122,6 +123,7 @@ def corrected_labels(
         (B, H, W) int64: the prediction where it is possible and its probability above 0.8, else the
         given label.
     """
-    probability, predicted = logits.detach().softmax(dim=1).max(dim=1)  # (B, H, W)
+    # Scores may differ where their probabilities are equal, but then none of these is above 0.8.
+    probability = logits.detach().softmax(dim=1).gather(1, predicted[:, None])[:, 0]  # (B, H, W)
     allowed = possible.gather(1, predicted.flatten(1)).view_as(predicted)
     return torch.where(allowed & inside & (probability > CONFIDENCE), predicted, label_maps)

@@ -95,7 +95,8 @@ class LabelCorrection:
         self._overlap += overlap_counts(predicted, label_maps, len(self._names))
         if not self._since:
             return label_maps
-        corrected = corrected_labels(logits, label_maps, correctable & self._slowed, inside)
+        possible = correctable & self._slowed
+        corrected = corrected_labels(logits, predicted, label_maps, possible, inside)
         self._replaced += torch.stack(((corrected != label_maps).sum(), inside.sum()))
         return corrected
 
