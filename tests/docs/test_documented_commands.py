@@ -38,11 +38,10 @@ SHORT = {
     # Heads alone need a trunk that has learnt something, which the tiny one has not.
     "train": "--backbone tiny --iterations 4 --batch-size 4 --crop 32 --amp off --no-heads-only",
     "attend": "--size 48 --amp off",
-    "refine": "--amp off",
     "segment": "--amp off",
     "predict": "--amp off",
 }
-SHORT_EDGES = "--backbone tiny --iterations 2 --batch-size 2 --crop 32 --steps 2"
+SHORT_EDGES = "--amp off --backbone tiny --iterations 2 --batch-size 2 --crop 32 --steps 2"
 SHORT_LEARNING = "--model tiny --iterations 2 --batch-size 2 --crop 32"
 COMPARED = """
 [train]
