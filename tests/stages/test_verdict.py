@@ -96,7 +96,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> tuple[TinyVoc, Path]:
     small = {"iterations": 4, "batch_size": 4, "crop": 32}
     train.run(TrainConfig(**where, **small, backbone="tiny", lr=0.01), track=Silent())
     attend.run(AttendConfig(**where, size=64), track=Silent())
-    proxy.run(ProxyConfig(**where, saliency=voc.saliency), track=Silent())
+    proxy.run(ProxyConfig(run=run, saliency=voc.saliency), track=Silent())
     segment.run(SegmentConfig(**where, **small, scales=(1.0,), flip=False), track=Silent())
     return voc, run
 
