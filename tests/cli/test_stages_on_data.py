@@ -356,9 +356,10 @@ def test_without_flip_the_mirrored_image_is_not_looked_at(
 @pytest.mark.parametrize("method", METHODS)
 def test_chain_learns_more_than_its_baselines(voc: TinyVoc, tmp_path: Path, method: str) -> None:
     """Ladder of numbers, rung 6: with a fixed seed, by stated margins."""
-    where = {"run": tmp_path / method, "data": voc.root, "amp": "off"}
+    where = {"run": tmp_path / method, "data": voc.root}
     config = TrainConfig(
         **where,
+        amp="off",
         method=method,
         backbone="tiny",
         iterations=150,
@@ -369,7 +370,7 @@ def test_chain_learns_more_than_its_baselines(voc: TinyVoc, tmp_path: Path, meth
         saliency=voc.saliency if learns_from_saliency(method) else None,
     )
     train.run(config, track=Silent())
-    attend.run(AttendConfig(**where, size=96), track=Silent())
+    attend.run(AttendConfig(**where, amp="off", size=96), track=Silent())
     found = evaluate.run(EvaluateConfig(**where, what="attention"), track=Silent()).values
     prevalence = 15 / 36  # of a class among the images: the precision of a guess
     assert found["classification_map"] > prevalence + 0.4
@@ -378,7 +379,7 @@ def test_chain_learns_more_than_its_baselines(voc: TinyVoc, tmp_path: Path, meth
     proxies = evaluate.run(scored, track=Silent()).values
     assert proxies["miou"] > proxies["baselines"]["background"] + 0.2
     assert proxies["miou"] > proxies["baselines"]["centre_box"] + 0.2
-    settings = SegmentConfig(**where, iterations=200, batch_size=6, crop=64, lr=0.01)
+    settings = SegmentConfig(**where, amp="off", iterations=200, batch_size=6, crop=64, lr=0.01)
     segment.run(settings, track=Silent())
     predictions = evaluate.run(
         replace(scored, what="prediction", saliency=voc.saliency), track=Silent()
