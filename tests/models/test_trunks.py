@@ -5,9 +5,10 @@ import itertools
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from wsss_cli.models.heads import ClassHead
-from wsss_cli.models.trunks import Preprocessing, Trunk, build_trunk
+from wsss_cli.models.trunks import GivenFeatures, Preprocessing, Trunk, build_trunk
 
 VGG_WIDTHS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 VGG_PARAMETERS = sum((9 * before + 1) * after for before, after in itertools.pairwise(VGG_WIDTHS))
@@ -146,3 +147,19 @@ def test_head_on_pretrained_features_starts_small_with_zero_biases() -> None:
             assert not parameter.any()
         else:
             assert float(parameter.detach().std()) == pytest.approx(0.01, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["tiny", "vgg16"])
+@pytest.mark.parametrize("blocks", [1, 2, 4])
+def test_joined_blocks_are_taken_apart_again(name: str, blocks: int) -> None:
+    trunk = build_trunk(name, 8).eval()
+    images = torch.rand(2, 3, 48, 64) * 255
+    with torch.inference_mode():
+        joined, each = trunk.joined_blocks(images, blocks), trunk.block_features(images)[-blocks:]
+    given = GivenFeatures(trunk, blocks)
+    assert torch.equal(given(joined), each[-1])
+    found = given.block_features(joined)
+    assert len(found) == blocks
+    for part, features in zip(found, each, strict=True):
+        expected = functional.interpolate(features, each[-1].shape[-2:], mode="bilinear")
+        torch.testing.assert_close(part, expected)

@@ -98,7 +98,10 @@ def show(
 
 def _systems() -> dict[str, Any]:
     return {
-        "methods": {name: asdict(method) for name, method in METHODS.items()},
+        "methods": {
+            name: {**asdict(method), "from_features": method.from_features}
+            for name, method in METHODS.items()
+        },
         "saliency": {name: asdict(model) for name, model in SALIENCY_MODELS.items()},
         "rules": {
             name: {

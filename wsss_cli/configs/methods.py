@@ -18,7 +18,8 @@ class Method:
         here: What differs from the paper; the module's docstring has it at length.
         losses: What each of its losses measures, by the name under which it is logged.
         merge: How ``wsss attend`` merges the maps of several views of an image by default.
-        from_features: Its losses need the trunk's features of an image alone.
+        feature_blocks: How many of the trunk's last blocks its losses need the features of; 0 where
+            they need more of an image than that.
     """
 
     title: str
@@ -26,7 +27,12 @@ class Method:
     here: str
     losses: Mapping[str, str]
     merge: str = "max"
-    from_features: bool = True
+    feature_blocks: int = 1
+
+    @property
+    def from_features(self) -> bool:
+        """Whether its heads can learn from features that were computed before."""
+        return self.feature_blocks > 0
 
 
 _CLASSES = "classification"
@@ -60,7 +66,7 @@ METHODS = {
         "the head is that of SeeNet's S_A; sigma, omega and alpha are options, since "
         "implementations disagree",
         {"a": _CLASSES, "mining": "scores left when the attention is masked"},
-        from_features=False,
+        feature_blocks=0,
     ),
     "eps": Method(
         "Explicit pseudo-pixel supervision",
@@ -77,7 +83,7 @@ METHODS = {
         "like its own prototype than like the background's",
         {"a": _CLASSES, "prototypes": "difference of activation and prototypes"},
         merge="sum",
-        from_features=False,
+        feature_blocks=4,
     ),
     "seenet": Method(
         "Self-Erasing Network",

@@ -8,7 +8,7 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import interpolate, pad
 from torchvision.models import resnet, vgg
 from torchvision.ops import FrozenBatchNorm2d
 
@@ -111,6 +111,18 @@ class Trunk(nn.Module):
             outputs.append(x)
         return outputs
 
+    def joined_blocks(self, images: Tensor, blocks: int) -> Tensor:
+        """The outputs of the last blocks, each resized to the grid of the last one, (B, K, h, w).
+
+        What :class:`GivenFeatures` takes apart again.
+        """
+        if blocks == 1:
+            return self(images)  # type: ignore[no-any-return]
+        outputs = self.block_features(images)[-blocks:]
+        grid = outputs[-1].shape[-2:]
+        resized = (interpolate(x, grid, mode="bilinear", align_corners=False) for x in outputs)
+        return torch.cat([*resized], dim=1)
+
     def block_channels(self) -> list[int]:
         """Channels of every block's output."""
         return [
@@ -134,17 +146,30 @@ class Trunk(nn.Module):
 
 
 class GivenFeatures(nn.Module):
-    """Stands in for a trunk where the features are there already, and passes them on."""
+    """Stands in for a trunk where the features are there already, and passes them on.
 
-    def __init__(self, trunk: Trunk) -> None:
-        """Say what the features are like."""
+    They are those of :meth:`Trunk.joined_blocks`.
+
+    Attributes:
+        channels: Channels of the last block's features.
+        stride: Pixels of the image per position of the features.
+        block_sizes: Channels of each block's features.
+    """
+
+    def __init__(self, trunk: Trunk, blocks: int) -> None:
+        """Say what the features are like, and of how many blocks they are."""
         super().__init__()
         self.channels = trunk.channels
         self.stride = trunk.stride
+        self.block_sizes = trunk.block_channels()[-blocks:]
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, channels, h, w) features as they are."""
-        return features
+        """(B, K, h, w) features of all blocks to (B, channels, h, w) of the last one."""
+        return features[:, -self.channels :]
+
+    def block_features(self, features: Tensor) -> list[Tensor]:
+        """The features of each block, the last one at the end."""
+        return [*features.split(self.block_sizes, dim=1)]
 
 
 def vgg16_layers() -> Iterator[nn.Module]:

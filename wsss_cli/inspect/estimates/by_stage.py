@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wsss_cli.configs.methods import learns_from_saliency
+from wsss_cli.configs.methods import METHODS, learns_from_saliency
 from wsss_cli.data.images import Pixels, read_image
 from wsss_cli.errors import WsssError
 from wsss_cli.inspect.doctor.space import BYTES_PER_NUMBER
@@ -105,14 +105,15 @@ def _passing(plan: Any, network: Any) -> Estimate:  # noqa: ANN401
         device=plan.device,
         precision=plan.precision,
     )
-    network.trunk = GivenFeatures(network.trunk)
+    network.trunk = GivenFeatures(network.trunk, METHODS[plan.config.method].feature_blocks)
     return passing
 
 
 def _features(trunk: Any, images: Tensor) -> Tensor:  # noqa: ANN401
     """Features of the size that those of some images have."""
     height, width = (side // trunk.stride for side in images.shape[-2:])
-    return torch.ones(len(images), trunk.channels, height, width, device=images.device)
+    channels = sum(trunk.block_sizes)
+    return torch.ones(len(images), channels, height, width, device=images.device)
 
 
 def _attend(plan: Any) -> Estimate:  # noqa: ANN401

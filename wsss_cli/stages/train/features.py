@@ -2,7 +2,8 @@
 
 The features are those of the whole image, resized to the square that ``--crop`` names, as
 ``attend`` resizes it; a view of training is the features themselves or their mirror image. They are
-on the disk as half floats until the training is done.
+on the disk as half floats until the training is done. A method that compares several blocks of the
+trunk finds all of them on the grid of the last one.
 """
 
 import shutil
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from wsss_cli import ranks
 from wsss_cli.artifacts.feature_cache import FeatureCache, bytes_of_features
+from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.stages import FEATURES_FILE
 from wsss_cli.data.augmentation import MIRRORED
 from wsss_cli.data.loading import prefetch, training_positions
@@ -40,7 +42,8 @@ def features_shape(plan: "TrainPlan") -> tuple[int, int, int]:
     config = plan.config
     with torch.device("meta"):  # shapes alone
         trunk = build_trunk(config.backbone, config.stride)
-        features = trunk(torch.empty(1, 3, config.crop, config.crop))
+        square = torch.empty(1, 3, config.crop, config.crop)
+        features = trunk.joined_blocks(square, METHODS[config.method].feature_blocks)
     _, channels, height, width = features.shape
     return channels, height, width
 
@@ -68,6 +71,9 @@ def cache_of(plan: "TrainPlan") -> FeatureCache:
         "measured": 0 if measured is None else len(measured.image_ids),
         "precision": plan.precision,
     }
+    blocks = METHODS[config.method].feature_blocks
+    if blocks > 1:
+        identity["blocks"] = blocks
     return FeatureCache(plan.directory.path / FEATURES_FILE, features_shape(plan), identity)
 
 
@@ -187,6 +193,7 @@ def pass_images(
     """
     config, cache, names = plan.config, cache_of(plan), ids_of_features(plan)
     done, learnt = cache.done(), len(plan.image_ids)
+    blocks = METHODS[config.method].feature_blocks
     trunk: Trunk = network.trunk
     trunk.eval()
 
@@ -211,7 +218,7 @@ def pass_images(
     ):
         pixels = torch.from_numpy(np.stack([next(views) for _ in batch])).permute(0, 3, 1, 2)
         with torch.inference_mode(), autocast(plan.device, plan.precision):
-            features = trunk(pixels.to(plan.device))
+            features = trunk.joined_blocks(pixels.to(plan.device), blocks)
         cache.append(features.float().cpu().numpy())
-    network.trunk = GivenFeatures(trunk)
+    network.trunk = GivenFeatures(trunk, blocks)
     return Passed(plan, network, trunk, cache.rows())
