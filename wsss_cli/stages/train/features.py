@@ -1,34 +1,30 @@
-"""``train --heads-only``: every image passes the frozen trunk once, then heads learn from that.
+"""The features of ``train --heads-only``: those of whole images and of their mirror images.
 
-The features are those of the whole image, resized to the square that ``--crop`` names, as
-``attend`` resizes it; a view of training is the features themselves or their mirror image. They are
-on the disk as half floats until the training is done. A method that compares several blocks of the
-trunk finds all of them on the grid of the last one.
+An image is resized to the square that ``--crop`` names, as ``attend`` resizes it; a view of
+training is its features themselves or their mirror image. A method that compares several blocks of
+the trunk finds all of them on the grid of the last one.
 """
 
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from wsss_cli import ranks
-from wsss_cli.artifacts.feature_cache import FeatureCache, bytes_of_features
+from wsss_cli.artifacts.feature_cache import FeatureCache
 from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.stages import FEATURES_FILE
 from wsss_cli.data.augmentation import MIRRORED
+from wsss_cli.data.images import Pixels
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.resizing import resize_image
-from wsss_cli.device import autocast, moved, pinned, resolve_workers
-from wsss_cli.errors import UsageError, WsssError
-from wsss_cli.models.trunks import GivenFeatures, Trunk, build_trunk
+from wsss_cli.device import moved, pinned, resolve_workers
+from wsss_cli.models.trunks import build_trunk
+from wsss_cli.stages import kept_features
 from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.train.taught_saliency import ReadSaliency
 from wsss_cli.tracking import Track
@@ -84,49 +80,20 @@ def require_features(plan: "TrainPlan") -> None:
         UsageError: The trunk has no weights to start from, or several processes are to share it.
         WsssError: The disk has no room for the features.
     """
-    if ranks.world() > 1:
-        raise UsageError("--heads-only trains in one process; start one, without torchrun")
+    kept_features.require_one_process()
     plan.config.check_command()
-    count, shape = len(ids_of_features(plan)), features_shape(plan)
-    needed = bytes_of_features(count, shape) - bytes_of_features(cache_of(plan).done(), shape)
-    folder = next(
-        each
-        for each in (plan.directory.path, *plan.directory.path.absolute().parents)
-        if each.is_dir()
-    )
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise WsssError(
-            f"--heads-only keeps the features of {count} images in {plan.directory.path} while it "
-            f"trains, {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free there; free some "
-            "space, choose another --run, or lower --crop"
-        )
+    kept_features.require_room(cache_of(plan), len(ids_of_features(plan)))
 
 
 @dataclass(frozen=True)
-class Passed:
+class Passed(kept_features.Passed):
     """A network whose images have passed its trunk.
 
     Attributes:
-        plan: The training's plan.
-        network: Its trunk stands aside: it is given features.
-        trunk: The trunk.
-        rows: (N, K, h, w) features of :func:`ids_of_features`.
+        plan: The training's plan; rows are those of :func:`ids_of_features`.
     """
 
     plan: "TrainPlan"
-    network: Any
-    trunk: Trunk
-    rows: npt.NDArray[np.float16]
-
-    @contextmanager
-    def whole(self) -> Iterator[nn.Module]:
-        """The network with its trunk, as a checkpoint has it."""
-        given, self.network.trunk = self.network.trunk, self.trunk
-        try:
-            yield self.network
-        finally:
-            self.network.trunk = given
 
     @cached_property
     def _measured(self) -> dict[str, int]:
@@ -135,10 +102,7 @@ class Passed:
 
     def measured(self, image_id: str) -> Tensor:
         """(K, h, w) float32 features of an image that is measured."""
-        return self._view(self._measured[image_id])
-
-    def _view(self, row: int) -> Tensor:
-        return torch.from_numpy(np.array(self.rows[row])).float()
+        return self.features(self._measured[image_id])
 
     def batches(self, saliency: ReadSaliency | None, start: int) -> Iterator[tuple[Tensor, ...]]:
         """Batches from iteration ``start`` on, on the device.
@@ -157,7 +121,7 @@ class Passed:
         def view(sample: int, index: int) -> list[Tensor]:
             image_id = plan.image_ids[index]
             maps = [] if saliency is None else [saliency(image_id, square)]
-            views = [self._view(index), *(torch.from_numpy(m).float() / 255 for m in maps)]
+            views = [self.features(index), *(torch.from_numpy(m).float() / 255 for m in maps)]
             mirrored = np.random.default_rng((config.seed, sample)).random() < MIRRORED
             return [each.flip(-1) for each in views] if mirrored else views
 
@@ -191,34 +155,22 @@ def pass_images(
     Raises:
         WsssError: An image cannot be read, or the disk is full.
     """
-    config, cache, names = plan.config, cache_of(plan), ids_of_features(plan)
-    done, learnt = cache.done(), len(plan.image_ids)
-    blocks = METHODS[config.method].feature_blocks
-    trunk: Trunk = network.trunk
-    trunk.eval()
+    config, names, learnt = plan.config, ids_of_features(plan), len(plan.image_ids)
 
-    def load(row: int) -> npt.NDArray[np.uint8]:
+    def view(row: int) -> Pixels:
         image = plan.data_set.read_image(names[row])
         if mined is not None and row < learnt:
             image = mined.erase(names[row], image)
         return resize_image(image, (config.crop, config.crop))
 
-    size = config.batch_size
-    rows = range(done, len(names))
-    batches = [rows[at : at + size] for at in range(0, len(rows), size)]
-    views = prefetch(load, rows, resolve_workers(config.workers))
-    if batches:
-        track.note(
-            f"passing {len(names) - done} images through {config.backbone} once; their features "
-            f"take {bytes_of_features(len(names), cache.shape) / 1e9:.1f} GB in {cache.path} until "
-            "the training is done"
-        )
-    for batch in track.steps(
-        batches, total=len(names), label="features", done=done, unit="images", size=len
-    ):
-        pixels = torch.from_numpy(np.stack([next(views) for _ in batch])).permute(0, 3, 1, 2)
-        with torch.inference_mode(), autocast(plan.device, plan.precision):
-            features = trunk.joined_blocks(pixels.to(plan.device), blocks)
-        cache.append(features.float().cpu().numpy())
-    network.trunk = GivenFeatures(trunk, blocks)
-    return Passed(plan, network, trunk, cache.rows())
+    passed = kept_features.pass_images(
+        plan,
+        network,
+        config.backbone,
+        cache_of(plan),
+        view,
+        len(names),
+        track,
+        METHODS[config.method].feature_blocks,
+    )
+    return Passed(passed.network, passed.trunk, passed.rows, plan)

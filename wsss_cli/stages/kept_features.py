@@ -1,0 +1,144 @@
+"""``--heads-only``: every image passes a frozen trunk once, then heads learn from what it saw.
+
+The features are on the disk as half floats until the training is done.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from wsss_cli import ranks
+from wsss_cli.artifacts.feature_cache import FeatureCache, bytes_of_features
+from wsss_cli.data.images import Pixels
+from wsss_cli.data.loading import prefetch
+from wsss_cli.device import autocast, resolve_workers
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.models.trunks import GivenFeatures, Trunk
+from wsss_cli.tracking import Track
+
+
+class TrainingPlan(Protocol):
+    """What the plans of trainings have in common: the batch size, the workers, the device."""
+
+    @property
+    def config(self) -> Any:  # noqa: ANN401
+        """Settings, with ``batch_size`` and ``workers``."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+
+    @property
+    def precision(self) -> str:
+        """``bfloat16`` or ``float32``."""
+
+
+def require_one_process() -> None:
+    """Refuse several processes: the features are kept by one.
+
+    Raises:
+        UsageError: There are several.
+    """
+    if ranks.world() > 1:
+        raise UsageError("--heads-only trains in one process; start one, without torchrun")
+
+
+def require_room(cache: FeatureCache, images: int) -> None:
+    """Refuse a disk that has no room for the features of so many images.
+
+    Raises:
+        WsssError: It has none.
+    """
+    directory = cache.path.parent
+    needed = bytes_of_features(images, cache.shape) - bytes_of_features(cache.done(), cache.shape)
+    folder = next(each for each in (directory, *directory.absolute().parents) if each.is_dir())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise WsssError(
+            f"--heads-only keeps the features of {images} images in {directory} while it trains, "
+            f"{needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free there; free some space, "
+            "choose another --run, or lower --crop"
+        )
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A network whose images have passed its trunk.
+
+    Attributes:
+        network: Its trunk stands aside: it is given features.
+        trunk: The trunk.
+        rows: (N, K, h, w) features of the images.
+    """
+
+    network: Any
+    trunk: Trunk
+    rows: npt.NDArray[np.float16]
+
+    def features(self, row: int) -> Tensor:
+        """(K, h, w) float32 features of an image."""
+        return torch.from_numpy(np.array(self.rows[row])).float()
+
+    @contextmanager
+    def whole(self) -> Iterator[nn.Module]:
+        """The network with its trunk, as a checkpoint has it."""
+        given, self.network.trunk = self.network.trunk, self.trunk
+        try:
+            yield self.network
+        finally:
+            self.network.trunk = given
+
+
+def pass_images(
+    plan: TrainingPlan,
+    network: Any,  # noqa: ANN401 - attention and segmentation networks
+    backbone: str,
+    cache: FeatureCache,
+    view: Callable[[int], Pixels],
+    images: int,
+    track: Track,
+    blocks: int = 1,
+) -> Passed:
+    """Pass every image through the trunk, but for those that have passed before.
+
+    Args:
+        plan: The training's plan; its directory is begun.
+        network: On the device; afterwards it is to be given features.
+        backbone: Name of its trunk, for people.
+        cache: Keeps the features.
+        view: (H, W, 3) uint8 of an image, by its row; all of one size.
+        images: How many there are.
+        track: Shown the progress.
+        blocks: How many of the trunk's last blocks the features are of.
+
+    Raises:
+        WsssError: An image cannot be read, or the disk is full.
+    """
+    done = cache.done()
+    trunk: Trunk = network.trunk
+    trunk.eval()
+    rows, size = range(done, images), plan.config.batch_size
+    batches = [rows[at : at + size] for at in range(0, len(rows), size)]
+    views = prefetch(view, rows, resolve_workers(plan.config.workers))
+    if batches:
+        track.note(
+            f"passing {images - done} images through {backbone} once; their features take "
+            f"{bytes_of_features(images, cache.shape) / 1e9:.1f} GB in {cache.path} until the "
+            "training is done"
+        )
+    for batch in track.steps(
+        batches, total=images, label="features", done=done, unit="images", size=len
+    ):
+        pixels = torch.from_numpy(np.stack([next(views) for _ in batch])).permute(0, 3, 1, 2)
+        with torch.inference_mode(), autocast(plan.device, plan.precision):
+            features = trunk.joined_blocks(pixels.to(plan.device), blocks)
+        cache.append(features.float().cpu().numpy())
+    network.trunk = GivenFeatures(trunk, blocks)
+    return Passed(network, trunk, cache.rows())
