@@ -31,7 +31,7 @@ TRAINING = {
     *("proxy", "corrected", "pixel_weights", "label_correction", "train_split", "supervision"),
     *("prohibitive", "attention", "iterations", "batch_size", "accumulate", "lr", "momentum"),
     *("weight_decay", "crop", "scale_low", "scale_high", "frozen_blocks", "weights", "tracker"),
-    "checkpoint_every",
+    *("checkpoint_every", "heads_only"),
 }
 POLY = {"lr_policy": "poly"}
 ONE_VIEW: dict[str, Any] = {"scales": (1.0,), "flip": False}
@@ -61,6 +61,7 @@ WAYS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("refine", {"regions": FILE}, LEARNING_EDGES | WALKING | {"device", "amp"}),
     ("segment", {}, set()),
     ("segment", {"supervision": "full"}, {"proxy"}),
+    ("segment", {"heads_only": True}, {"frozen_blocks"}),
     ("segment", {"checkpoint": FILE}, TRAINING),
     ("segment", ONE_VIEW, set()),
     ("crf", {}, set()),

@@ -3,9 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+from joint_views import joint_view
 
 from wsss_cli.data import augmentation
-from wsss_cli.data.augmentation import random_joint_view, random_view
+from wsss_cli.data.augmentation import random_view
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.resizing import enlarge_maps, resize_grey, resize_image, resize_labels
 
@@ -31,7 +32,7 @@ def test_labels_follow_their_image_pixel_for_pixel(size: tuple[int, int], scale:
     image, label_map = _pair(*size)
     seen = set()
     for seed in range(12):
-        view, labels = random_joint_view(
+        view, labels = joint_view(
             image, label_map, 40, (scale, scale), FILL, np.random.default_rng(seed)
         )
         assert view.shape == (40, 40, 3)
@@ -53,9 +54,7 @@ def test_image_smaller_than_the_crop_is_whole_on_the_padding() -> None:
     image, label_map = _pair(20, 30)
     places = set()
     for seed in range(16):
-        view, labels = random_joint_view(
-            image, label_map, 50, (1, 1), FILL, np.random.default_rng(seed)
-        )
+        view, labels = joint_view(image, label_map, 50, (1, 1), FILL, np.random.default_rng(seed))
         assert (labels != 255).sum() == 20 * 30
         rows, columns = np.nonzero(labels != 255)
         places.add((int(rows.min()), int(columns.min())))
@@ -71,7 +70,7 @@ def test_image_smaller_than_the_crop_is_whole_on_the_padding() -> None:
 def test_ignored_pixels_of_the_label_map_stay_ignored_over_their_image() -> None:
     image, label_map = _pair(40, 40)
     label_map[10:20] = 255
-    view, labels = random_joint_view(image, label_map, 40, (1, 1), FILL, np.random.default_rng(0))
+    view, labels = joint_view(image, label_map, 40, (1, 1), FILL, np.random.default_rng(0))
     assert (labels[10:20] == 255).all()
     assert (labels[:10] != 255).all()
     assert not (view[10:20] == FILL).all(axis=2).any()
@@ -82,9 +81,7 @@ def test_joint_view_never_invents_a_label() -> None:
     label_map[label_map == 2] = 5
     image = COLOURS[label_map]
     for seed in range(20):
-        _, labels = random_joint_view(
-            image, label_map, 48, (0.5, 1.7), FILL, np.random.default_rng(seed)
-        )
+        _, labels = joint_view(image, label_map, 48, (0.5, 1.7), FILL, np.random.default_rng(seed))
         assert set(np.unique(labels)) <= {1, 3, 4, 5, 255}
 
 
@@ -92,11 +89,9 @@ def test_joint_view_mirrors_about_half_and_moves() -> None:
     image, label_map = _pair(60, 60)
     mirrored, places = 0, set()
     for seed in range(60):
-        _, labels = random_joint_view(
-            image, label_map, 60, (1, 1), FILL, np.random.default_rng(seed)
-        )
+        _, labels = joint_view(image, label_map, 60, (1, 1), FILL, np.random.default_rng(seed))
         mirrored += np.array_equal(labels, label_map[:, ::-1])
-        _, cut = random_joint_view(image, label_map, 30, (1, 1), FILL, np.random.default_rng(seed))
+        _, cut = joint_view(image, label_map, 30, (1, 1), FILL, np.random.default_rng(seed))
         places.add(cut.tobytes())
     assert 15 <= mirrored <= 45
     assert len(places) > 30
@@ -105,7 +100,7 @@ def test_joint_view_mirrors_about_half_and_moves() -> None:
 def test_joint_view_is_a_function_of_its_generator() -> None:
     image, label_map = _pair(60, 60)
     views = [
-        random_joint_view(image, label_map, 30, (0.7, 1.3), FILL, np.random.default_rng(seed))
+        joint_view(image, label_map, 30, (0.7, 1.3), FILL, np.random.default_rng(seed))
         for seed in (3, 3, 4)
     ]
     assert np.array_equal(views[0][0], views[1][0])

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-
-from wsss_cli.data.augmentation import random_joint_view
+from joint_views import joint_view
 
 FILL = np.array([9, 8, 7], np.uint8)
 IGNORE = 255
@@ -55,7 +54,7 @@ def test_every_pixel_and_every_label_is_that_of_the_definition(
         top, left = (int(rng.integers(abs(crop - side) + 1)) for side in scaled)
         mirrored = rng.random() < 0.5
         mirrors.add(mirrored)
-        view, labels = random_joint_view(
+        view, labels = joint_view(
             image, label_map, crop, (scale, scale), FILL, np.random.default_rng(seed)
         )
         for y in range(crop):
@@ -90,7 +89,5 @@ def test_labels_of_any_scale_are_those_of_the_nearest_pixel(seed: int) -> None:
         for x in range(width):
             label = label_map[_nearest(y, height, 30), _nearest(x, width, 41)]
             expected[top + y, 63 - left - x if mirrored else left + x] = label
-    _, labels = random_joint_view(
-        image, label_map, 64, (0.7, 1.3), FILL, np.random.default_rng(seed)
-    )
+    _, labels = joint_view(image, label_map, 64, (0.7, 1.3), FILL, np.random.default_rng(seed))
     assert np.array_equal(labels, expected)

@@ -142,6 +142,12 @@ class SegmentConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
         1.3, "Largest random scale of the training.", above=0, group=_TRAINING
     )
     frozen_blocks: int = same_as(TrainConfig, "frozen_blocks", group=_TRAINING)
+    heads_only: bool = setting(
+        False,
+        "Learn fc6, fc7 and the score layer alone: one random view of each image passes the trunk "
+        "once, and they learn from these features.",
+        group=_TRAINING,
+    )
     tracker: str | None = same_as(TrainConfig, "tracker")
     split: str = setting("val", "List of images to predict.", group=PREDICTION)
     scales: tuple[float, ...] | None = setting(
@@ -194,6 +200,12 @@ class SegmentConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
             "is mixed with proxy labels to learn from; leave it out with --supervision full and "
             "with --checkpoint",
         )
+        check(
+            not self.heads_only or self.weights != "none",
+            "heads_only",
+            "learns from what a pretrained trunk sees, and --weights is none",
+            "give weights, or leave --heads-only out",
+        )
         for name in ("pixel_weights", "tracker"):
             trained = getattr(self, name) is None or self.checkpoint is None
             check(trained, name, *_OF_TRAINING)
@@ -218,6 +230,11 @@ class SegmentConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
                 "is not learned from with --supervision full, which takes the true masks",
                 "leave one of them out",
             )
+        if self.heads_only:
+            without["frozen_blocks"] = (
+                "keeps blocks from learning, and with --heads-only none of them learns",
+                "leave one of them out",
+            )
         if self.checkpoint is not None:
             names = (*_training_names(), "weights", "tracker", "checkpoint_every")
             without |= dict.fromkeys(names, _OF_TRAINING)
@@ -226,6 +243,7 @@ class SegmentConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
     def idle(self) -> frozenset[str]:
         """With a single view there is nothing to merge; a trained network is not trained."""
         single = {"merge"} if len(self.scales or ()) == 1 and not self.flip else set()
+        single |= {"frozen_blocks"} if self.heads_only else {"heads_only"}
         if self.checkpoint is None:
             return frozenset(single)
         return frozenset({"seed", *_training_names(), *single})

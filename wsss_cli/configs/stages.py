@@ -103,7 +103,7 @@ STAGES: Mapping[str, Stage] = {
         version=3,
         title="train a segmentation network on it, predict",
         owned=("checkpoint.pt", "metrics.jsonl", "predictions/*.png"),
-        scratch=TRAINING_STATES,
+        scratch=(*TRAINING_STATES, FEATURES_FILE),
         extras=("scores.h5", "shards/*.h5", *_TRACKED),
         reads="proxy",
     ),

@@ -4,6 +4,9 @@ Arrays in, arrays out, one image at a time, with the random generator given: a v
 nothing but the seed and the position in training, so an interrupted training can go on exactly.
 """
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 import numpy.typing as npt
 
@@ -76,45 +79,86 @@ def jitter_colours(image: Pixels, strength: float, rng: np.random.Generator) -> 
     return jittered
 
 
-def random_joint_view(
-    image: Pixels,
-    label_map: Pixels,
-    crop: int,
-    scales: tuple[float, float],
-    fill: npt.NDArray[np.uint8],
-    rng: np.random.Generator,
-) -> tuple[Pixels, Pixels]:
-    """Scale, pad, crop and mirror an image and its label map alike.
+@dataclass(frozen=True)
+class JointView:
+    """A random view of an image, and the same view of maps of it.
 
-    Args:
-        image: (H, W, 3) uint8.
-        label_map: (H, W) uint8.
-        crop: Side of the square.
-        scales: Range of the random scale.
-        fill: (3,) uint8 colour beyond the image's edges.
-        rng: Source of all randomness.
-
-    Returns:
-        (crop, crop, 3) and (crop, crop); labels are resized by nearest neighbour and padded with
-        255.
+    Attributes:
+        size: (h, w) to which the image is resized.
+        crop: Side of the view.
+        source: Rows and columns of the resized image that are seen.
+        target: Rows and columns of the view where they lie; beyond is outside the image.
+        mirrored: Whether the view is mirrored.
     """
-    scale = rng.uniform(*scales)
-    size = (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale)))
-    image = resize_image(image, size)
-    label_map = resize_labels(label_map, size)
 
-    # A crop larger than the image holds all of it, at a random place on the padding.
-    top, left = (int(rng.integers(abs(crop - side) + 1)) for side in size)
-    view = np.empty((crop, crop, 3), np.uint8)
-    view[:] = fill
-    labels = np.full((crop, crop), IGNORE, np.uint8)
-    rows, to_rows = _overlap(size[0], crop, top)
-    columns, to_columns = _overlap(size[1], crop, left)
-    view[to_rows, to_columns] = image[rows, columns]
-    labels[to_rows, to_columns] = label_map[rows, columns]
-    if rng.random() < MIRRORED:
-        view, labels = view[:, ::-1], labels[:, ::-1]
-    return view, labels
+    size: tuple[int, int]
+    crop: int
+    source: tuple[slice, slice]
+    target: tuple[slice, slice]
+    mirrored: bool
+
+    @classmethod
+    def draw(
+        cls,
+        size: tuple[int, int],
+        crop: int,
+        scales: tuple[float, float],
+        rng: np.random.Generator,
+    ) -> Self:
+        """Draw how an image is scaled, cut and mirrored.
+
+        A crop larger than the scaled image holds all of it, at a random place.
+
+        Args:
+            size: (H, W) of the image.
+            crop: Side of the square.
+            scales: Range of the random scale.
+            rng: Source of all randomness.
+        """
+        scale = rng.uniform(*scales)
+        resized = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+        top, left = (int(rng.integers(abs(crop - side) + 1)) for side in resized)
+        rows, to_rows = _overlap(resized[0], crop, top)
+        columns, to_columns = _overlap(resized[1], crop, left)
+        mirrored = rng.random() < MIRRORED
+        return cls(resized, crop, (rows, columns), (to_rows, to_columns), mirrored)
+
+    def of_image(self, image: Pixels, fill: npt.NDArray[np.uint8]) -> Pixels:
+        """View of an image.
+
+        Args:
+            image: (H, W, 3) uint8.
+            fill: (3,) uint8 colour outside the image.
+
+        Returns:
+            (crop, crop, 3) uint8.
+        """
+        view = np.empty((self.crop, self.crop, 3), np.uint8)
+        view[:] = fill
+        return self._placed(view, resize_image(image, self.size))
+
+    def of_map(self, values: Pixels, outside: int = IGNORE) -> Pixels:
+        """View of a map, such as that of the labels: each position has the nearest one's value.
+
+        Args:
+            values: (H, W) uint8.
+            outside: Value outside the image.
+
+        Returns:
+            (crop, crop) uint8.
+        """
+        view = np.full((self.crop, self.crop), outside, np.uint8)
+        return self._placed(view, resize_labels(values, self.size))
+
+    def inside(self) -> npt.NDArray[np.bool_]:
+        """(crop, crop), false outside the image."""
+        view = np.zeros((self.crop, self.crop), np.bool_)
+        view[self.target] = True
+        return np.ascontiguousarray(view[:, ::-1]) if self.mirrored else view
+
+    def _placed(self, view: Pixels, resized: Pixels) -> Pixels:
+        view[self.target] = resized[self.source]
+        return np.ascontiguousarray(view[:, ::-1]) if self.mirrored else view
 
 
 def _overlap(side: int, crop: int, offset: int) -> tuple[slice, slice]:

@@ -11,6 +11,8 @@ Different here: where the weights have no classifier, the definition says Xavier
 follow it; see ``_VGG_FC6_STD``.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -117,14 +119,7 @@ class DeepLabLargeFOV(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in 0..255 to (B, L, H, W) float32 logits."""
-        height, width = images.shape[-2:]
-        logits = functional.interpolate(
-            self.scores(images),
-            self._padded(images),
-            mode="bilinear",
-            align_corners=self.corner_aligned,
-        )
-        return logits[:, :, :height, :width]
+        return self.enlarged(self.scores(images), images.shape[-2:])
 
     def scores(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in 0..255 to (B, L, h, w) float32 logits at the trunk's stride.
@@ -132,13 +127,26 @@ class DeepLabLargeFOV(nn.Module):
         They sit on pixels 0, 8, 16 .. where corners are aligned, else on 3.5, 11.5 ..; the last
         ones may lie beyond the image.
         """
-        images = self.trunk.extended(images, self._padded(images))
-        return self.classifier(self.smoothing(self.trunk(images))).float()  # type: ignore[no-any-return]
+        return self.scores_of(self.features(images))
 
-    def _padded(self, images: Tensor) -> tuple[int, ...]:
-        """The size that the stride divides, or is one more than what it divides."""
+    def features(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in 0..255 to (B, K, h, w) features of the trunk."""
+        return self.trunk(self.trunk.extended(images, self._padded(images.shape[-2:])))  # type: ignore[no-any-return]
+
+    def scores_of(self, features: Tensor) -> Tensor:
+        """(B, K, h, w) features of the trunk to (B, L, h, w) float32 logits."""
+        return self.classifier(self.smoothing(features)).float()  # type: ignore[no-any-return]
+
+    def enlarged(self, scores: Tensor, size: Sequence[int]) -> Tensor:
+        """(B, L, h, w) logits of :meth:`scores` to (B, L, H, W), those of images of this size."""
+        logits = functional.interpolate(
+            scores, self._padded(size), mode="bilinear", align_corners=self.corner_aligned
+        )
+        return logits[:, :, : size[0], : size[1]]
+
+    def _padded(self, sides: Sequence[int]) -> tuple[int, ...]:
+        """The (H, W) that the stride divides, or that are one more than what it divides."""
         extra = 1 if self.corner_aligned else 0
-        sides = images.shape[-2:]
         return tuple(_round_up(side - extra, _OUTPUT_STRIDE) + extra for side in sides)
 
 

@@ -156,7 +156,7 @@ class GivenFeatures(nn.Module):
         block_sizes: Channels of each block's features.
     """
 
-    def __init__(self, trunk: Trunk, blocks: int) -> None:
+    def __init__(self, trunk: Trunk, blocks: int = 1) -> None:
         """Say what the features are like, and of how many blocks they are."""
         super().__init__()
         self.channels = trunk.channels

@@ -99,24 +99,26 @@ class Passed:
 def pass_images(
     plan: TrainingPlan,
     network: Any,  # noqa: ANN401 - attention and segmentation networks
+    features_of: Callable[[Tensor], Tensor],
     backbone: str,
     cache: FeatureCache,
     view: Callable[[int], Pixels],
     images: int,
+    given: GivenFeatures,
     track: Track,
-    blocks: int = 1,
 ) -> Passed:
     """Pass every image through the trunk, but for those that have passed before.
 
     Args:
         plan: The training's plan; its directory is begun.
         network: On the device; afterwards it is to be given features.
-        backbone: Name of its trunk, for people.
+        features_of: (B, 3, H, W) views on the device to (B, K, h, w) features of its trunk.
+        backbone: Name of the trunk, for people.
         cache: Keeps the features.
         view: (H, W, 3) uint8 of an image, by its row; all of one size.
         images: How many there are.
+        given: Takes the trunk's place.
         track: Shown the progress.
-        blocks: How many of the trunk's last blocks the features are of.
 
     Raises:
         WsssError: An image cannot be read, or the disk is full.
@@ -138,7 +140,7 @@ def pass_images(
     ):
         pixels = torch.from_numpy(np.stack([next(views) for _ in batch])).permute(0, 3, 1, 2)
         with torch.inference_mode(), autocast(plan.device, plan.precision):
-            features = trunk.joined_blocks(pixels.to(plan.device), blocks)
+            features = features_of(pixels.to(plan.device))
         cache.append(features.float().cpu().numpy())
-    network.trunk = GivenFeatures(trunk, blocks)
+    network.trunk = given
     return Passed(network, trunk, cache.rows())

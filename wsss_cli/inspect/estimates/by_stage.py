@@ -90,23 +90,36 @@ def _train(plan: Any) -> Estimate:  # noqa: ANN401
 
 def _passing(plan: Any, network: Any) -> Estimate:  # noqa: ANN401
     """What is left of passing every image through a trunk that then stands aside."""
-    from wsss_cli.artifacts.feature_cache import bytes_of_features
     from wsss_cli.models.trunks import GivenFeatures
     from wsss_cli.stages.train.features import cache_of, ids_of_features
 
-    cache, images = cache_of(plan), len(ids_of_features(plan))
-    in_checkpoint = BYTES_PER_NUMBER * sum(each.numel() for each in network.trunk.parameters())
-    passing = estimate_passes(
-        network.trunk.eval(),
-        network.trunk,
+    passing = _passes_once(
+        plan, network.trunk, network.trunk, cache_of(plan), len(ids_of_features(plan))
+    )
+    network.trunk = GivenFeatures(network.trunk, METHODS[plan.config.method].feature_blocks)
+    return passing
+
+
+def _passes_once(
+    plan: Any,  # noqa: ANN401
+    trunk: Any,  # noqa: ANN401
+    features_of: Callable[[Tensor], Tensor],
+    cache: Any,  # noqa: ANN401
+    images: int,
+) -> Estimate:
+    """What is left of passing so many images, and the trunk in the checkpoint."""
+    from wsss_cli.artifacts.feature_cache import bytes_of_features
+
+    in_checkpoint = BYTES_PER_NUMBER * sum(each.numel() for each in trunk.parameters())
+    return estimate_passes(
+        trunk.eval(),
+        features_of,
         pixels=(images - cache.done()) * plan.config.crop**2,
         most_at_once=plan.config.batch_size * plan.config.crop**2,
         written=bytes_of_features(images, cache.shape) + in_checkpoint,
         device=plan.device,
         precision=plan.precision,
     )
-    network.trunk = GivenFeatures(network.trunk, METHODS[plan.config.method].feature_blocks)
-    return passing
 
 
 def _features(trunk: Any, images: Tensor) -> Tensor:  # noqa: ANN401
@@ -233,21 +246,7 @@ def _segment(plan: Any) -> Estimate:  # noqa: ANN401
     config = plan.config
     fresh = config.checkpoint is None
     network = untrained_network(plan) if fresh else load_network(config.checkpoint)[0]
-    parts = []
-    if fresh:
-        parts.append(
-            estimate_training(
-                plan.directory.path,
-                network,
-                lambda images: network(images).float().square().mean(),
-                iterations=config.iterations,
-                batch=config.batch_size,
-                images_per_step=config.batch_size * config.accumulate,
-                crop=config.crop,
-                device=plan.device,
-                precision=plan.precision,
-            )
-        )
+    parts = _segment_training(plan, network) if fresh else []
     area = sum(height * width for height, width in plan.predicted_sizes)
     largest = max(height * width for height, width in plan.predicted_sizes)
     scales, views = plan.config.scales, 2 if config.flip else 1
@@ -271,6 +270,38 @@ def _segment(plan: Any) -> Estimate:  # noqa: ANN401
     if config.crf is not None:
         parts.append(_refining(plan, config.crf))
     return added(*parts)
+
+
+def _segment_training(plan: Any, network: Any) -> list[Estimate]:  # noqa: ANN401
+    """The training of a segmentation network, or of its heads alone."""
+    from wsss_cli.models.trunks import GivenFeatures
+    from wsss_cli.stages.segment.features import cache_of
+
+    config, trunk, passing = plan.config, network.trunk, []
+
+    def loss(images: Tensor) -> Tensor:
+        if config.heads_only:
+            scores = network.scores_of(_features(network.trunk, images))
+            return network.enlarged(scores, images.shape[-2:]).square().mean()  # type: ignore[no-any-return]
+        return network(images).float().square().mean()  # type: ignore[no-any-return]
+
+    if config.heads_only:
+        count = len(plan.supervision)
+        passing.append(_passes_once(plan, trunk, network.features, cache_of(plan), count))
+        network.trunk = GivenFeatures(trunk)
+    training = estimate_training(
+        plan.directory.path,
+        network,
+        loss,
+        iterations=config.iterations,
+        batch=config.batch_size,
+        images_per_step=config.batch_size * config.accumulate,
+        crop=config.crop,
+        device=plan.device,
+        precision=plan.precision,
+    )
+    network.trunk = trunk
+    return [*passing, training]
 
 
 def _refining(plan: Any, preset: str) -> Estimate:  # noqa: ANN401

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.label_png import read_label_map
-from wsss_cli.data.augmentation import random_joint_view
+from wsss_cli.data.augmentation import JointView
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.device import autocast, moved, pinned, resolve_workers
@@ -81,13 +81,14 @@ def _batches(plan: RefinePlan) -> Callable[[int], Iterator[Batch]]:
     fill = np.round(OXFORD_MEAN).astype(np.uint8)
 
     def load(batch: list[tuple[int, int]]) -> Batch:
-        views = []
+        images, label_maps = [], []
         for sample, index in batch:
             image = plan.data_set.read_image(image_ids[index])
             labels = read_label_map(plan.label_maps[image_ids[index]])
             rng = np.random.default_rng((config.seed, sample))
-            views.append(random_joint_view(image, labels, config.crop, SCALES, fill, rng))
-        images, label_maps = zip(*views, strict=True)
+            view = JointView.draw(image.shape[:2], config.crop, SCALES, rng)
+            images.append(view.of_image(image, fill))
+            label_maps.append(view.of_map(labels))
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
         on_grid = torch.from_numpy(np.stack([at_edges(labels) for labels in label_maps]))
         return pinned((pixels, on_grid.long()), plan.device)  # (B, h, w)

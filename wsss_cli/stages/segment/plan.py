@@ -30,6 +30,7 @@ from wsss_cli.stages.inputs import (
 )
 from wsss_cli.stages.optimisation import require_shares
 from wsss_cli.stages.result import result_directory
+from wsss_cli.stages.segment.features import require_features
 from wsss_cli.stages.segment.label_correction import require_epochs
 from wsss_cli.stages.segment.network_file import (
     SegmentationCheckpoint,
@@ -167,7 +168,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         )
 
     scales = config.scales or _kept_scales(directory_at, scales, config, track)
-    return SegmentPlan(
+    plan = SegmentPlan(
         replace(config, scales=scales),
         data_set,
         model,
@@ -185,6 +186,9 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         precision,
         directory_at(scales),
     )
+    if config.heads_only and plan.directory.state(overwrite=config.overwrite) != "complete":
+        require_features(plan)
+    return plan
 
 
 def _kept_scales(

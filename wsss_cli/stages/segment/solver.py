@@ -37,7 +37,7 @@ def solver_constants(config: SegmentConfig) -> dict[str, Any]:
         "mirrored": MIRRORED,
         "dropout": DROPOUT,
         "score_std": SCORE_STD,
-        "frozen_blocks": config.frozen_blocks,
+        **({"heads_only": True} if config.heads_only else {"frozen_blocks": config.frozen_blocks}),
     }
 
 
@@ -45,6 +45,8 @@ def solver_lines(config: SegmentConfig) -> tuple[str, ...]:
     """The constants in words: of the steps, of the views, and of the network."""
     it = solver_constants(config)
     factors = it["lr_factors"]
+    frozen = "the trunk" if config.heads_only else f"{config.frozen_blocks} blocks"
+    once = ", one view of each image" if config.heads_only else ""
     return (
         f"solver: {it['iterations']} iterations of {it['effective_batch']} images "
         f"({config.accumulate} x {config.batch_size}), lr {it['lr']:g} poly {it['lr_power']:g}, "
@@ -52,9 +54,9 @@ def solver_lines(config: SegmentConfig) -> tuple[str, ...]:
         f"(x{factors['score_bias']:g} the score's), momentum {it['momentum']:g}, weight decay "
         f"{it['weight_decay']:g} (biases {it['bias_weight_decay']:g})",
         f"views: crop {it['crop']}, scales {it['scale_low']:g} to {it['scale_high']:g}, "
-        f"{it['mirrored']:.0%} mirrored, the mean colour outside the image",
+        f"{it['mirrored']:.0%} mirrored, the mean colour outside the image{once}",
         f"network: dropout {it['dropout']:g} after fc6 and fc7, score layer from a normal "
-        f"deviation of {it['score_std']:g}, {it['frozen_blocks']} blocks frozen",
+        f"deviation of {it['score_std']:g}, {frozen} frozen",
     )
 
 

@@ -1,6 +1,7 @@
 """Training of a segmentation network on proxies."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -9,20 +10,21 @@ from torch import Tensor
 
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.label_png import read_label_map
-from wsss_cli.data.augmentation import random_joint_view
 from wsss_cli.data.images import Pixels, read_saliency
 from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.device import autocast, moved, pinned, resolve_workers
 from wsss_cli.labels import IGNORE
 from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV, segmentation_loss
-from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.ops.prohibitive import prohibitive_labels
+from wsss_cli.stages.kept_features import Passed
 from wsss_cli.stages.optimisation import Batch, Loss, Trainer, polynomial_fall, tracked_training
+from wsss_cli.stages.segment.features import pass_images
 from wsss_cli.stages.segment.label_correction import LabelCorrection
 from wsss_cli.stages.segment.network_file import write_network
 from wsss_cli.stages.segment.plan import SegmentPlan
 from wsss_cli.stages.segment.solver import optimiser, solver_lines
+from wsss_cli.stages.segment.training_views import drawn_view, seen_image
 from wsss_cli.tracking import Track
 
 
@@ -52,6 +54,8 @@ def untrained(plan: SegmentPlan) -> Untrained:
 def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
     """Train to the end and write the checkpoint."""
     config, network, origin = plan.config, fresh.network, fresh.origin
+    passed = pass_images(plan, network, track) if config.heads_only else None
+    square = (config.crop, config.crop)
     correction = None
     if plan.correctable is not None:
         correction = LabelCorrection(
@@ -86,10 +90,15 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
 
     names = _beside_labels(plan)
 
+    def logits_of(images: Tensor) -> Tensor:
+        if passed is None:
+            return network(images)  # type: ignore[no-any-return]
+        return network.enlarged(network.scores_of(images), square)
+
     def losses_of(images: Tensor, label_maps: Tensor, *beside: Tensor) -> dict[str, Loss]:
         of = dict(zip(names, beside, strict=True))
         with autocast(plan.device, plan.precision):
-            logits = network(images)
+            logits = logits_of(images)
         if correction is not None:
             label_maps = correction.correct(logits, label_maps, of["correctable"], of["inside"])
         weights = (of["pixel_weights"],) if "pixel_weights" in of else ()
@@ -103,17 +112,20 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
         }
 
     def write() -> None:
-        write_network(
-            plan.directory.path / CHECKPOINT_FILE,
-            network,
-            plan.model,
-            plan.weights.name,
-            plan.data_set.class_names,
-            (config.scale_low, config.scale_high),
-            usual_longest_side(plan.supervision_sizes),
-        )
+        with nullcontext() if passed is None else passed.whole():
+            write_network(
+                plan.directory.path / CHECKPOINT_FILE,
+                network,
+                plan.model,
+                plan.weights.name,
+                plan.data_set.class_names,
+                (config.scale_low, config.scale_high),
+                usual_longest_side(plan.supervision_sizes),
+            )
 
-    trainer.train(_batches(plan), losses_of, config.iterations, track, config.accumulate, write)
+    trainer.train(
+        _batches(plan, passed), losses_of, config.iterations, track, config.accumulate, write
+    )
 
 
 def usual_longest_side(sizes: Sequence[tuple[int, int]]) -> int:
@@ -144,40 +156,35 @@ def _beside_labels(plan: SegmentPlan) -> list[str]:
     return [name for name, is_held in held.items() if is_held]
 
 
-def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
+def _batches(plan: SegmentPlan, passed: Passed | None) -> Callable[[int], Iterator[Batch]]:
     """Augmented batches from an iteration on, on the device.
 
-    They hold images and label maps, and what :func:`_beside_labels` names.
+    They hold images (B, 3, crop, crop) uint8, or the features of those that have passed the trunk,
+    then label maps (B, crop, crop) and what :func:`_beside_labels` names.
     """
     config = plan.config
     image_ids = list(plan.supervision)
-    fill = np.round(OXFORD_MEAN).astype(np.uint8)
     names = _beside_labels(plan)
 
-    def view(sample: int, image: Pixels, label_map: Pixels) -> tuple[Pixels, Pixels]:
-        scales = (config.scale_low, config.scale_high)
-        rng = np.random.default_rng((config.seed, sample))
-        return random_joint_view(image, label_map, config.crop, scales, fill, rng)
-
     def load(batch: list[tuple[int, int]]) -> Batch:
-        images, label_maps, weights, inside = [], [], [], []
+        images: list[Pixels] = []
+        label_maps, weights, inside = [], [], []
         for sample, index in batch:
-            photograph = plan.data_set.read_image(image_ids[index])
-            image, label_map = view(
-                sample, photograph, read_label_map(plan.supervision[image_ids[index]])
-            )
-            images.append(image)
-            label_maps.append(label_map)
+            image_id = image_ids[index]
+            view = drawn_view(plan, sample if passed is None else index, index)
+            if passed is None:
+                images.append(seen_image(plan, view, image_id))
+            label_maps.append(view.of_map(read_label_map(plan.supervision[image_id])))
             if "pixel_weights" in names:
-                grey = read_saliency(plan.pixel_weights[image_ids[index]])
-                weights.append(view(sample, photograph, grey)[1])
+                weights.append(view.of_map(read_saliency(plan.pixel_weights[image_id])))
             if "inside" in names:
-                # A proxy may hold 255 too; the same view of nothing but 0 has it outside alone.
-                _, edges = view(sample, photograph, np.zeros(photograph.shape[:2], np.uint8))
-                inside.append(edges == 0)
-        pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
+                inside.append(view.inside())
         labels = torch.from_numpy(np.stack(label_maps)).long()  # (B, crop, crop)
         rows = [index for _, index in batch]
+        if passed is None:
+            seen = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
+        else:
+            seen = torch.stack([passed.features(row) for row in rows])
         beside = {}
         if weights:
             beside["pixel_weights"] = torch.from_numpy(np.stack(weights)).float() / 255
@@ -187,7 +194,7 @@ def _batches(plan: SegmentPlan) -> Callable[[int], Iterator[Batch]]:
             beside["correctable"] = torch.from_numpy(plan.correctable[rows])
         if inside:
             beside["inside"] = torch.from_numpy(np.stack(inside))
-        return pinned((pixels, labels, *(beside[name] for name in names)), plan.device)
+        return pinned((seen, labels, *(beside[name] for name in names)), plan.device)
 
     def batches(start: int) -> Iterator[Batch]:
         positions = training_positions(

@@ -7,7 +7,7 @@ the trunk finds all of them on the grid of the last one.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.resizing import resize_image
 from wsss_cli.device import moved, pinned, resolve_workers
-from wsss_cli.models.trunks import build_trunk
+from wsss_cli.models.trunks import GivenFeatures, build_trunk
 from wsss_cli.stages import kept_features
 from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.train.taught_saliency import ReadSaliency
@@ -163,14 +163,16 @@ def pass_images(
             image = mined.erase(names[row], image)
         return resize_image(image, (config.crop, config.crop))
 
+    blocks = METHODS[config.method].feature_blocks
     passed = kept_features.pass_images(
         plan,
         network,
+        partial(network.trunk.joined_blocks, blocks=blocks),
         config.backbone,
         cache_of(plan),
         view,
         len(names),
+        GivenFeatures(network.trunk, blocks),
         track,
-        METHODS[config.method].feature_blocks,
     )
     return Passed(passed.network, passed.trunk, passed.rows, plan)

@@ -1,0 +1,183 @@
+"""``segment --heads-only``: fc6, fc7 and scores learn from features of one view of each image."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Command, TinyVoc
+
+from wsss_cli import ranks
+from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.configs.common import settings
+from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.data.augmentation import JointView
+from wsss_cli.data.images import read_image
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.models.trunks import OXFORD_MEAN, Trunk, build_trunk
+from wsss_cli.stages import segment
+from wsss_cli.stages.segment import features
+from wsss_cli.stages.segment.training import untrained
+from wsss_cli.tracking import Silent
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.manual_seed(3)
+    layers = build_trunk("tiny").features.state_dict()
+    path = tmp_path_factory.mktemp("weights") / "tiny.pth"
+    torch.save({f"features.{name}": tensor for name, tensor in layers.items()}, path)
+    return str(path)
+
+
+def _config(voc: TinyVoc, run: Path, weights: str, **changes: Any) -> SegmentConfig:
+    small: dict[str, Any] = {
+        "model": "tiny",
+        "supervision": "full",
+        "train_split": "train",
+        "iterations": 8,
+        "batch_size": 4,
+        "crop": 48,
+        "lr": 0.01,
+        "amp": "off",
+        "flip": False,
+        "scales": (1.0,),
+        "heads_only": True,
+        "checkpoint_every": 1,
+    }
+    return SegmentConfig(run=run, data=voc.root, weights=weights, **{**small, **changes})
+
+
+def _network(run: Path) -> dict[str, torch.Tensor]:
+    return segment.load_network(run / "segment" / "checkpoint.pt")[0].state_dict()
+
+
+def test_features_are_those_of_the_view_that_is_drawn_with_the_images_row(
+    voc: TinyVoc, tmp_path: Path, weights: str
+) -> None:
+    config = _config(voc, tmp_path, weights, seed=5)
+    plan = segment.prepare(config, Silent())
+    fresh = untrained(plan)
+    plan.directory.path.mkdir(parents=True)
+    passed = features.pass_images(plan, fresh.network, Silent())
+    fill = np.round(OXFORD_MEAN).astype(np.uint8)
+    for row, image_id in enumerate(plan.supervision):
+        image = read_image(voc.image(image_id))
+        view = JointView.draw(image.shape[:2], 48, (0.7, 1.3), np.random.default_rng((5, row)))
+        pixels = torch.from_numpy(view.of_image(image, fill)).permute(2, 0, 1)[None]
+        with torch.no_grad():
+            expected = passed.trunk(pixels)[0]
+        torch.testing.assert_close(passed.features(row), expected, rtol=2e-3, atol=2e-3)
+
+
+def test_only_the_heads_learn_and_the_network_is_whole(
+    voc: TinyVoc, tmp_path: Path, weights: str
+) -> None:
+    config = _config(voc, tmp_path, weights)
+    begun = untrained(segment.prepare(config, Silent())).network.state_dict()
+    report = segment.run(config, track=Silent())
+    found = _network(tmp_path)
+    assert found.keys() == begun.keys()
+    for name, tensor in begun.items():
+        assert torch.equal(found[name], tensor) == name.startswith("trunk"), name
+    assert report.values["training_images"] == 12
+    left = {path.name for path in (tmp_path / "segment").iterdir()}
+    assert left == {".lock", "checkpoint.pt", "manifest.json", "metrics.jsonl", "predictions"}
+    solver = read_manifest(tmp_path / "segment")["solver"]
+    assert solver["heads_only"]
+    assert "frozen_blocks" not in solver
+
+
+def test_learns_the_drawn_shapes(voc: TinyVoc, tmp_path: Path, weights: str) -> None:
+    report = segment.run(_config(voc, tmp_path, weights, iterations=60), track=Silent())
+    lines = (tmp_path / "segment" / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == 6
+    assert report.values["losses"]["segmentation"] < 0.9
+
+
+@pytest.mark.parametrize("beside", ["nothing", "pixel_weights", "label_correction"])
+def test_stopped_on_the_way_every_image_passes_once(
+    voc: TinyVoc, tmp_path: Path, weights: str, beside: str
+) -> None:
+    changes: dict[str, Any] = {}
+    if beside == "pixel_weights":
+        changes = {"pixel_weights": voc.saliency}
+    elif beside == "label_correction":
+        changes = {"label_correction": "adele", "iterations": 18}
+    passes: list[int] = []
+    forward = Trunk.forward
+
+    def counted(self: Trunk, images: torch.Tensor) -> torch.Tensor:
+        if images.device.type != "meta" and images.shape[-1] == config.crop:
+            if stop_after is not None and sum(passes) >= stop_after:
+                raise KeyboardInterrupt
+            passes.append(len(images))
+        return forward(self, images)
+
+    stop_after: int | None = None
+    config = _config(voc, tmp_path / "whole", weights, **changes)
+    segment.run(config, track=Silent())
+    parts = replace(config, run=tmp_path / "parts")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trunk, "forward", counted)
+        stop_after = 8
+        with pytest.raises(KeyboardInterrupt):
+            segment.run(parts, track=Silent())
+        assert "features.bin" in read_manifest(tmp_path / "parts" / "segment")["owned"]
+        stop_after = None
+        with pytest.raises(UsageError, match="crop"):
+            segment.run(replace(parts, crop=32), track=Silent())
+        passes.clear()
+        segment.run(parts, track=Silent())
+        assert sum(passes) == 4
+    first, second = _network(tmp_path / "whole"), _network(tmp_path / "parts")
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+def test_what_cannot_be_is_refused_before_any_work(
+    voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(voc, tmp_path / "run", weights)
+    with pytest.raises(UsageError, match="--weights"):
+        replace(config, weights="none")
+    with pytest.raises(UsageError, match="--weights"):
+        segment.prepare(replace(config, weights=None), Silent())
+    monkeypatch.setattr(ranks, "world", lambda: 2)
+    monkeypatch.setattr(ranks, "agreed", lambda decide: decide())
+    with pytest.raises(UsageError, match=r"--heads-only.*torchrun"):
+        segment.prepare(config, Silent())
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_room_is_told_before_any_work(
+    voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
+    with pytest.raises(WsssError, match=r"12 images.*free"):
+        segment.prepare(_config(voc, tmp_path / "run", weights), Silent())
+
+
+def test_fingerprint_of_other_trainings_is_as_it_was() -> None:
+    assert "heads_only" not in settings(SegmentConfig())
+    only = settings(SegmentConfig(heads_only=True))
+    assert only["heads_only"]
+    assert only == settings(SegmentConfig(heads_only=True, frozen_blocks=3))
+
+
+def test_dry_run_counts_the_features(
+    wsss: Command, voc: TinyVoc, tmp_path: Path, weights: str
+) -> None:
+    command = f"segment --data {voc.root} --model tiny --supervision full --train-split train"
+    command += f" --weights {weights} --crop 64 --iterations 4 --batch-size 4"
+    command += f" --run {tmp_path / 'run'} --dry-run --json"
+    whole = wsss(*command.split()).values["estimate"]
+    heads = wsss(*command.split(), "--heads-only").values["estimate"]
+    trunk, kept = 4 * 135_960, 12 * 96 * 8 * 8 * 2
+    # The states to go on from hold no trunk, nor its momentum.
+    assert heads["bytes_on_disk"] - whole["bytes_on_disk"] == pytest.approx(
+        kept - 4 * trunk, abs=200
+    )
