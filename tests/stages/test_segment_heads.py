@@ -17,6 +17,7 @@ from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.augmentation import JointView
 from wsss_cli.data.images import read_image
 from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.trunks import OXFORD_MEAN, Trunk, build_trunk
 from wsss_cli.stages import segment
 from wsss_cli.stages.segment import features
@@ -89,6 +90,38 @@ def test_only_the_heads_learn_and_the_network_is_whole(
     solver = read_manifest(tmp_path / "segment")["solver"]
     assert solver["heads_only"]
     assert "frozen_blocks" not in solver
+
+
+@pytest.mark.parametrize("channels", [0, 8])
+def test_heads_of_other_widths_are_kept_and_predict(
+    voc: TinyVoc, tmp_path: Path, weights: str, channels: int, wsss: Command
+) -> None:
+    config = _config(voc, tmp_path, weights, head_channels=channels)
+    report = segment.run(config, track=Silent())
+    found = _network(tmp_path)
+    assert found["classifier.score.weight"].shape == (4, channels or 96, 1, 1)
+    assert ("classifier.fc6.weight" in found) == (channels > 0)
+    if not channels:
+        assert report.values["initial_weights"]["fc6_fc7"] == "left out"
+    checkpoint = tmp_path / "segment" / "checkpoint.pt"
+    assert wsss("show", checkpoint, "--json").values["facts"]["head_channels"] == channels
+    first = [p.read_bytes() for p in sorted((tmp_path / "segment" / "predictions").iterdir())]
+    run = tmp_path / "again"
+    views: dict[str, Any] = {"scales": (1.0,), "flip": False, "amp": "off"}
+    segment.run(
+        SegmentConfig(run=run, data=voc.root, checkpoint=checkpoint, **views), track=Silent()
+    )
+    place = run / "segment" / "predictions"
+    assert first == [p.read_bytes() for p in sorted(place.iterdir())]
+
+
+def test_scores_of_a_linear_head_are_linear_in_the_features() -> None:
+    network = deeplab_largefov.build("tiny", 3, 0).eval()
+    images = torch.rand(1, 3, 48, 64) * 255
+    weight, bias = network.classifier.score.weight[:, :, 0, 0], network.classifier.score.bias
+    with torch.no_grad():
+        expected = torch.einsum("lk,bkhw->blhw", weight, network.trunk(images))
+        torch.testing.assert_close(network.scores(images), expected + bias[None, :, None, None])
 
 
 def test_learns_the_drawn_shapes(voc: TinyVoc, tmp_path: Path, weights: str) -> None:

@@ -148,6 +148,14 @@ class SegmentConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
         "once, and they learn from these features.",
         group=_TRAINING,
     )
+    head_channels: int | None = setting(
+        None,
+        "Channels of fc6 and fc7; 0 leaves both out, so that scores are linear in the features.",
+        at_least=0,
+        unset="1024, 96 of tiny",
+        later=True,
+        group=_TRAINING,
+    )
     tracker: str | None = same_as(TrainConfig, "tracker")
     split: str = setting("val", "List of images to predict.", group=PREDICTION)
     scales: tuple[float, ...] | None = setting(

@@ -13,11 +13,13 @@ class SegmentationModel:
         title: What it is.
         paper: Where it is from.
         backbone: Trunk that it stands on, which says what weights it can start from.
+        head_channels: Channels of the layers between the trunk and the scores.
     """
 
     title: str
     paper: str
     backbone: str
+    head_channels: int = 1024
 
 
 SEGMENTATION_MODELS = {
@@ -34,7 +36,9 @@ SEGMENTATION_MODELS = {
         "ours, for less memory than ResNet-101",
         "resnet50",
     ),
-    "tiny": SegmentationModel("LargeFOV on four convolutions", "ours, for demos and tests", "tiny"),
+    "tiny": SegmentationModel(
+        "LargeFOV on four convolutions", "ours, for demos and tests", "tiny", 96
+    ),
 }
 
 

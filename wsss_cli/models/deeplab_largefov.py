@@ -46,6 +46,7 @@ class DeepLabLargeFOV(nn.Module):
 
     Attributes:
         trunk: Preprocessing and feature layers.
+        hidden: Channels of fc6 and fc7; with 0 there are none, and scores are linear in features.
         classifier: fc6, fc7 and the score layer, with fresh weights.
     """
 
@@ -65,7 +66,7 @@ class DeepLabLargeFOV(nn.Module):
         Args:
             trunk: Output stride 8.
             num_labels: Labels including background.
-            hidden: Channels of fc6 and fc7.
+            hidden: Channels of fc6 and fc7, 0 for neither.
             dilation: Dilation of fc6.
             smoothing: Pooling between trunk and fc6.
             corner_aligned: Whether the first and last features sit on the first and last pixel
@@ -78,16 +79,17 @@ class DeepLabLargeFOV(nn.Module):
         self.smoothing = smoothing
         self.corner_aligned = corner_aligned
         self.fc6_std = fc6_std
+        self.hidden = hidden
         self.classifier = nn.Sequential()
-        self.classifier.add_module(
-            "fc6", nn.Conv2d(trunk.channels, hidden, 3, padding=dilation, dilation=dilation)
-        )
-        self.classifier.add_module("relu6", nn.ReLU(inplace=True))
-        self.classifier.add_module("drop6", Dropout(DROPOUT))
-        self.classifier.add_module("fc7", nn.Conv2d(hidden, hidden, 1))
-        self.classifier.add_module("relu7", nn.ReLU(inplace=True))
-        self.classifier.add_module("drop7", Dropout(DROPOUT))
-        self.classifier.add_module("score", nn.Conv2d(hidden, num_labels, 1))
+        if hidden:
+            fc6 = nn.Conv2d(trunk.channels, hidden, 3, padding=dilation, dilation=dilation)
+            self.classifier.add_module("fc6", fc6)
+            self.classifier.add_module("relu6", nn.ReLU(inplace=True))
+            self.classifier.add_module("drop6", Dropout(DROPOUT))
+            self.classifier.add_module("fc7", nn.Conv2d(hidden, hidden, 1))
+            self.classifier.add_module("relu7", nn.ReLU(inplace=True))
+            self.classifier.add_module("drop7", Dropout(DROPOUT))
+        self.classifier.add_module("score", nn.Conv2d(hidden or trunk.channels, num_labels, 1))
         for name, parameter in self.classifier.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
@@ -108,6 +110,8 @@ class DeepLabLargeFOV(nn.Module):
             WsssError: The weights cannot be had, or do not fit the trunk.
         """
         layers = largefov_layers(weights.load_into(self.trunk))
+        if not self.hidden:
+            return {"trunk": weights.name, "fc6_fc7": "left out"}
         fresh = self.classifier.state_dict()
         if layers is None or any(t.shape != fresh[name].shape for name, t in layers.items()):
             fc6 = "He" if self.fc6_std is None else f"a normal deviation of {self.fc6_std}"
@@ -172,14 +176,21 @@ def segmentation_loss(
     return total / (label_maps != IGNORE).sum().clamp_min(1)
 
 
-def build(model: str, num_labels: int) -> DeepLabLargeFOV:
-    """Build a segmentation network with fresh weights, by its name in the table of models."""
+def build(model: str, num_labels: int, head_channels: int | None = None) -> DeepLabLargeFOV:
+    """Build a segmentation network with fresh weights.
+
+    Args:
+        model: Its name in the table of models.
+        num_labels: Labels including background.
+        head_channels: Channels of fc6 and fc7; 0 for neither, None for the model's own.
+    """
     backbone = SEGMENTATION_MODELS[model].backbone
+    hidden = SEGMENTATION_MODELS[model].head_channels if head_channels is None else head_channels
     if backbone == "tiny":
         return DeepLabLargeFOV(
             build_trunk(backbone),
             num_labels,
-            hidden=96,
+            hidden=hidden,
             dilation=3,
             smoothing=nn.Identity(),
             corner_aligned=False,
@@ -188,7 +199,7 @@ def build(model: str, num_labels: int) -> DeepLabLargeFOV:
         return DeepLabLargeFOV(
             _vgg16_stride8(),
             num_labels,
-            hidden=1024,
+            hidden=hidden,
             dilation=12,
             smoothing=nn.Sequential(
                 nn.MaxPool2d(3, stride=1, padding=1), nn.AvgPool2d(3, stride=1, padding=1)
@@ -199,7 +210,7 @@ def build(model: str, num_labels: int) -> DeepLabLargeFOV:
     return DeepLabLargeFOV(
         build_trunk(backbone),
         num_labels,
-        hidden=1024,
+        hidden=hidden,
         dilation=12,
         smoothing=nn.Identity(),
         corner_aligned=True,

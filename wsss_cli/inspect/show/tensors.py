@@ -59,6 +59,7 @@ def _segmentation(path: Path, content: Content, writer: Writer | None) -> Explan
     facts = {
         "model": content["model"],
         "backbone": None if model is None else model.backbone,
+        "head_channels": content.get("head_channels"),
         "initial_weights": content.get("weights"),
         "scale_low": content.get("scale_low"),
         "scale_high": content.get("scale_high"),

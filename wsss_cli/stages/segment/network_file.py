@@ -20,6 +20,7 @@ from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 
 _KIND = "segmentation"
 _MOST_PIXELS_A_SIDE = 2**31
+_MOST_CHANNELS = 2**20
 
 
 class SegmentationCheckpoint(NamedTuple):
@@ -69,6 +70,7 @@ def write_network(
         {
             "class_names": list(class_names),
             "model": model,
+            "head_channels": network.hidden,
             "weights": weights,
             "scale_low": scale_low,
             "scale_high": scale_high,
@@ -90,10 +92,11 @@ def read_network(path: Path) -> SegmentationCheckpoint:
         names = tuple(content["class_names"])
         scale_range = recorded_scale_range(content)
         longest_side = _recorded_side(content)
+        form = (content["model"], len(names) + 1, _recorded_head_channels(content))
         with torch.device("meta"):
-            shapes = deeplab_largefov.build(content["model"], len(names) + 1)
+            shapes = deeplab_largefov.build(*form)
         require_shapes(shapes, content["network"])
-        network = deeplab_largefov.build(content["model"], len(names) + 1)
+        network = deeplab_largefov.build(*form)
         network.load_state_dict(content["network"])
     except ODD_CONTENT as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -127,6 +130,18 @@ def recorded_scale_range(facts: Mapping[str, Any]) -> tuple[float, float] | None
     if not (0 < low <= high and isfinite(high)):
         raise ValueError("its scale_low and scale_high are no range of positive numbers")
     return low, high
+
+
+def _recorded_head_channels(content: Mapping[str, Any]) -> int | None:
+    """Channels of fc6 and fc7; None where they are not recorded, and the model's own.
+
+    Raises:
+        ValueError: They are no number of channels.
+    """
+    channels = content.get("head_channels")
+    if channels is not None and not (isinstance(channels, int) and 0 <= channels < _MOST_CHANNELS):
+        raise ValueError("its head_channels is no number of channels")
+    return channels
 
 
 def _recorded_side(content: Mapping[str, Any]) -> int | None:

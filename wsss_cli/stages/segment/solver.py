@@ -46,6 +46,9 @@ def solver_lines(config: SegmentConfig) -> tuple[str, ...]:
     it = solver_constants(config)
     factors = it["lr_factors"]
     frozen = "the trunk" if config.heads_only else f"{config.frozen_blocks} blocks"
+    hidden = f"dropout {it['dropout']:g} after fc6 and fc7"
+    if config.head_channels == 0:
+        hidden = "no fc6 and fc7"
     once = ", one view of each image" if config.heads_only else ""
     return (
         f"solver: {it['iterations']} iterations of {it['effective_batch']} images "
@@ -55,8 +58,8 @@ def solver_lines(config: SegmentConfig) -> tuple[str, ...]:
         f"{it['weight_decay']:g} (biases {it['bias_weight_decay']:g})",
         f"views: crop {it['crop']}, scales {it['scale_low']:g} to {it['scale_high']:g}, "
         f"{it['mirrored']:.0%} mirrored, the mean colour outside the image{once}",
-        f"network: dropout {it['dropout']:g} after fc6 and fc7, score layer from a normal "
-        f"deviation of {it['score_std']:g}, {frozen} frozen",
+        f"network: {hidden}, score layer from a normal deviation of {it['score_std']:g}, {frozen} "
+        "frozen",
     )
 
 

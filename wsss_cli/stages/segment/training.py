@@ -37,7 +37,7 @@ class Untrained(NamedTuple):
 
 def untrained_network(plan: SegmentPlan) -> DeepLabLargeFOV:
     """The network of a plan with random weights, on the CPU."""
-    return deeplab_largefov.build(plan.model, plan.num_labels)
+    return deeplab_largefov.build(plan.model, plan.num_labels, plan.config.head_channels)
 
 
 def untrained(plan: SegmentPlan) -> Untrained:
