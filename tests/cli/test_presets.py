@@ -78,6 +78,12 @@ OVERRIDDEN = [
         "--batch-size 16 --iterations 2000 --warmup 50 --colour-jitter 0.3",
     ),
     (
+        "segment",
+        "quick",
+        "--no-heads-only --head-channels 96 --iterations 5 --batch-size 2 --lr 0.1 --crop 64 "
+        "--scale-low 0.8 --scale-high 0.9",
+    ),
+    (
         "crf",
         "irn",
         "--iterations 10 --gaussian-weight 3 --gaussian-xy 3 --bilateral-weight 10 "
