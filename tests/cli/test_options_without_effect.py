@@ -31,7 +31,7 @@ TRAINING = {
     *("proxy", "corrected", "pixel_weights", "label_correction", "train_split", "supervision"),
     *("prohibitive", "attention", "iterations", "batch_size", "accumulate", "lr", "momentum"),
     *("weight_decay", "crop", "scale_low", "scale_high", "frozen_blocks", "weights", "tracker"),
-    *("checkpoint_every", "heads_only"),
+    *("checkpoint_every", "heads_only", "head_channels", "preset"),
 }
 POLY = {"lr_policy": "poly"}
 ONE_VIEW: dict[str, Any] = {"scales": (1.0,), "flip": False}

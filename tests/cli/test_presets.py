@@ -81,7 +81,7 @@ OVERRIDDEN = [
         "segment",
         "quick",
         "--no-heads-only --head-channels 96 --iterations 5 --batch-size 2 --lr 0.1 --crop 64 "
-        "--scale-low 0.8 --scale-high 0.9",
+        "--scale-low 0.3 --scale-high 0.9",
     ),
     (
         "crf",
