@@ -226,6 +226,20 @@ def train_arguments(voc: TinyVoc, run: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Weights of the tiny trunk that give features of every size."""
+    import torch
+
+    from wsss_cli.models.trunks import build_trunk
+
+    torch.manual_seed(3)
+    layers = build_trunk("tiny").features.state_dict()
+    path = tmp_path_factory.mktemp("weights") / "tiny.pth"
+    torch.save({f"features.{name}": tensor for name, tensor in layers.items()}, path)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
 def trained(voc: TinyVoc, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose train and attend are complete; tests only read it."""
     from wsss_cli.configs.attend import AttendConfig

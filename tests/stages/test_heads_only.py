@@ -23,7 +23,7 @@ from wsss_cli.data.resizing import resize_image
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.methods.network_file import build_network, load_network
 from wsss_cli.models.heads import ClassHead
-from wsss_cli.models.trunks import Trunk, build_trunk
+from wsss_cli.models.trunks import Trunk
 from wsss_cli.stages import train
 from wsss_cli.stages.train import features
 from wsss_cli.stages.train.held_out import Measuring
@@ -31,16 +31,6 @@ from wsss_cli.stages.train.taught_saliency import ReadSaliency
 from wsss_cli.tracking import Silent
 
 ABLE = [name for name, method in METHODS.items() if method.from_features]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Weights of the tiny trunk that give features of every size."""
-    torch.manual_seed(3)
-    layers = build_trunk("tiny").features.state_dict()
-    path = tmp_path_factory.mktemp("weights") / "tiny.pth"
-    torch.save({f"features.{name}": tensor for name, tensor in layers.items()}, path)
-    return str(path)
 
 
 def _config(voc: TinyVoc, run: Path, weights: str, **changes: Any) -> TrainConfig:

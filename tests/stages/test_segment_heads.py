@@ -18,20 +18,11 @@ from wsss_cli.data.augmentation import JointView
 from wsss_cli.data.images import read_image
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.models import deeplab_largefov
-from wsss_cli.models.trunks import OXFORD_MEAN, Trunk, build_trunk
+from wsss_cli.models.trunks import OXFORD_MEAN, Trunk
 from wsss_cli.stages import segment
 from wsss_cli.stages.segment import features
 from wsss_cli.stages.segment.training import untrained
 from wsss_cli.tracking import Silent
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
-    torch.manual_seed(3)
-    layers = build_trunk("tiny").features.state_dict()
-    path = tmp_path_factory.mktemp("weights") / "tiny.pth"
-    torch.save({f"features.{name}": tensor for name, tensor in layers.items()}, path)
-    return str(path)
 
 
 def _config(voc: TinyVoc, run: Path, weights: str, **changes: Any) -> SegmentConfig:
