@@ -59,9 +59,9 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "quick": {
             "heads_only": True,
             "head_channels": 0,
-            "iterations": 200,
+            "iterations": 400,
             "batch_size": 16,
-            "lr": 0.0002,
+            "lr": 0.00005,
             "crop": 225,
             "scale_low": 0.5,
             "scale_high": 0.5,
