@@ -169,7 +169,7 @@ class GivenFeatures(nn.Module):
 
     def block_features(self, features: Tensor) -> list[Tensor]:
         """The features of each block, the last one at the end."""
-        return [*features.split(self.block_sizes, dim=1)]
+        return [*torch.split(features, self.block_sizes, dim=1)]
 
 
 def vgg16_layers() -> Iterator[nn.Module]:
