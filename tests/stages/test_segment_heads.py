@@ -22,6 +22,7 @@ from wsss_cli.models.trunks import OXFORD_MEAN, Trunk
 from wsss_cli.stages import segment
 from wsss_cli.stages.segment import features
 from wsss_cli.stages.segment.training import untrained
+from wsss_cli.stages.segment.training_views import narrow_views
 from wsss_cli.tracking import Silent
 
 
@@ -190,6 +191,22 @@ def test_fingerprint_of_other_trainings_is_as_it_was() -> None:
     only = settings(SegmentConfig(heads_only=True))
     assert only["heads_only"]
     assert only == settings(SegmentConfig(heads_only=True, frozen_blocks=3))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shown"),
+    [([(375, 500)] * 3, None), ([(300, 400), (3000, 4000), (3000, 4000)], "0.056")],
+)
+def test_crops_that_show_little_of_a_photograph_are_told(
+    sizes: list[tuple[int, int]], shown: str | None
+) -> None:
+    config = SegmentConfig(crop=225, scale_low=0.5, scale_high=0.5)
+    remark = narrow_views(config, sizes)
+    assert (remark is None) == (shown is None)
+    if remark is not None and shown is not None:
+        # 225 of 1500 rows and of 2000 columns.
+        assert "2% of a photograph of 3000 x 4000" in remark
+        assert f"--scale-low {shown} --scale-high {shown}" in remark
 
 
 def test_dry_run_counts_the_features(

@@ -45,6 +45,7 @@ from wsss_cli.stages.segment.supervision import (
     find_pixel_weights,
     find_supervision,
 )
+from wsss_cli.stages.segment.training_views import narrow_views
 from wsss_cli.tracking import Track
 
 
@@ -137,6 +138,9 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         backbone = SEGMENTATION_MODELS[model].backbone
         supervision, sizes, inputs["supervision"] = find_supervision(config, data_set, track)
         check_label_maps(data_set, supervision, config, track)
+        remark = narrow_views(config, sizes)
+        if remark is not None:
+            track.note(f"note: {remark}")
         if config.pixel_weights is not None:
             pixel_weights, inputs["pixel_weights"] = find_pixel_weights(
                 config.pixel_weights, list(supervision), sizes
