@@ -41,7 +41,8 @@ def narrow_views(config: SegmentConfig, sizes: Sequence[tuple[int, int]]) -> str
     fitting = config.crop / max(height, width)
     return (
         f"crops of {config.crop} pixels show {shown:.0%} of a photograph of {height} x {width}, "
-        f"the usual size here; at --scale-low {fitting:.2g} --scale-high {fitting:.2g} they show all"
+        f"the usual size here; with --scale-low {fitting:.2g} --scale-high {fitting:.2g} they show "
+        "all of it"
     )
 
 
