@@ -146,6 +146,9 @@ def test_features_are_told_before_they_are_there_and_when_they_are(
     (tmp_path / "train" / "features.bin").write_bytes(bytes(3 * 2**20))
     assert wsss("doctor", "--run", tmp_path, "--json").values["disk"]["features"] == 3 * 2**20
     assert "3 MiB of features" in wsss("doctor", "--run", tmp_path).out
+    (tmp_path / "segment").mkdir()
+    (tmp_path / "segment" / "features.bin").write_bytes(bytes(2**20))
+    assert wsss("doctor", "--run", tmp_path, "--json").values["disk"]["features"] == 4 * 2**20
 
 
 def test_full_disk_and_broken_library_make_it_unusable(

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from wsss_cli.configs.common import CommonConfig
-from wsss_cli.configs.stages import FEATURES_FILE
+from wsss_cli.configs.stages import FEATURES_FILE, STAGES
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import WsssError
@@ -147,11 +148,13 @@ def _weights() -> dict[str, Any]:
 
 
 def _kept_features(run: Path) -> int:
-    """Bytes of the features that a stopped training of heads alone goes on from."""
-    try:
-        return (run / "train" / FEATURES_FILE).stat().st_size
-    except OSError:
-        return 0
+    """Bytes of the features that stopped trainings of heads alone go on from."""
+    kept = 0
+    for stage, entry in STAGES.items():
+        if FEATURES_FILE in entry.scratch:
+            with suppress(OSError):
+                kept += (run / stage / FEATURES_FILE).stat().st_size
+    return kept
 
 
 def _writes(data: Path, folder: Path, free: int) -> tuple[dict[str, Any], list[str]]:
