@@ -42,7 +42,7 @@ SHORT = {
     "predict": "--amp off",
 }
 SHORT_EDGES = "--amp off --backbone tiny --iterations 2 --batch-size 2 --crop 32 --steps 2"
-SHORT_LEARNING = "--model tiny --iterations 2 --batch-size 2 --crop 32"
+SHORT_LEARNING = "--model tiny --iterations 2 --batch-size 2 --crop 32 --no-heads-only"
 COMPARED = """
 [train]
 backbone = "tiny"
