@@ -69,7 +69,7 @@ def require_room(cache: FeatureCache, images: int) -> None:
 
 
 @dataclass(frozen=True)
-class Passed:
+class PassedNetwork:
     """A network whose images have passed its trunk.
 
     Attributes:
@@ -96,7 +96,7 @@ class Passed:
             self.network.trunk = given
 
 
-def pass_images(
+def pass_once(
     plan: TrainingPlan,
     network: Any,  # noqa: ANN401 - attention and segmentation networks
     features_of: Callable[[Tensor], Tensor],
@@ -106,7 +106,7 @@ def pass_images(
     images: int,
     given: GivenFeatures,
     track: Track,
-) -> Passed:
+) -> PassedNetwork:
     """Pass every image through the trunk, but for those that have passed before.
 
     Args:
@@ -143,4 +143,4 @@ def pass_images(
             features = features_of(pixels.to(plan.device))
         cache.append(features.float().cpu().numpy())
     network.trunk = given
-    return Passed(network, trunk, cache.rows())
+    return PassedNetwork(network, trunk, cache.rows())

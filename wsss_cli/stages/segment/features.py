@@ -15,9 +15,13 @@ from wsss_cli.errors import UsageError
 from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 from wsss_cli.models.trunks import GivenFeatures
-from wsss_cli.stages import kept_features
 from wsss_cli.stages.input_kinds import images_input
-from wsss_cli.stages.kept_features import Passed
+from wsss_cli.stages.kept_features import (
+    PassedNetwork,
+    pass_once,
+    require_one_process,
+    require_room,
+)
 from wsss_cli.stages.segment.training_views import drawn_view, seen_image
 from wsss_cli.tracking import Track
 
@@ -50,16 +54,16 @@ def require_features(plan: "SegmentPlan") -> None:
         UsageError: The trunk has no weights to start from, or several processes are to share it.
         WsssError: The disk has no room for the features.
     """
-    kept_features.require_one_process()
+    require_one_process()
     if plan.weights.read is None:
         raise UsageError(
             "--heads-only learns from what a pretrained trunk sees, and the run's training began "
             "without weights; give --weights FILE, or leave --heads-only out"
         )
-    kept_features.require_room(cache_of(plan), len(plan.supervision))
+    require_room(cache_of(plan), len(plan.supervision))
 
 
-def pass_images(plan: "SegmentPlan", network: DeepLabLargeFOV, track: Track) -> Passed:
+def pass_images(plan: "SegmentPlan", network: DeepLabLargeFOV, track: Track) -> PassedNetwork:
     """Pass the view of every training image through the trunk, but for those that have passed.
 
     Args:
@@ -75,7 +79,7 @@ def pass_images(plan: "SegmentPlan", network: DeepLabLargeFOV, track: Track) -> 
     def view(row: int) -> Pixels:
         return seen_image(plan, drawn_view(plan, row, row), image_ids[row])
 
-    return kept_features.pass_images(
+    return pass_once(
         plan,
         network,
         network.features,

@@ -17,7 +17,7 @@ from wsss_cli.labels import IGNORE
 from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV, segmentation_loss
 from wsss_cli.ops.prohibitive import prohibitive_labels
-from wsss_cli.stages.kept_features import Passed
+from wsss_cli.stages.kept_features import PassedNetwork
 from wsss_cli.stages.optimisation import Batch, Loss, Trainer, polynomial_fall, tracked_training
 from wsss_cli.stages.segment.features import pass_images
 from wsss_cli.stages.segment.label_correction import LabelCorrection
@@ -156,7 +156,7 @@ def _beside_labels(plan: SegmentPlan) -> list[str]:
     return [name for name, is_held in held.items() if is_held]
 
 
-def _batches(plan: SegmentPlan, passed: Passed | None) -> Callable[[int], Iterator[Batch]]:
+def _batches(plan: SegmentPlan, passed: PassedNetwork | None) -> Callable[[int], Iterator[Batch]]:
     """Augmented batches from an iteration on, on the device.
 
     They hold images (B, 3, crop, crop) uint8, or the features of those that have passed the trunk,

@@ -24,8 +24,13 @@ from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.resizing import resize_image
 from wsss_cli.device import moved, pinned, resolve_workers
 from wsss_cli.models.trunks import GivenFeatures, build_trunk
-from wsss_cli.stages import kept_features
 from wsss_cli.stages.input_kinds import images_input
+from wsss_cli.stages.kept_features import (
+    PassedNetwork,
+    pass_once,
+    require_one_process,
+    require_room,
+)
 from wsss_cli.stages.train.taught_saliency import ReadSaliency
 from wsss_cli.tracking import Track
 
@@ -80,13 +85,13 @@ def require_features(plan: "TrainPlan") -> None:
         UsageError: The trunk has no weights to start from, or several processes are to share it.
         WsssError: The disk has no room for the features.
     """
-    kept_features.require_one_process()
+    require_one_process()
     plan.config.check_command()
-    kept_features.require_room(cache_of(plan), len(ids_of_features(plan)))
+    require_room(cache_of(plan), len(ids_of_features(plan)))
 
 
 @dataclass(frozen=True)
-class Passed(kept_features.Passed):
+class Passed(PassedNetwork):
     """A network whose images have passed its trunk.
 
     Attributes:
@@ -164,7 +169,7 @@ def pass_images(
         return resize_image(image, (config.crop, config.crop))
 
     blocks = METHODS[config.method].feature_blocks
-    passed = kept_features.pass_images(
+    passed = pass_once(
         plan,
         network,
         partial(network.trunk.joined_blocks, blocks=blocks),
