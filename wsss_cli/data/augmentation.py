@@ -137,17 +137,16 @@ class JointView:
         view[:] = fill
         return self._placed(view, resize_image(image, self.size))
 
-    def of_map(self, values: Pixels, outside: int = IGNORE) -> Pixels:
+    def of_map(self, values: Pixels) -> Pixels:
         """View of a map, such as that of the labels: each position has the nearest one's value.
 
         Args:
             values: (H, W) uint8.
-            outside: Value outside the image.
 
         Returns:
-            (crop, crop) uint8.
+            (crop, crop) uint8, 255 outside the image.
         """
-        view = np.full((self.crop, self.crop), outside, np.uint8)
+        view = np.full((self.crop, self.crop), IGNORE, np.uint8)
         return self._placed(view, resize_labels(values, self.size))
 
     def inside(self) -> npt.NDArray[np.bool_]:

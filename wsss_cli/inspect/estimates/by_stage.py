@@ -72,20 +72,26 @@ def _train(plan: Any) -> Estimate:  # noqa: ANN401
         losses: Mapping[str, Tensor] = network.losses(seen, labels.expand(len(images), -1), *maps)
         return torch.stack([each.float() for each in losses.values()]).sum()
 
-    trained = estimate_training(
+    trained = _training(plan, network, loss)
+    snapshots = config.iterations // config.snapshot_every if config.snapshot_every else 0
+    kept = Estimate(0.0, snapshots * BYTES_PER_NUMBER * numbers, 0)
+    return added(passing, trained, kept)
+
+
+def _training(plan: Any, network: Any, loss: Callable[[Tensor], Tensor]) -> Estimate:  # noqa: ANN401
+    """What is left of the steps of a training, each of one batch or of several."""
+    config = plan.config
+    return estimate_training(
         plan.directory.path,
         network,
         loss,
         iterations=config.iterations,
         batch=config.batch_size,
-        images_per_step=config.batch_size,
+        images_per_step=config.batch_size * getattr(config, "accumulate", 1),
         crop=config.crop,
         device=plan.device,
         precision=plan.precision,
     )
-    snapshots = config.iterations // config.snapshot_every if config.snapshot_every else 0
-    kept = Estimate(0.0, snapshots * BYTES_PER_NUMBER * numbers, 0)
-    return added(passing, trained, kept)
 
 
 def _passing(plan: Any, network: Any) -> Estimate:  # noqa: ANN401
@@ -212,16 +218,8 @@ def _refine(plan: Any) -> Estimate:  # noqa: ANN401
         network = plan.network or build(plan.backbone)
         if config.edges:
             # But for the pairs of positions, which take about as long.
-            training = estimate_training(
-                plan.directory.path,
-                network,
-                lambda images: network(images).float().square().mean(),
-                iterations=config.iterations,
-                batch=config.batch_size,
-                images_per_step=config.batch_size,
-                crop=config.crop,
-                device=plan.device,
-                precision=plan.precision,
+            training = _training(
+                plan, network, lambda images: network(images).float().square().mean()
             )
             parts.append(training)
         refine = by_edges(plan, network)
@@ -289,17 +287,7 @@ def _segment_training(plan: Any, network: Any) -> list[Estimate]:  # noqa: ANN40
         count = len(plan.supervision)
         passing.append(_passes_once(plan, trunk, network.features, cache_of(plan), count))
         network.trunk = GivenFeatures(trunk)
-    training = estimate_training(
-        plan.directory.path,
-        network,
-        loss,
-        iterations=config.iterations,
-        batch=config.batch_size,
-        images_per_step=config.batch_size * config.accumulate,
-        crop=config.crop,
-        device=plan.device,
-        precision=plan.precision,
-    )
+    training = _training(plan, network, loss)
     network.trunk = trunk
     return [*passing, training]
 
