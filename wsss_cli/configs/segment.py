@@ -10,7 +10,7 @@ from wsss_cli.configs.presets import PRESETS
 from wsss_cli.configs.scales import CANDIDATE_SCALES, check_scales
 from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 from wsss_cli.configs.setting import Role, check, same_as, setting, settings_of
-from wsss_cli.configs.train import TrainConfig
+from wsss_cli.configs.train import NONE_LEARNS, TrainConfig
 
 SUPERVISIONS = ("proxy", "full")
 LABEL_CORRECTIONS = ("adele",)
@@ -250,10 +250,7 @@ class SegmentConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
                 "leave one of them out",
             )
         if self.heads_only:
-            without["frozen_blocks"] = (
-                "keeps blocks from learning, and with --heads-only none of them learns",
-                "leave one of them out",
-            )
+            without["frozen_blocks"] = NONE_LEARNS
         if self.checkpoint is not None:
             names = (*_training_names(), "weights", "tracker", "checkpoint_every")
             without |= dict.fromkeys(names, _OF_TRAINING)

@@ -36,6 +36,11 @@ _OF_RANDOM_VIEWS = ("scale_low", "scale_high", "colour_jitter")
 # Why some change nothing beside others, and what to do.
 _BY_STEPS = ("belongs to --lr-policy step, not to poly", "leave one of them out")
 _OF_BACKGROUND = ("is of S_C, which --no-background-branch leaves out", "give one of them")
+# Why --frozen-blocks changes nothing with --heads-only, and what to do.
+NONE_LEARNS = (
+    "keeps blocks from learning, and with --heads-only none of them learns",
+    "leave one of them out",
+)
 
 
 @dataclass(frozen=True)
@@ -305,10 +310,7 @@ class TrainConfig(MethodOptions, OverwriteConfig, CommonConfig, PrecisionConfig,
                 "give one, or leave --erase-threshold out",
             )
         if self.heads_only:
-            without["frozen_blocks"] = (
-                "keeps blocks from learning, and with --heads-only none of them learns",
-                "leave one of them out",
-            )
+            without["frozen_blocks"] = NONE_LEARNS
         if self.lr_policy == "poly":
             without["lr_steps"] = _BY_STEPS
         if not self.background_branch and self.method == "seenet":

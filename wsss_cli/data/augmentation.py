@@ -5,7 +5,7 @@ nothing but the seed and the position in training, so an interrupted training ca
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from wsss_cli.configs.scales import MOST_ASPECT
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.resizing import resize_grey, resize_image, resize_labels
 from wsss_cli.labels import IGNORE
+
+Kind = TypeVar("Kind", np.uint8, np.bool_)
 
 # The classic ratio of ImageNet training: short side 256 for a crop of 224.
 RESIZE_TO_CROP = 256 / 224
@@ -152,10 +154,9 @@ class JointView:
     def inside(self) -> npt.NDArray[np.bool_]:
         """(crop, crop), false outside the image."""
         view = np.zeros((self.crop, self.crop), np.bool_)
-        view[self.target] = True
-        return np.ascontiguousarray(view[:, ::-1]) if self.mirrored else view
+        return self._placed(view, np.ones(self.size, np.bool_))
 
-    def _placed(self, view: Pixels, resized: Pixels) -> Pixels:
+    def _placed(self, view: npt.NDArray[Kind], resized: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
         view[self.target] = resized[self.source]
         return np.ascontiguousarray(view[:, ::-1]) if self.mirrored else view
 
