@@ -80,10 +80,18 @@ def _kill_when(arguments: list[str], condition: Callable[[], bool]) -> None:
         assert process.returncode == -signal.SIGKILL
 
 
+def _written(path: Path) -> int | None:
+    """When a file was written, in nanoseconds; inodes are used again, so they do not tell."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
 def _changed(path: Path) -> Callable[[], bool]:
     """Whether a file is there, and another one than now."""
-    before = path.stat().st_ino if path.exists() else None
-    return lambda: path.exists() and path.stat().st_ino != before
+    before = _written(path)
+    return lambda: _written(path) not in (None, before)
 
 
 def _partials(folder: Path) -> list[Path]:
@@ -91,7 +99,7 @@ def _partials(folder: Path) -> list[Path]:
 
 
 def _train(voc: TinyVoc, run: Path, method: str) -> list[str]:
-    settings = "--backbone tiny --iterations 60 --batch-size 8 --crop 64 --lr 0.01"
+    settings = "--backbone tiny --iterations 150 --batch-size 8 --crop 64 --lr 0.01"
     every = ["--checkpoint-every", "2", "--method", method]
     return ["train", "--data", str(voc.root), "--run", str(run), *settings.split(), *every]
 
@@ -133,7 +141,7 @@ def test_a_second_process_on_a_run_is_told_and_disturbs_nothing(
 
 
 def _segment(voc: TinyVoc, run: Path) -> list[str]:
-    settings = "--model tiny --supervision full --iterations 40 --batch-size 3 --accumulate 2"
+    settings = "--model tiny --supervision full --iterations 80 --batch-size 3 --accumulate 2"
     more = "--crop 64 --checkpoint-every 2 --split train --lr 0.01"
     where = ["--data", str(voc.root), "--run", str(run)]
     return ["segment", *where, *settings.split(), *more.split()]
