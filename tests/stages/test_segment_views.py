@@ -131,7 +131,8 @@ class Coordinates:
         extra, first = (1, 0.0) if self.corner_aligned else (0, 3.5)
         h, w = (-(-(side - extra) // 8) + extra for side in images.shape[-2:])
         columns, rows = torch.arange(w) * 8 + first, torch.arange(h) * 8 + first
-        return torch.stack((columns.expand(h, w), rows[:, None].expand(h, w)))[None]
+        here = torch.stack((columns.expand(h, w), rows[:, None].expand(h, w)))
+        return here.expand(len(images), -1, -1, -1)
 
 
 @pytest.mark.parametrize("size", [(81, 129), (85, 70), (96, 128), (87, 135)])
@@ -200,6 +201,25 @@ def test_tiled_view_is_the_whole_one_where_tiles_see_far_enough(
     assert torch.allclose(tiled, whole, atol=1e-4)
     monkeypatch.setattr(views, "CONTEXT", 1)  # too little to see: the tiles must differ then
     assert not torch.allclose(_merged(network, image, (1.0,), flip=True), whole, atol=1e-2)
+
+
+@pytest.mark.parametrize(("most", "expected"), [(2 * 45 * 70, [2]), (2 * 45 * 70 - 1, [1, 1])])
+def test_both_orientations_pass_together_where_they_are_small_enough(
+    most: int, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, image = _network("tiny"), _photograph(45, 70)
+    seen: list[int] = []
+    real = network.scores
+
+    def spy(images: Tensor) -> Tensor:
+        seen.append(len(images))
+        return real(images)
+
+    alone = _merged(network, image, (1.0,), flip=True)
+    monkeypatch.setattr(network, "scores", spy)
+    monkeypatch.setattr(views, "MOST_PIXELS", most)
+    assert torch.allclose(_merged(network, image, (1.0,), flip=True), alone, atol=1e-4)
+    assert seen == expected
 
 
 def test_scales_as_one_view_each_are_merged_by_value() -> None:

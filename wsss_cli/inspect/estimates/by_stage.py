@@ -259,7 +259,7 @@ def _segment(plan: Any) -> Estimate:  # noqa: ANN401
             network.eval(),
             network,
             pixels=area * views * sum(scale**2 for scale in scales),
-            most_at_once=min(MOST_PIXELS, largest * max(scales) ** 2),
+            most_at_once=min(MOST_PIXELS, views * largest * max(scales) ** 2),
             written=written,
             device=plan.device,
             precision=plan.precision,

@@ -16,11 +16,12 @@ from torch import Tensor
 
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.resizing import resize_image
+from wsss_cli.device import moved, pinned
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 from wsss_cli.ops.score_grid import evenly, interpolate_at
 
-# A view of more pixels passes the network in tiles. In float32 on a CPU, VGG16's LargeFOV takes
-# about 500 bytes a pixel, so 1.2 GB at this limit.
+# So many pixels pass the network at a time, larger views in tiles. In float32 on a CPU, VGG16's
+# LargeFOV takes about 500 bytes a pixel, so 1.2 GB at this limit.
 MOST_PIXELS = 1537 * 1537
 # Side of a tile, and how much of it at each inner edge is context only, in steps of the stride: an
 # edge reaches 215 pixels, 27 steps of 8, into the scores of VGG16's LargeFOV. A ResNet sees further
@@ -56,23 +57,24 @@ def merged_logits(
     grid = grid_size(network, size, scales)
     stride = network.trunk.stride
     merged = None
-    for scale, mirrored in product(scales, (False, True) if flip else (False,)):
+    first = 0.0 if network.corner_aligned else (stride - 1) / 2
+    for scale in scales:
         view = resize_image(image, (_scaled(size[0], scale), _scaled(size[1], scale)))
         pixels = torch.from_numpy(view).permute(2, 0, 1)[None]  # (1, 3, Hv, Wv)
-        logits = _logits(network, pixels.flip(-1) if mirrored else pixels, device)
-        first = 0.0 if network.corner_aligned else (stride - 1) / 2
+        if flip:
+            pixels = torch.cat((pixels, pixels.flip(-1)))  # (2, 3, Hv, Wv)
         rows = (_seen_at(grid[0], size[0], view.shape[0]) - first) / stride
         columns = _seen_at(grid[1], size[1], view.shape[1])
-        if mirrored:
-            columns = view.shape[1] - 1 - columns
-        logits = interpolate_at(logits, rows, dim=-2)  # (L, h, wv)
-        logits = interpolate_at(logits, (columns - first) / stride, dim=-1)  # (L, h, w)
-        if merged is None:
-            merged = logits
-        elif merge == "max":
-            merged = torch.maximum(merged, logits)
-        else:
-            merged += logits
+        for mirrored, logits in enumerate(_logits(network, pixels, device)):
+            seen = view.shape[1] - 1 - columns if mirrored else columns
+            logits = interpolate_at(logits, rows, dim=-2)  # (L, h, wv)
+            logits = interpolate_at(logits, (seen - first) / stride, dim=-1)  # (L, h, w)
+            if merged is None:
+                merged = logits
+            elif merge == "max":
+                merged = torch.maximum(merged, logits)
+            else:
+                merged += logits
     assert merged is not None
     return merged if merge == "max" else merged / (len(scales) * (2 if flip else 1))
 
@@ -96,18 +98,29 @@ def _seen_at(samples: int, side: int, view_side: int) -> Tensor:
     return (evenly(samples, side) + 0.5) * (view_side / side) - 0.5
 
 
-def _logits(network: DeepLabLargeFOV, view: Tensor, device: torch.device) -> Tensor:
-    """(1, 3, H, W) uint8 to (L, h, w) logits at network stride, in tiles where it is large."""
+def _logits(network: DeepLabLargeFOV, views: Tensor, device: torch.device) -> Tensor:
+    """(V, 3, H, W) uint8 to (V, L, h, w) logits at network stride.
+
+    The views pass the network together, as many as are of :data:`MOST_PIXELS`.
+    """
+    (views,) = moved(pinned((views,), device), device)
+    pixels = views.shape[-2] * views.shape[-1]
+    if pixels > MOST_PIXELS:
+        return torch.stack([_logits_by_tiles(network, view[None]) for view in views])
+    together = torch.split(views, MOST_PIXELS // pixels)
+    return torch.cat([network.scores(some) for some in together])
+
+
+def _logits_by_tiles(network: DeepLabLargeFOV, view: Tensor) -> Tensor:
+    """(1, 3, H, W) uint8 to (L, h, w) logits at network stride, a tile at a time."""
     height, width = view.shape[-2:]
-    if height * width <= MOST_PIXELS:
-        return network.scores(view.to(device))[0]
     stride, extra = network.trunk.stride, int(network.corner_aligned)
     rows, columns = (-(-(side - extra) // stride) + extra for side in (height, width))
     merged = None
     for y, x in product(_spans(rows), _spans(columns)):
         top, left = stride * y.start, stride * x.start
         bottom, right = (stride * (span.stop - extra) + extra for span in (y, x))
-        logits = network.scores(view[:, :, top:bottom, left:right].to(device))[0]
+        logits = network.scores(view[:, :, top:bottom, left:right])[0]
         if merged is None:
             merged = logits.new_empty((len(logits), rows, columns))
         merged[:, y.first : y.last, x.first : x.last] = logits[
