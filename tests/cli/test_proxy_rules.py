@@ -243,6 +243,10 @@ def test_second_saliency_of_another_size_is_resized_and_said_once(
     assert report.values["saliency_resized"] == 12
     assert len(track.notes) == 1
     assert "resized" in track.notes[0]
+    for image_id in voc.train_ids[:3]:
+        (tmp_path / "run" / "proxy" / "labels" / f"{image_id}.png").unlink()
+    again = proxy.run(replace(config, second_saliency=second), track=track)
+    assert (again.values["written"], again.values["saliency_resized"]) == (3, 12)
 
 
 def test_missing_second_saliency_is_listed(

@@ -39,6 +39,19 @@ def test_losses_keep_their_proportion_whatever_the_reduction(
     torch.testing.assert_close(found["a"], expected)
 
 
+def test_what_stands_out_in_an_image_of_no_class_is_background() -> None:
+    network = _network()
+    saliency = torch.rand(2, 40, 48, generator=torch.Generator().manual_seed(6))
+    labels = torch.tensor([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    found = network.losses(_images(), labels, saliency)
+    saliency[0] = 0
+    torch.testing.assert_close(found, network.losses(_images(), labels, saliency))
+    saliency[1] = 0
+    assert not torch.equal(
+        found["saliency"], network.losses(_images(), labels, saliency)["saliency"]
+    )
+
+
 def test_attention_compares_the_background_and_the_images_own_classes() -> None:
     network = _network()
     found = network.attention(_images(), LABELS)

@@ -9,7 +9,8 @@ class, or takes a railway for a train, does not decide.
 
 Different here: the head is that of CAM and S_A of SeeNet, with two 3x3 convolutions before the 1x1,
 a bias and dropout, so that the systems differ in what they learn from; a class that covers no
-position yet counts as salient (``ops/saliency_supervision.py``). Attention is told the labels: the
+position yet counts as salient (``ops/saliency_supervision.py``); an image of none of the classes,
+which VOC has not, is background whatever its saliency marks. Attention is told the labels: the
 softmax at a position is over the background and the classes of the image.
 """
 
@@ -57,6 +58,8 @@ class EpsNetwork(nn.Module):
         scores = self.head_a(self.trunk(images))  # (B, C + 1, h, w)
         logits = scores[:, :-1].mean(dim=(2, 3))
         grid = functional.interpolate(saliency[:, None], scores.shape[-2:], mode="area")[:, 0]
+        # What stands out where there is none of the classes is background.
+        grid = grid * labels.any(dim=1)[:, None, None]
         drawn = saliency_loss(scores, labels, grid, config.eps_tau, config.eps_lambda)
         return {
             "a": multilabel_loss(logits, labels, reduction=config.reduction),

@@ -1,6 +1,6 @@
 """``wsss proxy``: turn attention and saliency into proxy ground truth."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -311,7 +311,19 @@ def _count_kept(plan: ProxyPlan, file: AttentionFile, image_id: str) -> LabelCou
     """Count the label map that an earlier command has written."""
     path = plan.directory.path / LABELS / f"{image_id}.png"
     pixels = count_pixels(read_label_map(path, num_labels=plan.num_labels), None)
-    return LabelCount(False, pixels, file.outline(image_id).class_ids, False)
+    outline = file.outline(image_id)
+    fitted = _grey_maps(plan, image_id, outline.size).values()
+    return LabelCount(
+        any(resized for _, resized in fitted),
+        pixels,
+        outline.class_ids,
+        _marks_nothing(outline.class_ids, [grey for grey, _ in fitted]),
+    )
+
+
+def _marks_nothing(class_ids: npt.NDArray[np.uint8], grey_maps: Iterable[Pixels]) -> bool:
+    """Whether an image shows a class, but one of its saliency maps no object."""
+    return len(class_ids) > 0 and any(grey.max() < BLACK_BELOW for grey in grey_maps)
 
 
 def _potential(config: ProxyConfig, attention: Path) -> Path | None:
@@ -355,8 +367,7 @@ def _label(
                 seen.resized,
                 count_pixels(label_maps[i], seen.attention.class_ids),
                 seen.attention.class_ids,
-                len(seen.attention.class_ids) > 0
-                and any(grey.max() < BLACK_BELOW for grey in seen.grey_maps.values()),
+                _marks_nothing(seen.attention.class_ids, seen.grey_maps.values()),
             ),
         )
         for i, seen in evidence.items()
