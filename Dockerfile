@@ -1,5 +1,5 @@
 # docker build -t wsss . && docker run --rm -v "$PWD:/data" wsss doctor
-# With a card: docker run --rm --gpus all --shm-size 1g -v "$PWD:/data" wsss train --data VOC2012
+# With a GPU: docker run --rm --gpus all --shm-size 1g -v "$PWD:/data" wsss train --data VOC2012
 FROM python:3.12-slim
 # What opencv-python links to.
 RUN apt-get update \

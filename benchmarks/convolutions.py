@@ -24,7 +24,7 @@ AT_BEST = "its network's multiplications at the rate of the device's best convol
 # VGG16's, one of each resolution: channels (the same before and after) and side at 224.
 _LAYERS = ((64, 224), (128, 112), (256, 56), (512, 28), (512, 14))
 _BATCH = 16
-# Convolutions in a row: one by itself, on a card, takes hardly longer than asking for it.
+# Convolutions in a row: one by itself, on a GPU, takes hardly longer than asking for it.
 _IN_A_ROW = 8
 _ROUNDS = 5
 

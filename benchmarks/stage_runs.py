@@ -41,7 +41,7 @@ class Watch(Silent):
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Within, time counts; a card has done its work before either end."""
+        """Within, time counts; a GPU has done its work before either end."""
         _wait()
         started = time.perf_counter()
         try:
@@ -78,7 +78,7 @@ class Watch(Silent):
 
 
 def _wait() -> None:
-    """Until a card, if one is used, has done what it was given."""
+    """Until a GPU, if one is used, has done what it was given."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
 

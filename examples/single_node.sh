@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The chain on all cards of one machine, a process each.
+# The chain on all GPUs of one machine, a process each.
 #
 #   PROCESSES=4 examples/single_node.sh VOC2012 saliency_maps [RUN]
 #
 # The batch is the same as in one process, divided; so are its weights, up to rounding. Without
-# cards, give each process its cores with OMP_NUM_THREADS.
+# GPUs, give each process its cores with OMP_NUM_THREADS.
 set -euo pipefail
 data=${1:?usage: $0 VOC2012 SALIENCY_DIR [RUN]}
 saliency=${2:?usage: $0 VOC2012 SALIENCY_DIR [RUN]}

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def resolve_device(name: str) -> "torch.device":
-    """``auto`` picks CUDA when there is a card; anything else is torch's name of a device.
+    """``auto`` picks CUDA when there is a GPU; anything else is torch's name of a device.
 
-    Of several processes on a machine each takes a card of its own.
+    Of several processes on a machine each takes a GPU of its own.
 
     Raises:
         UsageError: There is no such device.
@@ -34,13 +34,13 @@ def resolve_device(name: str) -> "torch.device":
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"--device {name} cannot be used ({reason}); try --device cpu") from error
-    # By default a card multiplies float32 with ten bits of it: `--amp off` asks for all of them.
+    # By default a GPU multiplies float32 with ten bits of it: `--amp off` asks for all of them.
     torch.backends.cudnn.allow_tf32 = False
     return device
 
 
 def pinned(tensors: "Iterable[torch.Tensor]", device: "torch.device") -> "tuple[torch.Tensor, ...]":
-    """A batch in memory that a card copies by itself; for another device as it is."""
+    """A batch in memory that a GPU copies by itself; for another device as it is."""
     if device.type == "cuda":
         return tuple(tensor.pin_memory() for tensor in tensors)
     return tuple(tensors)
@@ -54,7 +54,7 @@ def moved(tensors: "Iterable[torch.Tensor]", device: "torch.device") -> "tuple[t
 def resolve_precision(amp: str, device: "torch.device") -> str:
     """``bfloat16`` where the device multiplies it natively and amp is ``auto``, else ``float32``.
 
-    Emulated bfloat16 is slower than float32, so an old CPU or card stays with float32.
+    Emulated bfloat16 is slower than float32, so an old CPU or GPU stays with float32.
     """
     import torch
 

@@ -46,9 +46,9 @@ def write_checkpoint(
 
 
 def _on_cpu(content: Any) -> Any:  # noqa: ANN401 - whatever a checkpoint holds
-    """The same content in the CPU's memory: torch would note the card's number beside each tensor.
+    """The same content in the CPU's memory: torch would note the GPU's number beside each tensor.
 
-    Read elsewhere, the file would ask for that very card.
+    Read elsewhere, the file would ask for that very GPU.
     """
     if isinstance(content, torch.Tensor):
         return content.cpu()

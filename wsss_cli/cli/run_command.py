@@ -279,7 +279,7 @@ def _reason(error: Exception, saves_memory: str) -> tuple[str, int]:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Whether it says so; Python and numpy, torch on a card, torch on a CPU and OpenCV differ."""
+    """Whether it says so; Python and numpy, torch on a GPU, torch on a CPU and OpenCV differ."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return any(words in str(error) for words in ("can't allocate memory", "Insufficient memory"))

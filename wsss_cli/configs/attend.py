@@ -62,8 +62,8 @@ class AttendConfig(OverwriteConfig, CommonConfig, PrecisionConfig):
     mean: tuple[float, ...] | None = same_as(
         SaliencyConfig,
         "mean",
-        help="What the images for --model have subtracted, of pixels in 0..1; one number, or three "
-        "for RGB.",
+        help="Mean that is subtracted from the pixels, in 0..1, of images for --model; one number, "
+        "or three for RGB.",
     )
     deviation: tuple[float, ...] | None = same_as(SaliencyConfig, "deviation")
     split: str | None = setting(None, "List of images.", unset="the one trained on")
@@ -129,7 +129,7 @@ class AttendConfig(OverwriteConfig, CommonConfig, PrecisionConfig):
         later=True,
     )
     heatmaps: bool = setting(False, "Also draw each map over its image, as PNG.", role=Role.EXTRA)
-    batch_size: int = setting(16, "Images that pass the network together.", above=0, group=HOW)
+    batch_size: int = setting(16, "Batch size.", above=0, group=HOW)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -52,7 +52,7 @@ class CommonConfig(WorkConfig):
 
 @dataclass(frozen=True)
 class DeviceConfig(Config):
-    """Where a command computes that can do so on a card."""
+    """Where a command computes that can do so on a GPU."""
 
     device: str = setting(
         "auto",

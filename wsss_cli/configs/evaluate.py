@@ -37,7 +37,8 @@ class EvaluateConfig(CommonConfig, SeedConfig):
     )
     attention: Path | None = setting(
         None,
-        "Attention file, ours or another tool's; its scores name the labels of the baselines.",
+        "Attention file, ours or another tool's; its class scores choose the labels that baselines "
+        "paint.",
         role=Role.INPUT,
         unset="RUN/attend/attention.h5",
     )
@@ -47,7 +48,7 @@ class EvaluateConfig(CommonConfig, SeedConfig):
         choices=PREDICTED_IGNORE,
     )
     split: str | None = setting(
-        None, "List of images that must all be there.", unset="all that are"
+        None, "List of images to score; all must be there.", unset="all that are there"
     )
     fail_under: float | None = setting(
         None,
@@ -62,7 +63,7 @@ class EvaluateConfig(CommonConfig, SeedConfig):
     )
     threshold_from: Path | None = setting(
         None,
-        "Run on another split whose best threshold is applied to attention, too.",
+        "Run on another split: attention is also scored at the threshold that is best there.",
         role=Role.INPUT,
         group=_ALSO,
     )
@@ -76,7 +77,7 @@ class EvaluateConfig(CommonConfig, SeedConfig):
         "which colours it shares with the background. This looks at the photographs.",
         group=_ALSO,
     )
-    baselines: bool = setting(False, "Also score label maps that need no learning.", group=_ALSO)
+    baselines: bool = setting(False, "Also score baselines that need no training.", group=_ALSO)
     saliency: Path | None = setting(
         None,
         "Saliency maps for the baselines.",

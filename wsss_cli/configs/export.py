@@ -89,7 +89,7 @@ class ExportConfig(Config):
     polygons: bool = setting(False, "Write polygons instead of run lengths.", of=("coco",))
     photographs: str = setting(
         "/data/local-files/?d=",
-        "What stands before the file name of a photograph in a task.",
+        "Prefix of the photographs' file names in a task.",
         of=("labelstudio",),
     )
     workers: int | None = same_as(CommonConfig, "workers")

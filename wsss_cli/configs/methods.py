@@ -117,15 +117,16 @@ class MethodOptions(Config):
     )
     eps_tau: float = setting(
         0.4,
-        "Share of a class that must be salient for it to count as foreground.",
+        "Share of a class's map that must lie on salient pixels for the class to count as "
+        "foreground.",
         of=("eps",),
         at_least=0,
         below=1,
     )
     eps_lambda: float = setting(
         0.5,
-        "Weight of the foreground, beside what the background leaves, in what is compared with "
-        "saliency.",
+        "Weight of the foreground's map in the saliency that the network predicts; what the "
+        "background's map leaves has the rest.",
         of=("eps",),
         at_least=0,
         at_most=1,

@@ -39,7 +39,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "batch_size": 32,
             "iterations": 300,
         },
-        # The one that leads, in a minute or two on a large card.
+        # The one that leads, in a minute or two on a large GPU.
         "fine": {
             **_FINER,
             "crop": 320,

@@ -126,7 +126,7 @@ class RuleOptions(Config):
     )
     attention_cut: float | None = setting(
         None,
-        "Attention below this counts as none; of beyond, none where the saliency is low.",
+        "Attention below this counts as zero; with the rule beyond, only where saliency is low.",
         of=("beyond", "oaa", "drs"),
         at_least=0,
         at_most=1,
@@ -170,7 +170,7 @@ class RuleOptions(Config):
     )
     second_saliency: Path | None = setting(
         None,
-        "The same of the images whose salient part (0.7 or more) is painted over.",
+        "Saliency maps of the images with their salient part (0.7 or more) painted over.",
         role=Role.INPUT,
         of=("dcsp",),
         unset="RUN/saliency/second_maps if there",

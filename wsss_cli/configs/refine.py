@@ -72,7 +72,7 @@ class RefineConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
         group=_LEARNING,
     )
     iterations: int = setting(300, "Steps of the optimiser.", above=0, group=_LEARNING)
-    batch_size: int = setting(8, "Images a step.", above=0, group=_LEARNING)
+    batch_size: int = setting(8, "Batch size.", above=0, group=_LEARNING)
     crop: int = setting(
         256, "Side of the random square crops, in pixels.", at_least=32, group=_LEARNING
     )

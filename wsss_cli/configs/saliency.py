@@ -126,13 +126,14 @@ class SaliencyConfig(OverwriteConfig, CommonConfig):
     )
     mean: tuple[float, ...] | None = setting(
         None,
-        "What the network's input has subtracted, of pixels in 0..1; one number, or three for RGB.",
+        "Mean that is subtracted from pixels in 0..1 before the network; one number, or three for "
+        "RGB.",
         unset="ImageNet's",
         later=True,
     )
     deviation: tuple[float, ...] | None = setting(
         None,
-        "What it is then divided by; one number, or three for RGB.",
+        "Standard deviation that they are then divided by; one number, or three for RGB.",
         above=0,
         unset="ImageNet's",
         later=True,

@@ -53,7 +53,7 @@ class SegmentConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
         "cores, scores linear in what a frozen trunk sees of photographs of half their size.",
         role=Role.WORK,
         choices=tuple(PRESETS["segment"]),
-        unset="the SeeNet group's",
+        unset="the schedule of SeeNet's authors",
         group=_TRAINING,
     )
     model: str | None = setting(
@@ -129,9 +129,7 @@ class SegmentConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
         group=_TRAINING,
     )
     iterations: int = setting(16000, "Steps of the optimiser.", above=0, group=_TRAINING)
-    batch_size: int = setting(
-        10, "Images that pass the network together.", above=0, group=_TRAINING
-    )
+    batch_size: int = setting(10, "Batch size.", above=0, group=_TRAINING)
     accumulate: int = setting(1, "Batches whose gradients make one step.", above=0, group=_TRAINING)
     lr: float = setting(
         0.001,

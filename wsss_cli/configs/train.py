@@ -128,7 +128,7 @@ class TrainConfig(MethodOptions, OverwriteConfig, CommonConfig, PrecisionConfig,
         unset="none",
     )
     iterations: int = setting(25000, "Steps of the optimiser.", above=0, group=SCHEDULE)
-    batch_size: int = setting(16, "Images a step.", above=0, group=SCHEDULE)
+    batch_size: int = setting(16, "Batch size.", above=0, group=SCHEDULE)
     loss_reduction: str | None = setting(
         None,
         "Sum or mean of the classification loss over the classes; with the mean, a learning rate "

@@ -184,7 +184,7 @@ def _normalise(scores: Tensor) -> Tensor:
     # Messages are not negative, so no score is below the logarithm of the least probability; only
     # large weights can make one too large for its exponential.
     too_large = scores.max() > LARGEST_EXPONENT
-    if scores.device.type != "cpu":  # to ask a card would be to wait for it, in every iteration
+    if scores.device.type != "cpu":  # to ask a GPU would be to wait for it, in every iteration
         scores -= scores.amax(dim=1, keepdim=True).masked_fill(~too_large, 0.0)
     elif too_large:
         scores -= scores.amax(dim=1, keepdim=True)

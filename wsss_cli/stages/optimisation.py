@@ -383,8 +383,8 @@ class Trainer:
     def _read_losses(self) -> None:
         """Judge and log the losses since the last reading.
 
-        On a CPU that is at once. On a card they stay until some have come together: reading one
-        waits until all that was asked of the card is done, and meanwhile nothing new is asked of
+        On a CPU that is at once. On a GPU they stay until some have come together: reading one
+        waits until all that was asked of the GPU is done, and meanwhile nothing new is asked of
         it. Steps after a loss that is no number are lost then, as is the one that led to it.
 
         Raises:

@@ -169,7 +169,7 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
     prediction = rule_prediction(config)
     data_set = data_if_known(config)
     require_photographs(config, data_set)
-    # Rules take less time than the way to a card and back; the CRF does not.
+    # Rules take less time than the way to a GPU and back; the CRF does not.
     device = resolve_device("cpu" if config.viewer is None else config.device)
     known_names = data_set.class_names if data_set is not None else None
     with AttentionFile(attention, known_names) as file:

@@ -110,16 +110,16 @@ def _slow_device(cuda: dict[str, Any], precision: str, *, driver: bool) -> Itera
     if driver and not cards:
         why = f"torch is built for CUDA {built_for}" if built_for else "torch is built without CUDA"
         yield (
-            f"there is an NVIDIA driver, but torch finds no card ({why}); compare with nvidia-smi, "
+            f"there is an NVIDIA driver, but torch finds no GPU ({why}); compare with nvidia-smi, "
             "and see CUDA_VISIBLE_DEVICES"
         )
     elif not cards:
         yield (
-            "there is no CUDA card, and the published schedule of 25,000 iterations takes days on "
+            "there is no CUDA GPU, and the published schedule of 25,000 iterations takes days on "
             "a CPU; lower --iterations"
         )
     if precision != "bfloat16":
-        where = "the card" if cards else "this CPU"
+        where = "the GPU" if cards else "this CPU"
         yield f"{where} does not multiply bfloat16 natively, so float32 is used"
 
 

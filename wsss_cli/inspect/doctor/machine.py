@@ -73,7 +73,7 @@ class Machine:
         return total, available
 
     def has_nvidia_driver(self) -> bool:
-        """Whether a driver for NVIDIA's cards is loaded."""
+        """Whether a driver for NVIDIA's GPUs is loaded."""
         return (self.root / "proc/driver/nvidia/version").exists()
 
     def file_system(self, path: Path) -> str | None:

@@ -51,8 +51,8 @@ class Estimate:
     Attributes:
         seconds: How long it will take; None where nothing could be timed.
         bytes_on_disk: How much it will have written when it needs the most, about.
-        memory_bytes: How much memory it will need at a time, about: of the machine, on a card of
-            the card.
+        memory_bytes: How much memory it will need at a time, about: of the machine, on a GPU of
+            the GPU.
     """
 
     seconds: float | None
@@ -315,7 +315,7 @@ def heatmaps(pixels: float) -> float:
 
 
 def _timed(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds that work takes: of a card, or of the cores' time."""
+    """Seconds that work takes: of a GPU, or of the cores' time."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         started = time.perf_counter()
