@@ -186,7 +186,8 @@ def _saliency(plan: Any) -> Estimate:  # noqa: ANN401
 
 
 def _proxy(plan: Any) -> Estimate:  # noqa: ANN401
-    from wsss_cli.stages.proxy import label_image, opened_attention, read_evidence
+    from wsss_cli.stages.proxy.evidence import opened_attention, read_evidence
+    from wsss_cli.stages.proxy.rule import label_image
 
     with opened_attention(plan) as (file, potential):
 
