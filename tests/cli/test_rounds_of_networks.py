@@ -225,6 +225,18 @@ def test_without_saliency_the_first_labels_need_none(
     )
 
 
+def test_rule_without_saliency_is_that_of_the_planned_attention_also_when_resumed(
+    wsss: Command, voc: TinyVoc, tmp_path: Path
+) -> None:
+    line = _arguments(voc, tmp_path, SHORT.replace("size = 32", 'preset = "quick"\nsize = 32'))
+    del line[line.index("--saliency") : line.index("--saliency") + 2]
+    outcome = wsss(*line, "--json")
+    assert outcome.code == 0, outcome.err
+    proxies = tmp_path / "out" / "round-1" / "proxy"
+    assert read_manifest(proxies)["settings"]["rule"] == "threshold"
+    assert wsss(*line, "--json").values["status"] == "up to date"
+
+
 def _replaced(line: list[str], folder: Path, text: str) -> list[str]:
     (folder / "rounds.toml").write_text(text)
     return line

@@ -124,27 +124,27 @@ class _Maker:
     def first(self) -> Round:
         """Attention, labels made of it, and a network."""
         config, options, run = self.config, self.options, self.directory(1)
+        shared = {"run": run, **self.work}
         method = str(options["train"].get("method", TrainConfig.method))
         saliency = config.saliency if learns_from_saliency(method) else None
+        place = Place(self.file, "first round")
+        attending: Table = {**shared, **options["attend"]}
         of_labels = self._drawn_in(options["proxy"])
         if config.saliency is None and not options["proxy"]:
-            from wsss_cli.stages.inputs import with_rule_at_hand
-
-            of_labels = {"rule": with_rule_at_hand(ProxyConfig(run=run), set(), Silent()).rule}
+            of_labels = {"rule": _rule_without_saliency(place, attending, run)}
         # A network to start from brings weights of its own.
         weights = None if "start" in options["train"] else config.weights
-        shared = {"run": run, **self.work}
         common = {**shared, "data": config.data, "seed": config.seed}
         chain: list[tuple[str, Table]] = [
             (
                 "train",
                 {**common, "saliency": saliency, "weights": weights, **options["train"]},
             ),
-            ("attend", {**shared, **options["attend"]}),
+            ("attend", attending),
             ("proxy", {**shared, **of_labels, **options["proxy"]}),
             ("segment", {**shared, "seed": config.seed, **options["segment"]}),
         ]
-        return self._round(Place(self.file, "first round"), run, chain, run, "proxy", None)
+        return self._round(place, run, chain, run, "proxy", None)
 
     def later(
         self, place: Place, number: int, options: Mapping[str, Table], before: Round
@@ -246,6 +246,15 @@ class _Maker:
                 for line, (_, values), made in zip(lines, whole, configs, strict=True)
             ),
         )
+
+
+def _rule_without_saliency(place: Place, attending: Table, run: Path) -> str:
+    """The proxy rule, chosen by the attention that is planned, whether or not it is made yet."""
+    from wsss_cli.stages.inputs import with_rule_at_hand
+
+    attend = parsed(place, "attend", arguments_of(place, "attend", attending))
+    redrawn = bool(attend.colour_steps)
+    return with_rule_at_hand(ProxyConfig(run=run), set(), Silent(), redrawn=redrawn).rule
 
 
 def _folder(run: Path, what: str) -> Path:

@@ -225,7 +225,9 @@ def rule_prediction(config: ProxyConfig) -> Path | None:
     return config.prediction
 
 
-def with_rule_at_hand(config: ProxyConfig, given: Set[str], track: Track) -> ProxyConfig:
+def with_rule_at_hand(
+    config: ProxyConfig, given: Set[str], track: Track, *, redrawn: bool | None = None
+) -> ProxyConfig:
     """Choose a rule that needs no saliency where there is none and no rule was asked for.
 
     Of these rules irn leads on maps as a network gives them, threshold on those that were redrawn
@@ -235,12 +237,14 @@ def with_rule_at_hand(config: ProxyConfig, given: Set[str], track: Track) -> Pro
         config: Settings of the proxy labels.
         given: Fields that were given; an option of some rules asks for one of them.
         track: Told of the choice.
+        redrawn: Whether the attention is redrawn along colours; None asks its file's stage.
     """
     of_rules = {"rule", *(field.name for field, _ in settings_of(RuleOptions))}
     if given & of_rules or saliency_folders(config.run):
         return config
-    drawn = config.crf is not None or _is_redrawn(config.attention, config.run)
-    rule = "threshold" if drawn else "irn"
+    if redrawn is None:
+        redrawn = _is_redrawn(config.attention, config.run)
+    rule = "threshold" if redrawn or config.crf is not None else "irn"
     track.note(
         f"there are no saliency maps, so the rule is {rule}; labels with saliency are better: pass "
         "--saliency DIR, or make them with `wsss saliency` first"
