@@ -4,6 +4,7 @@ import json
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from PIL import Image
 
 from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.cli.rounds_file import read_rounds
+from wsss_cli.configs.rounds import Round, RoundsConfig
 from wsss_cli.errors import DivergenceError
 
 TEXT = """
@@ -235,6 +238,29 @@ def test_rule_without_saliency_is_that_of_the_planned_attention_also_when_resume
     proxies = tmp_path / "out" / "round-1" / "proxy"
     assert read_manifest(proxies)["settings"]["rule"] == "threshold"
     assert wsss(*line, "--json").values["status"] == "up to date"
+
+
+@pytest.mark.parametrize(
+    ("proxy", "rule"),
+    [
+        ("", "irn"),
+        ('crf = "dcsp"', "threshold"),
+        ("background-score = 0.4\nrule = 'threshold'", "threshold"),
+    ],
+)
+def test_options_of_no_rule_leave_the_rule_without_saliency_open(
+    voc: TinyVoc, tmp_path: Path, proxy: str, rule: str
+) -> None:
+    (first,) = _read(voc, tmp_path, f"{SHORT}[proxy]\n{proxy}\n")
+    labels = first.links[2]
+    assert (labels.stage, labels.config.rule) == ("proxy", rule)
+
+
+def _read(voc: TinyVoc, folder: Path, text: str, **settings: Any) -> list[Round]:
+    (folder / "rounds.toml").write_text(text)
+    return read_rounds(
+        RoundsConfig(file=folder / "rounds.toml", out=folder / "out", data=voc.root, **settings)
+    )
 
 
 def _replaced(line: list[str], folder: Path, text: str) -> list[str]:

@@ -129,9 +129,9 @@ class _Maker:
         saliency = config.saliency if learns_from_saliency(method) else None
         place = Place(self.file, "first round")
         attending: Table = {**shared, **options["attend"]}
-        of_labels = self._drawn_in(options["proxy"])
-        if config.saliency is None and not options["proxy"]:
-            of_labels = {"rule": _rule_without_saliency(place, attending, run)}
+        labelling: Table = {**shared, **self._drawn_in(options["proxy"]), **options["proxy"]}
+        if config.saliency is None:
+            labelling = {**labelling, "rule": _rule_at_hand(place, attending, labelling)}
         # A network to start from brings weights of its own.
         weights = None if "start" in options["train"] else config.weights
         common = {**shared, "data": config.data, "seed": config.seed}
@@ -141,7 +141,7 @@ class _Maker:
                 {**common, "saliency": saliency, "weights": weights, **options["train"]},
             ),
             ("attend", attending),
-            ("proxy", {**shared, **of_labels, **options["proxy"]}),
+            ("proxy", labelling),
             ("segment", {**shared, "seed": config.seed, **options["segment"]}),
         ]
         return self._round(place, run, chain, run, "proxy", None)
@@ -248,13 +248,17 @@ class _Maker:
         )
 
 
-def _rule_without_saliency(place: Place, attending: Table, run: Path) -> str:
-    """The proxy rule, chosen by the attention that is planned, whether or not it is made yet."""
+def _rule_at_hand(place: Place, attending: Table, labelling: Table) -> str:
+    """The proxy rule where there is no saliency, chosen by the attention that is planned."""
     from wsss_cli.stages.inputs import with_rule_at_hand
 
-    attend = parsed(place, "attend", arguments_of(place, "attend", attending))
+    attend, proxy = (
+        parsed(place, stage, arguments_of(place, stage, values))
+        for stage, values in (("attend", attending), ("proxy", labelling))
+    )
+    given = {name for name, value in labelling.items() if value is not None}
     redrawn = bool(attend.colour_steps)
-    return with_rule_at_hand(ProxyConfig(run=run), set(), Silent(), redrawn=redrawn).rule
+    return with_rule_at_hand(proxy, given, Silent(), redrawn=redrawn).rule
 
 
 def _folder(run: Path, what: str) -> Path:
