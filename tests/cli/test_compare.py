@@ -278,6 +278,18 @@ def test_setting_with_fewer_seeds_is_compared_over_those(
     assert "| SeeNet without S_C (1 of 2 seeds) |" in (out / "compare.md").read_text()
 
 
+def test_first_setting_with_fewer_seeds_is_compared_over_those(
+    wsss: Command, voc: TinyVoc, compared: Path, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(compared / "out", tmp_path / "out"))
+    text = SHARED + SETTINGS.replace("[settings.SeeNet]", "[settings.SeeNet]\nseeds = [1]")
+    outcome = wsss(*_arguments(voc, tmp_path, text), "--json")
+    assert outcome.code == 0, outcome.err
+    (difference,) = outcome.values["differences"]
+    full, without = (_proxy_miou(voc, out, name, [1]) for name in ("seenet", "seenet-without-s-c"))
+    assert difference["proxy"]["difference"] == pytest.approx(without - full)
+
+
 def test_counts_kept_of_each_image_add_up_to_the_scores(compared: Path) -> None:
     from wsss_cli.artifacts.image_counts import read_image_counts
 
@@ -302,6 +314,10 @@ def test_counts_kept_of_each_image_add_up_to_the_scores(compared: Path) -> None:
         ("seeds = [true]\n[settings.a]", ["seeds must be a list"]),
         ("seeds = 3\n[settings.a]", ["seeds must be a list"]),
         ("[settings.a]\nseeds = [1]", ["[settings.a] has other seeds", "[0]"]),
+        (
+            "seeds = [0, 1]\n[settings.a]\nseeds = [0]\n[settings.b]\nseeds = [1]",
+            ["[settings.b] has none of the seeds [0] of the first setting"],
+        ),
         ("seeds = [-1]\n[settings.a]", ["[settings.a]", "--seed", "-1"]),
         ("[segment]\n[settings.a]", ["has segment", "train, attend, proxy, evaluate"]),
         ("iterations = 4\n[settings.a]", ["has iterations"]),

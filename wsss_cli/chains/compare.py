@@ -217,11 +217,11 @@ def _tables(
 
 
 def _differences(measured: Mapping[str, Mapping[int, Measurement]]) -> list[Compared]:
-    """Every setting against the first, over the seeds that it has."""
+    """Every setting against the first, over the seeds that both have."""
     reference, *others = measured
 
     def between(name: str, subject: str) -> Difference:
-        seeds = list(measured[name])
+        seeds = [seed for seed in measured[name] if seed in measured[reference]]
         return paired_bootstrap(pooled(reference, seeds, subject), pooled(name, seeds, subject))
 
     def pooled(setting: str, seeds: Sequence[int], subject: str) -> Tensor:

@@ -36,9 +36,9 @@ def page(
     if differences:
         parts += [
             f"Difference in mIoU and where it lies for 95 % of {RESAMPLES} draws of the images, "
-            f"with replacement, the same draws for both; each image's counts are averaged over the "
-            f"seeds. The choice of images is in the interval, the choice of seeds is not. **Bold** "
-            "leaves out 0.\n",
+            "with replacement, the same draws for both; each image's counts are averaged over the "
+            "seeds that both have. The choice of images is in the interval, the choice of seeds is "
+            "not. **Bold** leaves out 0.\n",
             differences_as_markdown(differences),
         ]
     parts += ["## Commands\n", _seeds_sentence(seeds)]

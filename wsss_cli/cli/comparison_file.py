@@ -68,6 +68,7 @@ def read_comparison(config: CompareConfig) -> list[ComparedRun]:
         start = options_in(Place(path, START), tables, START, DECIDED, stage="train")
     folders = _folders(path, settings)
     runs = []
+    reference_seeds: list[int] = []
     for name, table in settings.items():
         where = f"settings.{name}" if re.fullmatch(r"[\w-]+", name) else f'settings."{name}"'
         by_setting = {
@@ -83,6 +84,12 @@ def read_comparison(config: CompareConfig) -> list[ComparedRun]:
         fewer = _seeds(path, table.get("seeds", seeds))
         if not set(fewer) <= set(seeds):
             raise place.error(f"has other seeds than the comparison's {seeds}; take some of these")
+        reference_seeds = reference_seeds or fewer
+        if not set(fewer) & set(reference_seeds):
+            raise place.error(
+                f"has none of the seeds {reference_seeds} of the first setting, with which it is "
+                "compared; give it one of them"
+            )
         for seed in fewer:
             directory = config.out / folders[name] / f"seed-{seed}"
             runs.append(_run(config, place, name, seed, directory, shared, by_setting, start))
