@@ -16,6 +16,8 @@ from PIL import Image
 
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.chains import compare as chain
+from wsss_cli.cli.comparison_file import read_comparison
+from wsss_cli.configs.compare import CompareConfig
 from wsss_cli.errors import DivergenceError
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages import evaluate
@@ -417,9 +419,6 @@ def test_a_changed_setting_is_refused_before_any_work(
 def test_flag_and_environment_win_over_shared_weights_and_a_setting_over_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from wsss_cli.cli.comparison_file import read_comparison
-    from wsss_cli.configs.compare import CompareConfig
-
     monkeypatch.setenv("WSSS_RUN", "elsewhere")
     file = tmp_path / "methods.toml"
     file.write_text(
@@ -436,9 +435,6 @@ def test_flag_and_environment_win_over_shared_weights_and_a_setting_over_them(
 
 @pytest.mark.parametrize("name", ["methods", "two_cores", "drawn"])
 def test_examples_of_the_repository_are_understood(tmp_path: Path, name: str) -> None:
-    from wsss_cli.cli.comparison_file import read_comparison
-    from wsss_cli.configs.compare import CompareConfig
-
     file = Path(__file__).parents[2] / "examples" / f"compare_{name}.toml"
     runs = read_comparison(CompareConfig(file=file, out=tmp_path))
     chosen = {
@@ -484,6 +480,24 @@ def test_settings_go_on_from_a_common_start(wsss: Command, voc: TinyVoc, tmp_pat
     assert len(outcome.values["rows"][0]["commands"]) == 6
     again = wsss(*_arguments(voc, tmp_path, one_seed), "--json")
     assert again.values["status"] == "up to date"
+
+
+@pytest.mark.parametrize(
+    ("text", "learning"),
+    [
+        ('[train]\nmethod = "eps"\n[start]\n[settings.a]\n', (True, True)),
+        ('[start]\nmethod = "eps"\n[settings.a]\ntrain.method = "cam"\n', (True, False)),
+        ('[train]\nmethod = "eps"\n[start]\nmethod = "cam"\n[settings.a]\n', (False, True)),
+    ],
+)
+def test_start_gets_saliency_where_its_method_learns_from_it(
+    tmp_path: Path, text: str, learning: tuple[bool, bool]
+) -> None:
+    file, maps = tmp_path / "methods.toml", tmp_path / "maps"
+    file.write_text(text)
+    (run,) = read_comparison(CompareConfig(file=file, out=tmp_path, saliency=maps))
+    assert run.start is not None
+    assert (run.start.saliency == maps, run.train.saliency == maps) == learning
 
 
 def test_a_start_cannot_be_set_by_hand(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:

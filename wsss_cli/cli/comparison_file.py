@@ -150,14 +150,18 @@ def _run(
     weights = {"weights": config.weights} if config.weights is not None else {}
     device = {"device": config.device} if config.device != CompareConfig.device else {}
     workers = {"workers": config.workers}
-    method = str({**shared["train"], **by_setting["train"]}.get("method", TrainConfig.method))
-    learnt = {"saliency": config.saliency} if learns_from_saliency(method) else {}
+
+    def learnt_maps(options: Table) -> Table:
+        """The saliency maps, for a training whose method learns from them."""
+        method = str({**shared["train"], **options}.get("method", TrainConfig.method))
+        return {"saliency": config.saliency} if learns_from_saliency(method) else {}
+
     training = {"data": config.data, "seed": seed, **device, **workers, **shared["train"]}
     before: list[tuple[str, Table]] = []
     origin: Table = weights
     if start is not None:
         started = config.out / START_FOLDER / f"seed-{seed}"
-        before = [("train", {"run": started, **training, **weights, **start})]
+        before = [("train", {"run": started, **training, **learnt_maps(start), **weights, **start})]
         origin = {"weights": None, "start": started / "train" / "checkpoint.pt"}
     of_proxy = {**shared["proxy"], **by_setting["proxy"]}
     # Of another kind than text it is refused below, with all other values.
@@ -166,7 +170,10 @@ def _run(
     drawn_in = {"saliency": config.saliency if sees_saliency else None}
     of_labels = {"what": "proxy", "baselines": True, "saliency": config.saliency}
     chain: list[tuple[str, Table]] = [
-        ("train", {**training, **learnt, **origin, **by_setting["train"]}),
+        (
+            "train",
+            {**training, **learnt_maps(by_setting["train"]), **origin, **by_setting["train"]},
+        ),
         ("attend", {**device, **workers, **shared["attend"], **by_setting["attend"]}),
         ("proxy", {**drawn_in, **device, **workers, **of_proxy}),
         ("evaluate", {"what": "attention", **workers, **shared["evaluate"]}),
