@@ -256,6 +256,26 @@ def test_options_of_no_rule_leave_the_rule_without_saliency_open(
     assert (labels.stage, labels.config.rule) == ("proxy", rule)
 
 
+@pytest.mark.parametrize(
+    ("train", "segment", "weights"),
+    [
+        ("", "", "given.pth"),
+        ("weights = 'w.pth'", "", "w.pth"),
+        ("start = 'x.pt'", "", "x.pt"),
+        ("weights = 'w.pth'", "model = 'tiny'", "w.pth"),
+        ("weights = 'w.pth'", "model = 'deeplab-largefov-resnet50'", None),
+        ("start = 'x.pt'", "model = 'deeplab-largefov-resnet50'", None),
+        ("start = 'x.pt'", "model = 'deeplab-largefov-resnet50'\nweights = 'r.pth'", "r.pth"),
+    ],
+)
+def test_networks_of_all_rounds_start_from_the_same_weights(
+    voc: TinyVoc, tmp_path: Path, train: str, segment: str, weights: str | None
+) -> None:
+    text = f"[train]\nbackbone = 'tiny'\n{train}\n[segment]\n{segment}\n[[relabel]]\n"
+    rounds = _read(voc, tmp_path, text, weights="given.pth")
+    assert [each.links[-1].config.weights for each in rounds] == [weights] * 2
+
+
 def _read(voc: TinyVoc, folder: Path, text: str, **settings: Any) -> list[Round]:
     (folder / "rounds.toml").write_text(text)
     return read_rounds(

@@ -21,7 +21,7 @@ from wsss_cli.configs.proxy_rules import RULES, maps_of
 from wsss_cli.configs.results import LABEL_FOLDERS, RESULTS, WEIGHTS_FOLDER
 from wsss_cli.configs.rounds import Link, Round, RoundsConfig
 from wsss_cli.configs.segment import PREDICTION, SegmentConfig
-from wsss_cli.configs.segmentation_models import model_of
+from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS, model_of
 from wsss_cli.configs.setting import check, settings_of
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import UsageError, did_you_mean
@@ -142,7 +142,15 @@ class _Maker:
             ),
             ("attend", attending),
             ("proxy", labelling),
-            ("segment", {**shared, "seed": config.seed, **options["segment"]}),
+            (
+                "segment",
+                {
+                    **shared,
+                    "seed": config.seed,
+                    "weights": self._weights(options["segment"]),
+                    **options["segment"],
+                },
+            ),
         ]
         return self._round(place, run, chain, run, "proxy", None)
 
@@ -194,21 +202,34 @@ class _Maker:
             what = "proxy"
         weighted = options.get("crf", {}).get("uncertainty") is True
         run = self.directory(number)
+        learning = {**self.options["segment"], **options.get("segment", {})}
         learned = {
             "run": run,
             **self.work,
             "data": config.data,
             "seed": config.seed,
             "model": model_of(str(self.options["train"].get("backbone", TrainConfig.backbone))),
-            "weights": self.options["train"].get("weights", config.weights),
+            "weights": self._weights(learning),
             "train_split": self.split,
             "proxy": _folder(labelled, what),
             "pixel_weights": labelled / "crf" / WEIGHTS_FOLDER if weighted else None,
-            **self.options["segment"],
-            **options.get("segment", {}),
+            **learning,
         }
         chain.append(("segment", learned))
         return self._round(place, run, chain, labelled, what, before)
+
+    def _weights(self, learning: Table) -> str | None:
+        """Initial weights of a segmentation network, by its options that the file has.
+
+        They are those of the attention network where both stand on the same backbone, in every
+        round, so that rounds differ in what they learn from and not in where they start.
+        """
+        train = self.options["train"]
+        model = SEGMENTATION_MODELS.get(str(learning.get("model")))
+        if model is not None and model.backbone != train.get("backbone", TrainConfig.backbone):
+            return None
+        weights: str | None = train.get("start") or train.get("weights", self.config.weights)
+        return weights
 
     def _drawn_in(self, options: Table) -> Table:
         """The saliency maps, for a rule that works with them."""
