@@ -559,3 +559,25 @@ def test_methods_with_and_without_saliency_and_heads_alone(
         network = torch.load(path, weights_only=True)["network"]
         moved[name] = not torch.equal(network["trunk.features.0.weight"], layers["0.weight"])
     assert moved == {"eps": True, "eps-heads-alone": False}
+
+
+ERASING = """
+[settings.plain]
+[settings.erasing]
+train.erase = "{attention}"
+train.heads-only = true
+"""
+
+
+@pytest.mark.parametrize("start", ["", "[start]\n"])
+def test_dry_run_reads_what_each_setting_learns_from(
+    wsss: Command, voc: TinyVoc, trained: Path, tmp_path: Path, start: str
+) -> None:
+    layers = build_trunk("tiny").features.state_dict()
+    torch.save({f"features.{name}": tensor for name, tensor in layers.items()}, tmp_path / "w.pth")
+    shared = SHARED.replace("[train]", '[train]\nmethod = "cam"').replace("[0, 1]", "[3]")
+    text = shared + start + ERASING.format(attention=trained / "attend" / "attention.h5")
+    weights = ["--weights", str(tmp_path / "w.pth")]
+    plan = wsss(*_arguments(voc, tmp_path, text), *weights, "--dry-run", "--json")
+    assert plan.code == 0, plan.err
+    assert plan.values["estimate"]["seconds"] > 0

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from wsss_cli.artifacts.atomic import write_bytes, write_json
 from wsss_cli.artifacts.stage_directory import StageDirectory
-from wsss_cli.chains.comparison_estimate import estimate_comparison
 from wsss_cli.chains.comparison_page import page
 from wsss_cli.chains.comparison_table import Compared, as_csv, as_json, build_rows
 from wsss_cli.chains.measurement import ATTENTION, PROXY, Measurement, measure
@@ -24,7 +23,6 @@ from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
 from wsss_cli.data.label_folder import grey_files, require_folder
 from wsss_cli.errors import DivergenceError, UsageError, WsssError
-from wsss_cli.inspect.estimates.costs import Estimate
 from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
 from wsss_cli.metrics.segmentation import overlap
 from wsss_cli.stages import attend, proxy, train
@@ -68,17 +66,6 @@ def check(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
             }
         )
     return standings
-
-
-def estimate(runs: Sequence[ComparedRun], standings: Sequence[Mapping[str, Any]]) -> Estimate:
-    """Estimate what is left of a comparison.
-
-    Args:
-        runs: All of them.
-        standings: The result of :func:`check`.
-    """
-    _, plan = _plans(runs[0])
-    return estimate_comparison(runs, standings, plan)
 
 
 def _plans(run: ComparedRun) -> tuple[dict[str, str], train.TrainPlan]:

@@ -6,18 +6,19 @@ from typing import Any
 
 from wsss_cli.configs.compare import ComparedRun
 from wsss_cli.configs.methods import METHODS
-from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.images import check_images
 from wsss_cli.inspect.estimates.by_stage import estimate_stage
 from wsss_cli.inspect.estimates.costs import Estimate, added, nothing_to_do
 from wsss_cli.methods.network_file import build_network
 from wsss_cli.models.pretrained import InitialWeights
+from wsss_cli.stages import train
 from wsss_cli.stages.attend import AttendPlan
 from wsss_cli.stages.train import TrainPlan
+from wsss_cli.tracking import Silent
 
 
 def estimate_comparison(
-    runs: Sequence[ComparedRun], standings: Sequence[Mapping[str, Any]], plan: TrainPlan
+    runs: Sequence[ComparedRun], standings: Sequence[Mapping[str, Any]]
 ) -> Estimate:
     """Estimate what is left; proxies and scores, which take seconds, are left out.
 
@@ -26,31 +27,40 @@ def estimate_comparison(
     Args:
         runs: All of them.
         standings: How the stages of each stand.
-        plan: Plan of one of the trainings; all have its data set, its device and its precision.
     """
     timed: dict[tuple[str, str], Estimate] = {}
     starts: set[int] = set()
     parts = [nothing_to_do()]
     for run, standing in zip(runs, standings, strict=True):
-        if run.start is not None and standing["start"] != "complete" and run.seed not in starts:
+        start_is_made = standing.get("start", "complete") == "complete"
+        if run.start is not None and not start_is_made and run.seed not in starts:
             starts.add(run.seed)
             if ("start", "") not in timed:
-                timed["start", ""] = _training(plan, run.start)
+                plan = train.prepare(run.start, Silent())
+                timed["start", ""] = estimate_stage("train", plan, "new")
             parts.append(timed["start", ""])
         for stage in ("train", "attend"):
             if standing[stage] == "complete":
                 continue
             key = stage, run.setting
             if key not in timed:
-                estimate = _training(plan, run.train) if stage == "train" else _attending(plan, run)
-                timed[key] = estimate
+                plan = _training_plan(run, start_is_made=start_is_made)
+                timed[key] = (
+                    estimate_stage("train", plan, "new")
+                    if stage == "train"
+                    else _attending(plan, run)
+                )
             parts.append(timed[key])
     return added(*parts)
 
 
-def _training(plan: TrainPlan, config: TrainConfig) -> Estimate:
-    directory = replace(plan.directory, path=config.run / "train")
-    return estimate_stage("train", replace(plan, config=config, directory=directory), "new")
+def _training_plan(run: ComparedRun, *, start_is_made: bool) -> TrainPlan:
+    """The plan of a run's training, also of one that goes on from a network still to be made."""
+    if start_is_made:
+        return train.prepare(run.train, Silent())
+    # Heads alone are refused on a trunk without weights, which the start will have.
+    plan = train.prepare(replace(run.train, start=None, heads_only=False), Silent())
+    return replace(plan, config=run.train)
 
 
 def _attending(plan: TrainPlan, run: ComparedRun) -> Estimate:

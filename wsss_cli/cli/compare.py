@@ -36,10 +36,11 @@ def compare(
             "PNG by image id)"
         )
     from wsss_cli.chains import compare as chain
+    from wsss_cli.chains.comparison_estimate import estimate_comparison
 
     if dry_run:
         standings = chain.check(runs)
-        plan = {"runs": standings, "estimate": asdict(chain.estimate(runs, standings))}
+        plan = {"runs": standings, "estimate": asdict(estimate_comparison(runs, standings))}
         show(plan, _plan, as_json=json)
         return
     report = chain.run(config.out, runs, track=choose_track(quiet=quiet))
