@@ -146,7 +146,7 @@ def test_csv_and_json_hold_the_same_numbers() -> None:
 def test_page_has_the_commands_of_every_setting() -> None:
     rows = build_rows({"a": [_seed()], "b": [_seed()]})
     commands = {"a": ["wsss train --method cam"], "b": ["wsss train"]}
-    text = page(rows, [], images=7, seeds=[3], commands=commands)
+    text = page(rows, [], images=7, seeds=[3], commands=commands, first_seeds={"a": 3, "b": 3})
     assert "7 images, seeds 3 (no deviation" in text
     assert "a:\n\n```sh\nwsss train --method cam\n```" in text
     assert "The other seeds" not in text

@@ -277,7 +277,11 @@ def test_setting_with_fewer_seeds_is_compared_over_those(
         voc, out, "seenet", [1]
     )
     assert difference["proxy"]["difference"] == pytest.approx(expected)
-    assert "| SeeNet without S_C (1 of 2 seeds) |" in (out / "compare.md").read_text()
+    page = (out / "compare.md").read_text()
+    assert "| SeeNet without S_C (1 of 2 seeds) |" in page
+    assert "With seed 0." in page
+    assert "\nSeeNet:\n" in page
+    assert "\nSeeNet without S_C, with seed 1:\n" in page
 
 
 def test_first_setting_with_fewer_seeds_is_compared_over_those(

@@ -179,6 +179,7 @@ def _tables(
         images=images,
         seeds=seeds,
         commands={setting: commands[setting] for setting in measured},
+        first_seeds={setting: next(iter(by_seed)) for setting, by_seed in measured.items()},
     )
     values = {
         "images": images,

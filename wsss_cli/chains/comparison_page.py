@@ -14,6 +14,7 @@ def page(
     images: int,
     seeds: Sequence[int],
     commands: Mapping[str, Sequence[str]],
+    first_seeds: Mapping[str, int],
 ) -> str:
     """The whole of compare.md.
 
@@ -22,7 +23,8 @@ def page(
         differences: Differences of every other setting from the first.
         images: How many were scored.
         seeds: All of them; a setting may have fewer.
-        commands: By setting, those of the first seed's run.
+        commands: By setting, those of its first seed's run.
+        first_seeds: By setting.
     """
     spread = "mean ± standard deviation (n - 1)" if len(seeds) > 1 else "no deviation, none leads"
     parts = [
@@ -43,7 +45,9 @@ def page(
         ]
     parts += ["## Commands\n", _seeds_sentence(seeds)]
     for setting, lines in commands.items():
-        parts.append(f"{setting}:\n\n```sh\n" + "\n".join(lines) + "\n```\n")
+        seed = first_seeds[setting]
+        other = "" if seed == seeds[0] else f", with seed {seed}"
+        parts.append(f"{setting}{other}:\n\n```sh\n" + "\n".join(lines) + "\n```\n")
     return "\n".join(parts)
 
 
