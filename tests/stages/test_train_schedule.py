@@ -4,6 +4,7 @@ import colorsys
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,9 +20,10 @@ from wsss_cli.errors import UsageError
 from wsss_cli.methods.network_file import build_network, load_network
 from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.ops.losses import multilabel_loss
-from wsss_cli.stages import train
+from wsss_cli.stages import optimisation, train
 from wsss_cli.stages.optimisation import Loss, Trainer, parameter_groups
 from wsss_cli.stages.train import training
+from wsss_cli.stages.training_state import KeptStates
 from wsss_cli.tracking import Silent
 
 
@@ -161,6 +163,43 @@ def _step(directory: Path, clip_norm: float | None, rate: float) -> tuple[Tensor
     )
     moved = before - nn.utils.parameters_to_vector(network.parameters()).detach()
     return gradient, moved / rate
+
+
+@pytest.mark.parametrize("iterations", [20, 25])
+def test_seconds_are_those_of_the_steps_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, iterations: int
+) -> None:
+    now = 0.0
+
+    def spend(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(optimisation, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(KeptStates, "write", lambda *_, **__: spend(1000))
+
+    def losses_of(x: Tensor) -> dict[str, Loss]:
+        spend(1)
+        return {"a": Loss(network(x).square().mean(), 1)}
+
+    def measure(_: int) -> dict[str, Any]:
+        spend(100)
+        return {}
+
+    network = nn.Linear(1, 1)
+    trainer = Trainer(
+        network,
+        torch.optim.SGD(parameter_groups(network.named_parameters(), 0.0), lr=0.01),
+        learning_rate=lambda _: 0.01,
+        directory=tmp_path,
+        seed=0,
+        checkpoint_every=7,
+        images_per_step=1,
+        also_logged=measure,
+    )
+    trainer.train(lambda _: [(torch.ones(1, 1),)] * iterations, losses_of, iterations, Silent())
+    assert trainer.seconds == iterations
+    assert [line["images_per_second"] for line in trainer.history] == [1, 1]
 
 
 @pytest.mark.parametrize("share", [None, 0.25, 4.0])

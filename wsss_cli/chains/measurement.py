@@ -65,7 +65,7 @@ def measure(run: ComparedRun, track: Track) -> Measurement:
 
     report = make(directory, work, overwrite=other)
     training = read_manifest(run.directory / "train")["counts"]
-    # The rate covers the iterations since the last resumption, as its seconds do.
+    # It covers the steps since the last resumption; a process that made none has no rate.
     per_iteration = 1 / training["rate"] if training["rate"] else None
     scores = {**report.values, "seconds_per_iteration": per_iteration}
     image_ids, counts = read_image_counts(directory.path / _COUNTS)

@@ -164,6 +164,8 @@ class Trainer:
             leaves on disk is there whenever a later training continues from that state.
         also_logged: Given the number of steps done, further values of a line of the log.
         memory: Has a part of the resumable state.
+        seconds: Time of the steps that this very process made, without what is logged beside the
+            losses, such as the mAP, and without writing resumable states.
     """
 
     network: nn.Module
@@ -180,6 +182,7 @@ class Trainer:
     memory: Memory | None = None
     iteration: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
     _accumulate: int = 1  # batches of a step
     _unread: list[tuple[int, dict[str, Tensor]]] = field(default_factory=list)
     _window: dict[str, float] = field(default_factory=dict)  # of all ranks
@@ -317,6 +320,7 @@ class Trainer:
                 break
         if self.iteration == iterations:
             self._read_losses()
+            self.seconds += time.monotonic() - self._window_start[1]
             self._require_finite_weights()
             finish()
             self._finished = True
@@ -337,6 +341,7 @@ class Trainer:
                 left.
         """
         self._read_losses()
+        began = time.monotonic()
         self._require_finite_weights()
         earlier = self._earlier if self._is_bad(self._kept) else self._kept
         state = {
@@ -353,6 +358,8 @@ class Trainer:
         KeptStates(self.directory).write(state, keep_last=earlier == self._kept)
         self._earlier, self._kept = earlier, _Kept(self.iteration)
         self._kept_time = time.monotonic()
+        since, then = self._window_start
+        self._window_start = since, then + self._kept_time - began
 
     def _wishes(self, asked: Callable[[], int | None]) -> _Wishes:
         """What this rank would do after this step; of when a state is due the first one decides."""
@@ -454,8 +461,9 @@ class Trainer:
     def _close_window(self) -> dict[str, Any]:
         """The line of the log for the last iterations."""
         since, then = self._window_start
-        now = time.monotonic()
-        speed = (self.iteration - since) * self.images_per_step / max(now - then, 1e-9)
+        seconds = time.monotonic() - then
+        self.seconds += seconds
+        speed = (self.iteration - since) * self.images_per_step / max(seconds, 1e-9)
         line = {
             "iteration": self.iteration,
             "losses": {name: _rounded(loss) for name, loss in self._window.items()},

@@ -135,14 +135,14 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         track_finished(directory, config.tracker, track)
     course = Course(read_metrics(directory.path), trainer.unlogged_losses())
     learned = learning.outcome(config, plan.labels, course)
-    seconds = time.monotonic() - started
+    rate = (config.iterations - first) / max(trainer.seconds, 1e-9)
     return {
         "images": len(plan.image_ids),
         "negatives": count_negatives(plan.labels),
         "iterations": config.iterations,
         "losses": last_losses(directory.path),
-        "seconds": round(seconds, 1),
-        "rate": round((config.iterations - first) / seconds, 3),
+        "seconds": round(time.monotonic() - started, 1),
+        "rate": float(f"{rate:.4g}"),
         **learned,
     }
 
