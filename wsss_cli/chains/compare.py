@@ -17,12 +17,13 @@ from wsss_cli.artifacts.atomic import write_bytes, write_json
 from wsss_cli.artifacts.stage_directory import StageDirectory
 from wsss_cli.chains.comparison_page import page
 from wsss_cli.chains.comparison_table import Compared, as_csv, as_json, build_rows
+from wsss_cli.chains.links import WAY_OUT, naming_rate
 from wsss_cli.chains.measurement import ATTENTION, PROXY, Measurement, measure
 from wsss_cli.configs.compare import ComparedRun
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
 from wsss_cli.data.label_folder import grey_files, require_folder
-from wsss_cli.errors import DivergenceError, UsageError, WsssError
+from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
 from wsss_cli.metrics.segmentation import overlap
 from wsss_cli.stages import attend, proxy, train
@@ -30,8 +31,6 @@ from wsss_cli.stages.evaluate import FIXED_THRESHOLD, FRACTION, MATCHED_RECALL
 from wsss_cli.stages.inputs import find_masks
 from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Silent, Track
-
-WAY_OUT = "choose another --out, or remove that run's folder"
 
 
 def check(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
@@ -148,11 +147,8 @@ def _trainings(run: ComparedRun, track: Track) -> list[Report]:
     training = (run.train, f'train.lr of the setting "{run.setting}"')
     reports = []
     for config, setting in (*start, training):
-        try:
+        with naming_rate(setting):
             reports.append(train.run(config, track=track))
-        except DivergenceError as error:
-            error.add_note(f"in the comparison's file that is {setting}")
-            raise
     return reports
 
 

@@ -13,20 +13,19 @@ from typing import Any
 
 from wsss_cli.artifacts.atomic import write_bytes, write_json
 from wsss_cli.chains.comparison_page import interval_text, table_line
+from wsss_cli.chains.links import WAY_OUT, naming_rate
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.results import RESULTS
 from wsss_cli.configs.rounds import Link, Round
 from wsss_cli.configs.setting import option
 from wsss_cli.data.label_folder import grey_files
-from wsss_cli.errors import DivergenceError, WsssError
+from wsss_cli.errors import WsssError
 from wsss_cli.metrics.bootstrap import RESAMPLES, Difference
 from wsss_cli.stages import evaluate
 from wsss_cli.stages.evaluate import FRACTION
 from wsss_cli.stages.inputs import find_data, find_masks, rule_saliency
 from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Silent, Track
-
-WAY_OUT = "choose another --out, or remove that run's folder"
 
 
 def check(rounds: Sequence[Round]) -> list[dict[str, Any]]:
@@ -101,11 +100,8 @@ def _made(link: Link, track: Track) -> Report:
     Raises:
         WsssError: It fails; of a training that diverged it says where its learning rate stands.
     """
-    try:
+    with naming_rate(f"lr of {link.stage}"):
         report: Report = _stage(link).run(link.config, track=track)
-    except DivergenceError as error:
-        error.add_note(f"in the rounds' file that is lr of {link.stage}")
-        raise
     return report
 
 

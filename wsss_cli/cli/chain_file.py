@@ -24,6 +24,15 @@ from wsss_cli.errors import UsageError, did_you_mean
 
 Table = Mapping[str, Any]
 
+# What the file of no chain can set, and where it comes from instead.
+DECIDED_FOR_ALL = {
+    "overwrite": "a result is never replaced here",
+    "data": "pass --data",
+    "saliency": "pass --saliency",
+    "device": "pass --device",
+    "workers": "pass --workers",
+}
+
 
 @dataclass(frozen=True)
 class Place:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from wsss_cli.cli.chain_file import (
+    DECIDED_FOR_ALL,
     Place,
     Table,
     arguments_of,
@@ -27,13 +28,9 @@ from wsss_cli.errors import UsageError, did_you_mean
 STAGES = ("train", "attend", "proxy", "evaluate")
 # What the file cannot set, and where it comes from instead.
 DECIDED = {
+    **DECIDED_FOR_ALL,
     "run": "it follows from --out, the setting and the seed",
     "seed": "the seeds stand in the list `seeds`",
-    "overwrite": "a comparison never replaces a result",
-    "data": "pass --data",
-    "saliency": "pass --saliency",
-    "device": "pass --device",
-    "workers": "pass --workers",
     "checkpoint": "every run attends with its own",
     "start": "add a table [start] for a training that all settings go on from",
     "attention": "every run uses its own",

@@ -6,6 +6,7 @@ from typing import Any
 
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.cli.chain_file import (
+    DECIDED_FOR_ALL,
     Place,
     Table,
     arguments_of,
@@ -32,13 +33,9 @@ RELABEL = "relabel"
 LATER = ("crf", "proxy", "segment")
 # What the file cannot set, and where it comes from instead.
 DECIDED = {
+    **DECIDED_FOR_ALL,
     "run": "it follows from --out and the round",
     "seed": "pass --seed",
-    "overwrite": "rounds never replace a result",
-    "data": "pass --data",
-    "saliency": "pass --saliency",
-    "device": "pass --device",
-    "workers": "pass --workers",
     "attention": "every round uses that of the first",
     "checkpoint": "every round uses its own networks",
     "prediction": "it is that of the network before",
