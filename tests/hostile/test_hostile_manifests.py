@@ -18,7 +18,7 @@ from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.saliency import SaliencyConfig
 from wsss_cli.inspect.show.run_contents import summarise
 from wsss_cli.stages import inputs
-from wsss_cli.stages.rounds import mined_before
+from wsss_cli.stages.erasing import mined_before
 
 READER = "manifests"
 

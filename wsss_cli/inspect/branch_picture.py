@@ -31,9 +31,9 @@ from wsss_cli.methods.network_file import load_network
 from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.metrics.branch_shares import branch_shares
 from wsss_cli.stages.early_checks import require_trained
+from wsss_cli.stages.erasing import mined_before, mined_regions
 from wsss_cli.stages.inputs import find_data, require_same_classes
 from wsss_cli.stages.result import Report
-from wsss_cli.stages.rounds import mined_before, mined_regions
 
 PICTURES = "pictures"
 _TITLES = {BACKGROUND_NAME: f"{BACKGROUND_NAME}: background"}

@@ -41,11 +41,11 @@ from wsss_cli.ops.image_prototypes import redrawn
 from wsss_cli.ops.predicted_labels import predicted_labels
 from wsss_cli.stages.attention_maps import write_maps
 from wsss_cli.stages.empty_maps import are_empty, warnings
+from wsss_cli.stages.erasing import check_mined, mined_before, mined_regions
 from wsss_cli.stages.image_loop import Share, pipeline
 from wsss_cli.stages.input_kinds import file_input, images_input
 from wsss_cli.stages.inputs import find_data, require_same_classes, trained_split
 from wsss_cli.stages.result import Report, make, result_directory
-from wsss_cli.stages.rounds import check_mined, mined_before, mined_regions
 from wsss_cli.tracking import Track
 
 HEATMAPS = "heatmaps"

@@ -23,13 +23,13 @@ from wsss_cli.methods.network_file import (
 )
 from wsss_cli.models.pretrained import InitialWeights, initial_weights
 from wsss_cli.models.warm_start import take_heads
+from wsss_cli.stages.erasing import check_mined
 from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_saliency
 from wsss_cli.stages.optimisation import (
     require_shares,
 )
 from wsss_cli.stages.result import result_directory
-from wsss_cli.stages.rounds import check_mined
 from wsss_cli.stages.train.features import require_features
 from wsss_cli.stages.train.held_out import MeasuredImages, divide
 from wsss_cli.stages.train.snapshots import require_snapshots

@@ -27,6 +27,7 @@ from wsss_cli.methods.network_file import (
     write_network,
 )
 from wsss_cli.models.warm_start import take_heads
+from wsss_cli.stages.erasing import mined_regions
 from wsss_cli.stages.optimisation import (
     Loss,
     Trainer,
@@ -35,7 +36,6 @@ from wsss_cli.stages.optimisation import (
     track_finished,
     tracked_training,
 )
-from wsss_cli.stages.rounds import mined_regions
 from wsss_cli.stages.train.features import pass_images
 from wsss_cli.stages.train.held_out import Measuring
 from wsss_cli.stages.train.learning import Course, Learning

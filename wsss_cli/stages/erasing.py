@@ -1,4 +1,4 @@
-"""How a round finds what the rounds before it have mined.
+"""How a round of erasing finds what the rounds before it have mined.
 
 A round of adversarial erasing is ``train --erase ATTENTION`` and ``attend``, whose merged maps are
 the ATTENTION of the next one.
