@@ -39,6 +39,17 @@ def test_part_of_an_image_is_none_and_is_written_over(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cache.rows(), features.astype(np.float16))
 
 
+def test_the_first_images_can_be_kept_alone(tmp_path: Path) -> None:
+    cache, features = FeatureCache(tmp_path / "f.bin", SHAPE, 1), _features(5)
+    cache.keep(0)
+    assert not cache.path.exists()
+    cache.append(features[:3])
+    cache.keep(2)
+    assert cache.done() == 2
+    cache.append(features[2:])
+    np.testing.assert_array_equal(cache.rows(), features.astype(np.float16))
+
+
 @pytest.mark.parametrize(
     ("shape", "identity"), [(SHAPE, ["data", 8]), ((3, 4, 2), ["data", 16]), ((1, 2, 4), [])]
 )

@@ -162,6 +162,31 @@ def test_stopped_on_the_way_every_image_passes_once(
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
 
 
+def test_stopped_inside_a_batch_the_batches_are_the_same(
+    voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(voc, tmp_path, weights, batch_size=5)
+    plan = segment.prepare(config, Silent())
+    plan.directory.path.mkdir(parents=True)
+    whole = features.pass_images(plan, untrained(plan).network, Silent()).rows.copy()
+    cache = features.cache_of(plan)
+    cache.keep(7)
+    with cache.path.open("ab") as file:
+        file.write(b"a part of the next one")
+    batches: list[int] = []
+    forward = Trunk.forward
+
+    def counted(self: Trunk, images: torch.Tensor) -> torch.Tensor:
+        if images.device.type != "meta":
+            batches.append(len(images))
+        return forward(self, images)
+
+    monkeypatch.setattr(Trunk, "forward", counted)
+    rows = features.pass_images(plan, untrained(plan).network, Silent()).rows
+    assert batches == [5, 2]
+    np.testing.assert_array_equal(rows, whole)
+
+
 def test_what_cannot_be_is_refused_before_any_work(
     voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

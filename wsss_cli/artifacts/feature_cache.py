@@ -56,6 +56,18 @@ class FeatureCache:
         except FileNotFoundError:
             return 0
 
+    def keep(self, images: int) -> None:
+        """Drop the features of all but the first images.
+
+        Raises:
+            WsssError: The folder cannot be written to.
+        """
+        if self.done() > images:
+            try:
+                os.truncate(self.path, _HEADER + images * self._record)
+            except OSError as error:
+                raise unwritable(self.path, error) from error
+
     def append(self, features: npt.NDArray[np.floating]) -> None:
         """Write the features of the next images.
 

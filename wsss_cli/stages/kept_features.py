@@ -123,10 +123,15 @@ def pass_once(
     Raises:
         WsssError: An image cannot be read, or the disk is full.
     """
+    size = plan.config.batch_size
     done = cache.done()
+    if done < images:
+        # The last bits of an image's features depend on the images beside it in its batch.
+        done -= done % size
+        cache.keep(done)
     trunk: Trunk = network.trunk
     trunk.eval()
-    rows, size = range(done, images), plan.config.batch_size
+    rows = range(done, images)
     batches = [rows[at : at + size] for at in range(0, len(rows), size)]
     views = prefetch(view, rows, resolve_workers(plan.config.workers))
     if batches:
