@@ -11,6 +11,7 @@ import torch
 from conftest import Command, TinyVoc
 
 from wsss_cli import ranks
+from wsss_cli.artifacts.feature_cache import bytes_of_features
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.common import settings
 from wsss_cli.configs.segment import SegmentConfig
@@ -209,6 +210,21 @@ def test_no_room_is_told_before_any_work(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
     with pytest.raises(WsssError, match=r"12 images.*free"):
         segment.prepare(_config(voc, tmp_path / "run", weights), Silent())
+
+
+def test_the_room_of_other_features_is_free(
+    voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = segment.prepare(_config(voc, tmp_path, weights), Silent())
+    plan.directory.path.mkdir(parents=True)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
+    cache = features.cache_of(plan)
+    cache.path.write_bytes(bytes(bytes_of_features(12, cache.shape) - 100))
+    features.require_features(plan)
+    cache.path.write_bytes(bytes(bytes_of_features(12, cache.shape) - 101))
+    with pytest.raises(WsssError, match=r"12 images.*free"):
+        features.require_features(plan)
 
 
 def test_fingerprint_of_other_trainings_is_as_it_was() -> None:

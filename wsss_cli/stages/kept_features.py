@@ -57,7 +57,9 @@ def require_room(cache: FeatureCache, images: int) -> None:
         WsssError: It has none.
     """
     directory = cache.path.parent
-    needed = bytes_of_features(images, cache.shape) - bytes_of_features(cache.done(), cache.shape)
+    # Features of anything else are written over, so their room counts as free.
+    there = cache.path.stat().st_size if cache.path.exists() else 0
+    needed = bytes_of_features(images, cache.shape) - there
     folder = next(each for each in (directory, *directory.absolute().parents) if each.is_dir())
     free = shutil.disk_usage(folder).free
     if needed > free:
