@@ -203,6 +203,21 @@ def test_what_cannot_be_is_refused_before_any_work(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "setting", ['preset = "quick"', "heads-only = true", 'label-correction = "adele"']
+)
+def test_a_trained_network_predicts_whatever_a_file_sets_for_training(
+    voc: TinyVoc, tmp_path: Path, weights: str, wsss: Command, setting: str
+) -> None:
+    segment.run(_config(voc, tmp_path, weights, iterations=1), track=Silent())
+    (tmp_path / "wsss.toml").write_text(f"[segment]\n{setting}\n")
+    line = ["segment", "--checkpoint", tmp_path / "segment" / "checkpoint.pt", "--data", voc.root]
+    line += ["--run", tmp_path / "again", "--config", tmp_path / "wsss.toml", "--scales", "1"]
+    outcome = wsss(*line)
+    assert outcome.code == 0, outcome.err
+    assert "corrected" not in outcome.out + outcome.err
+
+
 def test_no_room_is_told_before_any_work(
     voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

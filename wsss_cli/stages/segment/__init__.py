@@ -73,7 +73,7 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
     ).values(plan.data_set.class_names)
     corrected: dict[str, Any] = {}
     unchanged: list[str] = []
-    if config.label_correction is not None:
+    if plan.correctable is not None:
         corrected["replaced_labels"], unchanged = correction_values(directory.path)
     return {
         "initial_weights": None if fresh is None else fresh.origin,

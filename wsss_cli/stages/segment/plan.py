@@ -190,7 +190,8 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         precision,
         directory_at(scales),
     )
-    if config.heads_only and plan.directory.state(overwrite=config.overwrite) != "complete":
+    training = config.heads_only and config.checkpoint is None
+    if training and plan.directory.state(overwrite=config.overwrite) != "complete":
         require_features(plan)
     return plan
 
