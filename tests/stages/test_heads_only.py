@@ -292,6 +292,17 @@ def test_what_cannot_be_is_refused_before_any_work(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_trained_network_needs_no_features(
+    voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(voc, tmp_path, weights, iterations=10)
+    train.run(config, track=Silent())
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
+    (tmp_path / "train" / "metrics.jsonl").unlink()
+    assert not train.run(config, track=Silent()).up_to_date
+
+
 def test_fingerprint_of_other_trainings_is_as_it_was() -> None:
     assert "heads_only" not in settings(TrainConfig())
     only = settings(TrainConfig(heads_only=True))

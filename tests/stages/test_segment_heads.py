@@ -218,6 +218,40 @@ def test_a_trained_network_predicts_whatever_a_file_sets_for_training(
     assert "corrected" not in outcome.out + outcome.err
 
 
+def test_a_lost_prediction_needs_no_features(
+    voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(voc, tmp_path, weights, iterations=1)
+    segment.run(config, track=Silent())
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
+    next((tmp_path / "segment" / "predictions").iterdir()).unlink()
+    assert not segment.run(config, track=Silent()).up_to_date
+    assert len([*(tmp_path / "segment" / "predictions").iterdir()]) == 4
+    with pytest.raises(WsssError, match=r"12 images.*free"):
+        segment.prepare(replace(config, overwrite=True), Silent())
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_features_are_gone_before_predictions_begin(
+    voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    config = _config(voc, tmp_path, weights, iterations=1)
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(segment, "predict", stop)
+    with pytest.raises(KeyboardInterrupt):
+        segment.run(config, track=Silent())
+    if killed:  # after the network was written
+        (tmp_path / "segment" / "features.bin").write_bytes(bytes(1000))
+        with pytest.raises(KeyboardInterrupt):
+            segment.run(config, track=Silent())
+    assert (tmp_path / "segment" / "checkpoint.pt").exists()
+    assert not (tmp_path / "segment" / "features.bin").exists()
+
+
 def test_no_room_is_told_before_any_work(
     voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from wsss_cli import ranks
 from wsss_cli.artifacts.feature_cache import FeatureCache, bytes_of_features
+from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
+from wsss_cli.artifacts.stage_directory import StageDirectory
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.loading import prefetch
 from wsss_cli.device import autocast, resolve_workers
@@ -25,11 +27,15 @@ from wsss_cli.tracking import Track
 
 
 class TrainingPlan(Protocol):
-    """What the plans of trainings have in common: the batch size, the workers, the device."""
+    """What the plans of trainings have in common."""
 
     @property
     def config(self) -> Any:  # noqa: ANN401
-        """Settings, with ``batch_size`` and ``workers``."""
+        """Settings, with ``batch_size``, ``workers`` and ``overwrite``."""
+
+    @property
+    def directory(self) -> StageDirectory:
+        """Directory of the stage."""
 
     @property
     def device(self) -> torch.device:
@@ -38,6 +44,14 @@ class TrainingPlan(Protocol):
     @property
     def precision(self) -> str:
         """``bfloat16`` or ``float32``."""
+
+
+def is_to_train(plan: TrainingPlan) -> bool:
+    """Whether steps are left: of a trained network something else may have vanished."""
+    state = plan.directory.state(overwrite=plan.config.overwrite)
+    if state == "resumable":
+        return not ranks.agreed((plan.directory.path / CHECKPOINT_FILE).exists)
+    return state == "new"
 
 
 def require_one_process() -> None:

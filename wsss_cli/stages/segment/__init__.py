@@ -10,6 +10,7 @@ from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.score_file import INDEX
 from wsss_cli.artifacts.submission import write_submission
 from wsss_cli.configs.segment import SegmentConfig
+from wsss_cli.configs.stages import FEATURES_FILE
 from wsss_cli.data.mask_survey import known_labels
 from wsss_cli.stages.label_shares import shares_of_files, warnings
 from wsss_cli.stages.optimisation import last_losses, track_complete, track_finished
@@ -63,6 +64,8 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
         track_finished(directory, config.tracker, track)
     elif fresh is not None:
         train(plan, fresh, track)
+    if ranks.first():
+        (directory.path / FEATURES_FILE).unlink(missing_ok=True)  # gigabytes, and learned from
     trained = time.monotonic()
     network, _, _ = load_network(checkpoint)
     predicted = predict(plan, network, track)

@@ -28,6 +28,7 @@ from wsss_cli.stages.inputs import (
     trained_weights,
     training_settings,
 )
+from wsss_cli.stages.kept_features import is_to_train
 from wsss_cli.stages.optimisation import require_shares
 from wsss_cli.stages.result import result_directory
 from wsss_cli.stages.segment.features import require_features
@@ -190,8 +191,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         precision,
         directory_at(scales),
     )
-    training = config.heads_only and config.checkpoint is None
-    if training and plan.directory.state(overwrite=config.overwrite) != "complete":
+    if config.heads_only and config.checkpoint is None and is_to_train(plan):
         require_features(plan)
     return plan
 

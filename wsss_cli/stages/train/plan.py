@@ -26,6 +26,7 @@ from wsss_cli.models.warm_start import take_heads
 from wsss_cli.stages.erasing import check_mined
 from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_saliency
+from wsss_cli.stages.kept_features import is_to_train
 from wsss_cli.stages.optimisation import (
     require_shares,
 )
@@ -140,7 +141,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         precision,
         directory,
     )
-    if config.heads_only and directory.state(overwrite=config.overwrite) != "complete":
+    if config.heads_only and is_to_train(plan):
         require_features(plan)
     return plan
 
