@@ -221,6 +221,26 @@ def test_a_training_that_corrects_nothing_says_so(
     assert any("no label was corrected" in line for line in report.values["warnings"])
 
 
+def test_a_correction_that_no_line_of_the_log_has_is_reported_also_after_a_stop(
+    config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins after step 12 of 13: the log has one line, of the first ten."""
+    monkeypatch.setattr(label_correction, "has_slowed", lambda course: len(course) >= 4)
+    settings = config(run=tmp_path / "run", iterations=13)
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(segment, "predict", stop)
+        with pytest.raises(KeyboardInterrupt):
+            segment.run(settings, track=Silent())
+    report = segment.run(settings, track=Silent())
+    assert "replaced_labels" not in read_metrics(tmp_path / "run" / "segment")[-1]
+    assert 0 <= report.values["replaced_labels"] <= 1
+    assert not any("no label was corrected" in line for line in report.values["warnings"])
+
+
 def _course(steps: int) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Steps of four images whose labels are predicted ever more often, for three epochs."""
     chance = torch.Generator().manual_seed(0)

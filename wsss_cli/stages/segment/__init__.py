@@ -16,7 +16,7 @@ from wsss_cli.stages.label_shares import shares_of_files, warnings
 from wsss_cli.stages.optimisation import last_losses, track_complete, track_finished
 from wsss_cli.stages.result import Report, make
 from wsss_cli.stages.segment.label_correction import correction_values
-from wsss_cli.stages.segment.network_file import load_network
+from wsss_cli.stages.segment.network_file import load_network, read_network
 from wsss_cli.stages.segment.plan import SegmentPlan, prepare
 from wsss_cli.stages.segment.prediction import has_scores, label_path, predict
 from wsss_cli.stages.segment.training import train, untrained
@@ -67,8 +67,8 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
     if ranks.first():
         (directory.path / FEATURES_FILE).unlink(missing_ok=True)  # gigabytes, and learned from
     trained = time.monotonic()
-    network, _, _ = load_network(checkpoint)
-    predicted = predict(plan, network, track)
+    content = read_network(checkpoint)
+    predicted = predict(plan, content.network, track)
     shares = shares_of_files(
         [label_path(plan, image_id) for image_id in plan.predicted_ids],
         known_labels(plan.data_set, plan.predicted_ids),
@@ -77,7 +77,9 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
     corrected: dict[str, Any] = {}
     unchanged: list[str] = []
     if plan.correctable is not None:
-        corrected["replaced_labels"], unchanged = correction_values(directory.path)
+        corrected["replaced_labels"], unchanged = correction_values(
+            directory.path, content.replaced_labels
+        )
     return {
         "initial_weights": None if fresh is None else fresh.origin,
         "training_images": len(plan.supervision),

@@ -130,10 +130,15 @@ class LabelCorrection:
             )
 
     def logged(self, _iteration: int) -> Mapping[str, float]:
-        """The share of the pixels whose labels were replaced, since it was last asked for."""
-        replaced, of_all = ranks.summed(self._replaced.cpu()).tolist()
+        """The share of the pixels whose labels were replaced, for a line of the log."""
+        share = self.unlogged_share()
         self._replaced.zero_()
-        return {"replaced_labels": round(replaced / of_all, 6)} if of_all else {}
+        return {} if share is None else {"replaced_labels": share}
+
+    def unlogged_share(self) -> float | None:
+        """That share since the last line of the log; None without a step that corrects labels."""
+        replaced, of_all = ranks.summed(self._replaced.cpu().clone()).tolist()
+        return round(replaced / of_all, 6) if of_all else None
 
     def state(self) -> dict[str, Any]:
         """What a resumed training needs; every rank calls."""
@@ -153,14 +158,17 @@ class LabelCorrection:
             self._replaced.copy_(state["replaced"])
 
 
-def correction_values(directory: Path) -> tuple[float | None, list[str]]:
+def correction_values(
+    directory: Path, unlogged_share: float | None
+) -> tuple[float | None, list[str]]:
     """What a finished training has corrected: the share of the last steps, and a warning if none.
 
     Args:
         directory: That of the stage.
+        unlogged_share: The share of the steps after the last line of the log.
     """
     lines = read_metrics(directory)
-    share = lines[-1].get("replaced_labels") if lines else None
+    share = lines[-1].get("replaced_labels", unlogged_share) if lines else unlogged_share
     if share is not None:
         return share, []
     return None, [

@@ -34,6 +34,8 @@ class SegmentationCheckpoint(NamedTuple):
             recorded.
         longest_side: Longer side, in pixels, that 95 of 100 pictures of its training do not exceed;
             None where that is not recorded.
+        replaced_labels: Share of the pixels that the steps after the last line of the log learned
+            with a corrected label; None where there is none.
     """
 
     network: DeepLabLargeFOV
@@ -41,6 +43,7 @@ class SegmentationCheckpoint(NamedTuple):
     class_names: tuple[str, ...]
     scale_range: tuple[float, float] | None
     longest_side: int | None
+    replaced_labels: float | None = None
 
 
 def write_network(
@@ -51,6 +54,7 @@ def write_network(
     class_names: Sequence[str],
     scale_range: tuple[float, float],
     longest_side: int,
+    replaced_labels: float | None = None,
 ) -> None:
     """Write a trained network, with the names of its model, initial weights and classes.
 
@@ -62,6 +66,7 @@ def write_network(
         class_names: Without background.
         scale_range: Smallest and largest random scale of the training.
         longest_side: Longer side that nearly all pictures of the training do not exceed.
+        replaced_labels: Share of corrected labels that no line of the log has.
     """
     scale_low, scale_high = scale_range
     write_checkpoint(
@@ -75,6 +80,7 @@ def write_network(
             "scale_low": scale_low,
             "scale_high": scale_high,
             "longest_side": longest_side,
+            **({} if replaced_labels is None else {"replaced_labels": replaced_labels}),
             "network": network.state_dict(),
         },
     )
@@ -101,7 +107,14 @@ def read_network(path: Path) -> SegmentationCheckpoint:
     except ODD_CONTENT as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise WsssError(f"{path} does not hold a whole segmentation network ({reason})") from error
-    return SegmentationCheckpoint(network, str(content["model"]), names, scale_range, longest_side)
+    return SegmentationCheckpoint(
+        network,
+        str(content["model"]),
+        names,
+        scale_range,
+        longest_side,
+        content.get("replaced_labels"),
+    )
 
 
 def load_network(path: Path) -> tuple[DeepLabLargeFOV, str, tuple[str, ...]]:

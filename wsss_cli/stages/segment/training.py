@@ -121,6 +121,7 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
                 plan.data_set.class_names,
                 (config.scale_low, config.scale_high),
                 usual_longest_side(plan.supervision_sizes),
+                None if correction is None else correction.unlogged_share(),
             )
 
     trainer.train(
