@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from wsss_cli.artifacts.label_png import write_label_map
 from wsss_cli.artifacts.metrics_log import read_metrics
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.layouts import find_data_set
+from wsss_cli.errors import UsageError
 from wsss_cli.labels import IGNORE
 from wsss_cli.ops.early_learning import corrected_labels, has_slowed, overlap_counts
 from wsss_cli.stages import segment
@@ -201,15 +203,35 @@ def test_too_few_epochs_are_refused_with_how_many_iterations_it_takes(
 ) -> None:
     line = ["segment", "--data", voc.root, "--proxy", noisy, "--model", "tiny", "--crop", "32"]
     line += ["--run", tmp_path / "run", "--label-correction", "adele", "--batch-size", 5]
-    refused = wsss(*line, "--iterations", 9)
-    assert (refused.code, "--iterations to at least 10" in refused.err) == (2, True), refused.err
+    refused = wsss(*line, "--iterations", 10)  # the fourth pass ends with the last of them
+    assert (refused.code, "to at least 11" in refused.err) == (2, True), refused.err
     assert not (tmp_path / "run").exists()
-    assert wsss(*line, "--iterations", 10, "--dry-run").code == 0
+    assert wsss(*line, "--iterations", 11, "--dry-run").code == 0
     done = wsss(*line, "--iterations", 20, "--lr", "0.05", "--scales", "1", "--no-flip")
     assert ("learnt with a corrected label" in done.out) == (
         "no label was corrected" not in done.out
     )
     assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(("images", "per_step"), [(4, 16), (12, 5), (12, 4), (12, 12), (13, 12)])
+def test_exactly_the_trainings_that_can_correct_are_accepted(
+    monkeypatch: pytest.MonkeyPatch, images: int, per_step: int
+) -> None:
+    monkeypatch.setattr(label_correction, "has_slowed", lambda course: len(course) >= 4)
+    correction = label_correction.LabelCorrection(
+        ("a",), images, per_step, torch.device("cpu"), Silent()
+    )
+    iterations = 1
+    while not dict(correction.state()["since"]):
+        with pytest.raises(UsageError, match="--iterations"):
+            settings = SegmentConfig(
+                label_correction="adele", batch_size=per_step, iterations=iterations
+            )
+            label_correction.require_epochs(settings, images)
+        correction.after_step(iterations)
+        iterations += 1
+    label_correction.require_epochs(replace(settings, iterations=iterations), images)
 
 
 def test_a_training_that_corrects_nothing_says_so(

@@ -4,6 +4,7 @@ See :mod:`wsss_cli.ops.early_learning` for when and how.
 """
 
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +34,14 @@ def require_epochs(config: "SegmentConfig", images: int) -> None:
         UsageError: It does not pass its images often enough.
     """
     per_step = config.batch_size * config.accumulate
-    if config.iterations * per_step <= FEWEST_EPOCHS * images:
-        least = FEWEST_EPOCHS * images // per_step + 1
+    # However many passes a step makes, labels are looked at once after it.
+    before = max(FEWEST_EPOCHS, ceil(FEWEST_EPOCHS * images / per_step))
+    if config.iterations <= before:
         raise UsageError(
             f"--label-correction {config.label_correction} begins after {FEWEST_EPOCHS} passes "
-            f"over the images, and --iterations {config.iterations} with {per_step} of {images} "
-            f"images each are no more than that; raise --iterations to at least {least}, better to "
-            "several times as many, or leave --label-correction out"
+            f"over the images at the earliest, which is after iteration {before} with {per_step} "
+            f"of {images} images each, and --iterations is {config.iterations}; raise it to at "
+            f"least {before + 1}, better to several times as many, or leave --label-correction out"
         )
 
 
