@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from wsss_cli.ops import early_learning
 from wsss_cli.ops.early_learning import (
     corrected_labels,
     fitted_growth,
@@ -40,6 +41,35 @@ def test_no_curve_nearby_or_far_fits_better() -> None:
             factors = np.exp(rng.normal(0, rng.choice([0.01, 0.1, 1]), 3))
             other = (a * factors[0], b * factors[1], min(max(c * factors[2], 0.21), 4.9))
             assert _squares(noisy, *other) > least - 1e-7
+
+
+@pytest.mark.parametrize("epochs", [20, 100, 101, 700])
+def test_a_long_course_is_fitted_by_a_hundred_of_its_epochs(
+    monkeypatch: pytest.MonkeyPatch, epochs: int
+) -> None:
+    rng = np.random.default_rng(0)
+    course = np.array(_curve(0.7, 0.04, 0.9, epochs)) + rng.normal(0, 0.01, epochs)
+    points: list[int] = []
+    expm1 = np.expm1
+
+    def counted(exponents: np.ndarray) -> np.ndarray:
+        points.append(exponents.shape[-1])
+        return expm1(exponents)
+
+    monkeypatch.setattr(early_learning.np, "expm1", counted)
+    found = fitted_growth(course)
+    assert set(points) == {min(epochs, 100)}
+    monkeypatch.setattr(early_learning, "MOST_POINTS", 10**9)
+    expected = fitted_growth(course)
+    if epochs <= 100:
+        assert found == expected
+    else:
+        assert found == pytest.approx(expected, rel=0.1)
+
+
+def test_a_class_that_was_never_learned_needs_no_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(early_learning, "fitted_growth", None)
+    assert not has_slowed([0.0] * 20)
 
 
 def test_growth_has_slowed_when_a_tenth_of_the_first_slope_is_left() -> None:

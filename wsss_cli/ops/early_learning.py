@@ -31,6 +31,8 @@ CONFIDENCE = 0.8
 """Probability above which a prediction takes the place of a label."""
 FEWEST_EPOCHS = 4
 """Below this the curve has as many parameters as points."""
+MOST_POINTS = 100
+"""Epochs that a curve is fitted to, spread evenly over all of them."""
 
 
 def fitted_growth(
@@ -46,6 +48,9 @@ def fitted_growth(
     """
     values = np.asarray(agreement, np.float64)
     log_epochs = np.log(np.arange(1, len(values) + 1))
+    if len(values) > MOST_POINTS:  # a fit to all, after every epoch, takes the square of their time
+        rows = np.linspace(0, len(values) - 1, MOST_POINTS).round().astype(int)
+        values, log_epochs = values[rows], log_epochs[rows]
     # For a shape (b, c) the best scale a is known, so two parameters are searched: a grid, then
     # finer ones around its best.
     log_b, log_c = np.log(0.2), 0.0
@@ -76,7 +81,7 @@ def has_slowed(agreement: Sequence[float] | npt.NDArray[np.floating]) -> bool:
     Returns:
         False before four epochs, and for a class that is not learnt at all.
     """
-    if len(agreement) < FEWEST_EPOCHS:
+    if len(agreement) < FEWEST_EPOCHS or not np.any(agreement):
         return False
     scale, b, c = fitted_growth(agreement)
     epoch = float(len(agreement))
