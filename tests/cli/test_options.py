@@ -283,6 +283,8 @@ def test_value_of_every_option_reaches_the_stage(
         ("train --lr-policy cosine", "--lr-policy", "step, poly"),
         ("train --lr-policy poly --lr-steps 9", "--lr-steps", "poly"),
         ("train --warmup -1", "--warmup", ""),
+        ("train --warmup 40 --iterations 40", "--warmup", "below --iterations"),
+        ("train --warmup 2000 --preset fine", "--warmup", "--preset fine sets --iterations"),
         ("train --head-lr-factor 0", "--head-lr-factor", ""),
         ("train --clip-norm 0", "--clip-norm", ""),
         ("train --clip-norm nan", "--clip-norm", ""),

@@ -37,6 +37,16 @@ def test_what_is_given_wins_over_the_preset_even_where_it_is_the_default() -> No
     assert configured("train", TrainConfig, {}) == TrainConfig()
 
 
+@pytest.mark.parametrize(
+    ("iterations", "warmup"), [(3, 0), (40, 4), (499, 49), (500, 50), (4000, 50)]
+)
+def test_a_short_training_has_a_short_warmup(iterations: int, warmup: int) -> None:
+    changed = configured("train", TrainConfig, {"preset": "fine", "iterations": iterations})
+    assert changed.warmup == warmup
+    given = {"preset": "fine", "iterations": iterations, "warmup": 2}
+    assert configured("train", TrainConfig, given).warmup == 2
+
+
 def test_a_run_with_a_preset_is_the_one_with_its_settings(
     wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:

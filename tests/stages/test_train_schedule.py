@@ -17,7 +17,7 @@ from wsss_cli.configs.common import settings
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.augmentation import jitter_colours, random_view
 from wsss_cli.errors import UsageError
-from wsss_cli.methods.network_file import build_network, load_network
+from wsss_cli.methods.network_file import build_network, load_network, write_network
 from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.ops.losses import multilabel_loss
 from wsss_cli.stages import optimisation, train
@@ -53,6 +53,16 @@ def test_learning_rate_by_hand(changes: dict[str, Any], rates: dict[int, float])
     config = _config(**changes)
     for iteration, rate in rates.items():
         assert config.learning_rate(iteration) == pytest.approx(rate, rel=1e-6), iteration
+
+
+def test_a_network_of_a_training_that_ended_in_its_warmup_can_be_loaded(tmp_path: Path) -> None:
+    """No command accepts such a training any more."""
+    config = TrainConfig(method="cam", backbone="tiny", warmup=50, iterations=40)
+    with pytest.raises(UsageError, match=r"--warmup must be below --iterations"):
+        config.check_command()
+    network = build_network(config, 3, InitialWeights())
+    write_network(tmp_path / "checkpoint.pt", config, ("a", "b", "c"), network)
+    assert load_network(tmp_path / "checkpoint.pt")[1].warmup == 50
 
 
 def test_steps_are_not_of_the_polynomial() -> None:

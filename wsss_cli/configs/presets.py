@@ -107,6 +107,9 @@ def configured(
         for field, value in PRESETS.get(command, {}).get(name or "", {}).items()
         if field not in given
     }
+    iterations = given.get("iterations")
+    if "warmup" in added and isinstance(iterations, int):
+        added["warmup"] = min(added["warmup"], iterations // 10)
     try:
         config = config_type(**{**added, **given})
         config.check_command()

@@ -157,7 +157,8 @@ class TrainConfig(MethodOptions, OverwriteConfig, CommonConfig, PrecisionConfig,
     )
     warmup: int | None = setting(
         None,
-        "Iterations in which the learning rate rises to its value.",
+        "Iterations in which the learning rate rises to its value; a preset's are at most a tenth "
+        "of --iterations.",
         at_least=0,
         unset="0",
         later=True,
@@ -318,7 +319,12 @@ class TrainConfig(MethodOptions, OverwriteConfig, CommonConfig, PrecisionConfig,
         return without
 
     def check_command(self) -> None:
-        """Refuse to learn the heads alone on a trunk that has learnt nothing."""
+        """Refuse a warmup without an end, and heads alone on a trunk that has learnt nothing."""
+        check(
+            not self.warmup or self.warmup < self.iterations,
+            "warmup",
+            f"must be below --iterations; they are {self.warmup} and {self.iterations}",
+        )
         if not self.heads_only or self.start is not None:
             return
         untrained = (
