@@ -172,6 +172,34 @@ def test_stopped_on_the_way_every_image_passes_once(
     assert len(logged(tmp_path / "parts" / "train")) == len(logged(tmp_path / "whole" / "train"))
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_other_settings_of_the_heads_learn_from_the_same_features(
+    voc: TinyVoc, tmp_path: Path, weights: str, overwrite: bool
+) -> None:
+    """Stopped in the pass, nothing else is lost; stopped after it, ``--overwrite`` is asked for."""
+    config = _config(voc, tmp_path, weights)
+    other = replace(config, lr=0.02, method="seenet", overwrite=overwrite)
+    with pytest.MonkeyPatch.context() as patch:
+        _counted(patch, stop_after=None if overwrite else 8)
+        if overwrite:
+            patch.setattr(features.Passed, "batches", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError if overwrite else KeyboardInterrupt):
+            train.run(config, track=Silent())
+    if overwrite:
+        shutil.copy(tmp_path / "train" / "features.bin", tmp_path / "train" / "resume.pt")
+        with pytest.raises(UsageError, match="--overwrite"):
+            train.prepare(replace(other, overwrite=False), Silent())
+    train.prepare(other, Silent()).directory.begin(overwrite=overwrite)
+    assert not (tmp_path / "train" / "resume.pt").exists()
+    with pytest.raises(UsageError, match="crop"):
+        train.prepare(replace(config, crop=32), Silent())
+    with pytest.MonkeyPatch.context() as patch:
+        passes = _counted(patch)
+        train.run(replace(other, overwrite=False), track=Silent())
+    assert sum(passes) == (0 if overwrite else 8)
+    assert read_manifest(tmp_path / "train")["settings"]["method"] == "seenet"
+
+
 @pytest.mark.parametrize("order", [slice(1, None), slice(None, None, -1)])
 def test_other_images_to_measure_make_other_features(
     own_voc: TinyVoc, tmp_path: Path, weights: str, order: slice

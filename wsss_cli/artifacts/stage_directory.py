@@ -62,6 +62,7 @@ class StageDirectory:
             the others, but the artifact is whole without them.
         option: The option that names the directory, for messages.
         lowerable: Settings with lower values of which a training that diverged may go on.
+        reusable: Names of files there that this result is made of as well as another one is.
     """
 
     path: Path
@@ -75,6 +76,7 @@ class StageDirectory:
     extras: Sequence[str] = ()
     option: str = "--run"
     lowerable: Sequence[str] = ()
+    reusable: Sequence[str] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -133,7 +135,7 @@ class StageDirectory:
         is an unfinished one of the same settings with ``overwrite``: it was begun by overwriting,
         and a stop must not cost more because of that. So is a training that diverged, if what may
         be lowered is the only difference and is lower now. Where an unfinished stage has made
-        nothing, anything may be made.
+        nothing, or what is reusable alone, anything may be made.
 
         Args:
             overwrite: Whatever lies there is to be replaced.
@@ -172,7 +174,7 @@ class StageDirectory:
         if overwrite and not (same and running and not diverged):
             self._spare_inputs(manifest)
             return "new"
-        if running and not same and not kept_files(self.path, manifest):
+        if running and not same and kept_files(self.path, manifest).keys() <= {*self.reusable}:
             return "new"
         if diverged and self._is_lowered(manifest):
             return "resumable"
@@ -279,7 +281,7 @@ class StageDirectory:
 
         To be called by who has :meth:`claimed` it. What an earlier kill left under a temporary
         name is removed; with ``overwrite`` also what the earlier manifest declares the stage's
-        own, and nothing else.
+        own, but for what is reusable, and nothing else.
 
         Raises:
             UsageError: One of the stage's folders is a link to somewhere else.
@@ -296,13 +298,12 @@ class StageDirectory:
 
     def _begin(self, overwrite: bool) -> None:
         self._refuse_links()
+        previous = {}
         if self._state_here(overwrite, WAY_OUT) == "new":
             self._remove_owned()
-        self._remove_leftovers()
-        try:
+        else:
             previous = read_manifest(self.path)
-        except FileNotFoundError:
-            previous = {}
+        self._remove_leftovers()
         earlier = divergence.earlier_settings(previous, self.lowerable)
         self._write("running", {"started": previous.get("started", _now())}, earlier)
 
@@ -404,12 +405,12 @@ class StageDirectory:
             manifest = read_manifest(self.path)
         except FileNotFoundError:
             return
-        # Said first, removed last: a kill in between must leave neither a manifest that vouches for
-        # lost files nor files of which nobody knows whose they are.
+        # Said first, and replaced by another manifest last: a kill in between must leave neither a
+        # manifest that vouches for lost files nor files of which nobody knows whose they are.
         write_json(self.path / MANIFEST, {**manifest, "status": REMOVING})
         for path in _declared(self.path, manifest):
-            path.unlink(missing_ok=True)
-        (self.path / MANIFEST).unlink(missing_ok=True)
+            if path.name not in self.reusable:
+                path.unlink(missing_ok=True)
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ The features are on the disk as half floats until the training is done.
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +18,7 @@ from wsss_cli import ranks
 from wsss_cli.artifacts.feature_cache import FeatureCache, bytes_of_features
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.stage_directory import StageDirectory
+from wsss_cli.configs.stages import FEATURES_FILE
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.loading import prefetch
 from wsss_cli.device import autocast, resolve_workers
@@ -52,6 +53,17 @@ def is_to_train(plan: TrainingPlan) -> bool:
     if state == "resumable":
         return not ranks.agreed((plan.directory.path / CHECKPOINT_FILE).exists)
     return state == "new"
+
+
+def with_reusable_features(
+    directory: StageDirectory, cache_of: Callable[[], FeatureCache]
+) -> StageDirectory:
+    """The directory of a training, which spares features that another one has left for it."""
+    # With several processes, layers that see the whole batch would wait for each other.
+    alone = ranks.world() == 1
+    if alone and (directory.path / FEATURES_FILE).exists() and cache_of().done():
+        return replace(directory, reusable=(FEATURES_FILE,))
+    return directory
 
 
 def require_one_process() -> None:

@@ -41,6 +41,7 @@ def cache_of(plan: "SegmentPlan") -> FeatureCache:
         "model": plan.model,
         "views": [config.crop, config.scale_low, config.scale_high, config.seed],
         "precision": plan.precision,
+        "batch": config.batch_size,  # for the last bits
     }
     _, channels, height, width = view.shape
     path = plan.directory.path / FEATURES_FILE

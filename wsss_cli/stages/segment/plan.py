@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,10 @@ from wsss_cli.stages.inputs import (
     trained_weights,
     training_settings,
 )
-from wsss_cli.stages.kept_features import is_to_train
+from wsss_cli.stages.kept_features import is_to_train, with_reusable_features
 from wsss_cli.stages.optimisation import require_shares
 from wsss_cli.stages.result import result_directory
-from wsss_cli.stages.segment.features import require_features
+from wsss_cli.stages.segment.features import cache_of, require_features
 from wsss_cli.stages.segment.label_correction import require_epochs
 from wsss_cli.stages.segment.network_file import (
     SegmentationCheckpoint,
@@ -191,8 +192,11 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         precision,
         directory_at(scales),
     )
-    if config.heads_only and config.checkpoint is None and is_to_train(plan):
-        require_features(plan)
+    if config.heads_only and config.checkpoint is None:
+        directory = with_reusable_features(plan.directory, partial(cache_of, plan))
+        plan = replace(plan, directory=directory)
+        if is_to_train(plan):
+            require_features(plan)
     return plan
 
 

@@ -71,6 +71,7 @@ def cache_of(plan: "TrainPlan") -> FeatureCache:
         else None,
         "measured": 0 if measured is None else len(measured.image_ids),
         "precision": plan.precision,
+        "batch": config.batch_size,  # for the last bits
     }
     blocks = METHODS[config.method].feature_blocks
     if blocks > 1:

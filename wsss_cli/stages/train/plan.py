@@ -1,6 +1,7 @@
 """The plan of ``wsss train``: everything checked before any work."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ from wsss_cli.models.warm_start import take_heads
 from wsss_cli.stages.erasing import check_mined
 from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_saliency
-from wsss_cli.stages.kept_features import is_to_train
+from wsss_cli.stages.kept_features import is_to_train, with_reusable_features
 from wsss_cli.stages.optimisation import (
     require_shares,
 )
 from wsss_cli.stages.result import result_directory
-from wsss_cli.stages.train.features import require_features
+from wsss_cli.stages.train.features import cache_of, require_features
 from wsss_cli.stages.train.held_out import MeasuredImages, divide
 from wsss_cli.stages.train.snapshots import require_snapshots
 from wsss_cli.stages.train.taught_saliency import TaughtSaliency, find_taught_saliency
@@ -126,8 +127,6 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         recorded={"split": split, "weights": weights.name},
         lowerable=("lr",),
     )
-    if config.snapshot_every and directory.state(overwrite=config.overwrite) == "complete":
-        require_snapshots(directory.path, config, config.iterations)
     plan = TrainPlan(
         config,
         data_set,
@@ -141,8 +140,13 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         precision,
         directory,
     )
-    if config.heads_only and is_to_train(plan):
-        require_features(plan)
+    if config.heads_only:
+        directory = with_reusable_features(directory, partial(cache_of, plan))
+        plan = replace(plan, directory=directory)
+        if is_to_train(plan):
+            require_features(plan)
+    if config.snapshot_every and directory.state(overwrite=config.overwrite) == "complete":
+        require_snapshots(directory.path, config, config.iterations)
     return plan
 
 
