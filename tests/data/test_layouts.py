@@ -7,6 +7,7 @@ from conftest import TinyVoc
 from data_sets_drawn import class_folders, coco_set, photograph, voc_set
 from layouts_drawn import coco_folder, csv_folder, picture
 
+from wsss_cli.artifacts.fingerprint import fingerprint
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import UsageError, WsssError
 
@@ -58,6 +59,27 @@ def test_class_names_are_in_the_fingerprint(tmp_path: Path) -> None:
     after = find_data_set(folder)
     assert (after.labels(["a", "b"]) == labels).all()
     assert after.fingerprint(["a", "b"], labels) != before.fingerprint(["a", "b"], labels)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "noticed"),
+    [("bmp", True), ("BMP", True), ("tif", True), ("tiff", True), ("png", False), ("jpg", False)],
+)
+def test_another_picture_of_the_same_sides_is_noticed_where_it_has_the_same_bytes(
+    tmp_path: Path, suffix: str, noticed: bool
+) -> None:
+    """Of a compressed picture the size of the file tells it, and the fingerprint is as ever."""
+    folder = csv_folder(tmp_path, ["image,labels", f"a.{suffix},dog"], [f"a.{suffix}"])
+    data_set, path = find_data_set(folder), folder / f"a.{suffix}"
+    before, size = data_set.fingerprint(["a"], None), path.stat().st_size
+    assert (before == fingerprint([data_set.class_names, [["a", size]], None])) == (not noticed)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 255
+    path.write_bytes(content)
+    assert (data_set.fingerprint(["a"], None) != before) == noticed
+    content[-1] ^= 255
+    path.write_bytes(content)
+    assert data_set.fingerprint(["a"], None) == before
 
 
 @pytest.mark.parametrize("name", ["background", "Background"])

@@ -1,14 +1,18 @@
 """The data set as stages see it, whatever its layout on disk."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from wsss_cli.artifacts.fingerprint import fingerprint
+from wsss_cli.artifacts.fingerprint import file_fingerprint, fingerprint
 from wsss_cli.data.images import NotUsed, Pixels, check_images
+
+# Pictures that may be uncompressed.
+_PLAIN_SUFFIXES = frozenset({".bmp", ".tif", ".tiff"})
 
 
 class DataSet(Protocol):
@@ -144,10 +148,27 @@ class DataSet(Protocol):
 def data_fingerprint(
     data: DataSet, image_ids: Sequence[str], labels: npt.NDArray[np.bool_] | None
 ) -> str:
-    """Fingerprint class names, ids, file sizes and labels, but not where the data lies."""
-    images = [[image_id, data.image_path(image_id).stat().st_size] for image_id in image_ids]
+    """Fingerprint class names, ids, file sizes and labels, but not where the data lies.
+
+    Where the sides of a picture alone make the size of its file, its bytes count as well.
+    """
+    images = [[image_id, *_identity(data.image_path(image_id))] for image_id in image_ids]
     packed_labels = None if labels is None else np.packbits(labels).tobytes().hex()
     return fingerprint([data.class_names, images, packed_labels])
+
+
+def _identity(path: Path) -> list[int | str]:
+    """What tells the file of a photograph from that of another one."""
+    facts = path.stat()
+    if path.suffix.lower() not in _PLAIN_SUFFIXES:
+        return [facts.st_size]
+    return [facts.st_size, _bytes_hash(path, facts.st_size, facts.st_ctime_ns)]
+
+
+@cache
+def _bytes_hash(path: Path, _size: int, _changed: int) -> str:
+    """SHA-256 of a file's bytes; several inputs of a stage are of the same photographs."""
+    return file_fingerprint(path)
 
 
 def image_sizes(
