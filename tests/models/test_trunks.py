@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wsss_cli.models.heads import ClassHead
-from wsss_cli.models.trunks import GivenFeatures, Preprocessing, Trunk, build_trunk
+from wsss_cli.models.trunks import PrecomputedFeatures, Preprocessing, Trunk, build_trunk
 
 VGG_WIDTHS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 VGG_PARAMETERS = sum((9 * before + 1) * after for before, after in itertools.pairwise(VGG_WIDTHS))
@@ -156,9 +156,9 @@ def test_joined_blocks_are_taken_apart_again(name: str, blocks: int) -> None:
     images = torch.rand(2, 3, 48, 64) * 255
     with torch.inference_mode():
         joined, each = trunk.joined_blocks(images, blocks), trunk.block_features(images)[-blocks:]
-    given = GivenFeatures(trunk, blocks)
-    assert torch.equal(given(joined), each[-1])
-    found = given.block_features(joined)
+    stand_in = PrecomputedFeatures(trunk, blocks)
+    assert torch.equal(stand_in(joined), each[-1])
+    found = stand_in.block_features(joined)
     assert len(found) == blocks
     for part, features in zip(found, each, strict=True):
         expected = functional.interpolate(features, each[-1].shape[-2:], mode="bilinear")

@@ -1,4 +1,4 @@
-"""``train --heads-only``: heads learn from features that every image has passed the trunk for."""
+"""``train --heads-only``: heads learn from features for which every image passes the trunk once."""
 
 import shutil
 from dataclasses import replace
@@ -25,9 +25,8 @@ from wsss_cli.methods.network_file import build_network, load_network
 from wsss_cli.models.heads import ClassHead
 from wsss_cli.models.trunks import Trunk
 from wsss_cli.stages import train
-from wsss_cli.stages.train import features
+from wsss_cli.stages.train import features, training
 from wsss_cli.stages.train.held_out import Measuring
-from wsss_cli.stages.train.taught_saliency import ReadSaliency
 from wsss_cli.tracking import Silent
 
 ABLE = [name for name, method in METHODS.items() if method.from_features]
@@ -148,23 +147,21 @@ def test_stopped_on_the_way_every_image_passes_once(
     with pytest.raises(UsageError, match="crop"):
         train.run(other, track=Silent())
 
-    batches = features.Passed.batches
-
-    def three(self: features.Passed, saliency: ReadSaliency | None, start: int) -> Any:
-        for number, batch in enumerate(batches(self, saliency, start)):
+    def three(*arguments: Any) -> Any:
+        for number, batch in enumerate(features.feature_batches(*arguments)):
             if number == 3:
                 raise KeyboardInterrupt
             yield batch
 
     with pytest.MonkeyPatch.context() as patch:
         passes = _counted(patch)
-        patch.setattr(features.Passed, "batches", three)
+        patch.setattr(training, "feature_batches", three)
         with pytest.raises(KeyboardInterrupt):
             train.run(config, track=Silent())
         assert sum(passes) == 8
         state = torch.load(tmp_path / "parts" / "train" / "resume.pt", weights_only=True)
         assert {name.split(".")[0] for name in state["network"]} == {"head_a", "head_b"}
-        patch.setattr(features.Passed, "batches", batches)
+        patch.setattr(training, "feature_batches", features.feature_batches)
         train.run(config, track=Silent())
         assert sum(passes) == 8
     first, second = _network(tmp_path / "whole"), _network(tmp_path / "parts")
@@ -182,7 +179,7 @@ def test_other_settings_of_the_heads_learn_from_the_same_features(
     with pytest.MonkeyPatch.context() as patch:
         _counted(patch, stop_after=None if overwrite else 8)
         if overwrite:
-            patch.setattr(features.Passed, "batches", lambda *_: 1 / 0)
+            patch.setattr(training, "feature_batches", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError if overwrite else KeyboardInterrupt):
             train.run(config, track=Silent())
     if overwrite:
@@ -225,16 +222,16 @@ def test_half_of_the_views_are_mirrored_with_their_saliency(
     plan = train.prepare(config, Silent())
     network = build_network(config, 3, plan.weights)
     plan.directory.path.mkdir(parents=True)
-    passed = features.pass_images(plan, network, None, Silent())
+    on_features = features.pass_images(plan, network, None, Silent())
     positions = training_positions(len(plan.image_ids), 4, config.seed, 2, config.iterations)
     mirrored = 0
     assert plan.saliency is not None
     with plan.saliency.opened() as saliency:
-        batches = list(passed.batches(saliency, 2))
+        batches = list(features.feature_batches(plan, on_features, saliency, 2))
     for batch, (seen, labels, maps) in zip(positions, batches, strict=True):
         for row, (sample, index) in enumerate(batch):
             image_id = plan.image_ids[index]
-            x = torch.from_numpy(np.array(passed.rows[index])).float()
+            x = torch.from_numpy(np.array(on_features.rows[index])).float()
             grey = np.asarray(Image.open(voc.saliency / f"{image_id}.png"), np.float32) / 255
             flip = np.random.default_rng((config.seed, sample)).random() < 0.5
             mirrored += flip

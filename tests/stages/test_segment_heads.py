@@ -56,15 +56,15 @@ def test_features_are_those_of_the_view_that_is_drawn_with_the_images_row(
     plan = segment.prepare(config, Silent())
     fresh = untrained(plan)
     plan.directory.path.mkdir(parents=True)
-    passed = features.pass_images(plan, fresh.network, Silent())
+    on_features = features.pass_images(plan, fresh.network, Silent())
     fill = np.round(OXFORD_MEAN).astype(np.uint8)
     for row, image_id in enumerate(plan.supervision):
         image = read_image(voc.image(image_id))
         view = JointView.draw(image.shape[:2], 48, (0.7, 1.3), np.random.default_rng((5, row)))
         pixels = torch.from_numpy(view.of_image(image, fill)).permute(2, 0, 1)[None]
         with torch.no_grad():
-            expected = passed.trunk(pixels)[0]
-        torch.testing.assert_close(passed.features(row), expected, rtol=2e-3, atol=2e-3)
+            expected = on_features.trunk(pixels)[0]
+        torch.testing.assert_close(on_features.features(row), expected, rtol=2e-3, atol=2e-3)
 
 
 def test_only_the_heads_learn_and_the_network_is_whole(

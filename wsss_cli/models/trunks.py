@@ -114,7 +114,7 @@ class Trunk(nn.Module):
     def joined_blocks(self, images: Tensor, blocks: int) -> Tensor:
         """The outputs of the last blocks, each resized to the grid of the last one, (B, K, h, w).
 
-        What :class:`GivenFeatures` takes apart again.
+        What :class:`PrecomputedFeatures` takes apart again.
         """
         if blocks == 1:
             return self(images)  # type: ignore[no-any-return]
@@ -145,7 +145,7 @@ class Trunk(nn.Module):
         return x.contiguous(memory_format=torch.channels_last)
 
 
-class GivenFeatures(nn.Module):
+class PrecomputedFeatures(nn.Module):
     """Stands in for a trunk where the features are there already, and passes them on.
 
     They are those of :meth:`Trunk.joined_blocks`.

@@ -23,7 +23,7 @@ from wsss_cli.data.images import Pixels
 from wsss_cli.data.loading import prefetch
 from wsss_cli.device import autocast, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
-from wsss_cli.models.trunks import GivenFeatures, Trunk
+from wsss_cli.models.trunks import PrecomputedFeatures, Trunk
 from wsss_cli.tracking import Track
 
 
@@ -97,11 +97,11 @@ def require_room(cache: FeatureCache, images: int) -> None:
 
 
 @dataclass(frozen=True)
-class PassedNetwork:
-    """A network whose images have passed its trunk.
+class NetworkOnFeatures:
+    """A network that learns from the features of its images, whose trunk stands aside.
 
     Attributes:
-        network: Its trunk stands aside: it is given features.
+        network: Takes features in the place of images.
         trunk: The trunk.
         rows: (N, K, h, w) features of the images.
     """
@@ -117,14 +117,14 @@ class PassedNetwork:
     @contextmanager
     def whole(self) -> Iterator[nn.Module]:
         """The network with its trunk, as a checkpoint has it."""
-        given, self.network.trunk = self.network.trunk, self.trunk
+        stand_in, self.network.trunk = self.network.trunk, self.trunk
         try:
             yield self.network
         finally:
-            self.network.trunk = given
+            self.network.trunk = stand_in
 
 
-def pass_once(
+def compute_features(
     plan: TrainingPlan,
     network: Any,  # noqa: ANN401 - attention and segmentation networks
     features_of: Callable[[Tensor], Tensor],
@@ -132,20 +132,20 @@ def pass_once(
     cache: FeatureCache,
     view: Callable[[int], Pixels],
     images: int,
-    given: GivenFeatures,
+    stand_in: PrecomputedFeatures,
     track: Track,
-) -> PassedNetwork:
+) -> NetworkOnFeatures:
     """Pass every image through the trunk, but for those that have passed before.
 
     Args:
         plan: The training's plan; its directory is begun.
-        network: On the device; afterwards it is to be given features.
+        network: On the device; afterwards it takes features.
         features_of: (B, 3, H, W) views on the device to (B, K, h, w) features of its trunk.
         backbone: Name of the trunk, for people.
         cache: Keeps the features.
         view: (H, W, 3) uint8 of an image, by its row; all of one size.
         images: How many there are.
-        given: Takes the trunk's place.
+        stand_in: Takes the trunk's place.
         track: Shown the progress.
 
     Raises:
@@ -175,5 +175,5 @@ def pass_once(
         with torch.inference_mode(), autocast(plan.device, plan.precision):
             features = features_of(pixels.to(plan.device))
         cache.append(features.float().cpu().numpy())
-    network.trunk = given
-    return PassedNetwork(network, trunk, cache.rows())
+    network.trunk = stand_in
+    return NetworkOnFeatures(network, trunk, cache.rows())

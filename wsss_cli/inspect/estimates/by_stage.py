@@ -96,13 +96,13 @@ def _training(plan: Any, network: Any, loss: Callable[[Tensor], Tensor]) -> Esti
 
 def _passing(plan: Any, network: Any) -> Estimate:  # noqa: ANN401
     """What is left of passing every image through a trunk that then stands aside."""
-    from wsss_cli.models.trunks import GivenFeatures
+    from wsss_cli.models.trunks import PrecomputedFeatures
     from wsss_cli.stages.train.features import cache_of, ids_of_features
 
     passing = _passes_once(
         plan, network.trunk, network.trunk, cache_of(plan), len(ids_of_features(plan))
     )
-    network.trunk = GivenFeatures(network.trunk, METHODS[plan.config.method].feature_blocks)
+    network.trunk = PrecomputedFeatures(network.trunk, METHODS[plan.config.method].feature_blocks)
     return passing
 
 
@@ -273,7 +273,7 @@ def _segment(plan: Any) -> Estimate:  # noqa: ANN401
 
 def _segment_training(plan: Any, network: Any) -> list[Estimate]:  # noqa: ANN401
     """The training of a segmentation network, or of its heads alone."""
-    from wsss_cli.models.trunks import GivenFeatures
+    from wsss_cli.models.trunks import PrecomputedFeatures
     from wsss_cli.stages.segment.features import cache_of
 
     config, trunk, passing = plan.config, network.trunk, []
@@ -287,7 +287,7 @@ def _segment_training(plan: Any, network: Any) -> list[Estimate]:  # noqa: ANN40
     if config.heads_only:
         count = len(plan.supervision)
         passing.append(_passes_once(plan, trunk, network.features, cache_of(plan), count))
-        network.trunk = GivenFeatures(trunk)
+        network.trunk = PrecomputedFeatures(trunk)
     training = _training(plan, network, loss)
     network.trunk = trunk
     return [*passing, training]

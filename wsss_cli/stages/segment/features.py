@@ -14,11 +14,11 @@ from wsss_cli.data.images import Pixels
 from wsss_cli.errors import UsageError
 from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
-from wsss_cli.models.trunks import GivenFeatures
+from wsss_cli.models.trunks import PrecomputedFeatures
 from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.kept_features import (
-    PassedNetwork,
-    pass_once,
+    NetworkOnFeatures,
+    compute_features,
     require_one_process,
     require_room,
 )
@@ -64,7 +64,7 @@ def require_features(plan: "SegmentPlan") -> None:
     require_room(cache_of(plan), len(plan.supervision))
 
 
-def pass_images(plan: "SegmentPlan", network: DeepLabLargeFOV, track: Track) -> PassedNetwork:
+def pass_images(plan: "SegmentPlan", network: DeepLabLargeFOV, track: Track) -> NetworkOnFeatures:
     """Pass the view of every training image through the trunk, but for those that have passed.
 
     Args:
@@ -80,7 +80,7 @@ def pass_images(plan: "SegmentPlan", network: DeepLabLargeFOV, track: Track) -> 
     def view(row: int) -> Pixels:
         return seen_image(plan, drawn_view(plan, row, row), image_ids[row])
 
-    return pass_once(
+    return compute_features(
         plan,
         network,
         network.features,
@@ -88,6 +88,6 @@ def pass_images(plan: "SegmentPlan", network: DeepLabLargeFOV, track: Track) -> 
         cache_of(plan),
         view,
         len(image_ids),
-        GivenFeatures(network.trunk),
+        PrecomputedFeatures(network.trunk),
         track,
     )

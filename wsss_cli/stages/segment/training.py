@@ -17,7 +17,7 @@ from wsss_cli.labels import IGNORE
 from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV, segmentation_loss
 from wsss_cli.ops.prohibitive import prohibitive_labels
-from wsss_cli.stages.kept_features import PassedNetwork
+from wsss_cli.stages.kept_features import NetworkOnFeatures
 from wsss_cli.stages.optimisation import Batch, Loss, Trainer, polynomial_fall, tracked_training
 from wsss_cli.stages.segment.features import pass_images
 from wsss_cli.stages.segment.label_correction import LabelCorrection
@@ -54,7 +54,7 @@ def untrained(plan: SegmentPlan) -> Untrained:
 def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
     """Train to the end and write the checkpoint."""
     config, network, origin = plan.config, fresh.network, fresh.origin
-    passed = pass_images(plan, network, track) if config.heads_only else None
+    on_features = pass_images(plan, network, track) if config.heads_only else None
     square = (config.crop, config.crop)
     correction = None
     if plan.correctable is not None:
@@ -91,7 +91,7 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
     names = _beside_labels(plan)
 
     def logits_of(images: Tensor) -> Tensor:
-        if passed is None:
+        if on_features is None:
             return network(images)  # type: ignore[no-any-return]
         return network.enlarged(network.scores_of(images), square)
 
@@ -112,7 +112,7 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
         }
 
     def write() -> None:
-        with nullcontext() if passed is None else passed.whole():
+        with nullcontext() if on_features is None else on_features.whole():
             write_network(
                 plan.directory.path / CHECKPOINT_FILE,
                 network,
@@ -125,7 +125,7 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
             )
 
     trainer.train(
-        _batches(plan, passed), losses_of, config.iterations, track, config.accumulate, write
+        _batches(plan, on_features), losses_of, config.iterations, track, config.accumulate, write
     )
 
 
@@ -157,10 +157,12 @@ def _beside_labels(plan: SegmentPlan) -> list[str]:
     return [name for name, is_held in held.items() if is_held]
 
 
-def _batches(plan: SegmentPlan, passed: PassedNetwork | None) -> Callable[[int], Iterator[Batch]]:
+def _batches(
+    plan: SegmentPlan, on_features: NetworkOnFeatures | None
+) -> Callable[[int], Iterator[Batch]]:
     """Augmented batches from an iteration on, on the device.
 
-    They hold images (B, 3, crop, crop) uint8, or the features of those that have passed the trunk,
+    They hold images (B, 3, crop, crop) uint8, or the features that the heads learn from,
     then label maps (B, crop, crop) and what :func:`_beside_labels` names.
     """
     config = plan.config
@@ -172,8 +174,8 @@ def _batches(plan: SegmentPlan, passed: PassedNetwork | None) -> Callable[[int],
         label_maps, weights, inside = [], [], []
         for sample, index in batch:
             image_id = image_ids[index]
-            view = drawn_view(plan, sample if passed is None else index, index)
-            if passed is None:
+            view = drawn_view(plan, sample if on_features is None else index, index)
+            if on_features is None:
                 images.append(seen_image(plan, view, image_id))
             label_maps.append(view.of_map(read_label_map(plan.supervision[image_id])))
             if "pixel_weights" in names:
@@ -182,10 +184,10 @@ def _batches(plan: SegmentPlan, passed: PassedNetwork | None) -> Callable[[int],
                 inside.append(view.inside())
         labels = torch.from_numpy(np.stack(label_maps)).long()  # (B, crop, crop)
         rows = [index for _, index in batch]
-        if passed is None:
+        if on_features is None:
             seen = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # (B, 3, crop, crop)
         else:
-            seen = torch.stack([passed.features(row) for row in rows])
+            seen = torch.stack([on_features.features(row) for row in rows])
         beside = {}
         if weights:
             beside["pixel_weights"] = torch.from_numpy(np.stack(weights)).float() / 255

@@ -5,9 +5,8 @@ training is its features themselves or their mirror image. A method that compare
 the trunk finds all of them on the grid of the last one.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,11 +22,11 @@ from wsss_cli.data.loading import prefetch, training_positions
 from wsss_cli.data.mined_regions import MinedRegions
 from wsss_cli.data.resizing import resize_image
 from wsss_cli.device import moved, pinned, resolve_workers
-from wsss_cli.models.trunks import GivenFeatures, build_trunk
+from wsss_cli.models.trunks import PrecomputedFeatures, build_trunk
 from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.kept_features import (
-    PassedNetwork,
-    pass_once,
+    NetworkOnFeatures,
+    compute_features,
     require_one_process,
     require_room,
 )
@@ -91,57 +90,49 @@ def require_features(plan: "TrainPlan") -> None:
     require_room(cache_of(plan), len(ids_of_features(plan)))
 
 
-@dataclass(frozen=True)
-class Passed(PassedNetwork):
-    """A network whose images have passed its trunk.
+def features_by_id(plan: "TrainPlan", on_features: NetworkOnFeatures) -> Callable[[str], Tensor]:
+    """(K, h, w) float32 features of a measured image, by its id."""
+    # Of two rows of an image the later one, from which nothing is erased.
+    rows = {image_id: row for row, image_id in enumerate(ids_of_features(plan))}
+    return lambda image_id: on_features.features(rows[image_id])
 
-    Attributes:
-        plan: The training's plan; rows are those of :func:`ids_of_features`.
+
+def feature_batches(
+    plan: "TrainPlan", on_features: NetworkOnFeatures, saliency: ReadSaliency | None, start: int
+) -> Iterator[tuple[Tensor, ...]]:
+    """Batches from iteration ``start`` on, on the device.
+
+    Args:
+        plan: The training's plan.
+        on_features: Its rows are those of :func:`ids_of_features`.
+        saliency: Reads the maps to learn from; None for a method that learns from none.
+        start: First iteration.
+
+    Yields:
+        Features (B, K, h, w) float32, labels (B, C) float32 and, for a method that learns from
+        saliency, saliency (B, crop, crop) in [0, 1].
     """
+    config = plan.config
+    square = (config.crop, config.crop)
 
-    plan: "TrainPlan"
+    def view(sample: int, index: int) -> list[Tensor]:
+        image_id = plan.image_ids[index]
+        maps = [] if saliency is None else [saliency(image_id, square)]
+        views = [on_features.features(index), *(torch.from_numpy(m).float() / 255 for m in maps)]
+        mirrored = np.random.default_rng((config.seed, sample)).random() < MIRRORED
+        return [each.flip(-1) for each in views] if mirrored else views
 
-    @cached_property
-    def _measured(self) -> dict[str, int]:
-        """Row of each measured image; of two rows, the later one, from which nothing is erased."""
-        return {image_id: row for row, image_id in enumerate(ids_of_features(self.plan))}
+    def load(batch: list[tuple[int, int]]) -> tuple[Tensor, ...]:
+        views = zip(*(view(sample, index) for sample, index in batch), strict=True)
+        features, *maps = (torch.stack(each) for each in views)
+        labels = torch.from_numpy(plan.labels[[index for _, index in batch]])
+        return pinned((features, labels.float(), *maps), plan.device)
 
-    def measured(self, image_id: str) -> Tensor:
-        """(K, h, w) float32 features of an image that is measured."""
-        return self.features(self._measured[image_id])
-
-    def batches(self, saliency: ReadSaliency | None, start: int) -> Iterator[tuple[Tensor, ...]]:
-        """Batches from iteration ``start`` on, on the device.
-
-        Args:
-            saliency: Reads the maps to learn from; None for a method that learns from none.
-            start: First iteration.
-
-        Yields:
-            Features (B, K, h, w) float32, labels (B, C) float32 and, for a method that learns from
-            saliency, saliency (B, crop, crop) in [0, 1].
-        """
-        plan, config = self.plan, self.plan.config
-        square = (config.crop, config.crop)
-
-        def view(sample: int, index: int) -> list[Tensor]:
-            image_id = plan.image_ids[index]
-            maps = [] if saliency is None else [saliency(image_id, square)]
-            views = [self.features(index), *(torch.from_numpy(m).float() / 255 for m in maps)]
-            mirrored = np.random.default_rng((config.seed, sample)).random() < MIRRORED
-            return [each.flip(-1) for each in views] if mirrored else views
-
-        def load(batch: list[tuple[int, int]]) -> tuple[Tensor, ...]:
-            views = zip(*(view(sample, index) for sample, index in batch), strict=True)
-            features, *maps = (torch.stack(each) for each in views)
-            labels = torch.from_numpy(plan.labels[[index for _, index in batch]])
-            return pinned((features, labels.float(), *maps), plan.device)
-
-        positions = training_positions(
-            len(plan.image_ids), config.batch_size, config.seed, start, config.iterations
-        )
-        for batch in prefetch(load, positions, resolve_workers(config.workers)):
-            yield moved(batch, plan.device)
+    positions = training_positions(
+        len(plan.image_ids), config.batch_size, config.seed, start, config.iterations
+    )
+    for batch in prefetch(load, positions, resolve_workers(config.workers)):
+        yield moved(batch, plan.device)
 
 
 def pass_images(
@@ -149,12 +140,12 @@ def pass_images(
     network: Any,  # noqa: ANN401 - any method's
     mined: MinedRegions | None,
     track: Track,
-) -> Passed:
+) -> NetworkOnFeatures:
     """Pass every image through the trunk, but for those that have passed before.
 
     Args:
         plan: The training's plan; its directory is begun.
-        network: On the device; afterwards it is to be given features.
+        network: On the device; afterwards it takes features.
         mined: Erases from the images that are learnt from.
         track: Shown the progress.
 
@@ -170,7 +161,7 @@ def pass_images(
         return resize_image(image, (config.crop, config.crop))
 
     blocks = METHODS[config.method].feature_blocks
-    passed = pass_once(
+    return compute_features(
         plan,
         network,
         partial(network.trunk.joined_blocks, blocks=blocks),
@@ -178,7 +169,6 @@ def pass_images(
         cache_of(plan),
         view,
         len(names),
-        GivenFeatures(network.trunk, blocks),
+        PrecomputedFeatures(network.trunk, blocks),
         track,
     )
-    return Passed(passed.network, passed.trunk, passed.rows, plan)

@@ -36,7 +36,7 @@ from wsss_cli.stages.optimisation import (
     track_finished,
     tracked_training,
 )
-from wsss_cli.stages.train.features import pass_images
+from wsss_cli.stages.train.features import feature_batches, features_by_id, pass_images
 from wsss_cli.stages.train.held_out import Measuring
 from wsss_cli.stages.train.learning import Course, Learning
 from wsss_cli.stages.train.plan import TrainPlan
@@ -58,13 +58,13 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
     directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
     network = network.to(memory_format=torch.channels_last)
     trained = ranks.agreed((directory.path / CHECKPOINT_FILE).exists)
-    passed = None
+    on_features = None
     if config.heads_only and not trained:
         with _mined(plan) as mined:
-            passed = pass_images(plan, network, mined, track)
+            on_features = pass_images(plan, network, mined, track)
 
     def write(path: Path) -> None:
-        with nullcontext() if passed is None else passed.whole():
+        with nullcontext() if on_features is None else on_features.whole():
             write_network(path, config, plan.data_set.class_names, network)
 
     def keep_snapshot(iteration: int) -> None:
@@ -73,7 +73,7 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
 
     measuring = None
     if plan.measured is not None:
-        view = None if passed is None else passed.measured
+        view = None if on_features is None else features_by_id(plan, on_features)
         measuring = Measuring.of(
             config, plan.data_set, plan.measured, plan.device, plan.precision, view
         )
@@ -121,8 +121,8 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
         with _mined(plan) as mined, _saliency(plan) as saliency:
             trainer.train(
                 partial(_batches, plan, mined, saliency)
-                if passed is None
-                else partial(passed.batches, saliency),
+                if on_features is None
+                else partial(feature_batches, plan, on_features, saliency),
                 losses_of,
                 config.iterations,
                 track,
