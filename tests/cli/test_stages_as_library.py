@@ -26,8 +26,9 @@ from wsss_cli.methods import network_file
 from wsss_cli.methods.network_file import import_method
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages import attend, proxy, segment, train
-from wsss_cli.stages.optimisation import Loss, Trainer, last_losses, parameter_groups
+from wsss_cli.stages.optimisation import Loss, Trainer, last_losses
 from wsss_cli.stages.result import Report
+from wsss_cli.stages.solver import parameter_groups
 from wsss_cli.tracking import Silent
 
 

@@ -21,7 +21,8 @@ from wsss_cli.methods.network_file import build_network, load_network, write_net
 from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.ops.losses import multilabel_loss
 from wsss_cli.stages import optimisation, train
-from wsss_cli.stages.optimisation import Loss, Trainer, parameter_groups
+from wsss_cli.stages.optimisation import Loss, Trainer
+from wsss_cli.stages.solver import parameter_groups
 from wsss_cli.stages.train import training
 from wsss_cli.stages.training_state import KeptStates
 from wsss_cli.tracking import Silent

@@ -16,6 +16,7 @@ from wsss_cli.configs.common import (
 )
 from wsss_cli.configs.methods import METHODS, MethodOptions
 from wsss_cli.configs.presets import PRESETS
+from wsss_cli.configs.schedule import polynomial_share
 from wsss_cli.configs.setting import Role, any_of, check, setting
 
 SCHEDULE = "Training schedule"
@@ -347,7 +348,7 @@ class TrainConfig(MethodOptions, OverwriteConfig, CommonConfig, PrecisionConfig,
     def learning_rate(self, iteration: int) -> float:
         """Learning rate of weights in an iteration, counted from 0."""
         if self.lr_policy == "poly":
-            share = (1 - iteration / self.iterations) ** 0.9
+            share = polynomial_share(iteration, self.iterations)
         else:
             share = 0.1 ** bisect_right(self.lr_steps, iteration)
         if self.warmup and iteration < self.warmup:

@@ -1,4 +1,4 @@
-"""What both trainings share: parameter groups, seeding by iteration, and resumable state."""
+"""The loop of every training: seeded by iteration, stopped at will, resumed to the same bits."""
 
 import math
 import signal
@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from wsss_cli import ranks, stop_signals
 from wsss_cli.artifacts.metrics_log import MetricsLog, read_metrics
-from wsss_cli.artifacts.stage_directory import StageDirectory
-from wsss_cli.artifacts.trackers import TrackedTraining, TrackerLog
+from wsss_cli.artifacts.trackers import TrackedTraining
 from wsss_cli.errors import DivergenceError, UsageError, WsssError
 from wsss_cli.stages.training_state import KeptStates
 from wsss_cli.tracking import Track
@@ -29,9 +28,6 @@ CHECKPOINT_SECONDS = 60.0
 # gone on from after a divergence.
 _EXPLODED = 10.0
 _STOPPING = "stopping after this iteration, which is then kept; Ctrl-C again stops at once"
-# Of a bias, times that of its weights; it does not decay either. As in the SeeNet group's solver.
-BIAS_LR_FACTOR = 2.0
-POLY_POWER = 0.9  # of the learning rate's fall, as in DeepLab
 
 Batch = tuple[Tensor, ...]
 
@@ -89,42 +85,6 @@ class _Wishes(NamedTuple):
     def and_also(self, other: "_Wishes") -> "_Wishes":
         """What either wishes."""
         return _Wishes(self.stop or other.stop, self.save or other.save)
-
-
-def parameter_groups(
-    named_parameters: Iterable[tuple[str, nn.Parameter]],
-    weight_decay: float,
-    lr_factor: Callable[[str], float] = lambda _: 1.0,
-) -> list[dict[str, Any]]:
-    """Group parameters as Caffe's solvers do: biases learn twice as fast and do not decay.
-
-    Args:
-        named_parameters: Parameters of the network; frozen ones are left out.
-        weight_decay: Weight decay of the weights.
-        lr_factor: Further factor of the learning rate, by parameter name.
-
-    Returns:
-        Groups for ``torch.optim.SGD``, each with its ``lr_factor``.
-    """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in named_parameters:
-        if not parameter.requires_grad:
-            continue
-        is_bias = name.endswith("bias")
-        key = (
-            lr_factor(name) * (BIAS_LR_FACTOR if is_bias else 1.0),
-            0.0 if is_bias else weight_decay,
-        )
-        groups.setdefault(key, []).append(parameter)
-    return [
-        {"params": parameters, "lr_factor": factor, "weight_decay": decay}
-        for (factor, decay), parameters in groups.items()
-    ]
-
-
-def polynomial_fall(lr: float, iterations: int) -> Callable[[int], float]:
-    """The learning rate by iteration, from ``lr`` to 0."""
-    return lambda iteration: lr * (1 - iteration / iterations) ** POLY_POWER
 
 
 def require_shares(batch_size: int) -> None:
@@ -486,46 +446,6 @@ def last_losses(directory: Path) -> dict[str, float]:
     """Mean losses of the last iterations that a training logged; empty if it logged none."""
     lines = read_metrics(directory)
     return dict(lines[-1]["losses"]) if lines else {}
-
-
-def tracked_training(
-    directory: StageDirectory, tracker: str | None, track: Track
-) -> TrackedTraining | None:
-    """A training as a tracker gets to know it; None where none is asked for.
-
-    Args:
-        directory: That of the training.
-        tracker: Name of the tracker.
-        track: Told where the tracker fails.
-    """
-    if tracker is None:
-        return None
-    return TrackedTraining(
-        tracker,
-        directory.path,
-        name=f"{directory.path.absolute().parent.name}/{directory.stage}",
-        settings={**directory.details["config"], "device": directory.details["device"]},
-        fingerprint=directory.fingerprint,
-        warn=track.note,
-    )
-
-
-def track_finished(directory: StageDirectory, tracker: str | None, track: Track) -> None:
-    """Log a finished training to a tracker, as far as it was not while it ran.
-
-    To be called by who has claimed the directory.
-    """
-    tracked = tracked_training(directory, tracker, track)
-    if tracked is not None and ranks.first():
-        TrackerLog(tracked, read_metrics(directory.path)).close(finished=True)
-
-
-def track_complete(directory: StageDirectory, tracker: str | None, track: Track) -> None:
-    """As :func:`track_finished`, in a directory that is complete and that nobody has claimed."""
-    if tracker is not None:
-        with directory.claimed():
-            directory.reopen()
-            track_finished(directory, tracker, track)
 
 
 def _shared(

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from wsss_cli.configs.schedule import POLY_POWER
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.augmentation import MIRRORED
 from wsss_cli.models.deeplab_largefov import (
@@ -13,7 +14,7 @@ from wsss_cli.models.deeplab_largefov import (
     DeepLabLargeFOV,
     lr_factor,
 )
-from wsss_cli.stages.optimisation import BIAS_LR_FACTOR, POLY_POWER, parameter_groups
+from wsss_cli.stages.solver import BIAS_LR_FACTOR, parameter_groups
 
 
 def solver_constants(config: SegmentConfig) -> dict[str, Any]:

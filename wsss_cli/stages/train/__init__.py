@@ -1,11 +1,11 @@
 """``wsss train``: learn from image-level labels where objects are."""
 
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.stages.optimisation import track_complete
 from wsss_cli.stages.result import Report, make
 from wsss_cli.stages.train.plan import TrainPlan, prepare, require_fit
 from wsss_cli.stages.train.snapshots import snapshot_path
 from wsss_cli.stages.train.training import train
+from wsss_cli.stages.training_tracker import track_complete
 from wsss_cli.tracking import Track
 
 __all__ = ["TrainPlan", "prepare", "require_fit", "run", "snapshot_path"]

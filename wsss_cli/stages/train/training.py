@@ -28,20 +28,15 @@ from wsss_cli.methods.network_file import (
 )
 from wsss_cli.models.warm_start import take_heads
 from wsss_cli.stages.erasing import mined_regions
-from wsss_cli.stages.optimisation import (
-    Loss,
-    Trainer,
-    last_losses,
-    parameter_groups,
-    track_finished,
-    tracked_training,
-)
+from wsss_cli.stages.optimisation import Loss, Trainer, last_losses
+from wsss_cli.stages.solver import parameter_groups
 from wsss_cli.stages.train.features import feature_batches, features_by_id, pass_images
 from wsss_cli.stages.train.held_out import Measuring
 from wsss_cli.stages.train.learning import Course, Learning
 from wsss_cli.stages.train.plan import TrainPlan
 from wsss_cli.stages.train.snapshots import remove_snapshots, require_snapshots, snapshot_path
 from wsss_cli.stages.train.taught_saliency import ReadSaliency
+from wsss_cli.stages.training_tracker import track_finished, tracked_training
 from wsss_cli.tracking import Track
 
 
