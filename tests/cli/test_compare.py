@@ -21,6 +21,8 @@ from wsss_cli.configs.compare import CompareConfig
 from wsss_cli.errors import DivergenceError
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages import evaluate
+from wsss_cli.stages.kept_features import NetworkOnFeatures
+from wsss_cli.stages.train import TrainPlan, features, training
 
 SHARED = """
 seeds = [0, 1]
@@ -585,3 +587,41 @@ def test_dry_run_reads_what_each_setting_learns_from(
     plan = wsss(*_arguments(voc, tmp_path, text), *weights, "--dry-run", "--json")
     assert plan.code == 0, plan.err
     assert plan.values["estimate"]["seconds"] > 0
+
+
+SAME_FEATURES = """
+[settings.CAM]
+[settings."linear CAM"]
+train.head-channels = 0
+[settings."larger CAM"]
+train.crop = 48
+[settings.ACoL]
+train.method = "acol"
+"""
+
+
+def test_heads_that_learn_from_the_same_features_pass_the_trunk_once(
+    wsss: Command, voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = SHARED.replace("[train]", '[train]\nmethod = "cam"\nheads-only = true')
+    text = (shared + SAME_FEATURES).replace("[0, 1]", "[3]")
+    passed: list[int] = []
+    real = features.pass_images
+
+    def spy(plan: TrainPlan, *arguments: Any) -> NetworkOnFeatures:
+        passed.append(len(features.ids_of_features(plan)) - features.cache_of(plan).done())
+        return real(plan, *arguments)
+
+    monkeypatch.setattr(training, "pass_images", spy)
+    outcome = wsss(*_arguments(voc, tmp_path, text), "--weights", weights, "--json")
+    assert outcome.code == 0, outcome.err
+    # The third one's features are of another size; the fourth one gets those of the second.
+    assert [images > 0 for images in passed] == [True, False, True, False]
+    assert not list((tmp_path / "out").rglob("features.bin"))
+    command = outcome.values["rows"][1]["commands"][0].replace("out/linear-cam/seed-3", "alone")
+    assert wsss(*shlex.split(command)[1:]).code == 0
+    networks = [
+        torch.load(run / "train" / "checkpoint.pt", weights_only=True)["network"]
+        for run in (tmp_path / "alone", tmp_path / "out" / "linear-cam" / "seed-3")
+    ]
+    assert all(torch.equal(networks[0][name], networks[1][name]) for name in networks[0])

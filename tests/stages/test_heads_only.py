@@ -376,3 +376,27 @@ def test_linear_head_is_one_convolution() -> None:
     torch.testing.assert_close(
         head.class_map(features_, columns), expected[torch.arange(3), columns]
     )
+
+
+@pytest.mark.parametrize("crop", [48, 32])
+def test_features_that_lie_alone_are_taken_or_written_over(
+    voc: TinyVoc, tmp_path: Path, weights: str, crop: int
+) -> None:
+    """A comparison that was stopped in between has left them, perhaps for other settings."""
+    here, there = (_config(voc, tmp_path / name, weights) for name in ("here", "there"))
+    train.run(here, track=Silent(), heirs=[there])
+    left = tmp_path / "there" / "train" / "features.bin"
+    assert left.exists()
+    train.run(replace(there, crop=crop), track=Silent())
+    assert not left.exists()
+
+
+def test_a_file_of_that_name_that_holds_no_features_is_refused(
+    voc: TinyVoc, tmp_path: Path, weights: str
+) -> None:
+    config = _config(voc, tmp_path, weights)
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "features.bin").write_text("mine")
+    with pytest.raises(UsageError, match=r"features\.bin"):
+        train.run(config, track=Silent())
+    assert (tmp_path / "train" / "features.bin").read_text() == "mine"

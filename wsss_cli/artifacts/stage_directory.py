@@ -159,7 +159,8 @@ class StageDirectory:
         try:
             manifest = read_manifest(self.path)
         except FileNotFoundError:
-            strangers = [path.name for pattern in self._all for path in self.path.glob(pattern)]
+            found = [path.name for pattern in self._all for path in self.path.glob(pattern)]
+            strangers = [name for name in found if name not in self.reusable]
             if strangers:
                 raise UsageError(
                     f"{self.path} contains {strangers[0]} but no {MANIFEST}, so wsss did not "

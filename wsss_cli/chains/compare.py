@@ -125,7 +125,7 @@ def run(out: Path, runs: Sequence[ComparedRun], *, track: Track) -> Report:
     for number, run in enumerate(runs, start=1):
         track.note(f"{run.setting}, seed {run.seed} (run {number} of {len(runs)})")
         done = [
-            *_trainings(run, track),
+            *_trainings(run, runs[number:], track),
             attend.run(run.attend, track=track),
             proxy.run(run.proxy, track=track),
         ]
@@ -137,18 +137,22 @@ def run(out: Path, runs: Sequence[ComparedRun], *, track: Track) -> Report:
     return Report("compare", out, up_to_date, values)
 
 
-def _trainings(run: ComparedRun, track: Track) -> list[Report]:
+def _trainings(run: ComparedRun, later: Sequence[ComparedRun], track: Track) -> list[Report]:
     """Train the common start, if there is one, and the run's own network.
+
+    Heads alone leave their features to the next run that learns from the same ones.
 
     Raises:
         WsssError: A training fails; of one that diverged it says where its learning rate stands.
     """
-    start = [] if run.start is None else [(run.start, "lr in the table [start]")]
-    training = (run.train, f'train.lr of the setting "{run.setting}"')
+    # What a start is trained from may not be there yet.
+    heirs = [each.train for each in later if each.start is None]
     reports = []
-    for config, setting in (*start, training):
-        with naming_rate(setting):
-            reports.append(train.run(config, track=track))
+    if run.start is not None:
+        with naming_rate("lr in the table [start]"):
+            reports.append(train.run(run.start, track=track))
+    with naming_rate(f'train.lr of the setting "{run.setting}"'):
+        reports.append(train.run(run.train, track=track, heirs=heirs))
     return reports
 
 

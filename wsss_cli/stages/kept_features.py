@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from wsss_cli import ranks
-from wsss_cli.artifacts.feature_cache import FeatureCache, bytes_of_features
+from wsss_cli.artifacts.feature_cache import FeatureCache, bytes_of_features, is_alone
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.stage_directory import StageDirectory
 from wsss_cli.configs.stages import FEATURES_FILE
@@ -58,10 +58,14 @@ def is_to_train(plan: TrainingPlan) -> bool:
 def with_reusable_features(
     directory: StageDirectory, cache_of: Callable[[], FeatureCache]
 ) -> StageDirectory:
-    """The directory of a training, which spares features that another one has left for it."""
+    """The directory of a training, which spares features that another one has left for it.
+
+    Those that lie there alone have been left by another one too, if not of the same images.
+    """
     # With several processes, layers that see the whole batch would wait for each other.
-    alone = ranks.world() == 1
-    if alone and (directory.path / FEATURES_FILE).exists() and cache_of().done():
+    if ranks.world() > 1 or not (directory.path / FEATURES_FILE).exists():
+        return directory
+    if cache_of().done() or is_alone(directory.path / FEATURES_FILE):
         return replace(directory, reusable=(FEATURES_FILE,))
     return directory
 

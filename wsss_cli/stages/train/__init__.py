@@ -1,24 +1,34 @@
 """``wsss train``: learn from image-level labels where objects are."""
 
+from collections.abc import Sequence
+
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.stages.result import Report, make
+from wsss_cli.stages.train.features import cache_of
 from wsss_cli.stages.train.plan import TrainPlan, prepare, require_fit
 from wsss_cli.stages.train.snapshots import snapshot_path
 from wsss_cli.stages.train.training import train
 from wsss_cli.stages.training_tracker import track_complete
-from wsss_cli.tracking import Track
+from wsss_cli.tracking import Silent, Track
 
 __all__ = ["TrainPlan", "prepare", "require_fit", "run", "snapshot_path"]
 
 
-def run(config: TrainConfig, *, track: Track) -> Report:
+def run(config: TrainConfig, *, track: Track, heirs: Sequence[TrainConfig] = ()) -> Report:
     """Train, resuming an unfinished training of the same settings.
+
+    Args:
+        config: What to train.
+        track: Shown the progress.
+        heirs: Later trainings; the first one that learns from the same features of ``heads_only``
+            gets them.
 
     Raises:
         WsssError: The inputs are wrong, the loss diverges or the disk is full.
     """
     plan = prepare(config, track)
-    report = make(plan.directory, train, plan, track, overwrite=config.overwrite)
+    wanted = (cache_of(prepare(heir, Silent())) for heir in heirs if heir.heads_only)
+    report = make(plan.directory, train, plan, track, wanted, overwrite=config.overwrite)
     if report.up_to_date:
         track_complete(plan.directory, config.tracker, track)
     return report

@@ -1,7 +1,7 @@
 """The training of an attention network, from its first weights to its checkpoint."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from wsss_cli import ranks
 from wsss_cli.artifacts.checkpoint import read_checkpoint
+from wsss_cli.artifacts.feature_cache import FeatureCache
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.artifacts.metrics_log import read_metrics
 from wsss_cli.data.augmentation import jitter_colours, random_view
@@ -30,7 +31,12 @@ from wsss_cli.models.warm_start import take_heads
 from wsss_cli.stages.erasing import mined_regions
 from wsss_cli.stages.optimisation import Loss, Trainer, last_losses
 from wsss_cli.stages.solver import parameter_groups
-from wsss_cli.stages.train.features import feature_batches, features_by_id, pass_images
+from wsss_cli.stages.train.features import (
+    cache_of,
+    feature_batches,
+    features_by_id,
+    pass_images,
+)
 from wsss_cli.stages.train.held_out import Measuring
 from wsss_cli.stages.train.learning import Course, Learning
 from wsss_cli.stages.train.plan import TrainPlan
@@ -40,8 +46,14 @@ from wsss_cli.stages.training_tracker import track_finished, tracked_training
 from wsss_cli.tracking import Track
 
 
-def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
-    """Train to the end and write the checkpoint; returns the counts."""
+def train(plan: TrainPlan, track: Track, wanted: Iterable[FeatureCache] = ()) -> dict[str, Any]:
+    """Train to the end and write the checkpoint; returns the counts.
+
+    Args:
+        plan: The training.
+        track: Shown the progress.
+        wanted: Features that later trainings want; the first ones that are these become theirs.
+    """
     config, directory = plan.config, plan.directory
     started = time.monotonic()
     torch.manual_seed(config.seed)
@@ -124,6 +136,9 @@ def train(plan: TrainPlan, track: Track) -> dict[str, Any]:
                 1,
                 lambda: write(directory.path / CHECKPOINT_FILE),
             )
+        if on_features is not None:
+            own = cache_of(plan)
+            any(own.move_to(other) for other in wanted)  # to the first one that takes them
     else:
         tensors = read_checkpoint(directory.path / CHECKPOINT_FILE, CHECKPOINT_KIND)["network"]
         network.load_state_dict(tensors)
