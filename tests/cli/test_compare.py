@@ -625,3 +625,17 @@ def test_heads_that_learn_from_the_same_features_pass_the_trunk_once(
         for run in (tmp_path / "alone", tmp_path / "out" / "linear-cam" / "seed-3")
     ]
     assert all(torch.equal(networks[0][name], networks[1][name]) for name in networks[0])
+
+
+def test_weights_that_every_setting_replaces_are_refused(
+    wsss: Command, voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = SHARED + '[settings.CAM]\ntrain.method = "cam"\ntrain.weights = "none"\n'
+    arguments = _arguments(voc, tmp_path, text)
+    refused = wsss(*arguments, "--weights", "imagenet", "--dry-run")
+    assert refused.code == 2
+    assert "--weights is used by nothing" in refused.err
+    monkeypatch.setenv("WSSS_WEIGHTS", "imagenet")
+    assert wsss(*arguments, "--dry-run").code == 0
+    beside = text + '[settings.ACoL]\ntrain.method = "acol"\n'
+    assert wsss(*_arguments(voc, tmp_path, beside), "--weights", "none", "--dry-run").code == 0

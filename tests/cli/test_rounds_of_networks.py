@@ -15,7 +15,7 @@ from wsss_cli.artifacts.label_png import read_label_map
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.cli.rounds_file import read_rounds
 from wsss_cli.configs.rounds import Round, RoundsConfig
-from wsss_cli.errors import DivergenceError
+from wsss_cli.errors import DivergenceError, UsageError
 
 TEXT = """
 [train]
@@ -269,11 +269,23 @@ def test_options_of_no_rule_leave_the_rule_without_saliency_open(
     ],
 )
 def test_networks_of_all_rounds_start_from_the_same_weights(
-    voc: TinyVoc, tmp_path: Path, train: str, segment: str, weights: str | None
+    voc: TinyVoc,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    train: str,
+    segment: str,
+    weights: str | None,
 ) -> None:
+    monkeypatch.setenv("WSSS_WEIGHTS", "given.pth")
     text = f"[train]\nbackbone = 'tiny'\n{train}\n[segment]\n{segment}\n[[relabel]]\n"
     rounds = _read(voc, tmp_path, text, weights="given.pth")
     assert [each.links[-1].config.weights for each in rounds] == [weights] * 2
+
+
+def test_weights_that_nothing_uses_are_refused(voc: TinyVoc, tmp_path: Path) -> None:
+    text = "[train]\nbackbone = 'tiny'\nweights = 'w.pth'\n"
+    with pytest.raises(UsageError, match="--weights is used by nothing"):
+        _read(voc, tmp_path, text, weights="given.pth")
 
 
 def _read(voc: TinyVoc, folder: Path, text: str, **settings: Any) -> list[Round]:

@@ -4,9 +4,10 @@ Each link of a chain is written as a command line, and that is parsed as any com
 file means what the commands mean, and the lines shown are those that were run.
 """
 
+import os
 import shlex
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from wsss_cli.cli.config_command import given_parameters, stage_command
 from wsss_cli.cli.run_command import values_of
 from wsss_cli.cli.wrapping import click_command
 from wsss_cli.configs.presets import configured
-from wsss_cli.configs.setting import Config
+from wsss_cli.configs.setting import Config, check
 from wsss_cli.configs.stages import CHAIN, in_vain
 from wsss_cli.errors import UsageError, did_you_mean
 
@@ -91,6 +92,28 @@ def options_in(
             raise place.error(f"cannot set {typed}: {decided[option]}")
         options[option] = value
     return options
+
+
+def require_weights_used(path: Path, weights: str | None, links: Iterable[object]) -> None:
+    """Refuse ``--weights`` where all that could use them have weights of their own.
+
+    Those of the environment give way in silence.
+
+    Args:
+        path: The file, for the message.
+        weights: What ``--weights`` or the environment says.
+        links: Configs of the chain.
+
+    Raises:
+        UsageError: None uses them.
+    """
+    check(
+        weights in (None, os.environ.get("WSSS_WEIGHTS"))
+        or any(getattr(link, "weights", None) == weights for link in links),
+        "weights",
+        f"is used by nothing in {path}, which names other weights for all",
+        "leave it out, or leave theirs out",
+    )
 
 
 def arguments_of(place: Place, stage: str, values: Table) -> list[str]:

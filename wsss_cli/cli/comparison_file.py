@@ -17,6 +17,7 @@ from wsss_cli.cli.chain_file import (
     options_in,
     parsed,
     read_tables,
+    require_weights_used,
 )
 from wsss_cli.configs.compare import CompareConfig, ComparedRun
 from wsss_cli.configs.methods import learns_from_saliency
@@ -90,6 +91,8 @@ def read_comparison(config: CompareConfig) -> list[ComparedRun]:
         for seed in fewer:
             directory = config.out / folders[name] / f"seed-{seed}"
             runs.append(_run(config, place, name, seed, directory, shared, by_setting, start))
+    trainings = [training for run in runs for training in (run.start, run.train)]
+    require_weights_used(path, config.weights, trainings)
     return runs
 
 

@@ -14,6 +14,7 @@ from wsss_cli.cli.chain_file import (
     options_in,
     parsed,
     read_tables,
+    require_weights_used,
 )
 from wsss_cli.configs.common import CommonConfig
 from wsss_cli.configs.methods import learns_from_saliency
@@ -92,6 +93,7 @@ def read_rounds(config: RoundsConfig) -> list[Round]:
         f"is read in no round of {path}, whose methods and rules need none",
         "leave it out, or choose a proxy.rule that reads it",
     )
+    require_weights_used(path, config.weights, links)
     return rounds
 
 
