@@ -177,7 +177,8 @@ def test_regions_of_every_tool_draw_the_same(
         np.testing.assert_allclose(got[image_id], maps, atol=1e-3)
     assert not (run / "refine" / "checkpoint.pt").exists()
     settings = read_manifest(run / "refine")["settings"]
-    assert not {"lr", "iterations", "beta", "steps", "seed", "radius"} & set(settings)
+    learning = {"lr", "iterations", "beta", "steps", "seed", "radius", "precision"}
+    assert not learning & set(settings)
     assert not wsss("show", run, "--json").values["stages"]["refine"]["stale"]
 
 

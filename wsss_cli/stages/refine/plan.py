@@ -137,7 +137,10 @@ def prepare(config: RefineConfig, track: Track) -> RefinePlan:
         data=data_set.root,
         class_names=data_set.class_names,
         device=device,
-        resolved={"precision": precision, **({"backbone": backbone} if backbone else {})},
+        resolved={
+            **({} if config.regions else {"precision": precision}),  # no network draws regions
+            **({"backbone": backbone} if backbone else {}),
+        },
         recorded={"weights": weights.name} if backbone else {},
         lowerable=("lr",) if config.edges else (),
     )
