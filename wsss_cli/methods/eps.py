@@ -68,18 +68,20 @@ class EpsNetwork(nn.Module):
 
     def class_maps(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, C) and probabilities (B, C, 1, h, w) of all classes, 0 of absent ones."""
-        scores = self.head_a(self.trunk(images))  # (B, C + 1, h, w)
-        maps = present_probabilities(scores, labels)[:, :-1, None]
-        return scores[:, :-1].mean(dim=(2, 3)), maps
+        logits, maps = self._told(self.trunk(images), labels)
+        return logits, maps[:, :, None]
 
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
         """Probabilities of the present classes among them and the background, one branch."""
         features = self.trunk(images)
-        scores = self.head_a(features)  # (B, C + 1, h, w)
+        logits, maps = self._told(features, labels)
         pairs = labels.nonzero()  # (P, 2)
-        maps = present_probabilities(scores, labels)[pairs[:, 0], pairs[:, 1]]  # (P, h, w)
-        logits = scores[:, :-1].mean(dim=(2, 3))
-        return BranchMaps(logits, pairs, maps[:, None], features)
+        return BranchMaps(logits, pairs, maps[pairs[:, 0], pairs[:, 1], None], features)
+
+    def _told(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, C) and, told the labels, probabilities (B, C, h, w)."""
+        scores = self.head_a(features)  # (B, C + 1, h, w)
+        return scores[:, :-1].mean(dim=(2, 3)), present_probabilities(scores, labels)[:, :-1]
 
 
 def build(trunk: Trunk, num_classes: int, config: TrainConfig) -> EpsNetwork:
