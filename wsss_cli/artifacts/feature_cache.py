@@ -78,12 +78,10 @@ class FeatureCache:
         Returns:
             Whether it is there now.
         """
-        folder = other.path.parent
-        taken = folder.exists() and any(path.name != LOCK for path in folder.iterdir())
-        if self._header != other._header or taken:
+        if self._header != other._header or _others_than(other.path, LOCK):
             return False
         with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
+            other.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.replace(other.path)
         return other.path.exists()
 
@@ -116,10 +114,16 @@ class FeatureCache:
 
 def is_alone(path: Path) -> bool:
     """Whether a file of features is there, and nothing else in its folder but a lock."""
-    if any(other.name not in (path.name, LOCK) for other in path.parent.iterdir()):
+    if _others_than(path, path.name, LOCK):
         return False
     with path.open("rb") as file:
         return file.read(len(MAGIC)) == MAGIC
+
+
+def _others_than(path: Path, *names: str) -> bool:
+    """Whether the folder of a file holds anything that has none of these names."""
+    folder = path.parent
+    return folder.exists() and any(other.name not in names for other in folder.iterdir())
 
 
 def look(path: Path) -> tuple[tuple[int, ...], int]:
