@@ -400,3 +400,14 @@ def test_a_file_of_that_name_that_holds_no_features_is_refused(
     with pytest.raises(UsageError, match=r"features\.bin"):
         train.run(config, track=Silent())
     assert (tmp_path / "train" / "features.bin").read_text() == "mine"
+
+
+def test_a_later_training_that_cannot_be_does_not_end_this_one(
+    voc: TinyVoc, tmp_path: Path, weights: str
+) -> None:
+    """Room for two files of features, say, which nothing needs: one is moved."""
+    here, there = (_config(voc, tmp_path / name, weights) for name in ("here", "there"))
+    lost = replace(there, run=tmp_path / "lost", data=tmp_path / "nowhere")
+    report = train.run(here, track=Silent(), heirs=[lost, there])
+    assert report.values["iterations"] == here.iterations
+    assert (tmp_path / "there" / "train" / "features.bin").exists()

@@ -1,8 +1,11 @@
 """``wsss train``: learn from image-level labels where objects are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
+from wsss_cli.artifacts.feature_cache import FeatureCache
 from wsss_cli.configs.train import TrainConfig
+from wsss_cli.errors import WsssError
 from wsss_cli.stages.result import Report, make
 from wsss_cli.stages.train.features import cache_of
 from wsss_cli.stages.train.plan import TrainPlan, prepare, require_fit
@@ -27,8 +30,19 @@ def run(config: TrainConfig, *, track: Track, heirs: Sequence[TrainConfig] = ())
         WsssError: The inputs are wrong, the loss diverges or the disk is full.
     """
     plan = prepare(config, track)
-    wanted = (cache_of(prepare(heir, Silent())) for heir in heirs if heir.heads_only)
+    wanted = _wanted_features(heirs)
     report = make(plan.directory, train, plan, track, wanted, overwrite=config.overwrite)
     if report.up_to_date:
         track_complete(plan.directory, config.tracker, track)
     return report
+
+
+def _wanted_features(heirs: Iterable[TrainConfig]) -> Iterator[FeatureCache]:
+    """The features of later trainings, looked at one after the other once they are asked for.
+
+    What one of them lacks, such as room for features beside these, is its own matter.
+    """
+    for heir in heirs:
+        if heir.heads_only:
+            with suppress(WsssError):
+                yield cache_of(prepare(heir, Silent()))
