@@ -19,7 +19,7 @@ from wsss_cli.models.trunks import build_trunk
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TINY = {
     "TRAIN": "--backbone tiny --iterations 2 --batch-size 2 --crop 32 --amp off",
-    # Long enough that some pixels are not background: nothing can be learnt from a map of it alone.
+    # Long enough that some pixels are not background: a map of it alone teaches nothing.
     "SEGMENT": "--iterations 60 --batch-size 4 --crop 49 --lr 0.02 --amp off",
     "MODEL": "tiny",
     "SPLIT": "train",

@@ -116,8 +116,8 @@ def test_nothing_is_stale_in_runs_that_nobody_touched(
             ["proxy", "--rule", "dcsp"],
             ["segment", *base, *SHORT, "--supervision", "full", "--weights", start],
         ],
-        "learnt": [
-            [*train_arguments(voc, tmp_path / "learnt"), "--method", "eps", *saliency],
+        "learned": [
+            [*train_arguments(voc, tmp_path / "learned"), "--method", "eps", *saliency],
             ["attend", *SMALL],
             ["proxy", "--rule", "nsrom", "--potential-attention", attention, *saliency],
         ],

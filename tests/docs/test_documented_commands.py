@@ -35,7 +35,7 @@ NOT_RUN = {
 }
 # Stays behind a command, where the last value of an option counts.
 SHORT = {
-    # Heads alone need a trunk that has learnt something, which the tiny one has not.
+    # Heads alone need a trunk that has learned something, which the tiny one has not.
     "train": "--backbone tiny --iterations 4 --batch-size 4 --crop 32 --amp off --no-heads-only",
     "attend": "--size 48 --amp off",
     "segment": "--amp off",

@@ -1,4 +1,4 @@
-"""``wsss segment --label-correction``: what is learnt, when, and that a stop changes nothing."""
+"""``wsss segment --label-correction``: what is learned, when, and that a stop changes nothing."""
 
 import shutil
 import threading
@@ -98,7 +98,7 @@ def test_a_label_is_corrected_from_the_epoch_on_in_which_its_growth_has_slowed(
 ) -> None:
     """Every step learns from the labels that a slow reading of the definition gives it."""
     given: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    learnt: list[torch.Tensor] = []
+    learned: list[torch.Tensor] = []
     real_step = label_correction.LabelCorrection.correct
     real_loss = training.segmentation_loss
 
@@ -107,14 +107,14 @@ def test_a_label_is_corrected_from_the_epoch_on_in_which_its_growth_has_slowed(
         return real_step(self, *tensors)
 
     def loss(logits: torch.Tensor, labels: torch.Tensor, *weights: torch.Tensor) -> torch.Tensor:
-        learnt.append(labels.clone())
+        learned.append(labels.clone())
         return real_loss(logits, labels, *weights)
 
     monkeypatch.setattr(label_correction.LabelCorrection, "correct", spy)
     monkeypatch.setattr(training, "segmentation_loss", loss)
     track = Noting()
     report = segment.run(config(run=tmp_path / "run"), track=track)
-    assert len(given) == len(learnt) == 24
+    assert len(given) == len(learned) == 24
     slowed: set[int] = set()
     agreement: list[list[float]] = []
     replaced = 0
@@ -125,7 +125,7 @@ def test_a_label_is_corrected_from_the_epoch_on_in_which_its_growth_has_slowed(
             possible = correctable.clone()
             possible[:, [label for label in range(4) if label not in slowed]] = False
             expected = corrected_labels(logits, logits.argmax(dim=1), labels, possible, inside)
-            assert torch.equal(learnt[step], expected)
+            assert torch.equal(learned[step], expected)
             replaced += int((expected != labels).sum())
             known = labels != IGNORE
             for label in range(4):
@@ -208,7 +208,7 @@ def test_too_few_epochs_are_refused_with_how_many_iterations_it_takes(
     assert not (tmp_path / "run").exists()
     assert wsss(*line, "--iterations", 11, "--dry-run").code == 0
     done = wsss(*line, "--iterations", 20, "--lr", "0.05", "--scales", "1", "--no-flip")
-    assert ("learnt with a corrected label" in done.out) == (
+    assert ("learned with a corrected label" in done.out) == (
         "no label was corrected" not in done.out
     )
     assert done.code == 0, done.err

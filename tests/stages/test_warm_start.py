@@ -245,7 +245,7 @@ def _built(method: str, head_channels: int | None) -> torch.nn.Module:
 def test_no_layer_of_a_head_is_left_out(
     method: str, begun: str, channels: int | None, begun_channels: int | None
 ) -> None:
-    """A score layer alone would stand on features that it has not learnt on."""
+    """A score layer alone would stand on features that it has not learned on."""
     network, source = _built(method, channels), _built(begun, begun_channels)
     width = source.trunk.channels if begun_channels is None else begun_channels
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}

@@ -21,7 +21,7 @@ Metrics = Mapping[str, Any]
 """One line: ``iteration``, mean ``losses`` by name over the last iterations, ``lr``, and of this
 very machine ``images_per_second`` and ``time`` (ISO 8601, UTC); at intervals of ``wsss train`` also
 ``classification_map``, and of `wsss segment --label-correction` ``replaced_labels``, the share of
-pixels that were learnt with another label than the given one, both in 0..1."""
+pixels that were learned with another label than the given one, both in 0..1."""
 
 
 class MetricsLog:

@@ -119,7 +119,7 @@ def segment(values: Values) -> str:
         ]
         replaced = values.get("replaced_labels")
         if replaced is not None:
-            lines.append(f"{replaced:.1%} of the last steps' pixels learnt with a corrected label")
+            lines.append(f"{replaced:.1%} of the last steps' pixels learned with a corrected label")
         start = values["initial_weights"]
         lines.append(f"from {start['trunk']}; fc6, fc7: {start['fc6_fc7']}")
     scores = f", soft scores in {values['scores']}" if "scores" in values else ""

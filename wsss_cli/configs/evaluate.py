@@ -68,13 +68,15 @@ class EvaluateConfig(CommonConfig, SeedConfig):
         group=_ALSO,
     )
     boundaries: bool = setting(
-        False, "Also tell the boundary IoU and the mIoU by distance to a contour.", group=_ALSO
+        False, "Also report the boundary IoU and the mIoU by distance to a contour.", group=_ALSO
     )
-    localisation: bool = setting(False, "Also tell MaxBoxAccV2 and PxAP of attention.", group=_ALSO)
+    localisation: bool = setting(
+        False, "Also report MaxBoxAccV2 and PxAP of attention.", group=_ALSO
+    )
     difficulty: bool = setting(
         False,
-        "Also tell what makes each image difficult, in the JSON: how many regions a class has, and "
-        "which colours it shares with the background. This looks at the photographs.",
+        "Also report what makes each image difficult, in the JSON: how many regions a class has, "
+        "and which colours it shares with the background. This looks at the photographs.",
         group=_ALSO,
     )
     baselines: bool = setting(False, "Also score baselines that need no training.", group=_ALSO)

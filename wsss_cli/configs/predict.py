@@ -10,7 +10,7 @@ from wsss_cli.configs.crf import PRESETS
 from wsss_cli.configs.presets import PRESETS as STAGE_PRESETS
 from wsss_cli.configs.scales import check_scales
 from wsss_cli.configs.segment import MERGES
-from wsss_cli.configs.setting import REQUIRED, Role, check, setting
+from wsss_cli.configs.setting import REQUIRED, Role, check, same_as, setting
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ class PredictConfig(OverwriteConfig, WorkConfig, PrecisionConfig):
         REQUIRED, "Pictures, videos, folders or quoted patterns.", argument="PHOTOS"
     )
     out: Path = setting(REQUIRED, "Folder for what is made of them: new, or of this command.")
+    overwrite: bool = same_as(
+        OverwriteConfig,
+        "overwrite",
+        help="Replace what other settings or another network left in --out.",
+    )
     overlay: bool = setting(False, "Also draw outlines and names on each picture.")
     probabilities: bool = setting(
         False, "Also write the numbers behind the maps, as HDF5.", role=Role.EXTRA

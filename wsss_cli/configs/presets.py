@@ -68,7 +68,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
     },
     "attend": {
-        # Nothing is learnt here and nothing but labels is told; a twentieth of a second an image.
+        # Nothing is learned here and nothing but labels is told; a twentieth of a second an image.
         "quick": _REDRAWN,
         "fine": {
             **_REDRAWN,

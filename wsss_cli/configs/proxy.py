@@ -34,7 +34,12 @@ class ProxyConfig(RuleOptions, OverwriteConfig, CommonConfig, DeviceConfig):
         role=Role.INPUT,
         unset="RUN/attend/attention.h5",
     )
-    rule: str = setting("seenet", f"How labels are made. {_RULES}.", choices=tuple(RULES))
+    rule: str = setting(
+        "seenet",
+        "How labels are made; without saliency maps it is threshold for redrawn attention or with "
+        f"--crf, else irn, unless given. {_RULES}.",
+        choices=tuple(RULES),
+    )
     crf: str | None = setting(
         None,
         "Dense CRF that snaps the labels to the edges of the photographs, with the settings of a "

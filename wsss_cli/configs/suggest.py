@@ -26,7 +26,9 @@ class SuggestConfig(Config):
     count: int = setting(20, "How many images to name.", at_least=1)
     data: Path | None = same_as(CommonConfig, "data")
     run: Path = same_as(CommonConfig, "run")
-    proxy: Path | None = same_as(SegmentConfig, "proxy", help="Folder of label maps to correct.")
+    proxy: Path | None = same_as(
+        SegmentConfig, "proxy", help="Folder of label maps to correct.", group=None
+    )
     attention: Path | None = same_as(ProxyConfig, "attention")
     corrected: Path | None = setting(
         None,

@@ -62,7 +62,7 @@ class TrainConfig(MethodOptions, OverwriteConfig, CommonConfig, PrecisionConfig,
 
     Writes RUN/train: checkpoint.pt, while it runs metrics.jsonl and, with --snapshot-every N, the
     network at every N-th iteration as snapshots/000500.pt, which wsss attend --checkpoint reads.
-    Tells at intervals and at the end the mAP on images that are not learnt from, which needs no
+    Tells at intervals and at the end the mAP on images that are not learned from, which needs no
     masks; attend covers those images all the same.
     Ctrl-C or SIGTERM keeps the step it is in; the same command goes on from there. Where the loss
     became NaN, the same command with a lower --lr goes on from the last good state. The numbers
@@ -320,7 +320,7 @@ class TrainConfig(MethodOptions, OverwriteConfig, CommonConfig, PrecisionConfig,
         return without
 
     def check_command(self) -> None:
-        """Refuse a warmup without an end, and heads alone on a trunk that has learnt nothing."""
+        """Refuse a warmup without an end, and heads alone on a trunk that has learned nothing."""
         check(
             not self.warmup or self.warmup < self.iterations,
             "warmup",

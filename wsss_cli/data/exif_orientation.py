@@ -1,6 +1,6 @@
 """Rotates photographs by their EXIF orientation for prediction, and results back.
 
-Training and evaluation use pixels as they are stored, like the masks. A network has learnt from
+Training and evaluation use pixels as they are stored, like the masks. A network has learned from
 upright photographs, so ``wsss predict`` rotates them; its results are rotated back to the stored
 pixels and get the orientation of the photograph.
 """

@@ -10,7 +10,7 @@ class, or takes a railway for a train, does not decide.
 Different here: the head is that of CAM and S_A of SeeNet, with two 3x3 convolutions before the 1x1,
 a bias and dropout, so that the systems differ in what they learn from; a class that covers no
 position yet counts as salient (``ops/saliency_supervision.py``); an image of none of the classes,
-which VOC has not, is background whatever its saliency marks. Attention is told the labels: the
+which VOC has not, is background whatever its saliency marks. Attention is given the labels: the
 softmax at a position is over the background and the classes of the image.
 """
 
@@ -79,7 +79,7 @@ class EpsNetwork(nn.Module):
         return BranchMaps(logits, pairs, maps[pairs[:, 0], pairs[:, 1], None], features)
 
     def _told(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, C) and, told the labels, probabilities (B, C, h, w)."""
+        """Logits (B, C) and, given the labels, probabilities (B, C, h, w)."""
         scores = self.head_a(features)  # (B, C + 1, h, w)
         return scores[:, :-1].mean(dim=(2, 3)), present_probabilities(scores, labels)[:, :-1]
 

@@ -8,7 +8,7 @@ re-implementation of their reduced network by Liu (SSD, github.com/weiliu89/caff
 that nothing is rescaled afterwards is from memory.
 
 The positions 0, 3 and 6 lie 3 positions of pool5 apart in the ImageNet network, 3 * 32 = 96 pixels;
-at output stride 8, dilation 12 is 12 * 8 = 96 pixels, so the three taps see what they have learnt
+at output stride 8, dilation 12 is 12 * 8 = 96 pixels, so the three taps see what they have learned
 to see. They are 9 of 49, so fc6 answers with less than it did, and fc7, of whose inputs a quarter
 is left, as well; the biases are whole.
 """

@@ -6,7 +6,7 @@ The file answers for images (B, 3, h, w) with one of
 - features (B, K, h', w') and the weights (C, K) of a linear layer on their mean, of which class
   activation maps are made (Zhou et al., "Learning Deep Features for Discriminative Localization",
   CVPR 2016),
-- what ``wsss export-network`` writes of an attention network: logits and maps, told the labels.
+- what ``wsss export-network`` writes of an attention network: logits and maps, given the labels.
 
 Other outputs are left alone.
 """

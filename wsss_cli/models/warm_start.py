@@ -15,9 +15,9 @@ FIRST_HEAD = "head_a"
 def take_heads(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> list[str]:
     """Copy the heads of a trained network into those of the same names.
 
-    A head that the source has not starts from its first one, which has learnt the classes already;
+    A head that the source has not starts from its first one, which has learned the classes already;
     a new head would unsettle the trunk while it learns them. Heads of the source that the network
-    has not are left out, but no layer of a head that goes on: a score layer has learnt on what the
+    has not are left out, but no layer of a head that goes on: a score layer has learned on what the
     convolutions before it give. Where one of the two has a map of the background behind those of
     the classes, the maps of the classes go on, and a new one of the background stays new.
 

@@ -79,7 +79,7 @@ def has_slowed(agreement: Sequence[float] | npt.NDArray[np.floating]) -> bool:
         agreement: In [0, 1], one for every epoch.
 
     Returns:
-        False before four epochs, and for a class that is not learnt at all.
+        False before four epochs, and for a class that is not learned at all.
     """
     if len(agreement) < FEWEST_EPOCHS or not np.any(agreement):
         return False

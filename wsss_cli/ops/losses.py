@@ -41,7 +41,7 @@ def frequency_loss(labels: Tensor, reduction: str = "sum") -> float:
     It is reached by saying of every image that it has each class with the frequency of that class.
 
     Args:
-        labels: (N, C) multi-hot, of the images learnt from.
+        labels: (N, C) multi-hot, of the images learned from.
         reduction: ``sum`` or ``mean`` over the classes.
 
     Returns:

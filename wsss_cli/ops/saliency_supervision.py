@@ -23,7 +23,7 @@ def saliency_loss(
     ``lam`` times the foreground plus ``1 - lam`` times what the background leaves.
 
     A present class that covers no position yet counts as salient, which the paper leaves open:
-    otherwise the salient pixels of a network that has not learnt the classes would be pushed
+    otherwise the salient pixels of a network that has not learned the classes would be pushed
     towards absent ones.
 
     Args:

@@ -186,7 +186,7 @@ class Trainer:
         again by Ctrl-C, it stops at once. Any other error costs no more than the step it is in.
 
         Args:
-            batches: Given the first iteration, yields images and what is to be learnt of them,
+            batches: Given the first iteration, yields images and what is to be learned of them,
                 on the device, ``accumulate`` batches for each iteration.
             losses_of: Named losses of a batch; their sum is minimised.
             iterations: Total, those before a resumption included.

@@ -104,13 +104,13 @@ def train(plan: SegmentPlan, fresh: Untrained, track: Track) -> None:
         if correction is not None:
             label_maps = correction.correct(logits, label_maps, of["correctable"], of["inside"])
         weights = (of["pixel_weights"],) if "pixel_weights" in of else ()
-        learnt: dict[str, tuple[Tensor, ...]] = {"segmentation": (label_maps, *weights)}
+        learned: dict[str, tuple[Tensor, ...]] = {"segmentation": (label_maps, *weights)}
         if "confidence" in of:
             own = prohibitive_labels(logits, of["confidence"], of["inside"])
-            learnt["prohibitive"] = (own,)
+            learned["prohibitive"] = (own,)
         return {
             name: Loss(segmentation_loss(logits, *target), (target[0] != IGNORE).sum())
-            for name, target in learnt.items()
+            for name, target in learned.items()
         }
 
     def write() -> None:

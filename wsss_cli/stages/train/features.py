@@ -49,13 +49,13 @@ def features_shape(plan: "TrainPlan") -> tuple[int, int, int]:
 
 
 def ids_of_features(plan: "TrainPlan") -> list[str]:
-    """The images that are learnt from, then those that are measured and not among them.
+    """The images that are learned from, then those that are measured and not among them.
 
     What is erased from is not what is measured, so there all that are measured follow.
     """
     measured: Sequence[str] = () if plan.measured is None else plan.measured.image_ids
-    learnt = set(plan.image_ids) if plan.config.erase is None else set()
-    return [*plan.image_ids, *(name for name in measured if name not in learnt)]
+    learned = set(plan.image_ids) if plan.config.erase is None else set()
+    return [*plan.image_ids, *(name for name in measured if name not in learned)]
 
 
 def cache_of(plan: "TrainPlan") -> FeatureCache:
@@ -146,17 +146,17 @@ def pass_images(
     Args:
         plan: The training's plan; its directory is begun.
         network: On the device; afterwards it takes features.
-        mined: Erases from the images that are learnt from.
+        mined: Erases from the images that are learned from.
         track: Shown the progress.
 
     Raises:
         WsssError: An image cannot be read, or the disk is full.
     """
-    config, names, learnt = plan.config, ids_of_features(plan), len(plan.image_ids)
+    config, names, learned = plan.config, ids_of_features(plan), len(plan.image_ids)
 
     def view(row: int) -> Pixels:
         image = plan.data_set.read_image(names[row])
-        if mined is not None and row < learnt:
+        if mined is not None and row < learned:
             image = mined.erase(names[row], image)
         return resize_image(image, (config.crop, config.crop))
 

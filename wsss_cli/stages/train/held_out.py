@@ -32,11 +32,11 @@ from wsss_cli.tracking import Track
 
 VALIDATION = "val"
 HELD_OUT_SHARE = 0.1
-# Training lists of fewer images are learnt from as a whole: a tenth of them would tell nothing.
+# Training lists of fewer images are learned from as a whole: a tenth of them would tell nothing.
 FEWEST_IMAGES = 50
 MEASUREMENTS = 10
 # Measured images for each image that a step learns from, all measurements together. A measured
-# image costs about a third of a learnt one, so measuring takes a few percent of the time.
+# image costs about a third of a learned one, so measuring takes a few percent of the time.
 _SHARE_OF_STEPS = 0.1
 _SHARE_OF_SHORT_TRAININGS = 0.2
 _FEWEST_MEASURED = 50
@@ -50,32 +50,32 @@ class MeasuredImages:
         split: The list that they are from.
         image_ids: Their N ids.
         labels: (N, C) multi-hot.
-        learnt: Whether they are learnt from as well.
+        learned: Whether they are learned from as well.
     """
 
     split: str
     image_ids: Sequence[str]
     labels: npt.NDArray[np.bool_]
-    learnt: bool
+    learned: bool
 
     def describe(self) -> str:
         """Name the images, for people."""
-        if self.learnt:
-            return f"{len(self.image_ids)} images that are learnt from"
+        if self.learned:
+            return f"{len(self.image_ids)} images that are learned from"
         return f"{len(self.image_ids)} held-out images of {self.split}"
 
 
 @dataclass(frozen=True)
 class Division:
-    """A training list, divided into what is learnt from and what is held out.
+    """A training list, divided into what is learned from and what is held out.
 
     Attributes:
-        learnt: Rows of the list that are learnt from.
-        share: The share of the list that is held out; 0 where all of it is learnt from.
+        learned: Rows of the list that are learned from.
+        share: The share of the list that is held out; 0 where all of it is learned from.
         measured: What the mAP is taken on; None where nothing is measured.
     """
 
-    learnt: npt.NDArray[np.int64]
+    learned: npt.NDArray[np.int64]
     share: float
     measured: MeasuredImages | None
 
@@ -88,7 +88,7 @@ def divide(
     labels: npt.NDArray[np.bool_],
     track: Track,
 ) -> Division:
-    """Decide which images are learnt from, and which ones the mAP is taken on.
+    """Decide which images are learned from, and which ones the mAP is taken on.
 
     A training that lies in the run already decides where ``--held-out`` is not given, so that
     a finished one stays up to date and a stopped one goes on as it began.
@@ -123,7 +123,7 @@ def divide(
     rows = held if len(held) else everything
     rows = rows[_sample(len(rows), config)]
     measured = MeasuredImages(
-        split, [image_ids[row] for row in rows], labels[rows], learnt=not len(held)
+        split, [image_ids[row] for row in rows], labels[rows], learned=not len(held)
     )
     return Division(np.setdiff1d(everything, held), share if len(held) else 0.0, measured)
 
@@ -141,13 +141,13 @@ def _recorded_share(config: TrainConfig) -> float | None:
 
 
 def _of_validation(
-    config: TrainConfig, data_set: DataSet, split: str, learnt: Sequence[str], track: Track
+    config: TrainConfig, data_set: DataSet, split: str, learned: Sequence[str], track: Track
 ) -> MeasuredImages | None:
     """A sample of the list ``val``; None where it is not there, is trained on or has no labels."""
     if split == VALIDATION or VALIDATION not in data_set.splits():
         return None
     try:
-        trained_on = set(learnt)
+        trained_on = set(learned)
         others = [i for i in data_set.image_ids(VALIDATION) if i not in trained_on]
         image_ids = [others[number] for number in _sample(len(others), config)]
         labels = data_set.labels(image_ids)
@@ -155,7 +155,7 @@ def _of_validation(
     except WsssError as error:
         track.note(f"the list {VALIDATION} cannot tell how well the training goes: {error}")
         return None
-    return MeasuredImages(VALIDATION, image_ids, labels, learnt=False) if image_ids else None
+    return MeasuredImages(VALIDATION, image_ids, labels, learned=False) if image_ids else None
 
 
 def _sample(count: int, config: TrainConfig) -> list[int]:
@@ -222,8 +222,8 @@ class Measuring:
     def is_due(self, iteration: int) -> bool:
         """Whether the mAP is taken after so many iterations: ten times in a training, or less."""
         total = self.config.iterations
-        learnt = total * self.config.batch_size
-        times = int(_SHARE_OF_STEPS * learnt / len(self.images.image_ids))
+        learned = total * self.config.batch_size
+        times = int(_SHARE_OF_STEPS * learned / len(self.images.image_ids))
         times = max(1, min(MEASUREMENTS, times))
         every = LOG_EVERY * max(1, round(total / times / LOG_EVERY))
         return iteration == total or (iteration % every == 0 and total - iteration >= every // 2)
@@ -279,7 +279,7 @@ class Measuring:
     def values(self, classification: Classification) -> dict[str, Any]:
         """The measurement as JSON values."""
         mean = _rounded(classification.mean)
-        held_out = not self.images.learnt
+        held_out = not self.images.learned
         return {
             "classification": {
                 "map": mean,

@@ -80,7 +80,7 @@ class Learning:
 
         Args:
             config: Settings of the training.
-            labels: (N, C) multi-hot, of the images learnt from.
+            labels: (N, C) multi-hot, of the images learned from.
             course: The losses.
         """
         values: dict[str, Any] = {

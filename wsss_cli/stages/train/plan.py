@@ -42,7 +42,7 @@ class TrainPlan:
     """Everything checked and read before the first step.
 
     Attributes:
-        image_ids: Ids of the N images that are learnt from.
+        image_ids: Ids of the N images that are learned from.
         labels: (N, C) multi-hot.
         measured: Images that the mAP is taken on; None where it is not.
         saliency: Maps to learn from; None where the method learns from none.
@@ -129,8 +129,8 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         config,
         data_set,
         split,
-        [image_ids[row] for row in division.learnt],
-        labels[division.learnt],
+        [image_ids[row] for row in division.learned],
+        labels[division.learned],
         division.measured,
         saliency,
         weights,

@@ -109,7 +109,7 @@ def find_taught_saliency(
     sizes: Sequence[tuple[int, int]],
     track: Track,
 ) -> TaughtSaliency:
-    """Check what is to be learnt from, as far as can be done without reading all of it.
+    """Check what is to be learned from, as far as can be done without reading all of it.
 
     Args:
         path: A folder of grey pictures, or an attention file.
@@ -131,7 +131,7 @@ def find_taught_saliency(
             if not any(file.read(image_id).maps.any() for image_id in image_ids):
                 raise WsssError(
                     f"{path} is empty in all {len(image_ids)} images, so there is nothing to learn "
-                    "from; attend with a network that has learnt more"
+                    "from; attend with a network that has learned more"
                 )
             return SaliencyOfAttention(path, data_set.class_names, attention_input(file))
     files = _pictures(path, image_ids, sizes, track)
