@@ -20,7 +20,7 @@ from wsss_cli.errors import UsageError
 from wsss_cli.methods.network_file import build_network, load_network, write_network
 from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.ops.losses import multilabel_loss
-from wsss_cli.stages import optimisation, train
+from wsss_cli.stages import loss_window, optimisation, train
 from wsss_cli.stages.optimisation import Loss, Trainer
 from wsss_cli.stages.solver import parameter_groups
 from wsss_cli.stages.train import training
@@ -186,7 +186,9 @@ def test_seconds_are_those_of_the_steps_alone(
         nonlocal now
         now += seconds
 
-    monkeypatch.setattr(optimisation, "time", SimpleNamespace(monotonic=lambda: now))
+    clock = SimpleNamespace(monotonic=lambda: now)
+    for module in (optimisation, loss_window):
+        monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(KeptStates, "write", lambda *_, **__: spend(1000))
 
     def losses_of(x: Tensor) -> dict[str, Loss]:

@@ -18,7 +18,7 @@ from wsss_cli.artifacts.attention_file import INDEX
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.stages import optimisation, proxy, segment, train
+from wsss_cli.stages import loss_window, proxy, segment, train
 from wsss_cli.tracking import Silent
 
 Settings = dict[str, Any]
@@ -53,7 +53,7 @@ class Stopping(Silent):
 
 @pytest.fixture(autouse=True)
 def every_step_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimisation, "LOG_EVERY", 1)
+    monkeypatch.setattr(loss_window, "LOG_EVERY", 1)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_a_step_does_not_wait_for_the_card(
     voc: TinyVoc, trained: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three further steps wait once: for the losses of the log."""
-    monkeypatch.setattr(optimisation, "LOG_EVERY", 3)
+    monkeypatch.setattr(loss_window, "LOG_EVERY", 3)
     waited = []
     for iterations in (3, 6):
         common = {**SMALL, "data": voc.root, "iterations": iterations, "run": tmp_path / "run"}

@@ -1,6 +1,5 @@
 """The loop of every training: seeded by iteration, stopped at will, resumed to the same bits."""
 
-import math
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,16 +16,13 @@ from wsss_cli import ranks, stop_signals
 from wsss_cli.artifacts.metrics_log import MetricsLog, read_metrics
 from wsss_cli.artifacts.trackers import TrackedTraining
 from wsss_cli.errors import DivergenceError, UsageError, WsssError
+from wsss_cli.stages.divergence_watch import DivergenceWatch
+from wsss_cli.stages.loss_window import LossWindow
 from wsss_cli.stages.training_state import KeptStates
 from wsss_cli.tracking import Track
 
-# Iterations over which logged losses are averaged.
-LOG_EVERY = 10
 # Seconds after which a resumable state is written, however few iterations they were.
 CHECKPOINT_SECONDS = 60.0
-# With so many times the loss of the first batch, or 1, no state is kept, unless by request, nor
-# gone on from after a divergence.
-_EXPLODED = 10.0
 _STOPPING = "stopping after this iteration, which is then kept; Ctrl-C again stops at once"
 
 Batch = tuple[Tensor, ...]
@@ -64,16 +60,6 @@ class _ForwardPass(nn.Module):
     def forward(self, *batch: Tensor) -> Mapping[str, Loss]:
         """Named losses of a batch."""
         return self.losses_of(*batch)
-
-
-class _Kept(NamedTuple):
-    """A state that was written: after how many steps, and its loss on the next batch, once known.
-
-    The loss of the step that led to a state is that of the state before.
-    """
-
-    iteration: int
-    loss: float | None = None
 
 
 class _Wishes(NamedTuple):
@@ -124,8 +110,6 @@ class Trainer:
             leaves on disk is there whenever a later training continues from that state.
         also_logged: Given the number of steps done, further values of a line of the log.
         memory: Has a part of the resumable state.
-        seconds: Time of the steps that this very process made, without what is logged beside the
-            losses, such as the mAP, and without writing resumable states.
     """
 
     network: nn.Module
@@ -142,18 +126,29 @@ class Trainer:
     memory: Memory | None = None
     iteration: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
     _accumulate: int = 1  # batches of a step
     _unread: list[tuple[int, dict[str, Tensor]]] = field(default_factory=list)
-    _window: dict[str, float] = field(default_factory=dict)  # of all ranks
-    _window_start: tuple[int, float] = (0, 0.0)  # iteration and time, of this very process
-    _first_loss: float | None = None  # of the whole training
-    _loss: float = 0.0  # of the last batch
-    _kept: _Kept | None = None
-    _earlier: _Kept | None = None
     _kept_time: float = 0.0  # when the last state was written
     _whole: bool = True  # no step has begun that has not ended
     _finished: bool = False
+
+    def __post_init__(self) -> None:
+        """Nothing is logged and nothing kept yet."""
+        self._window = LossWindow(self.images_per_step)
+        self._watch = DivergenceWatch(self.directory)
+
+    @property
+    def seconds(self) -> float:
+        """Time of the steps that this very process made.
+
+        It leaves out what is logged beside the losses, such as the mAP, and the writing of
+        resumable states.
+        """
+        return self._window.seconds
+
+    def unlogged_losses(self) -> dict[str, float]:
+        """Mean losses of the iterations since the last line of the log, of all ranks."""
+        return self._window.unlogged(self.iteration)
 
     def resume(self) -> bool:
         """Continue from the last resumable state, if there is one."""
@@ -163,10 +158,8 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.iteration, self.history = state["iteration"], state["history"]
-        self._window = state["window"]
-        self._first_loss = state.get("first_loss")
-        self._kept = _Kept(self.iteration)
-        self._earlier = _Kept(*state["earlier"]) if state.get("earlier") else None
+        self._window.shares = state["window"]
+        self._watch.restore(state)
         if self.memory is not None:
             self.memory.restore(state["memory"])
         return True
@@ -225,7 +218,7 @@ class Trainer:
     ) -> None:
         """As :meth:`train`; ``asked`` returns the signal that asked for the end, if one has."""
         self._accumulate = accumulate
-        self._window_start = self.iteration, time.monotonic()
+        self._window.begin(self.iteration)
         self._kept_time = time.monotonic()
         source = iter(batches(self.iteration))
         steps = range(self.iteration, iterations)
@@ -260,9 +253,9 @@ class Trainer:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
             self.optimiser.step()
             self.iteration = iteration + 1
-            if self.iteration % LOG_EVERY == 0:
+            if self._window.is_full(self.iteration):
                 self._read_losses()
-                line = self._close_window()
+                line = self._add_line()
                 if log is not None:
                     log.add(line)
                 track.detail("loss " + _shown(self.history[-1]["losses"]))
@@ -274,14 +267,14 @@ class Trainer:
             due = wishes.save or self.iteration % self.checkpoint_every == 0
             if stop or due:
                 self._read_losses()
-            if (stop or (due and not self._exploded(self._loss))) and self.iteration < iterations:
+            if (stop or (due and not self._watch.has_exploded())) and self.iteration < iterations:
                 self.save()
             if stop and self.iteration < iterations:
                 break
         if self.iteration == iterations:
             self._read_losses()
-            self.seconds += time.monotonic() - self._window_start[1]
-            self._require_finite_weights()
+            self._window.stop()
+            self._watch.require_finite_weights(self.network, self.iteration)
             finish()
             self._finished = True
         if stop:
@@ -302,24 +295,19 @@ class Trainer:
         """
         self._read_losses()
         began = time.monotonic()
-        self._require_finite_weights()
-        earlier = self._earlier if self._is_bad(self._kept) else self._kept
+        self._watch.require_finite_weights(self.network, self.iteration)
         state = {
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "iteration": self.iteration,
             "history": self.history,
-            "window": self._window,
-            "first_loss": self._first_loss,
-            "earlier": None if earlier is None else list(earlier),
+            "window": self._window.shares,
         }
         if self.memory is not None:
             state["memory"] = self.memory.state()
-        KeptStates(self.directory).write(state, keep_last=earlier == self._kept)
-        self._earlier, self._kept = earlier, _Kept(self.iteration)
+        self._watch.keep(state)
         self._kept_time = time.monotonic()
-        since, then = self._window_start
-        self._window_start = since, then + self._kept_time - began
+        self._window.leave_out(self._kept_time - began)
 
     def _wishes(self, asked: Callable[[], int | None]) -> _Wishes:
         """What this rank would do after this step; of when a state is due the first one decides."""
@@ -331,21 +319,21 @@ class Trainer:
 
         Several ranks cannot: the others are in the middle of the next step.
         """
-        kept = 0 if self._kept is None else self._kept.iteration
+        kept = 0 if self._watch.last is None else self._watch.last.iteration
         if self._whole and ranks.world() == 1 and self.iteration > kept:
             with suppress(WsssError):  # the first error is the one to tell
                 self.save()
-        if self._kept is not None or isinstance(error, KeyboardInterrupt):
+        if self._watch.last is not None or isinstance(error, KeyboardInterrupt):
             error.add_note(self._standing(iterations))
 
     def _standing(self, iterations: int) -> str:
         """How much of the training is kept."""
         if self._finished:
             return f"all {iterations} iterations are done"
-        if self._kept is None:
+        if self._watch.last is None:
             return "no state of the training was kept yet"
         path = KeptStates(self.directory).last
-        return f"iteration {self._kept.iteration} of {iterations} is kept in {path}"
+        return f"iteration {self._watch.last.iteration} of {iterations} is kept in {path}"
 
     def _read_losses(self) -> None:
         """Judge and log the losses since the last reading.
@@ -364,82 +352,23 @@ class Trainer:
         values = iter(every)
         for iteration, means in unread:
             losses = {name: next(values) for name in means}
-            self._judge(sum(losses.values()), iteration)
-            self._log(losses)
+            self._watch.judge(sum(losses.values()), iteration)
+            self._window.add(losses, self._accumulate)
 
-    def _judge(self, loss: float, iteration: int) -> None:
-        """Look at the loss of a batch, which is that of the state after so many iterations.
-
-        Raises:
-            DivergenceError: It is no number.
-        """
-        self._loss = loss
-        if self._first_loss is None:
-            self._first_loss = loss
-        if self._kept is not None and self._kept == _Kept(iteration):
-            self._kept = _Kept(iteration, loss)
-        if math.isfinite(loss):
-            return
-        if iteration == 0:
-            raise WsssError(
-                f"the loss is {loss} before the first step, which no learning rate changes; the "
-                "initial weights may be broken: choose others by --weights or --start"
-            )
-        raise self._diverged(f"the loss became {loss}", iteration)
-
-    def _require_finite_weights(self) -> None:
-        tensors = [t for t in self.network.state_dict().values() if t.is_floating_point()]
-        if not bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all()):
-            raise self._diverged("weights of the network became nan or inf", self.iteration)
-
-    def _diverged(self, subject: str, iteration: int) -> DivergenceError:
-        """Step back to the last good state; every rank comes here.
-
-        That is the earlier one of two, since divergence begins before it is seen, and none if its
-        own loss shows that it had begun by then.
-        """
-        states = KeptStates(self.directory)
-        kept = self._earlier if states.step_back() else self._kept
-        if self._is_bad(kept):
-            states.remove()
-            kept = None
-        return DivergenceError(subject, iteration, None if kept is None else kept.iteration)
-
-    def _is_bad(self, kept: _Kept | None) -> bool:
-        """Whether a state's own loss, once known, shows that the divergence had begun."""
-        return kept is not None and kept.loss is not None and self._exploded(kept.loss)
-
-    def _exploded(self, loss: float) -> bool:
-        """Whether a loss is no number or far above that of the first batch."""
-        return not loss <= _EXPLODED * max(self._first_loss or 0.0, 1.0)
-
-    def _log(self, losses: Mapping[str, float]) -> None:
-        for name, loss in losses.items():
-            share = loss / (LOG_EVERY * self._accumulate)
-            self._window[name] = self._window.get(name, 0.0) + share
-
-    def _close_window(self) -> dict[str, Any]:
+    def _add_line(self) -> dict[str, Any]:
         """The line of the log for the last iterations."""
-        since, then = self._window_start
-        seconds = time.monotonic() - then
-        self.seconds += seconds
-        speed = (self.iteration - since) * self.images_per_step / max(seconds, 1e-9)
+        losses, speed = self._window.close(self.iteration)
         line = {
             "iteration": self.iteration,
-            "losses": {name: _rounded(loss) for name, loss in self._window.items()},
+            "losses": losses,
             "lr": self.learning_rate(self.iteration - 1),
-            "images_per_second": float(f"{speed:.4g}"),
+            "images_per_second": speed,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             **self.also_logged(self.iteration),
         }
         self.history.append(line)
-        self._window, self._window_start = {}, (self.iteration, time.monotonic())
+        self._window.begin(self.iteration)
         return line
-
-    def unlogged_losses(self) -> dict[str, float]:
-        """Mean losses of the iterations since the last line of the log, of all ranks."""
-        iterations = self.iteration % LOG_EVERY
-        return {name: loss * LOG_EVERY / iterations for name, loss in self._window.items()}
 
 
 def last_losses(directory: Path) -> dict[str, float]:
@@ -487,11 +416,6 @@ def _shared(
 def _mixed(seed: int, iteration: int) -> int:
     """A seed of its own for every iteration (the golden ratio spreads neighbouring numbers)."""
     return (seed * 0x9E3779B97F4A7C15 + iteration) % 2**63
-
-
-def _rounded(loss: float) -> float:
-    """To six digits, which is more than a mean of a few batches tells."""
-    return float(f"{loss:.6g}")
 
 
 def _shown(losses: Mapping[str, float]) -> str:
