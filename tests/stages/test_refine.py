@@ -182,6 +182,36 @@ def test_regions_of_every_tool_draw_the_same(
     assert not wsss("show", run, "--json").values["stages"]["refine"]["stale"]
 
 
+def test_images_without_regions_keep_their_maps_and_are_named(
+    wsss: Command, run: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "regions"
+    folder.mkdir()
+    with AttentionFile(run / "attend" / "attention.h5") as file:
+        images = {image_id: file.read(image_id) for image_id in file.image_ids}
+    first, second, third, *others = images
+    (folder / f"{first}.json").write_text('[{"segmentation": []}]')
+    (folder / second).mkdir()
+    Image.new("L", images[third].size[::-1]).save(folder / f"{third}.png")
+    for image_id in others:
+        (folder / f"{image_id}.json").write_text("[]")
+    refused = wsss("refine", "--regions", folder, "--run", run)
+    assert refused.code == 1
+    assert str(folder) in refused.err
+    *others, last = others
+    (folder / f"{last}.json").unlink()
+    Image.new("L", images[last].size[::-1], 1).save(folder / f"{last}.png")
+    done = wsss("refine", "--regions", folder, "--run", run, "--json")
+    assert done.code == 0, done.err
+    (sentence,) = (line for line in done.values["warnings"] if "region" in line)
+    assert f"{len(others) + 3} of {len(images)}" in sentence
+    got = _maps(run / "refine" / "attention.h5")
+    for image_id in (first, second, third):
+        np.testing.assert_allclose(got[image_id], images[image_id].maps, atol=0.5 / 20 + 1e-3)
+    (folder / second / "mask.jpg").touch()  # no picture of ours, so not known to be none
+    assert second in wsss("refine", "--regions", folder, "--run", run, "--overwrite").err
+
+
 def test_what_it_cannot_work_with_is_named(
     voc: TinyVoc, wsss: Command, run: Path, sure: Path, tmp_path: Path
 ) -> None:
@@ -209,7 +239,7 @@ def test_what_it_cannot_work_with_is_named(
     assert f"{ids[0]}.json" in err
     assert f"{ids[0]}.png" in err
     (folder / f"{ids[0]}.png").unlink()
-    for content in ("[]", "{}", "[3]", "[{}]", '[{"segmentation": {"size": [5, 7]}}]', "[[", "1"):
+    for content in ("{}", "[3]", "[{}]", '[{"segmentation": {"size": [5, 7]}}]', "[[", "1"):
         (folder / f"{ids[0]}.json").write_text(content)
         assert f"{ids[0]}.json" in refused("--regions", folder)
     even = tmp_path / "even"

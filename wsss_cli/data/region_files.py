@@ -31,7 +31,7 @@ class RegionFiles:
     """Where the regions of an image lie.
 
     Attributes:
-        paths: One file of all regions, or pictures of one region each.
+        paths: One file of all regions, or pictures of one region each, which may be none.
         one_each: Whether they are pictures of one region each.
     """
 
@@ -48,11 +48,15 @@ def find_regions(folder: Path, image_ids: Sequence[str]) -> dict[str, RegionFile
 
     Raises:
         UsageError: There is no such folder.
-        WsssError: An image has no regions, or several files of them.
+        WsssError: An image has no file of regions and no folder of them, or several.
     """
     require_folder(folder, "--regions")
-    regions = {image_id: _files(folder, image_id) for image_id in image_ids}
-    missing = [image_id for image_id, files in regions.items() if not files.paths]
+    regions: dict[str, RegionFiles] = {}
+    for image_id in image_ids:
+        files = _files(folder, image_id)
+        if files is not None:
+            regions[image_id] = files
+    missing = [image_id for image_id in image_ids if image_id not in regions]
     if missing:
         raise WsssError(
             f"--regions {folder}: {len(missing)} of {len(image_ids)} images have no regions there: "
@@ -66,19 +70,21 @@ def region_paths(regions: Mapping[str, RegionFiles]) -> list[Path]:
     return [path for files in regions.values() for path in files.paths]
 
 
-def _files(folder: Path, image_id: str) -> RegionFiles:
+def _files(folder: Path, image_id: str) -> RegionFiles | None:
     files = [folder / f"{image_id}{suffix}" for suffix in (".json", ".png", ".npy")]
     ways = [RegionFiles([path]) for path in files if path.exists()]
-    pictures = (folder / image_id).glob("*.png")
-    each = sorted(path for path in pictures if not path.name.startswith("."))
-    if each:
-        ways.append(RegionFiles(each, one_each=True))
+    own = folder / image_id
+    if own.is_dir():
+        shown = sorted(path for path in own.iterdir() if not path.name.startswith("."))
+        each = [path for path in shown if path.suffix == ".png"]
+        if each or not shown:  # an empty folder is one of no region
+            ways.append(RegionFiles(each, one_each=True))
     if len(ways) > 1:
-        first, second = (way.paths[0].relative_to(folder) for way in ways[:2])
+        first, second = ((way.paths or [own])[0].relative_to(folder) for way in ways[:2])
         raise WsssError(
             f"--regions {folder}: image {image_id} has both {first} and {second}; keep one of them"
         )
-    return ways[0] if ways else RegionFiles([])
+    return ways[0] if ways else None
 
 
 def read_regions(files: RegionFiles, size: tuple[int, int]) -> Regions:
@@ -89,31 +95,37 @@ def read_regions(files: RegionFiles, size: tuple[int, int]) -> Regions:
         size: (H, W) of the image.
 
     Raises:
-        WsssError: A file is broken or of another size, or there is no region at all.
+        WsssError: A file is broken or of another size, or there is too much in it.
     """
-    first = files.paths[0]
     pixels: list[Numbers] = []
     total = 0
     for members in _members(files, size):
         total += len(members)
         if total > _MOST_PIXELS:
             raise WsssError(
-                f"{first}: its regions have more than {_MOST_PIXELS:,} pixels together; leave the "
-                "largest out"
+                f"{files.paths[0]}: its regions have more than {_MOST_PIXELS:,} pixels together; "
+                "leave the largest out"
             )
         if len(members):
             pixels.append(members)
-    if not pixels:
-        raise WsssError(f"{first} holds no region; make it anew with the tool that wrote it")
     numbers = np.repeat(np.arange(len(pixels)), [len(members) for members in pixels])
-    return Regions(size, np.concatenate(pixels), numbers)
+    return Regions(size, np.concatenate([np.zeros(0, np.int64), *pixels]), numbers)
+
+
+def has_region(files: RegionFiles, size: tuple[int, int]) -> bool:
+    """Whether an image has any region with a pixel; files are as :func:`read_regions` takes them.
+
+    Raises:
+        WsssError: The first file is broken or of another size.
+    """
+    return any(len(members) for members in _members(files, size))
 
 
 def _members(files: RegionFiles, size: tuple[int, int]) -> Iterator[Numbers]:
     """Pixels of each region, row by row."""
-    first = files.paths[0]
     if files.one_each:
         return (_of_mask(path, size) for path in files.paths)
+    first = files.paths[0]
     if first.suffix == ".json":
         return _of_json(first, size)
     return _of_array(first, _array(first), size)
@@ -142,6 +154,8 @@ def _of_json(path: Path, size: tuple[int, int]) -> Iterator[Numbers]:
         )
     for number, mask in enumerate(masks):
         written = mask.get("segmentation")
+        if written == []:  # no polygon, so no region
+            continue
         sides = written.get("size") if isinstance(written, dict) else None
         if isinstance(sides, list) and len(sides) == 2:
             require_size(f"{path}: mask {number}", tuple(sides), size)

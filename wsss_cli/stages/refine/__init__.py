@@ -7,9 +7,13 @@ from wsss_cli import ranks
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.configs.refine import RefineConfig
+from wsss_cli.data.region_files import has_region
 from wsss_cli.device import one_thread_each
+from wsss_cli.errors import listing
+from wsss_cli.ops.regions import CUTS
 from wsss_cli.stages.attention_maps import write_maps
 from wsss_cli.stages.empty_maps import warnings
+from wsss_cli.stages.image_loop import each_image
 from wsss_cli.stages.optimisation import last_losses
 from wsss_cli.stages.refine.edge_file import read_edges
 from wsss_cli.stages.refine.maps import by_edges, by_regions, refined
@@ -55,9 +59,31 @@ def _refine(plan: RefinePlan, track: Track) -> dict[str, Any]:
             track,
             "refining",
         )
+    sentences = warnings(made)
+    if config.regions is not None:
+        sentences += _without_regions(plan, track)
     return {
         **made,
         "losses": last_losses(directory.path),
         "training_seconds": round(learning_seconds, 2),
-        "warnings": warnings(made),
+        "warnings": sentences,
     }
+
+
+def _without_regions(plan: RefinePlan, track: Track) -> list[str]:
+    """Say how many images have no region, if any; their maps are left as they are."""
+    sizes = dict(zip(plan.image_ids, plan.sizes, strict=True))
+    found = each_image(
+        plan.image_ids,
+        lambda image_id: has_region(plan.regions[image_id], sizes[image_id]),
+        track,
+        "looking for images without regions",
+        plan.config.workers,
+    )
+    without = [image_id for image_id, has in zip(plan.image_ids, found, strict=True) if not has]
+    if not without:
+        return []
+    return [
+        f"{len(without):,} of {len(plan.image_ids):,} images have no region, so their maps are as "
+        f"they were, in steps of 1 / {CUTS}: {listing(without)}"
+    ]

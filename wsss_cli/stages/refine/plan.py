@@ -15,7 +15,7 @@ from wsss_cli.configs.refine import RefineConfig
 from wsss_cli.data.data_set import DataSet, image_sizes
 from wsss_cli.data.label_folder import png_files
 from wsss_cli.data.map_sizes import require_size
-from wsss_cli.data.region_files import RegionFiles, find_regions, read_regions, region_paths
+from wsss_cli.data.region_files import RegionFiles, find_regions, has_region, region_paths
 from wsss_cli.device import resolve_device, resolve_precision
 from wsss_cli.errors import WsssError
 from wsss_cli.labels import IGNORE
@@ -117,7 +117,11 @@ def prepare(config: RefineConfig, track: Track) -> RefinePlan:
         regions = find_regions(config.regions, image_ids)
         inputs["regions"] = pictures_input(config.regions, region_paths(regions))
         # What is wrong with one is mostly wrong with all: seen now, it costs no earlier result.
-        read_regions(regions[image_ids[0]], sizes[0])
+        if not any(has_region(regions[i], size) for i, size in zip(image_ids, sizes, strict=True)):
+            raise WsssError(
+                f"--regions {config.regions}: none of the {len(image_ids):,} images has a region "
+                "there; give the folder that has them"
+            )
     else:
         folder = find_proxies(config.proxy, config.run, config.data)
         paths = png_files(folder, image_ids, "--proxy")
