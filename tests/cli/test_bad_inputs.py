@@ -270,7 +270,7 @@ def test_checkpoint_of_another_model_names_both(
     _refused(outcome, 2, checkpoint, "holds tiny", "--model deeplab-largefov-vgg16", "leave")
 
 
-def test_label_maps_that_are_missing_are_listed_unless_others_are_to_be_learnt_from(
+def test_label_maps_that_are_missing_are_listed_unless_others_are_to_be_learned_from(
     wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
     folder = _proxies(own_voc, tmp_path / "masks")

@@ -50,14 +50,17 @@ def test_corrected_label_maps_take_the_place_of_proxies(
     assert voc.val_ids[0] in outcome.err  # given, but not learned from
     assert wsss(*asked, "--json").values["status"] == "up to date"
     states = wsss("show", run, "--json").values["stages"]["segment"]["inputs"]
-    assert states["supervision"]["state"] == "same"
+    assert states["supervision"]["state"] == states["corrected"]["state"] == "same"
     shown = corrected / f"{voc.train_ids[2]}.png"
     changed = read_label_map(shown).copy()
     changed[0, 0] = 255 - changed[0, 0] % 2 * 255
     write_label_map(shown, changed)
     states = wsss("show", run, "--json").values["stages"]["segment"]["inputs"]
-    assert states["supervision"]["state"] == "changed"
-    assert "supervision" in wsss(*asked).err
+    assert states["supervision"]["state"] == "same"
+    assert states["corrected"]["state"] == "changed"
+    refused = wsss(*asked).err
+    assert "corrected" in refused
+    assert "supervision" not in refused
 
 
 def test_corrected_label_maps_that_cannot_be_meant_are_refused(

@@ -63,8 +63,8 @@ def test_second_round(voc: TinyVoc, trained: Path, tmp_path: Path) -> None:
         subprocess.run([script(), *arguments, "--run", str(run), "-q"], check=True)
     _run("second_round.sh", voc.root, run)
     relabelled = Path(f"{run}-relabelled") / "segment" / "predictions"
-    learnt_from = read_manifest(Path(f"{run}-second") / "segment")["inputs"]["supervision"]["path"]
-    assert learnt_from == str(relabelled)
+    learned_from = read_manifest(Path(f"{run}-second") / "segment")["inputs"]["supervision"]["path"]
+    assert learned_from == str(relabelled)
     for index, image_id in enumerate(voc.train_ids):
         own = {0, *(column + 1 for column in classes_of(index))}
         assert set(np.unique(read_label_map(relabelled / f"{image_id}.png"))) <= own
@@ -76,8 +76,8 @@ def test_rounds_of_dcsp(voc: TinyVoc, tmp_path: Path, with_model: bool) -> None:
     _run("dcsp_rounds.sh", voc.root, model if with_model else voc.saliency, tmp_path)
     used = read_manifest(tmp_path / "1" / "proxy")["inputs"]
     assert ("second_saliency" in used) is with_model
-    learnt_from = read_manifest(tmp_path / "2" / "segment")["inputs"]["supervision"]["path"]
-    assert learnt_from == str(tmp_path / "relabel" / "segment" / "predictions")
+    learned_from = read_manifest(tmp_path / "2" / "segment")["inputs"]["supervision"]["path"]
+    assert learned_from == str(tmp_path / "relabel" / "segment" / "predictions")
     assert (tmp_path / "2" / "evaluate" / "prediction.json").is_file()
 
 

@@ -384,3 +384,15 @@ def test_a_run_knows_the_names_of_its_classes(
     again = wsss("export", chained / "proxy" / "labels", "-o", out)
     assert again.code == 2
     assert str(out) in again.err
+
+
+def test_predictions_of_new_photographs_know_the_names_of_their_classes(
+    wsss: Command, chained: Path, voc: TinyVoc, tmp_path: Path
+) -> None:
+    photograph = voc.root / "JPEGImages" / f"{voc.val_ids[0]}.jpg"
+    assert wsss("predict", chained, photograph, "--out", tmp_path / "found").code == 0
+    exported = wsss("export", tmp_path / "found", "-o", tmp_path / "out.json", "--json")
+    # An image in which nothing was found is nothing to export, and not a question of names.
+    assert exported.code == 0 or "none of the 1 label maps shows a class" in exported.err
+    if exported.code == 0:
+        assert exported.values["class_names"] == list(voc.class_names)

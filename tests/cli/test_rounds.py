@@ -303,7 +303,7 @@ def test_restricted_prediction_is_the_best_of_background_and_own_labels(
     assert strangers > 1000
 
 
-def test_predictions_restricted_to_labels_are_learnt_from_in_a_second_round(
+def test_predictions_restricted_to_labels_are_learned_from_in_a_second_round(
     wsss: Command, voc: TinyVoc, segmented: Path, tmp_path: Path
 ) -> None:
     where = ["--data", voc.root, "--amp", "off", "--json"]

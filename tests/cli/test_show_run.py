@@ -126,7 +126,10 @@ def test_nothing_is_stale_in_runs_that_nobody_touched(
             ["attend", *SMALL, "--labels", "predicted"],
             ["proxy", "--rule", "irn"],
             ["refine", *EDGES, "--weights", "none"],
-            ["segment", *SHORT, "--prohibitive", "--pixel-weights", voc.saliency, *CORRECTED],
+            [
+                *("segment", *SHORT, "--prohibitive", "--pixel-weights", voc.saliency),
+                *(*CORRECTED, "--corrected", voc.root / "SegmentationClass"),
+            ],
         ],
         "second": [["proxy", *base, "--attention", attention, *masked, *saliency]],
         "foreign": [

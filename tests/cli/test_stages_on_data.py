@@ -60,7 +60,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     return batches
 
 
-def test_every_view_is_learnt_with_the_labels_of_its_image(
+def test_every_view_is_learned_with_the_labels_of_its_image(
     plain: TinyVoc, tmp_path: Path, seen: Seen
 ) -> None:
     config = TrainConfig(
@@ -108,7 +108,7 @@ def test_one_image_is_seen_otherwise_in_every_epoch(
     assert len(views) > 7  # of 10; two views of so small an image may be equal by chance
 
 
-def test_every_pixel_is_learnt_with_its_own_label(
+def test_every_pixel_is_learned_with_its_own_label(
     own_voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Photographs whose colour is their label, in large patches that outlive JPEG."""

@@ -51,7 +51,7 @@ def undivided(tmp_path_factory: pytest.TempPathFactory) -> TinyVoc:
     return _without_val(draw_voc(tmp_path_factory.mktemp("undivided"), train=60, val=0))
 
 
-def test_map_is_taken_on_val_without_masks_and_all_of_train_is_learnt_from(
+def test_map_is_taken_on_val_without_masks_and_all_of_train_is_learned_from(
     wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
     for image_id in (*own_voc.train_ids, *own_voc.val_ids):
@@ -140,7 +140,7 @@ def test_a_tenth_is_held_out_where_there_is_one_list_and_attend_covers_it(
         assert len(file.image_ids) == 60
 
 
-def test_held_out_images_are_not_learnt_from(
+def test_held_out_images_are_not_learned_from(
     undivided: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: set[str] = set()
@@ -177,7 +177,7 @@ def test_finished_training_of_before_stays_up_to_date(undivided: TinyVoc, tmp_pa
     assert manifest["settings"]["held_out"] == 0.1
 
 
-def test_few_images_are_all_learnt_from_and_the_map_is_called_theirs(
+def test_few_images_are_all_learned_from_and_the_map_is_called_theirs(
     wsss: Command, own_voc: TinyVoc, tmp_path: Path
 ) -> None:
     arguments = [

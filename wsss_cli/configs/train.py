@@ -337,7 +337,7 @@ class TrainConfig(MethodOptions, OverwriteConfig, CommonConfig, PrecisionConfig,
             weights_of(self.weights, self.backbone) != "none",
             "heads_only",
             f"learns from what a pretrained trunk sees, and {untrained}",
-            "give weights, or leave --heads-only out",
+            "give --weights or --start, or leave --heads-only out",
         )
 
     @property

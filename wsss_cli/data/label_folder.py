@@ -48,11 +48,15 @@ def corrected_files(folder: Path, corrected: Path | None, image_ids: Sequence[st
         corrected: Where corrected ones lie, as ``ID.png``; None where none are.
         image_ids: Ids of the images.
     """
-    paths = [folder / f"{image_id}.png" for image_id in image_ids]
-    if corrected is None:
-        return paths
-    better = [corrected / path.name for path in paths]
-    return [new if new.is_file() else old for new, old in zip(better, paths, strict=True)]
+    better = [] if corrected is None else label_maps_there(corrected, image_ids)
+    by_id = {path.stem: path for path in better}
+    return [by_id.get(image_id, folder / f"{image_id}.png") for image_id in image_ids]
+
+
+def label_maps_there(folder: Path, image_ids: Sequence[str]) -> list[Path]:
+    """The label maps ``ID.png`` of a folder that are of some images, in the order of these."""
+    paths = (folder / f"{image_id}.png" for image_id in image_ids)
+    return [path for path in paths if path.is_file()]
 
 
 def grey_files(folder: Path, image_ids: Sequence[str], option: str) -> list[Path]:

@@ -28,13 +28,20 @@ _FOLDERS = {(result.stage, result.folder) for result in RESULTS.values()}
 def recorded_classes(folder: Path) -> tuple[str, ...]:
     """The class names that a stage recorded whose label maps a folder holds; none of another."""
     there = Path(realpath(folder))  # Path.resolve raises where links lead in a circle
-    manifest: dict[str, Any] = {}
-    with suppress(OSError, WsssError):
-        manifest = read_manifest(there.parent)
+    manifest = _manifest(there.parent)
     if (manifest.get("stage"), there.name) not in _FOLDERS:
-        return ()
+        manifest = _manifest(there)
+        if manifest.get("stage") != "predict":  # whose label maps lie beside its manifest
+            return ()
     names = manifest.get("class_names")
     return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder; empty where there is none that can be read."""
+    with suppress(OSError, WsssError):
+        return read_manifest(folder)
+    return {}
 
 
 def require_recorded_classes(

@@ -16,7 +16,7 @@ from wsss_cli.artifacts.soft_map_folder import SoftMapFolder
 from wsss_cli.artifacts.stage_commands import moved_path
 from wsss_cli.configs.attend import GIVEN
 from wsss_cli.data.data_set import DataSet
-from wsss_cli.data.label_folder import corrected_files, grey_files, png_files
+from wsss_cli.data.label_folder import grey_files, label_maps_there, png_files
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.input_kinds import (
@@ -80,7 +80,7 @@ class InputsNow:
             self._data_sets[root] = find_data_set(root)
         return self._data_sets[root]
 
-    def _learnt_from(self, manifest: Manifest, data_set: DataSet) -> list[str]:
+    def _learned_from(self, manifest: Manifest, data_set: DataSet) -> list[str]:
         """The images that a segmentation network learns from."""
         split = trained_split(manifest["settings"].get("train_split"), self.run, data_set)
         return data_set.image_ids(split)
@@ -154,28 +154,32 @@ class InputsNow:
     def image_labels(self, manifest: Manifest, root: Path) -> str:
         """Labels of the images that a segmentation network learns from."""
         data_set = self._data_set(root)
-        image_ids = self._learnt_from(manifest, data_set)
+        image_ids = self._learned_from(manifest, data_set)
         return images_input(data_set, image_ids, data_set.labels(image_ids)).fingerprint
 
     def pixel_weights(self, manifest: Manifest, folder: Path) -> str:
         """Grey maps of the images that a segmentation network learns from."""
         data_set = self._data_set(self._input(manifest, "images"))
-        paths = grey_files(folder, self._learnt_from(manifest, data_set), "--pixel-weights")
+        paths = grey_files(folder, self._learned_from(manifest, data_set), "--pixel-weights")
         return pictures_input(folder, paths).fingerprint
 
     def supervision(self, manifest: Manifest, source: Path) -> str:
         """Label maps to learn from, and their images."""
         full = manifest["settings"]["supervision"] == "full"
         data_set = self._data_set(source if full else self._input(manifest, "images"))
-        image_ids = self._learnt_from(manifest, data_set)
+        image_ids = self._learned_from(manifest, data_set)
         if full:
             masks = [data_set.training_mask_path(image_id) for image_id in image_ids]
             paths = [path for path in masks if path is not None]
         else:
-            recorded = manifest.get("config", {}).get("corrected")
-            corrected = None if recorded is None else moved_path(self.run, manifest, recorded)
-            paths = corrected_files(source, corrected, image_ids)
+            paths = label_maps_there(source, image_ids)
         return supervision_input(source, paths, data_set, image_ids).fingerprint
+
+    def corrected(self, manifest: Manifest, folder: Path) -> str:
+        """Corrected label maps of the images that a segmentation network learns from."""
+        data_set = self._data_set(self._input(manifest, "images"))
+        image_ids = self._learned_from(manifest, data_set)
+        return pictures_input(folder, label_maps_there(folder, image_ids)).fingerprint
 
 
 @contextmanager
@@ -198,6 +202,7 @@ _FINGERPRINTS: Mapping[str, Callable[[InputsNow, Manifest, Path], str]] = {
     "regions": InputsNow.regions,
     "scores": InputsNow.scores,
     "supervision": InputsNow.supervision,
+    "corrected": InputsNow.corrected,
     "pixel_weights": InputsNow.pixel_weights,
     "image_labels": InputsNow.image_labels,
 }

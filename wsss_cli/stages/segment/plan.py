@@ -138,7 +138,8 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         inputs["checkpoint"] = file_input(config.checkpoint)
     else:
         backbone = SEGMENTATION_MODELS[model].backbone
-        supervision, sizes, inputs["supervision"] = find_supervision(config, data_set, track)
+        supervision, sizes, label_inputs = find_supervision(config, data_set, track)
+        inputs |= label_inputs
         check_label_maps(data_set, supervision, config, track)
         remark = narrow_views(config, sizes)
         if remark is not None:

@@ -13,7 +13,13 @@ from wsss_cli.configs.results import LABEL_FOLDERS
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images, read_saliency
-from wsss_cli.data.label_folder import corrected_files, grey_files, other_files, png_ids
+from wsss_cli.data.label_folder import (
+    corrected_files,
+    grey_files,
+    label_maps_there,
+    other_files,
+    png_ids,
+)
 from wsss_cli.data.loading import prefetch
 from wsss_cli.data.map_sizes import require_size, turned_masks
 from wsss_cli.data.mask_survey import MaskSurvey, known_labels, shown_labels
@@ -42,11 +48,12 @@ _FAINTEST_WEIGHT = 16
 
 def find_supervision(
     config: SegmentConfig, data_set: DataSet, track: Track
-) -> tuple[dict[str, Path], list[tuple[int, int]], Input]:
+) -> tuple[dict[str, Path], list[tuple[int, int]], dict[str, Input]]:
     """Find the label maps that a network learns from.
 
     Returns:
-        The label map of every training image, the sizes (H, W) of these images, and what they are.
+        The label map of every training image, the sizes (H, W) of these images, and the inputs that
+        they are, by role.
 
     Raises:
         WsssError: Label maps or photographs are missing.
@@ -91,8 +98,13 @@ def find_supervision(
                 f"label maps of images that are not in {split} are not used: {listing(others)}"
             )
     sizes = check_images(map(data_set.image_path, image_ids))
-    recorded = supervision_input(source, paths, data_set, image_ids)
-    return dict(zip(image_ids, paths, strict=True)), sizes, recorded
+    given = paths if config.corrected is None else label_maps_there(source, image_ids)
+    inputs = {"supervision": supervision_input(source, given, data_set, image_ids)}
+    if config.corrected is not None:
+        inputs["corrected"] = pictures_input(
+            config.corrected, label_maps_there(config.corrected, image_ids)
+        )
+    return dict(zip(image_ids, paths, strict=True)), sizes, inputs
 
 
 def _tell_of_corrected(folder: Path, image_ids: Sequence[str], split: str, track: Track) -> None:
