@@ -219,6 +219,20 @@ def test_a_training_that_diverged_with_nothing_kept_gives_way_but_is_not_repeate
     assert diverging.earlier_settings() == []
 
 
+def test_lowered_twice_a_training_that_lost_its_state_begins_anew(
+    diverging: StageDirectory,
+) -> None:
+    second, third = _lowered(diverging, 0.01), _lowered(diverging, 0.001)
+    second.begin()
+    assert second.earlier_settings() == [{"until": 20, "lr": 0.1}]
+    second.diverge(DivergenceError(LOSS, 21, None))
+    assert third.state() == "new"
+    third.begin()
+    assert third.earlier_settings() == []
+    assert not (diverging.path / "resume.pt").exists()
+    assert read_manifest(third.path)["fingerprint"] == third.fingerprint
+
+
 def test_place_of_an_input_does_not_matter(directory: StageDirectory) -> None:
     directory.begin()
     moved = replace(directory, inputs={"attention": Input(Path("elsewhere.h5"), "f1")})

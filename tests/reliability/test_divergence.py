@@ -139,6 +139,23 @@ def test_stopped_after_it_went_on_it_ends_with_the_bytes_of_one_that_was_not(
     assert prints[0] == prints[1]
 
 
+def test_snapshots_of_a_training_with_no_state_kept_do_not_hinder_the_advice(
+    wsss: Command, voc: TinyVoc, tmp_path: Path
+) -> None:
+    command = [*train_arguments(voc, tmp_path), "--snapshot-every", "1"]
+    stopped = wsss(*command, "--lr", "1e30")
+    assert stopped.code == 1
+    assert "train again with a lower --lr" in stopped.err
+    assert list(tmp_path.glob("train/snapshots/*.pt"))
+    done = wsss(*command, "--lr", "0.01")
+    assert done.code == 0, done.err
+    assert "earlier_settings" not in read_manifest(tmp_path / "train")
+    snapshots = sorted(path.stem for path in tmp_path.glob("train/snapshots/*.pt"))
+    assert snapshots == ["000001", "000002", "000003", "000004"]
+    assert wsss("show", tmp_path).code == 0
+    assert " up to date: " in wsss(*command, "--lr", "0.01").out
+
+
 def test_diverged_before_anything_was_kept_any_settings_may_follow(
     wsss: Command, voc: TinyVoc, tmp_path: Path
 ) -> None:

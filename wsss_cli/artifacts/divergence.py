@@ -43,6 +43,8 @@ def earlier_settings(manifest: Manifest, lowerable: Collection[str]) -> list[dic
     stop = manifest.get(DIVERGED)
     if stop is None:
         return earlier
+    if stop["kept"] is None:
+        return []
     # Settings that made no step which is left are not in the result.
     earlier = [before for before in earlier if before["until"] <= stop["kept"]]
     if earlier and earlier[-1]["until"] == stop["kept"]:

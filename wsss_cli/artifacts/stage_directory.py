@@ -134,8 +134,8 @@ class StageDirectory:
         A complete artifact from which files have vanished is resumable: they are made again. So
         is an unfinished one of the same settings with ``overwrite``: it was begun by overwriting,
         and a stop must not cost more because of that. So is a training that diverged, if what may
-        be lowered is the only difference and is lower now. Where an unfinished stage has made
-        nothing, or what is reusable alone, anything may be made.
+        be lowered is the only difference and is lower now; without a kept state it is new. Where
+        an unfinished stage has made nothing, or what is reusable alone, anything may be made.
 
         Args:
             overwrite: Whatever lies there is to be replaced.
@@ -178,7 +178,7 @@ class StageDirectory:
         if running and not same and kept_files(self.path, manifest).keys() <= {*self.reusable}:
             return "new"
         if diverged and self._is_lowered(manifest):
-            return "resumable"
+            return "new" if manifest[divergence.DIVERGED]["kept"] is None else "resumable"
         if diverged and same:
             stop = manifest[divergence.DIVERGED]
             raise UsageError(
