@@ -1,5 +1,7 @@
 """A preset stands for its settings, on the command line, in Python and in comparisons."""
 
+import json
+import shlex
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -8,12 +10,15 @@ import pytest
 from conftest import Command, TinyVoc, train_arguments
 
 import wsss_cli
+from wsss_cli.artifacts.stage_commands import recorded_command
+from wsss_cli.cli import run_command
 from wsss_cli.cli.comparison_file import read_comparison
-from wsss_cli.configs.common import settings
+from wsss_cli.configs.common import record, settings
 from wsss_cli.configs.compare import CompareConfig
 from wsss_cli.configs.presets import PRESETS, configured
 from wsss_cli.configs.stages import CHAIN
 from wsss_cli.configs.train import TrainConfig
+from wsss_cli.errors import WsssError
 
 NAMES = [(command, name) for command, presets in PRESETS.items() for name in presets]
 
@@ -196,3 +201,21 @@ def test_a_preset_that_contradicts_what_is_given_is_named(
     outcome = wsss(*line.split())
     assert outcome.code == 2
     assert " ".join(outcome.err.split()) == f"error: {sentence}"
+
+
+@pytest.mark.parametrize(("command", "name"), NAMES)
+def test_the_command_shown_for_a_result_of_a_preset_can_be_pasted(
+    wsss: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, name: str
+) -> None:
+    made = configured(command, CHAIN[command], {"preset": name, "run": tmp_path})
+    manifest = json.loads(json.dumps({"config": record(made)}))
+    read: list[Any] = []
+
+    def reading(*args: Any) -> Any:
+        read.append(configured(*args))
+        raise WsssError("this is enough")
+
+    monkeypatch.setattr(run_command, "configured", reading)
+    outcome = wsss(*shlex.split(recorded_command(command, manifest, tmp_path))[1:])
+    assert outcome.err == "error: this is enough\n"
+    assert settings(read[0]) == settings(made)

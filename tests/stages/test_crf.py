@@ -1,5 +1,6 @@
 """``wsss crf``: soft maps of any origin, refined, scored by name, resumed and refused."""
 
+import shlex
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import torch
 from conftest import HEIGHT, WIDTH, Command, TinyVoc
 
 from wsss_cli.artifacts.label_png import read_label_map
+from wsss_cli.artifacts.stage_commands import recorded_command
 from wsss_cli.artifacts.stage_directory import read_manifest
+from wsss_cli.configs.common import record
 from wsss_cli.configs.crf import PRESETS, CrfConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.data.images import read_image
@@ -95,6 +98,19 @@ def test_numbers_given_take_the_place_of_the_presets(
     assert not all(np.array_equal(psa[i], oaa[i]) for i in voc.val_ids)
     recorded = read_manifest(tmp_path / "psa" / "crf")["settings"]
     assert recorded == {"preset": "psa", "logits": False, **own}
+
+
+def test_command_shown_for_a_preset_of_a_file_beside_all_six_numbers_repeats_the_result(
+    wsss: Command, voc: TinyVoc, probabilities: Path, tmp_path: Path
+) -> None:
+    file, run = tmp_path / "wsss.toml", tmp_path / "run"
+    file.write_text('[crf]\npreset = "oaa"\n')
+    given = CrfConfig(run=run, data=voc.root, scores=probabilities, **asdict(PRESETS["psa"]))
+    command = recorded_command("crf", {"config": record(given)}, run)
+    assert wsss(*shlex.split(command)[1:], "--config", file).code == 0
+    shown = recorded_command("crf", read_manifest(run / "crf"), run)
+    assert "--preset" not in shown
+    assert " up to date: " in wsss(*shlex.split(shown)[1:]).out
 
 
 @pytest.mark.parametrize("as_logits", [False, True])

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from wsss_cli.artifacts.atomic import read_json
 from wsss_cli.artifacts.divergence import DIVERGED, lower
 from wsss_cli.command_line import FOLDER, command_line
+from wsss_cli.configs.presets import PRESETS
 from wsss_cli.configs.setting import Role, names_with_role, option
 from wsss_cli.configs.stages import STAGES
 from wsss_cli.errors import UsageError, WsssError
@@ -46,7 +47,8 @@ def recorded_command(
 ) -> str:
     """The stage's command with every option that was not left at its default.
 
-    Where the training diverged, its learning rate is a lower one.
+    A preset's settings stand in its place, and where the training diverged, its learning rate is a
+    lower one.
 
     Args:
         stage: Name of the stage.
@@ -58,10 +60,12 @@ def recorded_command(
     if DIVERGED in manifest and recorded.get("lr") is not None:
         recorded["lr"] = lower(recorded["lr"])
     words = ["wsss", stage, "--run", str(run)]
-    idle = _without_effect(stage, recorded)
+    left_out = {"run", "overwrite", *_without_effect(stage, recorded)}
+    if stage in PRESETS:
+        left_out.add("preset")
     for field in fields(STAGES[stage].config):
         value = recorded.get(field.name)
-        if field.name in ("run", "overwrite", *idle) or value in (None, field.default):
+        if field.name in left_out or value in (None, field.default):
             continue
         if isinstance(value, bool):
             words.append(option(field.name) if value else f"--no-{option(field.name)[2:]}")

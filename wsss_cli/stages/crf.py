@@ -70,6 +70,8 @@ def prepare(config: CrfConfig, track: Track) -> CrfPlan:
         WsssError: Something is missing or broken.
     """
     del track
+    if "preset" in config.without_effect():  # then its name makes no other result
+        config = replace(config, preset=CrfConfig.preset)
     data_set = find_data(config)
     scores = find_scores(config.scores, config.run, config.data)
     device = resolve_device(config.device)
