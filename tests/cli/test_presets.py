@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,22 @@ def test_a_run_with_a_preset_is_the_one_with_its_settings(
     assert outcome.values["status"] == "up to date"
     report = wsss_cli.attend(run=run, preset="fine", size=64)
     assert report.status == "up to date"
+
+
+def test_a_preset_asked_for_beside_an_extra_of_a_finished_result_is_not_dropped(
+    wsss: Command, trained: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    extra = ["attend", "--run", run, "--heatmaps"]
+    refused = wsss(*extra, "--preset", "quick")
+    assert refused.code == 2
+    assert "(colour_steps None there, 20 now; prototypes None there, True now)" in refused.err
+    assert not (run / "attend" / "heatmaps").exists()
+    made = ["attend", "--run", run, "--preset", "quick", "--size", "64", "--overwrite"]
+    assert wsss(*made).code == 0
+    for line in (extra, [*extra, "--preset", "quick"]):
+        outcome = wsss(*line)
+        assert outcome.code == 0, outcome.err
 
 
 def test_comparison_understands_presets(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from wsss_cli.artifacts.stage_commands import recorded_config, typed
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.configs.common import CommonConfig, WorkConfig
+from wsss_cli.configs.presets import PRESETS
 from wsss_cli.configs.setting import Role, names_with_role
 
 C = TypeVar("C", bound=WorkConfig)
@@ -18,8 +19,8 @@ _OF_THE_COMMAND = frozenset({"run", "device", "workers", "overwrite", "checkpoin
 def with_recorded_settings(stage: str, config: C, explicit: Set[str]) -> C:
     """Give a command that only adds to a finished result the settings of that result.
 
-    A setting that was passed stays: where it differs from the recorded one, the stage
-    refuses as ever.
+    A setting that was passed stays, by itself or in a preset: where it differs from the recorded
+    one, the stage refuses as ever.
 
     Args:
         stage: Name of the stage.
@@ -43,6 +44,8 @@ def with_recorded_settings(stage: str, config: C, explicit: Set[str]) -> C:
         return config
     recorded = recorded_config(stage, config.run, manifest)
     kept = explicit | extras | _OF_THE_COMMAND
+    if stage in PRESETS:  # its preset is no setting of the result, but stands for some
+        kept |= {"preset", *PRESETS[stage].get(getattr(config, "preset", None) or "", ())}
     taken = {
         field.name: typed(field, recorded[field.name])
         for field in fields(config)
