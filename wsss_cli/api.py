@@ -52,7 +52,8 @@ def run_stage(
 
         require_given_paths(config_type, values)
         track = _track(progress)
-        with checked_stage(stage, config, values.keys(), track) as (module, settled):
+        asked = values.keys()
+        with checked_stage(stage, config, asked, asked, track) as (module, settled):
             report: Report = module.run(settled, track=track)
     if report.failure is not None:
         raise FailedReportError(report)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import Command, TinyVoc
+from conftest import Command, TinyVoc, train_arguments
 
 STAGES = ("train", "segment")
 
@@ -41,6 +41,31 @@ def test_weights_give_way_to_a_trained_network(
     outcome = wsss("segment", "--checkpoint", network, "--data", voc.root, *missing_weights)
     assert "checkpoint for attention" in outcome.err
     assert "missing.pth" not in outcome.err
+
+
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_weights_give_way_to_the_start_of_a_finished_training_that_gets_an_extra(
+    wsss: Command,
+    voc: TinyVoc,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    start = ["--start", trained / "train" / "checkpoint.pt"]
+    assert wsss(*train_arguments(voc, tmp_path), *start).code == 0
+    extra = ["train", "--run", tmp_path, "--snapshot-every", "99"]
+    typed = wsss(*extra, "--weights", "none")
+    assert typed.code == 2
+    assert "leave one of them out" in typed.err
+    if place == "environment":
+        monkeypatch.setenv("WSSS_WEIGHTS", "none")
+    else:
+        (tmp_path / "wsss.toml").write_text("[train]\nweights = 'none'\n")
+        extra += ["--config", tmp_path / "wsss.toml"]
+    outcome = wsss(*extra)
+    assert outcome.code == 0, outcome.err
+    assert " up to date: " in outcome.out
 
 
 def test_both_on_the_command_line_contradict_each_other(wsss: Command, tmp_path: Path) -> None:

@@ -58,12 +58,14 @@ def run_stage(
         values = {name: value for name, value in options.items() if name in given}
         require_given_paths(config_type, values)
         # A file and the environment have the defaults of many commands.
-        config = configured(stage, config_type, values_of(config_type, values), asked_for(given))
+        asked = asked_for(given)
+        config = configured(stage, config_type, values_of(config_type, values), asked)
         stack.enter_context(_saying_what_is_kept(stage, getattr(config, "run", None)))
         track = choose_track(quiet=options["quiet"])
         from wsss_cli.stages.execution import checked_stage
 
-        module, config = stack.enter_context(checked_stage(stage, config, given.keys(), track))
+        checked = checked_stage(stage, config, given.keys(), {*asked}, track)
+        module, config = stack.enter_context(checked)
         if options["dry_run"] or options["verbose"]:
             # Before the work itself its preparation would say everything twice.
             prepared = module.prepare(config, track if options["dry_run"] else Silent())

@@ -16,7 +16,7 @@ from wsss_cli.tracking import Track
 
 @contextmanager
 def checked_stage(
-    stage: str, config: WorkConfig, explicit: Set[str], track: Track
+    stage: str, config: WorkConfig, explicit: Set[str], asked: Set[str], track: Track
 ) -> Iterator[tuple[Any, WorkConfig]]:
     """Check what can be checked without torch, then import the stage.
 
@@ -24,6 +24,7 @@ def checked_stage(
         stage: Name of the stage.
         config: Its settings, those of its preset included.
         explicit: Fields that were passed; the others have their defaults.
+        asked: Those that were passed for this very command, not as a default of several.
         track: Told if the settings are those of a finished result.
 
     Yields:
@@ -34,7 +35,7 @@ def checked_stage(
     """
     if isinstance(config, ProxyConfig):
         config = with_rule_at_hand(config, explicit, track)
-    settled = with_recorded_settings(stage, config, explicit)
+    settled = with_recorded_settings(stage, config, explicit, asked)
     if settled != config:
         run = getattr(config, "run", "")
         track.note(f"the other settings are those that {run}/{stage} was made with")
