@@ -51,6 +51,15 @@ def test_begun_is_resumable_and_only_completed_is_complete(directory: StageDirec
     assert read_manifest(directory.path)["counts"] == {"images": 3}
 
 
+def test_counts_are_known_of_the_same_finished_result_alone(directory: StageDirectory) -> None:
+    assert directory.recorded_counts() == {}
+    directory.begin()
+    assert directory.recorded_counts() == {}
+    directory.complete({"images": 3})
+    assert directory.recorded_counts() == {"images": 3}
+    assert replace(directory, stage_version=2).recorded_counts() == {}
+
+
 def test_begun_again_is_unfinished_again_and_keeps_its_start(directory: StageDirectory) -> None:
     directory.begin()
     manifest = read_manifest(directory.path)

@@ -263,6 +263,19 @@ def test_a_correction_that_no_line_of_the_log_has_is_reported_also_after_a_stop(
     assert not any("no label was corrected" in line for line in report.values["warnings"])
 
 
+def test_a_correction_that_the_log_alone_told_outlives_it(
+    config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_correction, "has_slowed", lambda course: len(course) >= 4)
+    settings = config(run=tmp_path / "run", iterations=20)
+    before = segment.run(settings, track=Silent()).values
+    assert before["replaced_labels"] is not None
+    (tmp_path / "run" / "segment" / "metrics.jsonl").unlink()
+    after = segment.run(settings, track=Silent()).values
+    for name in ("replaced_labels", "warnings"):
+        assert after[name] == before[name]
+
+
 def _course(steps: int) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Steps of four images whose labels are predicted ever more often, for three epochs."""
     chance = torch.Generator().manual_seed(0)

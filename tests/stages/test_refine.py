@@ -98,6 +98,19 @@ def test_a_walk_up_to_learned_edges(voc: TinyVoc, wsss: Command, run: Path, sure
         np.testing.assert_array_equal(maps, got[image_id])
 
 
+def test_what_is_known_of_learned_edges_outlives_their_log(
+    wsss: Command, run: Path, sure: Path
+) -> None:
+    command = ["refine", *LEARN, "--iterations", "10", "--proxy", sure, "--run", run, "--json"]
+    before = wsss(*command).values
+    assert before["losses"]
+    (run / "refine" / "metrics.jsonl").unlink()
+    after = wsss(*command).values
+    assert after["status"] == "complete"
+    for name in ("losses", "training_seconds"):
+        assert after[name] == before[name]
+
+
 def test_it_is_a_stage_like_any_other(
     voc: TinyVoc, wsss: Command, run: Path, sure: Path, tmp_path: Path
 ) -> None:

@@ -232,6 +232,22 @@ def test_a_lost_prediction_needs_no_features(
         segment.prepare(replace(config, overwrite=True), Silent())
 
 
+def test_what_is_known_of_a_training_outlives_its_log(
+    voc: TinyVoc, tmp_path: Path, weights: str
+) -> None:
+    config = _config(voc, tmp_path, weights, iterations=10)
+    before = segment.run(config, track=Silent()).values
+    assert before["losses"]
+    (tmp_path / "segment" / "metrics.jsonl").unlink()
+    after = segment.run(config, track=Silent()).values
+    for name in ("losses", "training_seconds", "initial_weights"):
+        assert after[name] == before[name]
+    assert after["seconds"] >= after["training_seconds"] > 0
+    # Another training is another result, of which nothing was known.
+    other = segment.run(replace(config, iterations=1, overwrite=True), track=Silent()).values
+    assert other["losses"] == {}
+
+
 @pytest.mark.parametrize("killed", [False, True])
 def test_features_are_gone_before_predictions_begin(
     voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch, killed: bool

@@ -328,6 +328,23 @@ class StageDirectory:
         """Settings that were in force before, if this goes on from a training that diverged."""
         return list(read_manifest(self.path).get(divergence.EARLIER, []))
 
+    def recorded_counts(self) -> dict[str, Any]:
+        """The counts of this very result if it was finished, though files may have vanished since.
+
+        To be asked before :meth:`begin`, which forgets them. Empty where there are none; the same
+        on every rank.
+        """
+
+        def recorded() -> dict[str, Any]:
+            try:
+                manifest = read_manifest(self.path)
+            except FileNotFoundError:
+                return {}
+            finished = manifest["status"] == "complete" and self._is_of(manifest)
+            return dict(manifest["counts"]) if finished else {}
+
+        return ranks.agreed(recorded)
+
     def reopen(self) -> None:
         """Make a complete directory ready for extras; to be called by who has claimed it.
 

@@ -41,10 +41,12 @@ def _refine(plan: RefinePlan, track: Track) -> dict[str, Any]:
     started = time.monotonic()
     own = directory.path / CHECKPOINT_FILE
     fresh = untrained(plan) if config.edges else None
+    recorded = directory.recorded_counts()
     directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
     if fresh is not None and not ranks.agreed(own.exists):
+        recorded = {}
         train(plan, fresh, track)
-    learning_seconds = time.monotonic() - started
+    learning_seconds = recorded.get("training_seconds", time.monotonic() - started)
     if config.regions is not None:
         refine = by_regions(plan)
     else:
@@ -64,7 +66,7 @@ def _refine(plan: RefinePlan, track: Track) -> dict[str, Any]:
         sentences += _without_regions(plan, track)
     return {
         **made,
-        "losses": last_losses(directory.path),
+        "losses": recorded.get("losses") or last_losses(directory.path),
         "training_seconds": round(learning_seconds, 2),
         "warnings": sentences,
     }

@@ -60,14 +60,17 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
     started = time.monotonic()
     checkpoint = _checkpoint(plan)
     fresh = untrained(plan) if config.checkpoint is None else None
+    recorded = directory.recorded_counts()
     directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
     if ranks.agreed(checkpoint.exists):
         track_finished(directory, config.tracker, track)
     elif fresh is not None:
+        recorded = {}
         train(plan, fresh, track)
     if ranks.first():
         (directory.path / FEATURES_FILE).unlink(missing_ok=True)  # gigabytes, and learned from
     trained = time.monotonic()
+    training_seconds = recorded.get("training_seconds", trained - started)
     content = read_network(checkpoint)
     predicted = predict(plan, content.network, track)
     shares = shares_of_files(
@@ -79,16 +82,17 @@ def _train_and_predict(plan: SegmentPlan, track: Track) -> dict[str, Any]:
     unchanged: list[str] = []
     if plan.correctable is not None:
         corrected["replaced_labels"], unchanged = correction_values(
-            directory.path, content.replaced_labels
+            directory.path, recorded.get("replaced_labels", content.replaced_labels)
         )
     return {
         "initial_weights": None if fresh is None else fresh.origin,
         "training_images": len(plan.supervision),
-        "losses": last_losses(directory.path),
+        "losses": recorded.get("losses") or last_losses(directory.path),
         **corrected,
         **predicted,
-        "training_seconds": round(trained - started, 2),
-        "seconds": round(time.monotonic() - started, 2),  # of both, the rate is the prediction's
+        "training_seconds": round(training_seconds, 2),
+        # Of both, where the rate is the prediction's.
+        "seconds": round(training_seconds + time.monotonic() - trained, 2),
         **shares,
         "warnings": [*unchanged, *warnings(shares, "predictions")],
     }

@@ -62,9 +62,13 @@ def train(plan: TrainPlan, track: Track, wanted: Iterable[FeatureCache] = ()) ->
         tensors = read_checkpoint(config.start, CHECKPOINT_KIND)["network"]
         take_heads(network, tensors, source=str(config.start))
     network = network.to(plan.device)
+    recorded = directory.recorded_counts()
     directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
     network = network.to(memory_format=torch.channels_last)
     trained = ranks.agreed((directory.path / CHECKPOINT_FILE).exists)
+    if trained and recorded:  # only its log has vanished, and that told nothing else
+        track_finished(directory, config.tracker, track)
+        return recorded
     on_features = None
     if config.heads_only and not trained:
         with _mined(plan) as mined:
