@@ -78,6 +78,11 @@ def cache_of(plan: "TrainPlan") -> FeatureCache:
     return FeatureCache(plan.directory.path / FEATURES_FILE, features_shape(plan), identity)
 
 
+def has_all_features(plan: "TrainPlan") -> bool:
+    """Whether every image has passed the trunk already, and what it saw is still there."""
+    return cache_of(plan).done() == len(ids_of_features(plan))
+
+
 def require_features(plan: "TrainPlan") -> None:
     """Refuse a training of heads alone that cannot be.
 

@@ -35,6 +35,7 @@ from wsss_cli.stages.train.features import (
     cache_of,
     feature_batches,
     features_by_id,
+    has_all_features,
     pass_images,
 )
 from wsss_cli.stages.train.held_out import Measuring
@@ -70,12 +71,15 @@ def train(plan: TrainPlan, track: Track, wanted: Iterable[FeatureCache] = ()) ->
         track_finished(directory, config.tracker, track)
         return recorded
     on_features = None
-    if config.heads_only and not trained:
+    if config.heads_only and (not trained or has_all_features(plan)):
         with _mined(plan) as mined:
             on_features = pass_images(plan, network, mined, track)
 
+    def whole_network() -> AbstractContextManager[object]:
+        return nullcontext() if on_features is None else on_features.whole()
+
     def write(path: Path) -> None:
-        with nullcontext() if on_features is None else on_features.whole():
+        with whole_network():
             write_network(path, config, plan.data_set.class_names, network)
 
     def keep_snapshot(iteration: int) -> None:
@@ -140,15 +144,21 @@ def train(plan: TrainPlan, track: Track, wanted: Iterable[FeatureCache] = ()) ->
                 1,
                 lambda: write(directory.path / CHECKPOINT_FILE),
             )
-        if on_features is not None:
-            own = cache_of(plan)
-            any(own.move_to(other) for other in wanted)  # to the first one that takes them
     else:
         tensors = read_checkpoint(directory.path / CHECKPOINT_FILE, CHECKPOINT_KIND)["network"]
-        network.load_state_dict(tensors)
+        with whole_network():
+            network.load_state_dict(tensors)
+        if config.heads_only and on_features is None and measuring is not None:
+            track.note(
+                "the features that the heads learned from are gone, so the mAP is that of the "
+                "photographs themselves and may differ in its last digits"
+            )
         track_finished(directory, config.tracker, track)
     course = Course(read_metrics(directory.path), trainer.unlogged_losses())
     learned = learning.outcome(config, plan.labels, course)
+    if on_features is not None:  # nothing looks at them any more
+        own = cache_of(plan)
+        any(own.move_to(other) for other in wanted)  # to the first one that takes them
     rate = (config.iterations - first) / max(trainer.seconds, 1e-9)
     return {
         "images": len(plan.image_ids),
