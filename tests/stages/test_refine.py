@@ -260,9 +260,17 @@ def test_what_it_cannot_work_with_is_named(
     for path in even.iterdir():
         write_label_map(path, np.zeros_like(np.asarray(Image.open(path))))
     assert str(even) in refused(*LEARN, "--proxy", even)
-    lost = next(even.iterdir())
-    lost.unlink()
-    assert lost.stem in refused(*LEARN, "--proxy", even)
+    thin = next(even.iterdir())
+    label_map = np.asarray(Image.open(thin)).copy()
+    label_map[1, 1] = 255  # no label of its own
+    write_label_map(thin, label_map)
+    assert "no label map has more than one label" in refused(*LEARN, "--proxy", even)
+    label_map[5:8] = 1  # thinner than the stride of the edges
+    write_label_map(thin, label_map)
+    plan = wsss("refine", *LEARN, "--proxy", even, "--run", run, "--dry-run")
+    assert plan.code == 0, plan.err
+    thin.unlink()
+    assert thin.stem in refused(*LEARN, "--proxy", even)
     err = refused("--checkpoint", run / "train" / "checkpoint.pt")
     assert str(run / "train" / "checkpoint.pt") in err
 
