@@ -61,7 +61,7 @@ class TrainPlan:
     directory: StageDirectory
 
     def describe(self) -> dict[str, Any]:
-        """Describe what would be done, for ``--dry-run`` and the manifest."""
+        """Describe what would be done, for ``--dry-run``."""
         return {
             **record(self.config),
             "data": str(self.data_set.root),
