@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
 from os.path import realpath
 from pathlib import Path
 from typing import Any
@@ -358,7 +359,8 @@ class StageDirectory:
 
     def _refuse_links(self) -> None:
         for pattern in self._all:
-            folder = (self.path / pattern).parent
+            parents = Path(pattern).parts[:-1]
+            folder = self.path.joinpath(*takewhile(lambda name: "*" not in name, parents))
             if folder.is_symlink():
                 raise UsageError(
                     f"{folder} is a link, and what the stage writes and replaces must be its own; "
@@ -366,7 +368,8 @@ class StageDirectory:
                 )
 
     def _remove_leftovers(self) -> None:
-        for leftover in self.path.rglob(f".*{PARTIAL_SUFFIX}"):
+        # A video's temporary name ends as the video's, by which OpenCV chooses the format.
+        for leftover in self.path.rglob(f".*{PARTIAL_SUFFIX}*"):
             leftover.unlink(missing_ok=True)
 
     def complete(self, counts: Mapping[str, Any]) -> None:

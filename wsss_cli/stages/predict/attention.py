@@ -77,16 +77,18 @@ class AttentionPrediction:
         texts = {class_id: f"{self._probability(class_id):.0%}" for class_id in self.class_ids}
         return self.drawing.heat(image, maps, texts)
 
-    def write_maps(self, out: Path, name: str, orientation: int) -> dict[str, Any]:
-        """Write each map as grey ``NAME/CLASS.png``, 255 where the network looks most."""
-        paths = {}
-        for class_id, attention in zip(self.class_ids, self.maps, strict=True):
-            path = f"{name}/{class_word(self.class_names[class_id - 1], class_id)}.png"
+    def map_files(self, name: str) -> dict[str, Any]:
+        """The map of each class, ``NAME/CLASS.png``."""
+        names = {class_id: self.class_names[class_id - 1] for class_id in self.class_ids}
+        return {"maps": {word: f"{name}/{class_word(word, i)}.png" for i, word in names.items()}}
+
+    def write_maps(self, out: Path, name: str, orientation: int) -> None:
+        """Write each map in grey, 255 where the network looks most."""
+        paths = self.map_files(name)["maps"].values()
+        for path, attention in zip(paths, self.maps, strict=True):
             (large,) = enlarge_maps(attention[None], self.size)
             grey = np.rint(255 * large.clip(0, 1)).astype(np.uint8)
             write_grey_map(out / path, as_stored(grey, orientation), orientation)
-            paths[self.class_names[class_id - 1]] = path
-        return {"maps": paths}
 
     def write_numbers(self, path: Path, image_id: str, orientation: int) -> None:
         """Write the maps with the classes' numbers and logits."""

@@ -13,7 +13,13 @@ from wsss_cli.stages.image_loop import Share
 from wsss_cli.stages.predict.pictures import Failure, predict_pictures
 from wsss_cli.stages.predict.places import STAGE
 from wsss_cli.stages.predict.plan import PredictPlan
-from wsss_cli.stages.predict.records import forget, read_record, recorded_names
+from wsss_cli.stages.predict.records import (
+    all_files,
+    forget,
+    is_whole,
+    read_record,
+    recorded_names,
+)
 from wsss_cli.stages.predict.tasks import Task
 from wsss_cli.stages.predict.videos import break_off, predict_video
 from wsss_cli.stages.result import Report
@@ -83,8 +89,8 @@ def _clear(plan: PredictPlan, track: Track) -> None:
 
 def _numbers_there(plan: PredictPlan) -> dict[str, Path]:
     """The HDF5 file of each picture that has one, by the picture's id, of all calls."""
-    folder = plan.out / plan.predictor.layout.content
-    return {path.stem: path for path in sorted(folder.glob("*.h5"))}
+    paths = (plan.out / path for path in sorted(all_files(plan.out)) if path.suffix == ".h5")
+    return {path.stem: path for path in paths if path.is_file()}
 
 
 def _lacks_index(plan: PredictPlan) -> bool:
@@ -119,12 +125,15 @@ def _report(
         if why is not None:
             failed[str(video.path)] = why
 
+    not_made = {failure.picture.name for failure in failures}
+
     def described(pictures: list[Photograph]) -> list[dict[str, Any]]:
-        records = [(picture, read_record(plan.out, picture.name)) for picture in pictures]
+        made = [picture for picture in pictures if picture.name not in not_made]
+        records = [(picture, read_record(plan.out, picture.name)) for picture in made]
         return [
             _described(plan.out, picture, record)
             for picture, record in records
-            if record is not None
+            if record is not None and is_whole(plan.out, record)
         ]
 
     seconds = time.monotonic() - started

@@ -9,12 +9,12 @@ from wsss_cli.data.exif_orientation import as_seen
 from wsss_cli.data.images import Pixels, read_image
 from wsss_cli.data.photo_arguments import Photograph
 from wsss_cli.device import resolve_workers
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.stages.image_loop import pipeline
 from wsss_cli.stages.predict.plan import PredictPlan, numbers_id
 from wsss_cli.stages.predict.predictor import Prediction
-from wsss_cli.stages.predict.records import Source, forget, read_record, write_record
-from wsss_cli.stages.predict.tasks import OVERLAYS, Task
+from wsss_cli.stages.predict.records import Source, claim, files_of, read_record
+from wsss_cli.stages.predict.tasks import Task, overlay_path
 
 # Of decoded pictures that wait for the network, in threads: cameras' are 36 MB or more each.
 _WAITING_BYTES = 2**29
@@ -32,7 +32,7 @@ def predict_pictures(plan: PredictPlan, tasks: list[Task]) -> Iterator[Failure |
     """Predict pictures, decoding ahead in threads and writing behind in one.
 
     Returns:
-        Each picture, when its record is written, or why it could not be predicted.
+        Each picture, when its files are written, or why it could not be predicted.
     """
     out = plan.out
 
@@ -67,6 +67,8 @@ def predict_pictures(plan: PredictPlan, tasks: list[Task]) -> Iterator[Failure |
         task, image, source, prediction = predicted
         try:
             _write(plan, task, image, source, prediction)
+        except UsageError as error:
+            return Failure(task.picture, str(error))
         except OSError as error:
             return Failure(task.picture, error.strerror or str(error))
         return task.picture
@@ -77,30 +79,31 @@ def predict_pictures(plan: PredictPlan, tasks: list[Task]) -> Iterator[Failure |
 def _write(
     plan: PredictPlan, task: Task, image: Pixels, source: Source, prediction: Prediction
 ) -> None:
-    """Write what is made of a picture, its record last."""
-    out, picture = plan.out, task.picture
-    before = read_record(out, picture.name) or {}
-    if not task.drawn_only:
-        # What is not made again now must not stay beside what is.
-        forget(out, picture.name)
-        before = {}
+    """Write what is made of a picture, its record first."""
+    out, name, orientation = plan.out, task.picture.name, task.picture.orientation
+    kept: dict[str, Any] = {}  # nothing made of another prediction stays beside this one
+    if task.drawn_only:
+        before = read_record(out, name) or {}
+        kept = {key: before[key] for key in ("label_map", "numbers") if key in before}
     height, width = image.shape[:2]
-    turned = picture.orientation > 4  # 5 to 8 exchange the sides
+    turned = orientation > 4  # 5 to 8 exchange the sides
     facts: dict[str, Any] = {
         "size": [width, height] if turned else [height, width],
-        "exif_orientation": picture.orientation,
-        **({key: before[key] for key in ("label_map", "numbers") if key in before}),
+        "exif_orientation": orientation,
+        **(kept or prediction.map_files(name)),
+        "classes": prediction.classes(),
     }
-    if plan.config.probabilities and not task.drawn_only:
-        image_id = numbers_id(picture.name)
-        facts["numbers"] = f"{plan.predictor.layout.content}/{image_id}.h5"
-        prediction.write_numbers(out / facts["numbers"], image_id, picture.orientation)
     if plan.config.overlay:
-        facts["overlay"] = f"{OVERLAYS}/{picture.name}.jpg"
-        write_overlay(out / facts["overlay"], prediction.overlay(image))
+        facts["overlay"] = overlay_path(name)
+    if plan.config.probabilities and not task.drawn_only:
+        facts["numbers"] = plan.numbers_path(name)
+    claim(out, name, source, facts, files_of(kept))
     if not task.drawn_only:
-        facts |= prediction.write_maps(out, picture.name, picture.orientation)
-    write_record(out, picture.name, source, {**facts, "classes": prediction.classes()})
+        prediction.write_maps(out, name, orientation)
+    if plan.config.overlay:
+        write_overlay(out / facts["overlay"], prediction.overlay(image))
+    if plan.config.probabilities and not task.drawn_only:
+        prediction.write_numbers(out / facts["numbers"], numbers_id(name), orientation)
 
 
 def _workers(plan: PredictPlan, tasks: list[Task]) -> int:

@@ -17,9 +17,15 @@ from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.stages.predict.attention import load_attention
 from wsss_cli.stages.predict.places import STAGE
 from wsss_cli.stages.predict.predictor import Predictor
-from wsss_cli.stages.predict.records import RECORDS
-from wsss_cli.stages.predict.segmentation import load_segmentation
-from wsss_cli.stages.predict.tasks import OVERLAYS, Task, is_predicted, task_of
+from wsss_cli.stages.predict.records import RECORDS, all_files, require_free
+from wsss_cli.stages.predict.segmentation import label_path, load_segmentation
+from wsss_cli.stages.predict.tasks import (
+    Task,
+    is_predicted,
+    overlay_path,
+    task_of,
+    video_path,
+)
 from wsss_cli.tracking import Track
 
 # Raised when the code changes its results.
@@ -58,18 +64,38 @@ class PredictPlan:
         """List what is left to do.
 
         Raises:
-            UsageError: Other results lie in the folder.
+            UsageError: Other results or files lie in the folder.
         """
         config, photographs = self.config, self.photographs
         state = self.directory.state(overwrite=config.overwrite, way_out=WAY_OUT)
         if state == "new":
+            removed = all_files(self.out)
+            for picture in (*photographs.pictures, *photographs.videos):
+                require_free(self.out, picture.path, self.known_files(picture), removed)
             return Todo(
                 state, [Task(picture) for picture in photographs.pictures], photographs.videos
             )
         asked = {"overlay": config.overlay, "numbers": config.probabilities}
-        tasks = [task_of(self.out, picture, **asked) for picture in photographs.pictures]
+        tasks = [
+            task_of(self.out, picture, self.known_files(picture), **asked)
+            for picture in photographs.pictures
+        ]
         videos = [video for video in photographs.videos if not is_predicted(self.out, video)]
         return Todo(state, [task for task in tasks if task is not None], videos)
+
+    def known_files(self, photograph: Photograph) -> list[PurePosixPath]:
+        """The files that one will get; maps of classes are not known before these are found."""
+        name = photograph.name
+        if photograph in self.photographs.videos:
+            return [PurePosixPath(video_path(photograph))]
+        paths = [label_path(name)] if self.kind == "segmentation" else []
+        paths += [overlay_path(name)] if self.config.overlay else []
+        paths += [self.numbers_path(name)] if self.config.probabilities else []
+        return list(map(PurePosixPath, paths))
+
+    def numbers_path(self, name: str) -> str:
+        """Where the numbers of a picture lie, relative to the folder of results."""
+        return f"{self.predictor.layout.content}/{numbers_id(name)}.h5"
 
     def state(self, *, overwrite: bool) -> str:
         """How the result stands, of the pictures and videos given now."""
@@ -146,7 +172,6 @@ def prepare(
     about_sizes = predictor.remark([picture.size for picture in photographs.pictures])
     if about_sizes:
         track.note(about_sizes)
-    numbers = predictor.layout.content
     directory = StageDirectory(
         path=config.out,
         stage=STAGE,
@@ -154,7 +179,7 @@ def prepare(
         settings={**predictor.settings, "precision": precision},
         inputs={"checkpoint": Input(checkpoint, file_fingerprint(checkpoint))},
         owned=(),
-        extras=(f"{RECORDS}/*", f"{OVERLAYS}/*", f"{numbers}/*", predictor.layout.index),
+        extras=(f"{RECORDS}/**/*", predictor.layout.index),  # the records know the others
         details={"class_names": list(predictor.class_names), "device": str(device)},
         option="--out",
     )

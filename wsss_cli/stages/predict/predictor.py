@@ -20,12 +20,12 @@ class Prediction(Protocol):
         """The (H, W, 3) picture with what was found drawn on it."""
         ...
 
-    def write_maps(self, out: Path, name: str, orientation: int) -> dict[str, Any]:
-        """Write the picture's maps, turned as its pixels are stored.
+    def map_files(self, name: str) -> dict[str, Any]:
+        """Name the files of the maps as the picture's record does, relative to the results."""
+        ...
 
-        Returns:
-            What the record of the picture says of them; paths are relative to ``out``.
-        """
+    def write_maps(self, out: Path, name: str, orientation: int) -> None:
+        """Write the picture's maps, turned as its pixels are stored."""
         ...
 
     def write_numbers(self, path: Path, image_id: str, orientation: int) -> None:

@@ -1,18 +1,19 @@
-"""The record of each picture that was predicted: ``OUT/records/NAME.json``, written last.
+"""The record of each picture that was predicted: ``OUT/records/NAME.json``, written first.
 
-A picture is done when its record says so and the files that it names are there. So a stop costs
-only the pictures at work, further pictures join those that are there, and a photograph that was
-changed is noticed.
+A picture is done when it has a record and all files that the record names are there. A stop between
+them leaves a record of files that are missing, never files that nobody knows. So it costs only the
+pictures at work, further pictures join those that are there, a photograph that was changed is
+noticed, and a file of somebody else is never taken for ours.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wsss_cli.artifacts.atomic import read_json, write_json
 from wsss_cli.artifacts.fingerprint import file_fingerprint
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import UsageError, WsssError
 
 RECORDS = "records"
 # Keys of a record that name files, by path or as a mapping of paths.
@@ -62,9 +63,54 @@ def read_record(out: Path, name: str) -> dict[str, Any] | None:
     return record if all(_is_inside(path) for path in paths) else None
 
 
-def write_record(out: Path, name: str, source: Source, facts: Mapping[str, Any]) -> None:
-    """Declare a picture done."""
+def claim(
+    out: Path,
+    name: str,
+    source: Source,
+    facts: Mapping[str, Any],
+    kept: Iterable[PurePosixPath] = (),
+) -> None:
+    """Record the files that a picture gets, before the first of them is there.
+
+    Args:
+        out: The folder of results.
+        name: The name of the picture's results.
+        source: The picture.
+        facts: Its record.
+        kept: Files of the former record that stay; the others are removed.
+
+    Raises:
+        UsageError: A file of somebody else has one of these names.
+        WsssError: The disk is full.
+    """
+    former = read_record(out, name)
+    own = files_of(former) if former else []
+    require_free(out, source.path, files_of(facts), own)
+    for path in set(own) - set(kept):
+        (out / path).unlink(missing_ok=True)
     write_json(record_path(out, name), {"source": vars(source), **facts})
+
+
+def require_free(
+    out: Path, source: str | Path, paths: Iterable[PurePosixPath], own: Iterable[PurePosixPath]
+) -> None:
+    """Refuse to overwrite what a picture's record does not know.
+
+    Args:
+        out: The folder of results.
+        source: The picture, for the message.
+        paths: The files that it will get.
+        own: Those that records know.
+
+    Raises:
+        UsageError: One is there and is not known.
+    """
+    for path in set(paths) - set(own):
+        if (out / path).exists() or (out / path).is_symlink():
+            raise UsageError(
+                f"{out / path} is there and was not made of {source} by this command; move it "
+                "away, or choose another --out"
+            )
 
 
 def files_of(record: Mapping[str, Any]) -> list[PurePosixPath]:
@@ -89,6 +135,12 @@ def recorded_names(out: Path) -> Iterator[str]:
     """The names of all pictures that have a record."""
     for path in sorted((out / RECORDS).rglob("*.json")):
         yield path.relative_to(out / RECORDS).with_suffix("").as_posix()
+
+
+def all_files(out: Path) -> set[PurePosixPath]:
+    """The files that all records name, relative to the folder of results."""
+    records = (read_record(out, name) for name in recorded_names(out))
+    return {path for record in records if record for path in files_of(record)}
 
 
 def _paths(record: Mapping[str, Any]) -> list[str]:

@@ -50,11 +50,14 @@ class LabelPrediction:
         """The picture with coloured areas, outlines and names."""
         return self.drawing.labels(image, self.label_map)
 
-    def write_maps(self, out: Path, name: str, orientation: int) -> dict[str, Any]:
-        """Write the label map as ``NAME.png``."""
-        path = label_path(name)
-        write_label_map(out / path, as_stored(self.label_map, orientation), orientation)
-        return {"label_map": path}
+    def map_files(self, name: str) -> dict[str, Any]:
+        """The label map, ``NAME.png``."""
+        return {"label_map": label_path(name)}
+
+    def write_maps(self, out: Path, name: str, orientation: int) -> None:
+        """Write the label map."""
+        stored = as_stored(self.label_map, orientation)
+        write_label_map(out / label_path(name), stored, orientation)
 
     def write_numbers(self, path: Path, image_id: str, orientation: int) -> None:
         """Write the scores; their grid spans the picture, so it turns with it."""

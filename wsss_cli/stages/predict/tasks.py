@@ -1,12 +1,19 @@
 """The work that is left of the pictures and videos that are to be predicted."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from wsss_cli.artifacts.video_file import SUFFIX
 from wsss_cli.data.photo_arguments import Photograph
 from wsss_cli.errors import UsageError
-from wsss_cli.stages.predict.records import Source, is_whole, read_record
+from wsss_cli.stages.predict.records import (
+    Source,
+    files_of,
+    is_whole,
+    read_record,
+    require_free,
+)
 
 OVERLAYS = "overlays"
 
@@ -26,12 +33,20 @@ class Task:
     drawn_only: bool = False
 
 
-def task_of(out: Path, picture: Photograph, *, overlay: bool, numbers: bool) -> Task | None:
+def task_of(
+    out: Path,
+    picture: Photograph,
+    paths: Iterable[PurePosixPath],
+    *,
+    overlay: bool,
+    numbers: bool,
+) -> Task | None:
     """Find what is to be done for a picture; None where all is there.
 
     Args:
         out: The folder of results.
         picture: The picture.
+        paths: The files that it will get, as far as they are known.
         overlay: It is to be drawn.
         numbers: The numbers behind its maps are to be written.
 
@@ -39,13 +54,8 @@ def task_of(out: Path, picture: Photograph, *, overlay: bool, numbers: bool) -> 
         UsageError: The results there are of another picture, or not ours.
     """
     record = read_record(out, picture.name)
+    require_free(out, picture.path, paths, files_of(record) if record else [])
     if record is None:
-        for path in (f"{picture.name}.png", f"{OVERLAYS}/{picture.name}.jpg"):
-            if (out / path).exists():
-                raise UsageError(
-                    f"{out / path} is there and was not made by this command; move it away, "
-                    "or choose another --out"
-                )
         return Task(picture)
     source = Source(**record["source"])
     if not source.is_of(picture.path):
@@ -71,12 +81,9 @@ def is_predicted(out: Path, video: Photograph) -> bool:
         UsageError: The results there are of another file, or not ours.
     """
     record = read_record(out, video.name)
+    path = PurePosixPath(video_path(video))
+    require_free(out, video.path, [path], files_of(record) if record else [])
     if record is None:
-        if (out / video_path(video)).exists():
-            raise UsageError(
-                f"{out / video_path(video)} is there and was not made by this command; move "
-                "it away, or choose another --out"
-            )
         return False
     source = Source(**record["source"])
     if not source.is_of(video.path):
@@ -92,3 +99,8 @@ def is_predicted(out: Path, video: Photograph) -> bool:
 def video_path(video: Photograph) -> str:
     """Where the overlays of a video lie, relative to the folder of results."""
     return f"{video.name}{SUFFIX}"
+
+
+def overlay_path(name: str) -> str:
+    """Where the overlay of a picture lies, relative to the folder of results."""
+    return f"{OVERLAYS}/{name}.jpg"

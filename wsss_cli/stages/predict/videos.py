@@ -11,7 +11,7 @@ from wsss_cli.data.loading import prefetch
 from wsss_cli.data.photo_arguments import Photograph
 from wsss_cli.errors import WsssError
 from wsss_cli.stages.predict.plan import PredictPlan
-from wsss_cli.stages.predict.records import Source, forget, write_record
+from wsss_cli.stages.predict.records import Source, claim
 from wsss_cli.stages.predict.tasks import video_path
 from wsss_cli.tracking import Track
 
@@ -23,10 +23,9 @@ def predict_video(plan: PredictPlan, video: Photograph, track: Track) -> None:
     """Write a video of overlays, frame by frame in bounded memory.
 
     Raises:
-        WsssError: It cannot be read.
+        WsssError: It cannot be read, or its overlays cannot be written.
     """
     source = Source.of(video.path)
-    forget(plan.out, video.name)
     seen: dict[int, dict[str, Any]] = {}
     with (
         opened_video(video.path) as reader,
@@ -50,15 +49,16 @@ def predict_video(plan: PredictPlan, video: Photograph, track: Track) -> None:
             for frame in steps:
                 writer.write(frame)
                 count += 1
-    facts = {
-        "video": video_path(video),
-        "size": list(size),
-        "fps": outline.fps,
-        "frames": count,
-        "declared_frames": outline.frames,
-        "classes": [_over(count, totals) for totals in seen.values()],
-    }
-    write_record(plan.out, video.name, source, facts)
+            facts = {
+                "video": video_path(video),
+                "size": list(size),
+                "fps": outline.fps,
+                "frames": count,
+                "declared_frames": outline.frames,
+                "classes": [_over(count, totals) for totals in seen.values()],
+            }
+            # Before the video has its name, which it gets when the writer ends.
+            claim(plan.out, video.name, source, facts)
 
 
 def break_off(record: Mapping[str, Any]) -> str | None:
