@@ -593,6 +593,73 @@ def test_attention_checkpoint_finds_classes_and_where_they_are(
     assert again.out.startswith("predict up to date")
 
 
+@pytest.mark.parametrize("kind", ["segmentation", "attention"])
+@pytest.mark.parametrize(
+    "order", [("--overlay", "--probabilities"), ("--probabilities", "--overlay")]
+)
+def test_what_is_asked_for_later_joins_what_is_there(
+    wsss: Command,
+    checkpoint: Path,
+    lively_checkpoint: Path,
+    photos: Path,
+    tmp_path: Path,
+    kind: str,
+    order: tuple[str, str],
+) -> None:
+    network = {"segmentation": [checkpoint], "attention": [lively_checkpoint, "--size", 64]}[kind]
+    asked = ["predict", *network, photos, "--amp", "off", "--json", "--out"]
+    once = wsss(*asked, tmp_path / "out", *order)
+    assert once.code == 0, once.err
+    whole = (tmp_path / "out").rename(tmp_path / "once")
+    for extras in ([], [order[0]], [order[1]]):
+        later = wsss(*asked, tmp_path / "out", *extras)
+        assert later.code == 0, later.err
+    for pattern in ("**/*.png", "overlays/**/*", "records/**/*", "*/*.h5"):
+        assert _content(tmp_path / "out", pattern) == _content(whole, pattern)
+        assert _content(whole, pattern)
+    assert later.values["pictures"] == once.values["pictures"]
+    for key in ("label_map", "maps"):
+        assert (key in once.values["pictures"][0]) == ((key == "maps") == (kind == "attention"))
+
+
+def test_overlays_removed_by_hand_are_drawn_again_of_the_maps(
+    wsss: Command, checkpoint: Path, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    asked = ["predict", checkpoint, photos, "--out", out, "--json"]
+    assert wsss(*asked, "--overlay", "--probabilities").code == 0
+    before = _content(out, "**/*.*")
+    (out / "overlays" / "b.jpg").unlink()
+    assert wsss(*asked, "--overlay").values["written"] == 1
+    assert _content(out, "**/*.??*").keys() == before.keys()
+    shutil.rmtree(out / "overlays")
+    without = wsss(*asked)
+    assert without.code == 0, without.err
+    assert all("overlay" not in picture for picture in without.values["pictures"])
+    for pattern in ("**/*.png", "*/*.h5"):
+        kept = {name: before[name] for name in _names(out, pattern)}
+        assert _content(out, pattern) == kept
+        assert len(kept) == 3
+    assert wsss(*asked).values["status"] == "up to date"
+
+
+def test_label_map_that_cannot_be_read_costs_no_other_overlay(
+    wsss: Command, checkpoint: Path, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    asked = ["predict", checkpoint, photos, "--out", out, "--json"]
+    assert wsss(*asked).code == 0
+    (out / "b.png").write_text("no picture")
+    done = wsss(*asked, "--overlay")
+    assert done.code == 1
+    (failed,) = done.values["failed"]
+    assert failed["file"] == str(photos / "b.png")
+    assert str(out / "b.png") in failed["reason"]
+    assert _names(out, "overlays/**/*.jpg") == ["overlays/IMG 1.jpg", "overlays/day1/IMG 1.jpg"]
+    (out / "b.png").unlink()
+    assert wsss(*asked, "--overlay").code == 0
+
+
 @pytest.mark.parametrize("option", [("--crf", "irn"), ("--merge", "max"), ("--longest-side", 99)])
 def test_options_of_label_maps_are_refused_for_attention(
     wsss: Command, lively_checkpoint: Path, photos: Path, tmp_path: Path, option: tuple[str, Any]

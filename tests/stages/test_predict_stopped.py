@@ -91,12 +91,16 @@ def _pictures(folder: Path) -> list[Path]:
     ]
 
 
-@pytest.fixture(params=["pictures", "videos"])
-def prediction(request: pytest.FixtureRequest, checkpoint: Path, tmp_path: Path) -> Prediction:
-    if request.param == "pictures":
-        options = {"overlay": True, "probabilities": True}
-        _pictures(tmp_path / "photos")
+@pytest.fixture(params=["label maps", "attention", "videos"])
+def prediction(
+    request: pytest.FixtureRequest, checkpoint: Path, lively_checkpoint: Path, tmp_path: Path
+) -> Prediction:
+    options = {"overlay": True, "probabilities": True}
+    _pictures(tmp_path / "photos")
+    if request.param == "label maps":
         return Prediction(checkpoint, [tmp_path / "photos"], **options)
+    if request.param == "attention":
+        return Prediction(lively_checkpoint, [tmp_path / "photos"], size=64, **options)
     clips = [video(tmp_path / name / "clip.mp4", 2, 32, 48) for name in ("first", "second")]
     return Prediction(checkpoint, clips)
 
@@ -119,7 +123,7 @@ def test_killed_anywhere_it_continues_to_what_an_undisturbed_one_leaves(
 def test_killed_anywhere_other_settings_replace_all(
     prediction: Prediction, disk: Disk, tmp_path: Path
 ) -> None:
-    other = {"flip": False, "scales": (1.0,), "overwrite": True}
+    other = {"flip": False, "overwrite": True}
     prediction(tmp_path / "other", **other)
     whole = _result(tmp_path / "other")
     disk.changes = 0
@@ -135,7 +139,7 @@ def test_killed_anywhere_other_settings_replace_all(
 def test_killed_while_replacing_it_replaces_the_rest(
     prediction: Prediction, disk: Disk, tmp_path: Path
 ) -> None:
-    other = {"flip": False, "scales": (1.0,), "overwrite": True}
+    other = {"flip": False, "overwrite": True}
     prediction(tmp_path / "other")
     disk.changes = 0
     prediction(tmp_path / "other", **other)
@@ -205,7 +209,7 @@ def test_map_of_somebody_else_is_refused_whatever_is_killed(
     prediction = Prediction(lively_checkpoint, photos, size=64, overlay=True, probabilities=True)
     told = prediction(tmp_path / "whole").values["pictures"]
     name = Path(next(iter(told[0]["maps"].values()))).relative_to(tmp_path / "whole")
-    for kill in (2, 4, 6):
+    for kill in (2, 4, 5):
         out = tmp_path / f"out{kill}"
         Prediction(lively_checkpoint, photos[1:], size=64)(out)
         (out / name).parent.mkdir()

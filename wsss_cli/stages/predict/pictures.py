@@ -13,8 +13,8 @@ from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.stages.image_loop import pipeline
 from wsss_cli.stages.predict.plan import PredictPlan, numbers_id
 from wsss_cli.stages.predict.predictor import Prediction
-from wsss_cli.stages.predict.records import Source, claim, files_of, read_record
-from wsss_cli.stages.predict.tasks import Task, overlay_path
+from wsss_cli.stages.predict.records import Source, claim, files_of
+from wsss_cli.stages.predict.tasks import Task
 
 # Of decoded pictures that wait for the network, in threads: cameras' are 36 MB or more each.
 _WAITING_BYTES = 2**29
@@ -55,8 +55,13 @@ def predict_pictures(plan: PredictPlan, tasks: list[Task]) -> Iterator[Failure |
                 continue
             task, image, source = loaded
             prediction = None
-            if task.drawn_only:
-                prediction = plan.predictor.read(out, task.picture.name, task.picture.orientation)
+            name = task.picture.name
+            if task.kept and (plan.extras(name).keys() - task.kept.keys()) <= {"overlay"}:
+                try:
+                    prediction = plan.predictor.read(out, name, task.picture.orientation)
+                except WsssError as error:
+                    yield Failure(task.picture, str(error))
+                    continue
             yield task, image, source, prediction or plan.predictor.predict(image)
 
     def write(
@@ -81,29 +86,23 @@ def _write(
 ) -> None:
     """Write what is made of a picture, its record first."""
     out, name, orientation = plan.out, task.picture.name, task.picture.orientation
-    kept: dict[str, Any] = {}  # nothing made of another prediction stays beside this one
-    if task.drawn_only:
-        before = read_record(out, name) or {}
-        kept = {key: before[key] for key in ("label_map", "numbers") if key in before}
+    extras = {key: path for key, path in plan.extras(name).items() if key not in task.kept}
+    files = {**(task.kept or prediction.map_files(name)), **extras}
     height, width = image.shape[:2]
     turned = orientation > 4  # 5 to 8 exchange the sides
     facts: dict[str, Any] = {
         "size": [width, height] if turned else [height, width],
         "exif_orientation": orientation,
-        **(kept or prediction.map_files(name)),
+        **dict(sorted(files.items())),
         "classes": prediction.classes(),
     }
-    if plan.config.overlay:
-        facts["overlay"] = overlay_path(name)
-    if plan.config.probabilities and not task.drawn_only:
-        facts["numbers"] = plan.numbers_path(name)
-    claim(out, name, source, facts, files_of(kept))
-    if not task.drawn_only:
+    claim(out, name, source, facts, files_of(task.kept))
+    if not task.kept:
         prediction.write_maps(out, name, orientation)
-    if plan.config.overlay:
-        write_overlay(out / facts["overlay"], prediction.overlay(image))
-    if plan.config.probabilities and not task.drawn_only:
-        prediction.write_numbers(out / facts["numbers"], numbers_id(name), orientation)
+    if "overlay" in extras:
+        write_overlay(out / extras["overlay"], prediction.overlay(image))
+    if "numbers" in extras:
+        prediction.write_numbers(out / extras["numbers"], numbers_id(name), orientation)
 
 
 def _workers(plan: PredictPlan, tasks: list[Task]) -> int:

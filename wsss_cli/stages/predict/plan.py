@@ -75,9 +75,8 @@ class PredictPlan:
             return Todo(
                 state, [Task(picture) for picture in photographs.pictures], photographs.videos
             )
-        asked = {"overlay": config.overlay, "numbers": config.probabilities}
         tasks = [
-            task_of(self.out, picture, self.known_files(picture), **asked)
+            task_of(self.out, picture, self.known_files(picture), self.extras(picture.name).keys())
             for picture in photographs.pictures
         ]
         videos = [video for video in photographs.videos if not is_predicted(self.out, video)]
@@ -88,14 +87,17 @@ class PredictPlan:
         name = photograph.name
         if photograph in self.photographs.videos:
             return [PurePosixPath(video_path(photograph))]
-        paths = [label_path(name)] if self.kind == "segmentation" else []
-        paths += [overlay_path(name)] if self.config.overlay else []
-        paths += [self.numbers_path(name)] if self.config.probabilities else []
-        return list(map(PurePosixPath, paths))
+        maps = [label_path(name)] if self.kind == "segmentation" else []
+        return list(map(PurePosixPath, [*maps, *self.extras(name).values()]))
 
-    def numbers_path(self, name: str) -> str:
-        """Where the numbers of a picture lie, relative to the folder of results."""
-        return f"{self.predictor.layout.content}/{numbers_id(name)}.h5"
+    def extras(self, name: str) -> dict[str, str]:
+        """The files asked for beside a picture's maps, as its record names them."""
+        paths = {}
+        if self.config.overlay:
+            paths["overlay"] = overlay_path(name)
+        if self.config.probabilities:
+            paths["numbers"] = f"{self.predictor.layout.content}/{numbers_id(name)}.h5"
+        return paths
 
     def state(self, *, overwrite: bool) -> str:
         """How the result stands, of the pictures and videos given now."""

@@ -123,6 +123,12 @@ def is_whole(out: Path, record: Mapping[str, Any]) -> bool:
     return all((out / path).is_file() for path in files_of(record))
 
 
+def whole_parts(out: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says of maps, overlay and numbers, of each of which all files are there."""
+    parts = {key: record[key] for key in _FILES if record.get(key)}
+    return {key: value for key, value in parts.items() if is_whole(out, {key: value})}
+
+
 def forget(out: Path, name: str) -> None:
     """Remove a record and, before it, the files that it names."""
     record = read_record(out, name)

@@ -1,8 +1,9 @@
 """The work that is left of the pictures and videos that are to be predicted."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from wsss_cli.artifacts.video_file import SUFFIX
 from wsss_cli.data.photo_arguments import Photograph
@@ -13,6 +14,7 @@ from wsss_cli.stages.predict.records import (
     is_whole,
     read_record,
     require_free,
+    whole_parts,
 )
 
 OVERLAYS = "overlays"
@@ -25,21 +27,20 @@ class Task:
     Attributes:
         picture: The picture.
         changed: It is another one than when it was predicted.
-        drawn_only: Its maps are there; only the overlay is missing.
+        kept: The files that stay, as its record names them: its maps and what else is there. It is
+            predicted anew where there are none.
     """
 
     picture: Photograph
     changed: bool = False
-    drawn_only: bool = False
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
 
 def task_of(
     out: Path,
     picture: Photograph,
     paths: Iterable[PurePosixPath],
-    *,
-    overlay: bool,
-    numbers: bool,
+    extras: Set[str],
 ) -> Task | None:
     """Find what is to be done for a picture; None where all is there.
 
@@ -47,8 +48,7 @@ def task_of(
         out: The folder of results.
         picture: The picture.
         paths: The files that it will get, as far as they are known.
-        overlay: It is to be drawn.
-        numbers: The numbers behind its maps are to be written.
+        extras: What is asked for beside its maps, as its record has it.
 
     Raises:
         UsageError: The results there are of another picture, or not ours.
@@ -65,13 +65,10 @@ def task_of(
                 f"{source.path} under that name; choose another --out"
             )
         return Task(picture, changed=True)
-    if not is_whole(out, record) or "video" in record:
+    kept = whole_parts(out, record)
+    if not {"label_map", "maps"} & kept.keys():
         return Task(picture)
-    if numbers and "numbers" not in record:
-        return Task(picture)
-    if overlay and "overlay" not in record:
-        return Task(picture, drawn_only=True)
-    return None
+    return None if is_whole(out, record) and extras <= kept.keys() else Task(picture, kept=kept)
 
 
 def is_predicted(out: Path, video: Photograph) -> bool:
