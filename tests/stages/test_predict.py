@@ -761,6 +761,28 @@ def test_stopped_video_leaves_nothing_and_begins_again(
     assert wsss("predict", checkpoint, clip, "--out", tmp_path / "out").code == 0
 
 
+@pytest.mark.parametrize("ending", ["png", "mp4"])
+def test_moved_and_changed_file_is_predicted_again(
+    wsss: Command, checkpoint: Path, tmp_path: Path, ending: str
+) -> None:
+    def draw(path: Path, size: int) -> Path:
+        return photograph(path, size, size) if ending == "png" else video(path, 2, size, size)
+
+    first, moved = draw(tmp_path / "first" / f"x.{ending}", 32), tmp_path / "moved" / f"x.{ending}"
+    asked = ["--out", tmp_path / "out", "--json"]
+    assert wsss("predict", checkpoint, first, *asked).code == 0
+    draw(moved, 48)
+    refused = wsss("predict", checkpoint, moved, *asked)
+    assert refused.code == 2
+    assert str(first) in refused.err
+    first.unlink()
+    again = wsss("predict", checkpoint, moved, *asked)
+    assert again.code == 0, again.err
+    assert f"predicted again: x.{ending}" in again.err
+    (told,) = again.values["pictures"] + again.values["videos"]
+    assert told["size"] == [48, 48]
+
+
 def test_scores_of_a_video_are_refused(wsss: Command, checkpoint: Path, tmp_path: Path) -> None:
     clip = video(tmp_path / "clip.mp4", 1)
     refused = wsss("predict", checkpoint, clip, "--out", tmp_path / "out", "--probabilities")

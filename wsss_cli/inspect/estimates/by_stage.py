@@ -365,8 +365,8 @@ def _predict(plan: Any) -> Estimate:  # noqa: ANN401
         bytes_per_pixel=_RULE_BYTES,
     )
     parts = [pictures]
-    for video in todo.videos:
-        with suppress(WsssError), opened_video(video.path) as opened:
+    for task in todo.videos:
+        with suppress(WsssError), opened_video(task.picture.path) as opened:
             first = next(opened.frames(), None)
             if first is not None:
                 parts.append(_of_video(plan, first, opened.outline.frames or 1))

@@ -55,10 +55,10 @@ def predict(plan: PredictPlan, track: Track) -> Report:
 
 
 def _predict(
-    plan: PredictPlan, tasks: list[Task], videos: list[Photograph], track: Track
+    plan: PredictPlan, tasks: list[Task], videos: list[Task], track: Track
 ) -> list[Failure]:
     """Predict pictures, then videos; returns what could not be, by all ranks."""
-    changed = [task.picture.path.name for task in tasks if task.changed]
+    changed = [task.picture.path.name for task in (*tasks, *videos) if task.changed]
     if changed:
         track.note(
             f"changed since they were predicted, and predicted again: {listing(changed, most=5)}"
@@ -68,11 +68,11 @@ def _predict(
     steps = predict_pictures(plan, [left[picture.name] for picture in share.missing])
     outcomes = share.follow(steps, track, "predicting")
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    for video in ranks.mine(videos):
+    for task in ranks.mine(videos):
         try:
-            predict_video(plan, video, track)
+            predict_video(plan, task.picture, track)
         except WsssError as error:
-            failures.append(Failure(video, str(error)))
+            failures.append(Failure(task.picture, str(error)))
     return [failure for part in ranks.gathered(failures) for failure in part]
 
 

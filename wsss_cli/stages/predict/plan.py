@@ -21,9 +21,9 @@ from wsss_cli.stages.predict.records import RECORDS, all_files, require_free
 from wsss_cli.stages.predict.segmentation import label_path, load_segmentation
 from wsss_cli.stages.predict.tasks import (
     Task,
-    is_predicted,
     overlay_path,
     task_of,
+    task_of_video,
     video_path,
 )
 from wsss_cli.tracking import Track
@@ -73,14 +73,20 @@ class PredictPlan:
             for picture in (*photographs.pictures, *photographs.videos):
                 require_free(self.out, picture.path, self.known_files(picture), removed)
             return Todo(
-                state, [Task(picture) for picture in photographs.pictures], photographs.videos
+                state,
+                [Task(picture) for picture in photographs.pictures],
+                [Task(video) for video in photographs.videos],
             )
         tasks = [
             task_of(self.out, picture, self.known_files(picture), self.extras(picture.name).keys())
             for picture in photographs.pictures
         ]
-        videos = [video for video in photographs.videos if not is_predicted(self.out, video)]
-        return Todo(state, [task for task in tasks if task is not None], videos)
+        videos = [task_of_video(self.out, video) for video in photographs.videos]
+        return Todo(
+            state,
+            [task for task in tasks if task is not None],
+            [task for task in videos if task is not None],
+        )
 
     def known_files(self, photograph: Photograph) -> list[PurePosixPath]:
         """The files that one will get; maps of classes are not known before these are found."""
@@ -131,12 +137,12 @@ class Todo:
         state: How the folder of results stands: ``new``, ``resumable`` or ``complete``, which says
             nothing of pictures that it does not know.
         tasks: Tasks of the pictures.
-        videos: Those to predict.
+        videos: Tasks of the videos.
     """
 
     state: str
     tasks: list[Task]
-    videos: list[Photograph]
+    videos: list[Task]
 
 
 def prepare(

@@ -22,10 +22,10 @@ OVERLAYS = "overlays"
 
 @dataclass(frozen=True)
 class Task:
-    """A picture that is not done.
+    """A picture or video that is not done.
 
     Attributes:
-        picture: The picture.
+        picture: The picture or video.
         changed: It is another one than when it was predicted.
         kept: The files that stay, as its record names them: its maps and what else is there. It is
             predicted anew where there are none.
@@ -57,13 +57,7 @@ def task_of(
     require_free(out, picture.path, paths, files_of(record) if record else [])
     if record is None:
         return Task(picture)
-    source = Source(**record["source"])
-    if not source.is_of(picture.path):
-        if source.path != str(picture.path.absolute()) and Path(source.path).exists():
-            raise UsageError(
-                f"{picture.path} would be called {picture.name}, and {out} has results of "
-                f"{source.path} under that name; choose another --out"
-            )
+    if _is_changed(out, picture, record):
         return Task(picture, changed=True)
     kept = whole_parts(out, record)
     if not {"label_map", "maps"} & kept.keys():
@@ -71,8 +65,8 @@ def task_of(
     return None if is_whole(out, record) and extras <= kept.keys() else Task(picture, kept=kept)
 
 
-def is_predicted(out: Path, video: Photograph) -> bool:
-    """Whether a video's overlays are there.
+def task_of_video(out: Path, video: Photograph) -> Task | None:
+    """Find what is to be done for a video; None where its overlays are there.
 
     Raises:
         UsageError: The results there are of another file, or not ours.
@@ -81,16 +75,27 @@ def is_predicted(out: Path, video: Photograph) -> bool:
     path = PurePosixPath(video_path(video))
     require_free(out, video.path, [path], files_of(record) if record else [])
     if record is None:
-        return False
+        return Task(video)
+    if _is_changed(out, video, record):
+        return Task(video, changed=True)
+    return None if "video" in record and is_whole(out, record) else Task(video)
+
+
+def _is_changed(out: Path, photograph: Photograph, record: Mapping[str, Any]) -> bool:
+    """Whether a picture or video is another one than its record is of; it may have moved, too.
+
+    Raises:
+        UsageError: The record is of another file, which is still there.
+    """
     source = Source(**record["source"])
-    if not source.is_of(video.path):
-        if source.path != str(video.path.absolute()):
-            raise UsageError(
-                f"{video.path} would be called {video.name}, and {out} has results of "
-                f"{source.path} under that name; choose another --out"
-            )
+    if source.is_of(photograph.path):
         return False
-    return "video" in record and is_whole(out, record)
+    if source.path != str(photograph.path.absolute()) and Path(source.path).exists():
+        raise UsageError(
+            f"{photograph.path} would be called {photograph.name}, and {out} has results of "
+            f"{source.path} under that name; choose another --out"
+        )
+    return True
 
 
 def video_path(video: Photograph) -> str:
