@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from wsss_cli.artifacts.picture_formats import open_picture
-from wsss_cli.data.images import NotUsed
+from wsss_cli.data.images import EXCHANGE_SIDES, NotUsed
 from wsss_cli.errors import WsssError
 
 UPRIGHT = 1
@@ -68,6 +68,11 @@ def read_outline(path: Path, not_used: NotUsed) -> PictureOutline:
         raise WsssError("it is no JPEG, PNG, WebP, BMP or TIFF picture") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, MemoryError) as error:
         raise WsssError(f"it is no readable picture ({error})") from error
+
+
+def stored_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """(H, W) of the stored pixels of a photograph that is (H, W) upright."""
+    return size[::-1] if orientation in EXCHANGE_SIDES else size
 
 
 def as_seen(array: Array, orientation: int) -> Array:

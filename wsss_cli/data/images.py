@@ -25,7 +25,7 @@ _RANGELESS = {"F": "floats", "I": "integers of 32 bits or with a sign"}
 # Largest difference between the channels of a grey picture.
 _TINGE = 32
 # EXIF orientations that exchange width and height.
-_EXCHANGE_SIDES = (5, 6, 7, 8)
+EXCHANGE_SIDES = (5, 6, 7, 8)
 _JPEG_END = b"\xff\xd9"
 # MemoryError: a chunk may declare four gigabytes, which Pillow allocates at once.
 
@@ -136,7 +136,7 @@ def _header(path: Path, image: Image.Image) -> Header:
     kind, deep = str(image.format), is_deep(image)  # before EXIF, for which a PNG is decoded
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     turned = orientation not in (0, 1) and kind != "TIFF"  # which Pillow rotates while decoding
-    same_size = orientation not in _EXCHANGE_SIDES or image.width == image.height
+    same_size = orientation not in EXCHANGE_SIDES or image.width == image.height
     return Header(
         format=kind,
         suffixed=Image.registered_extensions().get(path.suffix.lower()) == kind,

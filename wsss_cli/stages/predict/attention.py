@@ -19,7 +19,7 @@ from wsss_cli.artifacts.overlay import Drawing
 from wsss_cli.configs.attend import PREDICTED, AttendConfig
 from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.predict import PredictConfig
-from wsss_cli.data.exif_orientation import as_stored
+from wsss_cli.data.exif_orientation import as_stored, stored_size
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.resizing import enlarge_maps, resize_image
 from wsss_cli.device import autocast
@@ -93,7 +93,7 @@ class AttentionPrediction:
     def write_numbers(self, path: Path, image_id: str, orientation: int) -> None:
         """Write the maps with the classes' numbers and logits."""
         maps = np.moveaxis(as_stored(np.moveaxis(self.maps, 0, -1), orientation), -1, 0)
-        size = self.size[::-1] if orientation > 4 else self.size  # 5 to 8 exchange the sides
+        size = stored_size(self.size, orientation)
         class_ids = np.array(self.class_ids, np.uint8)
         with write_shard(path) as write:
             halves = np.ascontiguousarray(maps).astype(np.float16)

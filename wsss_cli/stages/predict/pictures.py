@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wsss_cli.artifacts.overlay import write_overlay
-from wsss_cli.data.exif_orientation import as_seen
+from wsss_cli.data.exif_orientation import as_seen, stored_size
 from wsss_cli.data.images import Pixels, read_image
 from wsss_cli.data.photo_arguments import Photograph
 from wsss_cli.device import resolve_workers
@@ -89,9 +89,8 @@ def _write(
     extras = {key: path for key, path in plan.extras(name).items() if key not in task.kept}
     files = {**(task.kept or prediction.map_files(name)), **extras}
     height, width = image.shape[:2]
-    turned = orientation > 4  # 5 to 8 exchange the sides
     facts: dict[str, Any] = {
-        "size": [width, height] if turned else [height, width],
+        "size": list(stored_size((height, width), orientation)),
         "exif_orientation": orientation,
         **dict(sorted(files.items())),
         "classes": prediction.classes(),

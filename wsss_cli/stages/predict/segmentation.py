@@ -15,7 +15,7 @@ from wsss_cli.artifacts.overlay import Drawing
 from wsss_cli.artifacts.score_file import LAYOUT, ImageScores, write_shard
 from wsss_cli.configs.predict import PredictConfig
 from wsss_cli.configs.segment import MERGES, SegmentConfig
-from wsss_cli.data.exif_orientation import as_seen, as_stored
+from wsss_cli.data.exif_orientation import as_seen, as_stored, stored_size
 from wsss_cli.data.images import Pixels
 from wsss_cli.errors import UsageError
 from wsss_cli.stages.segment.image_prediction import ImagePredictor
@@ -62,9 +62,8 @@ class LabelPrediction:
     def write_numbers(self, path: Path, image_id: str, orientation: int) -> None:
         """Write the scores; their grid spans the picture, so it turns with it."""
         assert self.scores is not None
-        height, width = self.scores.size
         stored = np.moveaxis(as_stored(np.moveaxis(self.scores.scores, 0, -1), orientation), -1, 0)
-        size = (width, height) if orientation > 4 else (height, width)  # 5 to 8 exchange the sides
+        size = stored_size(self.scores.size, orientation)
         with write_shard(path) as write:
             write(image_id, ImageScores(np.ascontiguousarray(stored), size))
 
