@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from wsss_cli import ranks
-from wsss_cli.errors import UsageError
+from wsss_cli.errors import UsageError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,7 @@ def resolve_device(name: str) -> "torch.device":
             raise RuntimeError("it is neither cpu nor cuda")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise UsageError(f"--device {name} cannot be used ({reason}); try --device cpu") from error
     # By default a GPU multiplies float32 with ten bits of it: `--amp off` asks for all of them.
     torch.backends.cudnn.allow_tf32 = False

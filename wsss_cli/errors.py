@@ -43,6 +43,11 @@ class DivergenceError(WsssError):
         self.reason, self.iteration, self.kept = reason, iteration, kept
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of a foreign error's message, or its kind where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def listing(names: Sequence[str], *, most: int = 10) -> str:
     """List the first few of many names and count the others: ``a, b and 12 more``."""
     text = ", ".join(names[:most])

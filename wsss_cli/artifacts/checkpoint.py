@@ -10,7 +10,7 @@ import torch
 
 from wsss_cli import ranks
 from wsss_cli.artifacts.atomic import write_bytes
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import WsssError, first_line
 
 FORMAT = "wsss-checkpoint-1"
 _MADE_BY = {
@@ -122,9 +122,9 @@ def read_tensors(path: Path, *, lazily: bool = False) -> dict[str, Any]:
     except FileNotFoundError:
         raise WsssError(f"{path} does not exist; check the path") from None
     except Exception as error:  # torch raises whatever its unpickler meets
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)[:120]
         raise WsssError(
-            f"{path} cannot be read as a file of tensors ({reason[:120]}); it may be truncated or "
+            f"{path} cannot be read as a file of tensors ({reason}); it may be truncated or "
             "of another kind"
         ) from error
     if not isinstance(content, dict):

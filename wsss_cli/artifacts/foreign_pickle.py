@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from wsss_cli.artifacts.image_size import is_holdable
 from wsss_cli.artifacts.plain_file import NOT_PLAIN, is_plain
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import WsssError, first_line
 
 Array = npt.NDArray[Any]
 
@@ -99,10 +99,9 @@ def read_foreign_array(
             "anew"
         ) from None
     except _NONSENSE as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        reason = first_line(error)[:200]
         raise WsssError(
-            f"{path} holds no numpy array or dictionary of arrays ({reason[:200]}); restore the "
-            "file"
+            f"{path} holds no numpy array or dictionary of arrays ({reason}); restore the file"
         ) from error
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from wsss_cli.artifacts.fingerprint import files_fingerprint
 from wsss_cli.artifacts.score_file import NOT_FINITE, is_finite
-from wsss_cli.errors import UsageError, WsssError, listing
+from wsss_cli.errors import UsageError, WsssError, first_line, listing
 
 SUFFIXES = (".npy", ".npz")
 # By how much the probabilities of a pixel may miss 1: 21 that were rounded to 8 bits miss it by up
@@ -180,9 +180,9 @@ def _is_probable(maps: npt.NDArray[np.float32]) -> bool:
 
 
 def _no_plain_array(path: Path, error: Exception) -> WsssError:
-    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    reason = first_line(error)[:200]
     return WsssError(
-        f"{path} is no plain numpy array ({reason[:200]}); write one with numpy.save, since "
+        f"{path} is no plain numpy array ({reason}); write one with numpy.save, since "
         "pickled objects are never opened"
     )
 

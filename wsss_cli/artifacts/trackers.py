@@ -15,7 +15,7 @@ from wsss_cli.artifacts.atomic import read_json, write_json
 from wsss_cli.artifacts.mlflow_run import MlflowRun
 from wsss_cli.artifacts.tensorboard_events import TensorBoardEvents
 from wsss_cli.artifacts.wandb_run import WandbRun
-from wsss_cli.errors import UsageError
+from wsss_cli.errors import UsageError, first_line
 
 RUNS_FILE = "tracker_runs.json"
 """Beside the log, by tracker: the ``run`` to go on in, the last ``iteration`` that was logged there
@@ -116,10 +116,10 @@ class TrackerLog:
         except Exception as error:
             self._tracker = None
             name = self._training.tracker
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            reason = first_line(error)[:_MOST_OF_A_REASON]
             self._training.warn(
                 f"warning: {name} failed and gets nothing more of this training "
-                f"({reason[:_MOST_OF_A_REASON]}); metrics.jsonl has everything, and the same "
+                f"({reason}); metrics.jsonl has everything, and the same "
                 f"command with --tracker {name} logs the rest later"
             )
 

@@ -22,7 +22,7 @@ from wsss_cli.configs.common import WorkConfig
 from wsss_cli.configs.presets import configured
 from wsss_cli.configs.setting import Config, is_named, option, settings_of
 from wsss_cli.configs.stages import STAGES
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import WsssError, first_line
 from wsss_cli.tracking import Silent, Track
 
 C = TypeVar("C", bound=Config)
@@ -260,14 +260,10 @@ def _sentence(error: Exception, saves_memory: str) -> tuple[str, int]:
 def known_reason(error: Exception, saves_memory: str) -> str | None:
     """What the machine refused, as a sentence; None where the error says something else."""
     if _is_out_of_memory(error):
-        return f"out of memory ({_first_line(error)}); {saves_memory}"
+        return f"out of memory ({first_line(error)}); {saves_memory}"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; check the path and its permissions"
     return None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _reason(error: Exception, saves_memory: str) -> tuple[str, int]:
@@ -276,7 +272,7 @@ def _reason(error: Exception, saves_memory: str) -> tuple[str, int]:
     sentence = known_reason(error, saves_memory)
     if sentence is not None:
         return sentence, 1
-    text = _first_line(error)
+    text = first_line(error)
     return f"{type(error).__name__}: {text}; run again with --debug and report what it shows", 1
 
 

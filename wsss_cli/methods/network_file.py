@@ -7,20 +7,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
 from torch import nn
 
-from wsss_cli.artifacts.checkpoint import (
-    ODD_CONTENT,
-    read_checkpoint,
-    require_names,
-    write_checkpoint,
-)
+from wsss_cli.artifacts.checkpoint import read_checkpoint, require_names, write_checkpoint
 from wsss_cli.configs.common import settings
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.errors import WsssError
 from wsss_cli.methods.protocol import AttentionNetwork
-from wsss_cli.models.checkpoint_fit import require_shapes
+from wsss_cli.models.checkpoint_fit import content_of, rebuilt
 from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.models.trunks import build_trunk
 
@@ -75,7 +68,7 @@ def load_network(path: Path) -> tuple[AttentionNetwork, TrainConfig, tuple[str, 
         WsssError: The file is no such checkpoint.
     """
     content = read_checkpoint(path, CHECKPOINT_KIND)
-    try:
+    with content_of(path, "attention network"):
         require_names(content["class_names"])
         names_of_settings = {field.name for field in fields(TrainConfig)}
         stored = {
@@ -83,11 +76,7 @@ def load_network(path: Path) -> tuple[AttentionNetwork, TrainConfig, tuple[str, 
         }
         config = TrainConfig(**{**stored, "lr_steps": tuple(stored["lr_steps"])})
         names = tuple(content["class_names"])
-        with torch.device("meta"):
-            require_shapes(build_network(config, len(names), InitialWeights()), content["network"])
-        network = build_network(config, len(names), InitialWeights())
-        network.load_state_dict(content["network"])
-    except ODD_CONTENT as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise WsssError(f"{path} does not hold a whole attention network ({reason})") from error
+        network = rebuilt(
+            lambda: build_network(config, len(names), InitialWeights()), content["network"]
+        )
     return network.eval(), config, names

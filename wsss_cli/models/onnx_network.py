@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wsss_cli import ranks
-from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.errors import UsageError, WsssError, first_line
 
 PACKAGE = "onnxruntime"
 """The package, which is an extra of the same name."""
@@ -77,8 +77,9 @@ class OnnxNetwork:
         except OSError as error:
             raise WsssError(f"{path} cannot be read ({error.strerror}); check the path") from error
         except Exception as error:  # onnxruntime's own kinds have nothing in common but this
+            reason = first_line(error)[-160:]
             raise WsssError(
-                f"{path} cannot be read as an ONNX network ({_reason(error)}); export it again, "
+                f"{path} cannot be read as an ONNX network ({reason}); export it again, "
                 "with its weights in the file"
             ) from error
         self.inputs = {each.name: _sides(each.shape) for each in self._session.get_inputs()}
@@ -108,7 +109,7 @@ class OnnxNetwork:
                 f"{name} {' x '.join(map(str, array.shape))}" for name, array in inputs.items()
             )
             raise WsssError(
-                f"{self.path} cannot be computed on {shapes} ({_reason(error)})"
+                f"{self.path} cannot be computed on {shapes} ({first_line(error)[-160:]})"
             ) from error
 
     def first_output(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
@@ -123,8 +124,3 @@ class OnnxNetwork:
 
 def _sides(shape: Any) -> tuple[int | None, ...]:  # noqa: ANN401 - as onnxruntime has it
     return tuple(side if isinstance(side, int) else None for side in shape)
-
-
-def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][-160:] if lines else type(error).__name__

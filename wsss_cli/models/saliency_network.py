@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wsss_cli.configs.saliency import where_to_get_a_network
-from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.errors import UsageError, WsssError, first_line
 from wsss_cli.models.onnx_network import PACKAGE, OnnxNetwork, has_onnxruntime
 
 # Of ImageNet, for RGB in 0..1.
@@ -115,8 +115,9 @@ class _OpenCvNetwork:
         except OSError as error:
             raise WsssError(f"{path} cannot be read ({error.strerror}); check the path") from error
         except _REFUSALS as error:
+            reason = first_line(error)[-120:]
             raise WsssError(
-                f"{path} cannot be read as an ONNX network ({_reason(error)}); export it again, or "
+                f"{path} cannot be read as an ONNX network ({reason}); export it again, or "
                 f"pip install 'wsss-cli[{PACKAGE}]', which has more operations than OpenCV"
             ) from error
         self._output = self._network.getUnconnectedOutLayersNames()[0]
@@ -133,7 +134,7 @@ class _OpenCvNetwork:
         except _REFUSALS as error:
             raise WsssError(
                 f"{self._path} cannot be computed on {image.shape[2]} x {image.shape[3]} pixels "
-                f"({_reason(error)})"
+                f"({first_line(error)[-120:]})"
             ) from error
 
 
@@ -147,7 +148,3 @@ def _probability(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """The logistic function, without an overflow for large negative numbers."""
     half: npt.NDArray[np.float64] = 0.5 * np.tanh(0.5 * logits.astype(np.float64)) + 0.5
     return half
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][-120:]

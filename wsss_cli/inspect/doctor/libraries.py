@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from wsss_cli import __version__
+from wsss_cli.errors import first_line
 
 _PACKAGES = ("torch", "torchvision", "numpy", "h5py", "pillow", "typer")
 _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
@@ -52,7 +53,7 @@ def _try(ask: Callable[[Libraries], None], package: str, installed: Libraries) -
     try:
         ask(installed)
     except Exception as error:  # a broken library fails as it likes
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         installed.broken.append(f"{package} cannot be used ({reason[:200]}); {_INSTALL} {package}")
 
 

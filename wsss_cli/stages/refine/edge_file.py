@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import torch
-
-from wsss_cli.artifacts.checkpoint import ODD_CONTENT, read_checkpoint, write_checkpoint
+from wsss_cli.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsss_cli.configs.backbones import BACKBONES
-from wsss_cli.errors import WsssError
-from wsss_cli.models.checkpoint_fit import require_shapes
+from wsss_cli.models.checkpoint_fit import content_of, rebuilt
 from wsss_cli.models.edge_network import EdgeNetwork
 from wsss_cli.models.trunks import build_trunk
 
@@ -31,12 +28,6 @@ def read_edges(path: Path) -> EdgeNetwork:
         WsssError: The file is no such checkpoint.
     """
     content = read_checkpoint(path, _KIND)
-    try:
-        with torch.device("meta"):
-            require_shapes(build(content["backbone"]), content["network"])
-        network = build(content["backbone"])
-        network.load_state_dict(content["network"])
-    except ODD_CONTENT as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise WsssError(f"{path} does not hold a whole edge network ({reason})") from error
+    with content_of(path, "edge network"):
+        network = rebuilt(lambda: build(content["backbone"]), content["network"])
     return network.eval()

@@ -5,17 +5,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
-from wsss_cli.artifacts.checkpoint import (
-    ODD_CONTENT,
-    read_checkpoint,
-    require_names,
-    write_checkpoint,
-)
-from wsss_cli.errors import WsssError
+from wsss_cli.artifacts.checkpoint import read_checkpoint, require_names, write_checkpoint
 from wsss_cli.models import deeplab_largefov
-from wsss_cli.models.checkpoint_fit import require_shapes
+from wsss_cli.models.checkpoint_fit import content_of, rebuilt
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 
 _KIND = "segmentation"
@@ -93,20 +85,13 @@ def read_network(path: Path) -> SegmentationCheckpoint:
         WsssError: The file is no such checkpoint.
     """
     content = read_checkpoint(path, _KIND)
-    try:
+    with content_of(path, "segmentation network"):
         require_names(content["class_names"])
         names = tuple(content["class_names"])
         scale_range = recorded_scale_range(content)
         longest_side = _recorded_side(content)
         form = (content["model"], len(names) + 1, _recorded_head_channels(content))
-        with torch.device("meta"):
-            shapes = deeplab_largefov.build(*form)
-        require_shapes(shapes, content["network"])
-        network = deeplab_largefov.build(*form)
-        network.load_state_dict(content["network"])
-    except ODD_CONTENT as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise WsssError(f"{path} does not hold a whole segmentation network ({reason})") from error
+        network = rebuilt(lambda: deeplab_largefov.build(*form), content["network"])
     return SegmentationCheckpoint(
         network,
         str(content["model"]),
