@@ -365,6 +365,53 @@ def test_what_is_missing_is_told_before_any_work(
     assert not (tmp_path / "out").exists()
 
 
+def test_every_round_weights_its_own_scores_by_the_attention_of_the_first(
+    wsss: Command, voc: TinyVoc, tmp_path: Path
+) -> None:
+    later = '[[relabel]]\nproxy.rule = "masked"\n'
+    text = SHORT + f"prohibitive = true\n{later}{later}segment.prohibitive = false\n"
+    outcome = wsss(*_arguments(voc, tmp_path, text))
+    assert outcome.code == 0, outcome.err
+    out = tmp_path / "out"
+    inputs = [read_manifest(out / f"round-{n}" / "segment")["inputs"] for n in (1, 2, 3)]
+    assert [each.get("attention", {}).get("path") for each in inputs] == [
+        str(out / "round-1" / "attend" / "attention.h5"),
+        str(out / "round-1" / "attend" / "attention.h5"),
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("[proxy]\nrule = 'masked'", ["[proxy]", "masked", "[[relabel]]"]),
+        ("[segment]\nlabel-correction = 'adele'\niterations = 2", ["--label-correction", "is 2;"]),
+        (
+            "[[relabel]]\n[[relabel]]\nsegment.label-correction = 'adele'\nsegment.iterations = 2",
+            ["--label-correction", "is 2;"],
+        ),
+        ("[segment]\nheads-only = true", ["--heads-only", "--weights"]),
+        ("[[relabel]]\nsegment.heads-only = true", ["--heads-only", "--weights"]),
+        ("[segment]\ntracker = 'wandb'", ["--tracker wandb"]),
+        ("[[relabel]]\nsegment.tracker = 'wandb'", ["--tracker wandb"]),
+        ("[attend]\nsplit = 'val'", ["[attend]", "lacks 12 images", "[train]"]),
+        ("[[relabel]]\nsegment.split = 'train'", ["segment.split train", "12 images", "[segment]"]),
+    ],
+)
+def test_what_a_later_stage_would_miss_is_told_before_any_work(
+    wsss: Command,
+    voc: TinyVoc,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    parts: list[str],
+) -> None:
+    monkeypatch.setattr("wsss_cli.artifacts.trackers.find_spec", lambda _: None)
+    text = f"[train]\nbackbone = 'tiny'\n{text}\n"
+    _refused(wsss(*_arguments(voc, tmp_path, text), "--dry-run"), 2, *parts)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_file_of_rounds_is_known(wsss: Command, tmp_path: Path) -> None:
     (tmp_path / "rounds.toml").write_text(TEXT + LATER)
     assert "wsss rounds" in wsss("show", tmp_path / "rounds.toml").out

@@ -8,18 +8,21 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from wsss_cli.artifacts.atomic import write_bytes, write_json
 from wsss_cli.chains.comparison_page import interval_text, table_line
 from wsss_cli.chains.links import WAY_OUT, naming_rate
+from wsss_cli.chains.network_check import check_network
 from wsss_cli.configs.evaluate import EvaluateConfig
 from wsss_cli.configs.results import RESULTS
 from wsss_cli.configs.rounds import Link, Round
 from wsss_cli.configs.setting import option
+from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.label_folder import grey_files
-from wsss_cli.errors import WsssError
+from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.metrics.bootstrap import RESAMPLES, Difference
 from wsss_cli.stages import evaluate
 from wsss_cli.stages.evaluate import FRACTION
@@ -42,6 +45,9 @@ def check(rounds: Sequence[Round]) -> list[dict[str, Any]]:
     if not _with_masks(rounds, data_set.image_ids(split)):
         raise WsssError(f"no image of {split} has a true mask, so no network can be scored")
     image_ids = data_set.image_ids(training.split or data_set.training_split())
+    _check_lists(rounds, data_set, image_ids)
+    for each in rounds:
+        check_network(each.links[-1].config, training, len(image_ids))
     standings, finished = [], True
     for link in (link for each in rounds for link in each.links):
         if link.stage == "proxy":
@@ -54,6 +60,35 @@ def check(rounds: Sequence[Round]) -> list[dict[str, Any]]:
             finished = state == "complete"
         standings.append({"stage": link.stage, "run": str(link.config.run), "state": state})
     return standings
+
+
+def _check_lists(rounds: Sequence[Round], data_set: DataSet, image_ids: Sequence[str]) -> None:
+    """Refuse rounds that could not follow each other, since their images are others.
+
+    Args:
+        rounds: All of them.
+        data_set: What they learn from and are scored on.
+        image_ids: Images that every network learns from.
+
+    Raises:
+        WsssError: Images to learn from have no attention, or images to score no score before.
+    """
+    for link in rounds[0].links:
+        attended = link.config.split if link.stage == "attend" else None
+        lacking = set(image_ids) - set(data_set.image_ids(attended) if attended else image_ids)
+        if lacking:
+            raise UsageError(
+                f"[attend] split {attended} lacks {len(lacking)} images that the networks learn "
+                f"from: {listing(sorted(lacking))}; leave it out, or set split in [train]"
+            )
+    for before, after in pairwise(each.links[-1].config.split for each in rounds):
+        unscored = set(data_set.image_ids(after)) - set(data_set.image_ids(before))
+        if unscored:
+            raise UsageError(
+                f"segment.split {after} has {len(unscored)} images that are not in {before}, on "
+                f"which the network before is scored: {listing(sorted(unscored))}; set split in "
+                "[segment], for all rounds"
+            )
 
 
 def run(out: Path, rounds: Sequence[Round], *, track: Track) -> Report:

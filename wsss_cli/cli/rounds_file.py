@@ -120,6 +120,11 @@ class _Maker:
         """The run of a round, or with a suffix another one of it."""
         return self.config.out / f"round-{number}{suffix}"
 
+    @property
+    def attention(self) -> Path:
+        """The attention of the first round, which all rounds use."""
+        return self.directory(1) / "attend" / "attention.h5"
+
     def first(self) -> Round:
         """Attention, labels made of it, and a network."""
         config, options, run = self.config, self.options, self.directory(1)
@@ -127,6 +132,12 @@ class _Maker:
         method = str(options["train"].get("method", TrainConfig.method))
         saliency = config.saliency if learns_from_saliency(method) else None
         place = Place(self.file, "first round")
+        rule = str(options["proxy"].get("rule", ProxyConfig.rule))
+        if rule in RULES and RULES[rule].revises:
+            raise Place(self.file, "proxy").error(
+                f"has the rule {rule}, which revises what a network predicts, and the first round "
+                f"has no network before it; move it to a [[{RELABEL}]], or choose another rule"
+            )
         attending: Table = {**shared, **options["attend"]}
         labelling: Table = {**shared, **self._drawn_in(options["proxy"]), **options["proxy"]}
         if config.saliency is None:
@@ -193,7 +204,7 @@ class _Maker:
                     f"{revising}, or leave proxy out"
                 )
             made_of = {
-                "attention": self.directory(1) / "attend" / "attention.h5",
+                "attention": self.attention,
                 "prediction": _folder(labelled, what),
                 **self._drawn_in(options["proxy"]),
             }
@@ -212,6 +223,7 @@ class _Maker:
             "train_split": self.split,
             "proxy": _folder(labelled, what),
             "pixel_weights": labelled / "crf" / WEIGHTS_FOLDER if weighted else None,
+            "attention": self.attention if learning.get("prohibitive") is True else None,
             **learning,
         }
         chain.append(("segment", learned))

@@ -14,6 +14,7 @@ from wsss_cli.data.images import Pixels
 from wsss_cli.errors import UsageError
 from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
+from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.models.trunks import PrecomputedFeatures
 from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.kept_features import (
@@ -56,12 +57,21 @@ def require_features(plan: "SegmentPlan") -> None:
         WsssError: The disk has no room for the features.
     """
     require_one_process()
-    if plan.weights.read is None:
+    require_pretrained(plan.weights)
+    require_room(cache_of(plan), len(plan.supervision))
+
+
+def require_pretrained(weights: InitialWeights) -> None:
+    """Refuse heads alone on a trunk that has learned nothing.
+
+    Raises:
+        UsageError: The trunk has no weights to start from.
+    """
+    if weights.read is None:
         raise UsageError(
             "--heads-only learns from what a pretrained trunk sees, and the run's training began "
             "without weights; give --weights FILE, or leave --heads-only out"
         )
-    require_room(cache_of(plan), len(plan.supervision))
 
 
 def pass_images(plan: "SegmentPlan", network: DeepLabLargeFOV, track: Track) -> NetworkOnFeatures:
