@@ -243,6 +243,18 @@ def test_other_images_to_measure_make_other_features(
     assert sum(passes) == 12 + len(val)
 
 
+def test_features_of_another_version_of_the_stage_are_not_learned_from(
+    voc: TinyVoc, tmp_path: Path, weights: str
+) -> None:
+    plan = train.prepare(_config(voc, tmp_path, weights), Silent())
+    plan.directory.path.mkdir(parents=True)
+    network = build_network(plan.config, 3, plan.weights)
+    features.pass_images(plan, network, None, Silent())
+    assert features.cache_of(plan).done() == 16
+    directory = replace(plan.directory, stage_version=plan.directory.stage_version + 1)
+    assert features.cache_of(replace(plan, directory=directory)).done() == 0
+
+
 def test_half_of_the_views_are_mirrored_with_their_saliency(
     voc: TinyVoc, tmp_path: Path, weights: str
 ) -> None:

@@ -163,6 +163,17 @@ def test_stopped_on_the_way_every_image_passes_once(
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
 
 
+def test_features_of_another_version_of_the_stage_are_not_learned_from(
+    voc: TinyVoc, tmp_path: Path, weights: str
+) -> None:
+    plan = segment.prepare(_config(voc, tmp_path, weights), Silent())
+    plan.directory.path.mkdir(parents=True)
+    features.pass_images(plan, untrained(plan).network, Silent())
+    assert features.cache_of(plan).done() == 12
+    directory = replace(plan.directory, stage_version=plan.directory.stage_version + 1)
+    assert features.cache_of(replace(plan, directory=directory)).done() == 0
+
+
 def test_stopped_inside_a_batch_the_batches_are_the_same(
     voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

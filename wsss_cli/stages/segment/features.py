@@ -37,6 +37,7 @@ def cache_of(plan: "SegmentPlan") -> FeatureCache:
         network = deeplab_largefov.build(plan.model, plan.num_labels)
         view = network.features(torch.empty(1, 3, config.crop, config.crop))
     identity = {
+        "version": plan.directory.stage_version,
         "data": images_input(plan.data_set, list(plan.supervision)).fingerprint,
         "weights": plan.weights.fingerprint,
         "model": plan.model,

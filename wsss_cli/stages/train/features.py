@@ -62,6 +62,7 @@ def cache_of(plan: "TrainPlan") -> FeatureCache:
     """The features that a training keeps, whether or not they are there yet."""
     config, measured = plan.config, plan.measured
     identity = {
+        "version": plan.directory.stage_version,
         "data": images_input(plan.data_set, ids_of_features(plan)).fingerprint,
         "weights": plan.weights.fingerprint,
         "backbone": [config.backbone, config.stride, config.crop],
