@@ -431,10 +431,32 @@ def test_features_that_lie_alone_are_taken_or_written_over(
     assert not left.exists()
 
 
-def test_a_file_of_that_name_that_holds_no_features_is_refused(
-    voc: TinyVoc, tmp_path: Path, weights: str
+@pytest.mark.parametrize("processes", [1, 2])
+def test_features_left_for_heads_alone_are_removed_by_another_training(
+    voc: TinyVoc,
+    tmp_path: Path,
+    weights: str,
+    monkeypatch: pytest.MonkeyPatch,
+    processes: int,
 ) -> None:
-    config = _config(voc, tmp_path, weights)
+    here, there = (_config(voc, tmp_path / name, weights) for name in ("here", "there"))
+    train.run(here, track=Silent(), heirs=[there])
+    left = tmp_path / "there" / "train" / "features.bin"
+    assert left.exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(ranks, "world", lambda: processes)
+        patch.setattr(ranks, "agreed", lambda decide: decide())
+        plan = train.prepare(replace(there, heads_only=False), Silent())
+        assert plan.directory.state() == "new"
+    plan.directory.begin()
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("heads_only", [True, False])
+def test_a_file_of_that_name_that_holds_no_features_is_refused(
+    voc: TinyVoc, tmp_path: Path, weights: str, heads_only: bool
+) -> None:
+    config = _config(voc, tmp_path, weights, heads_only=heads_only)
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "features.bin").write_text("mine")
     with pytest.raises(UsageError, match=r"features\.bin"):

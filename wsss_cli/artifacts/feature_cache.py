@@ -116,8 +116,11 @@ def is_alone(path: Path) -> bool:
     """Whether a file of features is there, and nothing else in its folder but a lock."""
     if _others_than(path, path.name, LOCK):
         return False
-    with path.open("rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:  # not ours to read, so not ours to write over
+        return False
 
 
 def _others_than(path: Path, *names: str) -> bool:

@@ -64,6 +64,8 @@ class StageDirectory:
         option: The option that names the directory, for messages.
         lowerable: Settings with lower values of which a training that diverged may go on.
         reusable: Names of files there that this result is made of as well as another one is.
+        leftovers: Names of files there that an earlier result left for another one than this; they
+            are no stranger's, and :meth:`begin` removes them.
     """
 
     path: Path
@@ -78,6 +80,7 @@ class StageDirectory:
     option: str = "--run"
     lowerable: Sequence[str] = ()
     reusable: Sequence[str] = ()
+    leftovers: Sequence[str] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -161,7 +164,7 @@ class StageDirectory:
             manifest = read_manifest(self.path)
         except FileNotFoundError:
             found = [path.name for pattern in self._all for path in self.path.glob(pattern)]
-            strangers = [name for name in found if name not in self.reusable]
+            strangers = [n for n in found if n not in (*self.reusable, *self.leftovers)]
             if strangers:
                 raise UsageError(
                     f"{self.path} contains {strangers[0]} but no {MANIFEST}, so wsss did not "
@@ -282,8 +285,8 @@ class StageDirectory:
         The first rank does; the others wait for it.
 
         To be called by who has :meth:`claimed` it. What an earlier kill left under a temporary
-        name is removed; with ``overwrite`` also what the earlier manifest declares the stage's
-        own, but for what is reusable, and nothing else.
+        name is removed, and so are leftovers; with ``overwrite`` also what the earlier manifest
+        declares the stage's own, but for what is reusable, and nothing else.
 
         Raises:
             UsageError: One of the stage's folders is a link to somewhere else.
@@ -371,6 +374,8 @@ class StageDirectory:
         # A video's temporary name ends as the video's, by which OpenCV chooses the format.
         for leftover in self.path.rglob(f".*{PARTIAL_SUFFIX}*"):
             leftover.unlink(missing_ok=True)
+        for name in self.leftovers:
+            (self.path / name).unlink(missing_ok=True)
 
     def complete(self, counts: Mapping[str, Any]) -> None:
         """Declare the artifact whole when every rank is done; the manifest is written last.

@@ -55,17 +55,26 @@ def is_to_train(plan: TrainingPlan) -> bool:
     return state == "new"
 
 
-def with_reusable_features(
-    directory: StageDirectory, cache_of: Callable[[], FeatureCache]
+def with_known_features(
+    directory: StageDirectory, cache_of: Callable[[], FeatureCache] | None
 ) -> StageDirectory:
-    """The directory of a training, which spares features that another one has left for it.
+    """The directory of a training, which knows features that another one has left there.
 
-    Those that lie there alone have been left by another one too, if not of the same images.
+    Those that lie there alone have been left by another one, if not of the same images: heads alone
+    write over them, and any other training removes them.
+
+    Args:
+        directory: The directory.
+        cache_of: The features that the training keeps; None for one that keeps none.
     """
-    # With several processes, layers that see the whole batch would wait for each other.
-    if ranks.world() > 1 or not (directory.path / FEATURES_FILE).exists():
+    path = directory.path / FEATURES_FILE
+    if not path.exists():
         return directory
-    if cache_of().done() or is_alone(directory.path / FEATURES_FILE):
+    alone = is_alone(path)
+    # With several processes, layers that see the whole batch would wait for each other.
+    if cache_of is None or ranks.world() > 1:
+        return replace(directory, leftovers=(FEATURES_FILE,)) if alone else directory
+    if alone or cache_of().done():
         return replace(directory, reusable=(FEATURES_FILE,))
     return directory
 

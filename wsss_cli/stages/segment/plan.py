@@ -29,7 +29,7 @@ from wsss_cli.stages.inputs import (
     trained_weights,
     training_settings,
 )
-from wsss_cli.stages.kept_features import is_to_train, with_reusable_features
+from wsss_cli.stages.kept_features import is_to_train, with_known_features
 from wsss_cli.stages.optimisation import require_shares
 from wsss_cli.stages.result import result_directory
 from wsss_cli.stages.segment.features import cache_of, require_features
@@ -193,11 +193,11 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         precision,
         directory_at(scales),
     )
-    if config.heads_only and config.checkpoint is None:
-        directory = with_reusable_features(plan.directory, partial(cache_of, plan))
-        plan = replace(plan, directory=directory)
-        if is_to_train(plan):
-            require_features(plan)
+    learns_heads = config.heads_only and config.checkpoint is None
+    caches = partial(cache_of, plan) if learns_heads else None
+    plan = replace(plan, directory=with_known_features(plan.directory, caches))
+    if learns_heads and is_to_train(plan):
+        require_features(plan)
     return plan
 
 

@@ -27,7 +27,7 @@ from wsss_cli.models.warm_start import take_heads
 from wsss_cli.stages.erasing import check_mined
 from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_saliency
-from wsss_cli.stages.kept_features import is_to_train, with_reusable_features
+from wsss_cli.stages.kept_features import is_to_train, with_known_features
 from wsss_cli.stages.optimisation import require_shares
 from wsss_cli.stages.result import result_directory
 from wsss_cli.stages.train.features import cache_of, require_features
@@ -138,11 +138,10 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         precision,
         directory,
     )
-    if config.heads_only:
-        directory = with_reusable_features(directory, partial(cache_of, plan))
-        plan = replace(plan, directory=directory)
-        if is_to_train(plan):
-            require_features(plan)
+    caches = partial(cache_of, plan) if config.heads_only else None
+    plan = replace(plan, directory=with_known_features(directory, caches))
+    if config.heads_only and is_to_train(plan):
+        require_features(plan)
     if config.snapshot_every and directory.state(overwrite=config.overwrite) == "complete":
         require_snapshots(directory.path, config, config.iterations)
     return plan
