@@ -137,15 +137,30 @@ class NetworkOnFeatures:
             self.network.trunk = stand_in
 
 
+@dataclass(frozen=True)
+class ImagesToPass:
+    """The images of a training, and how they pass its trunk.
+
+    Attributes:
+        count: How many there are.
+        view: (H, W, 3) uint8 of an image, by its row; all of one size.
+        backbone: Name of the trunk, for people.
+        features_of: (B, 3, H, W) views on the device to (B, K, h, w) features of the trunk.
+        stand_in: Takes the trunk's place afterwards.
+    """
+
+    count: int
+    view: Callable[[int], Pixels]
+    backbone: str
+    features_of: Callable[[Tensor], Tensor]
+    stand_in: PrecomputedFeatures
+
+
 def compute_features(
     plan: TrainingPlan,
     network: Any,  # noqa: ANN401 - attention and segmentation networks
-    features_of: Callable[[Tensor], Tensor],
-    backbone: str,
+    images: ImagesToPass,
     cache: FeatureCache,
-    view: Callable[[int], Pixels],
-    images: int,
-    stand_in: PrecomputedFeatures,
     track: Track,
 ) -> NetworkOnFeatures:
     """Pass every image through the trunk, but for those that have passed before.
@@ -153,12 +168,8 @@ def compute_features(
     Args:
         plan: The training's plan; its directory is begun.
         network: On the device; afterwards it takes features.
-        features_of: (B, 3, H, W) views on the device to (B, K, h, w) features of its trunk.
-        backbone: Name of the trunk, for people.
+        images: Those that it learns from or is measured on.
         cache: Keeps the features.
-        view: (H, W, 3) uint8 of an image, by its row; all of one size.
-        images: How many there are.
-        stand_in: Takes the trunk's place.
         track: Shown the progress.
 
     Raises:
@@ -166,27 +177,27 @@ def compute_features(
     """
     size = plan.config.batch_size
     done = cache.done()
-    if done < images:
+    if done < images.count:
         # The last bits of an image's features depend on the images beside it in its batch.
         done -= done % size
         cache.keep(done)
     trunk: Trunk = network.trunk
     trunk.eval()
-    rows = range(done, images)
+    rows = range(done, images.count)
     batches = [rows[at : at + size] for at in range(0, len(rows), size)]
-    views = prefetch(view, rows, resolve_workers(plan.config.workers))
+    views = prefetch(images.view, rows, resolve_workers(plan.config.workers))
     if batches:
         track.note(
-            f"passing {images - done} images through {backbone} once; their features take "
-            f"{bytes_of_features(images, cache.shape) / 1e9:.1f} GB in {cache.path} until the "
-            "training is done"
+            f"passing {len(rows)} images through {images.backbone} once; their features take "
+            f"{bytes_of_features(images.count, cache.shape) / 1e9:.1f} GB in {cache.path} until "
+            "the training is done"
         )
     for batch in track.steps(
-        batches, total=images, label="features", done=done, unit="images", size=len
+        batches, total=images.count, label="features", done=done, unit="images", size=len
     ):
         pixels = torch.from_numpy(np.stack([next(views) for _ in batch])).permute(0, 3, 1, 2)
         with torch.inference_mode(), autocast(plan.device, plan.precision):
-            features = features_of(pixels.to(plan.device))
+            features = images.features_of(pixels.to(plan.device))
         cache.append(features.float().cpu().numpy())
-    network.trunk = stand_in
+    network.trunk = images.stand_in
     return NetworkOnFeatures(network, trunk, cache.rows())

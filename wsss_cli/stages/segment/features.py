@@ -18,6 +18,7 @@ from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.models.trunks import PrecomputedFeatures
 from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.kept_features import (
+    ImagesToPass,
     NetworkOnFeatures,
     compute_features,
     require_one_process,
@@ -91,14 +92,11 @@ def pass_images(plan: "SegmentPlan", network: DeepLabLargeFOV, track: Track) -> 
     def view(row: int) -> Pixels:
         return seen_image(plan, drawn_view(plan, row, row), image_ids[row])
 
-    return compute_features(
-        plan,
-        network,
-        network.features,
-        SEGMENTATION_MODELS[plan.model].backbone,
-        cache_of(plan),
-        view,
+    images = ImagesToPass(
         len(image_ids),
-        PrecomputedFeatures(network.trunk),
-        track,
+        view,
+        SEGMENTATION_MODELS[plan.model].backbone,
+        features_of=network.features,
+        stand_in=PrecomputedFeatures(network.trunk),
     )
+    return compute_features(plan, network, images, cache_of(plan), track)

@@ -25,6 +25,7 @@ from wsss_cli.device import moved, pinned, resolve_workers
 from wsss_cli.models.trunks import PrecomputedFeatures, build_trunk
 from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.kept_features import (
+    ImagesToPass,
     NetworkOnFeatures,
     compute_features,
     require_one_process,
@@ -167,14 +168,11 @@ def pass_images(
         return resize_image(image, (config.crop, config.crop))
 
     blocks = METHODS[config.method].feature_blocks
-    return compute_features(
-        plan,
-        network,
-        partial(network.trunk.joined_blocks, blocks=blocks),
-        config.backbone,
-        cache_of(plan),
-        view,
+    images = ImagesToPass(
         len(names),
-        PrecomputedFeatures(network.trunk, blocks),
-        track,
+        view,
+        config.backbone,
+        features_of=partial(network.trunk.joined_blocks, blocks=blocks),
+        stand_in=PrecomputedFeatures(network.trunk, blocks),
     )
+    return compute_features(plan, network, images, cache_of(plan), track)
