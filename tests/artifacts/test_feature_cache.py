@@ -80,6 +80,22 @@ def test_what_half_floats_cannot_hold_is_their_largest(tmp_path: Path) -> None:
     assert cache.rows().tolist() == [[[[65504.0, 2.5]]]]
 
 
+def test_features_go_to_the_first_folder_that_can_take_them(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path / "here" / "f.bin", SHAPE, 1)
+    cache.path.parent.mkdir()
+    cache.append(_features(3))
+    (tmp_path / "file").write_text("no folder, so nothing can be listed in it")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "other").write_text("")
+    for folder in ("file", "full"):
+        assert not cache.move_to(FeatureCache(tmp_path / folder / "f.bin", SHAPE, 1))
+        assert cache.done() == 3
+    assert not cache.move_to(FeatureCache(tmp_path / "new" / "f.bin", SHAPE, 2))
+    there = FeatureCache(tmp_path / "new" / "f.bin", SHAPE, 1)
+    assert cache.move_to(there)
+    assert (cache.done(), there.done()) == (0, 3)
+
+
 def test_full_disk_is_told_and_what_there_was_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -424,7 +424,7 @@ def test_features_that_lie_alone_are_taken_or_written_over(
 ) -> None:
     """A comparison that was stopped in between has left them, perhaps for other settings."""
     here, there = (_config(voc, tmp_path / name, weights) for name in ("here", "there"))
-    train.run(here, track=Silent(), heirs=[there])
+    train.run(here, track=Silent(), later_trainings=[there])
     left = tmp_path / "there" / "train" / "features.bin"
     assert left.exists()
     train.run(replace(there, crop=crop), track=Silent())
@@ -440,7 +440,7 @@ def test_features_left_for_heads_alone_are_removed_by_another_training(
     processes: int,
 ) -> None:
     here, there = (_config(voc, tmp_path / name, weights) for name in ("here", "there"))
-    train.run(here, track=Silent(), heirs=[there])
+    train.run(here, track=Silent(), later_trainings=[there])
     left = tmp_path / "there" / "train" / "features.bin"
     assert left.exists()
     with monkeypatch.context() as patch:
@@ -467,9 +467,49 @@ def test_a_file_of_that_name_that_holds_no_features_is_refused(
 def test_a_later_training_that_cannot_be_does_not_end_this_one(
     voc: TinyVoc, tmp_path: Path, weights: str
 ) -> None:
-    """Room for two files of features, say, which nothing needs: one is moved."""
     here, there = (_config(voc, tmp_path / name, weights) for name in ("here", "there"))
     lost = replace(there, run=tmp_path / "lost", data=tmp_path / "nowhere")
-    report = train.run(here, track=Silent(), heirs=[lost, there])
+    report = train.run(here, track=Silent(), later_trainings=[lost, there])
     assert report.values["iterations"] == here.iterations
+    assert (tmp_path / "there" / "train" / "features.bin").exists()
+
+
+def test_features_that_fill_the_disk_are_handed_on(
+    voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = (_config(voc, tmp_path / name, weights) for name in ("here", "there"))
+    usage, pass_images = shutil.disk_usage(tmp_path), training.pass_images
+
+    def passing(*arguments: Any) -> Any:
+        on_features = pass_images(*arguments)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
+        return on_features
+
+    monkeypatch.setattr(training, "pass_images", passing)
+    train.run(here, track=Silent(), later_trainings=[there])
+    assert (tmp_path / "there" / "train" / "features.bin").exists()
+
+
+def test_later_trainings_of_other_features_are_not_looked_at(
+    voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = _config(voc, tmp_path / "here", weights)
+    others = {
+        "crop": replace(here, crop=64),
+        "blocks": replace(here, method="sipe"),
+        "batch": replace(here, batch_size=2),
+        "whole": replace(here, heads_only=False),
+    }
+    there = replace(here, run=tmp_path / "there", method="seenet", lr=0.1, iterations=9)
+    planned: list[str] = []
+    real = train.plan_training
+
+    def spy(config: TrainConfig, *rest: Any) -> Any:
+        planned.append(config.run.name)
+        return real(config, *rest)
+
+    monkeypatch.setattr(train, "plan_training", spy)
+    later = [*(replace(each, run=tmp_path / name) for name, each in others.items()), there]
+    train.run(here, track=Silent(), later_trainings=later)
+    assert planned == ["there"]
     assert (tmp_path / "there" / "train" / "features.bin").exists()

@@ -78,12 +78,12 @@ class FeatureCache:
         Returns:
             Whether it is there now.
         """
-        if self._header != other._header or _others_than(other.path, LOCK):
-            return False
         with suppress(OSError):
-            other.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.replace(other.path)
-        return other.path.exists()
+            if self._header == other._header and not _others_than(other.path, LOCK):
+                other.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.replace(other.path)
+                return True
+        return False
 
     def append(self, features: npt.NDArray[np.floating]) -> None:
         """Write the features of the next images.

@@ -146,13 +146,13 @@ def _trainings(run: ComparedRun, later: Sequence[ComparedRun], track: Track) -> 
         WsssError: A training fails; of one that diverged it says where its learning rate stands.
     """
     # What a start is trained from may not be there yet.
-    heirs = [each.train for each in later if each.start is None]
+    later_trainings = [each.train for each in later if each.start is None]
     reports = []
     if run.start is not None:
         with naming_rate("lr in the table [start]"):
             reports.append(train.run(run.start, track=track))
     with naming_rate(f'train.lr of the setting "{run.setting}"'):
-        reports.append(train.run(run.train, track=track, heirs=heirs))
+        reports.append(train.run(run.train, track=track, later_trainings=later_trainings))
     return reports
 
 

@@ -4,9 +4,10 @@ The features are on the disk as half floats until the training is done.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -89,16 +90,21 @@ def require_one_process() -> None:
         raise UsageError("--heads-only trains in one process; start one, without torchrun")
 
 
-def require_room(cache: FeatureCache, images: int) -> None:
+def require_room(cache: FeatureCache, images: int, gone_before: Sequence[Path] = ()) -> None:
     """Refuse a disk that has no room for the features of so many images.
+
+    Args:
+        cache: Keeps them.
+        images: How many.
+        gone_before: Files, perhaps of features, that will be gone before the images pass.
 
     Raises:
         WsssError: It has none.
     """
     directory = cache.path.parent
     # Features of anything else are written over, so their room counts as free.
-    there = cache.path.stat().st_size if cache.path.exists() else 0
-    needed = bytes_of_features(images, cache.shape) - there
+    bytes_there = sum(p.stat().st_size for p in {cache.path, *gone_before} if p.exists())
+    needed = bytes_of_features(images, cache.shape) - bytes_there
     folder = next(each for each in (directory, *directory.absolute().parents) if each.is_dir())
     free = shutil.disk_usage(folder).free
     if needed > free:

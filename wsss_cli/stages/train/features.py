@@ -7,6 +7,7 @@ the trunk finds all of them on the grid of the last one.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 from wsss_cli.artifacts.feature_cache import FeatureCache
 from wsss_cli.configs.methods import METHODS
 from wsss_cli.configs.stages import FEATURES_FILE
+from wsss_cli.configs.train import TrainConfig
 from wsss_cli.data.augmentation import MIRRORED
 from wsss_cli.data.images import Pixels
 from wsss_cli.data.loading import prefetch, training_positions
@@ -59,24 +61,37 @@ def ids_of_features(plan: "TrainPlan") -> list[str]:
     return [*plan.image_ids, *(name for name in measured if name not in learned)]
 
 
+def _settings_of_features(config: TrainConfig) -> dict[str, Any]:
+    """The settings that features depend on by their values alone."""
+    return {
+        "backbone": config.backbone,
+        "stride": config.stride,
+        "crop": config.crop,
+        "blocks": METHODS[config.method].feature_blocks,
+        "erase_threshold": None if config.erase is None else config.erase_threshold,
+        "batch": config.batch_size,  # for the last bits
+    }
+
+
+def may_share_features(config: TrainConfig, other: TrainConfig) -> bool:
+    """Whether two trainings learn from the same features, as far as settings tell: at no cost."""
+    both = config.heads_only and other.heads_only
+    return both and _settings_of_features(config) == _settings_of_features(other)
+
+
 def cache_of(plan: "TrainPlan") -> FeatureCache:
     """The features that a training keeps, whether or not they are there yet."""
     config, measured = plan.config, plan.measured
+    erase = plan.directory.inputs.get("erase")
     identity = {
+        **_settings_of_features(config),
         "version": plan.directory.stage_version,
         "data": images_input(plan.data_set, ids_of_features(plan)).fingerprint,
         "weights": plan.weights.fingerprint,
-        "backbone": [config.backbone, config.stride, config.crop],
-        "erase": [plan.directory.inputs["erase"].fingerprint, config.erase_threshold]
-        if config.erase is not None
-        else None,
+        "erase": None if erase is None else erase.fingerprint,
         "measured": 0 if measured is None else len(measured.image_ids),
         "precision": plan.precision,
-        "batch": config.batch_size,  # for the last bits
     }
-    blocks = METHODS[config.method].feature_blocks
-    if blocks > 1:
-        identity["blocks"] = blocks
     return FeatureCache(plan.directory.path / FEATURES_FILE, features_shape(plan), identity)
 
 
@@ -85,8 +100,12 @@ def has_all_features(plan: "TrainPlan") -> bool:
     return cache_of(plan).done() == len(ids_of_features(plan))
 
 
-def require_features(plan: "TrainPlan") -> None:
+def require_features(plan: "TrainPlan", gone_before: Sequence[Path] = ()) -> None:
     """Refuse a training of heads alone that cannot be.
+
+    Args:
+        plan: The training.
+        gone_before: As :func:`require_room` has it.
 
     Raises:
         UsageError: The trunk has no weights to start from, or several processes are to share it.
@@ -94,7 +113,7 @@ def require_features(plan: "TrainPlan") -> None:
     """
     require_one_process()
     plan.config.check_command()
-    require_room(cache_of(plan), len(ids_of_features(plan)))
+    require_room(cache_of(plan), len(ids_of_features(plan)), gone_before)
 
 
 def features_by_id(plan: "TrainPlan", on_features: NetworkOnFeatures) -> Callable[[str], Tensor]:

@@ -1,5 +1,6 @@
 """The plan of ``wsss train``: everything checked before any work."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -74,8 +75,27 @@ class TrainPlan:
         }
 
 
-def prepare(config: TrainConfig, track: Track) -> TrainPlan:
-    """Check data, weights, device and the run before any work.
+def prepare(config: TrainConfig, track: Track, *, gone_before: Sequence[Path] = ()) -> TrainPlan:
+    """Check data, weights, device, the disk and the run before any work.
+
+    Args:
+        config: What to train.
+        track: Told of what is surprising.
+        gone_before: Features of other trainings that will be gone before this one begins.
+
+    Raises:
+        WsssError: Something is missing or broken.
+    """
+    plan = plan_training(config, track)
+    if config.heads_only and is_to_train(plan):
+        require_features(plan, gone_before)
+    if config.snapshot_every and plan.directory.state(overwrite=config.overwrite) == "complete":
+        require_snapshots(plan.directory.path, config, config.iterations)
+    return plan
+
+
+def plan_training(config: TrainConfig, track: Track) -> TrainPlan:
+    """Check all but whether there is room for features, and what lies in the run.
 
     Raises:
         WsssError: Something is missing or broken.
@@ -139,12 +159,7 @@ def prepare(config: TrainConfig, track: Track) -> TrainPlan:
         directory,
     )
     caches = partial(cache_of, plan) if config.heads_only else None
-    plan = replace(plan, directory=with_known_features(directory, caches))
-    if config.heads_only and is_to_train(plan):
-        require_features(plan)
-    if config.snapshot_every and directory.state(overwrite=config.overwrite) == "complete":
-        require_snapshots(directory.path, config, config.iterations)
-    return plan
+    return replace(plan, directory=with_known_features(directory, caches))
 
 
 def _tell_labels(

@@ -47,13 +47,15 @@ from wsss_cli.stages.training_tracker import track_finished, tracked_training
 from wsss_cli.tracking import Track
 
 
-def train(plan: TrainPlan, track: Track, wanted: Iterable[FeatureCache] = ()) -> dict[str, Any]:
+def train(
+    plan: TrainPlan, track: Track, requested_caches: Iterable[FeatureCache] = ()
+) -> dict[str, Any]:
     """Train to the end and write the checkpoint; returns the counts.
 
     Args:
         plan: The training.
         track: Shown the progress.
-        wanted: Features that later trainings want; the first ones that are these become theirs.
+        requested_caches: Features of later trainings; the first one that needs these gets them.
     """
     config, directory = plan.config, plan.directory
     started = time.monotonic()
@@ -157,8 +159,8 @@ def train(plan: TrainPlan, track: Track, wanted: Iterable[FeatureCache] = ()) ->
     course = Course(read_metrics(directory.path), trainer.unlogged_losses())
     learned = learning.outcome(config, plan.labels, course)
     if on_features is not None:  # nothing looks at them any more
-        own = cache_of(plan)
-        any(own.move_to(other) for other in wanted)  # to the first one that takes them
+        cache = cache_of(plan)
+        any(cache.move_to(other) for other in requested_caches)  # to the first that takes them
     rate = (config.iterations - first) / max(trainer.seconds, 1e-9)
     return {
         "images": len(plan.image_ids),
