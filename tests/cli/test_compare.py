@@ -627,6 +627,32 @@ def test_heads_that_learn_from_the_same_features_pass_the_trunk_once(
     assert all(torch.equal(networks[0][name], networks[1][name]) for name in networks[0])
 
 
+def test_a_stopped_comparison_needs_the_room_for_features_once(
+    wsss: Command, voc: TinyVoc, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = SHARED.replace("[train]", '[train]\nmethod = "cam"\nheads-only = true')
+    text = (shared + SAME_FEATURES).replace("[0, 1]", "[3]").replace("crop = 48", "crop = 32")
+    arguments = [*_arguments(voc, tmp_path, text), "--weights", weights]
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "feature_batches", stop)
+        assert wsss(*arguments).code == 130
+    held = tmp_path / "out" / "cam" / "seed-3" / "train" / "features.bin"
+    assert held.exists()
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
+    plan = wsss(*arguments, "--dry-run", "--json")
+    assert plan.code == 0, plan.err
+    outcome = wsss(*arguments, "--json")
+    assert outcome.code == 0, outcome.err
+    assert not held.exists()
+    shutil.rmtree(tmp_path / "out")
+    _refused(wsss(*arguments), 1, "--heads-only", "free")
+
+
 def test_weights_that_every_setting_replaces_are_refused(
     wsss: Command, voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ from wsss_cli.chains.comparison_table import Compared, as_csv, as_json, build_ro
 from wsss_cli.chains.links import WAY_OUT, naming_rate
 from wsss_cli.chains.measurement import ATTENTION, PROXY, Measurement, measure
 from wsss_cli.configs.compare import ComparedRun
+from wsss_cli.configs.stages import FEATURES_FILE
 from wsss_cli.data.data_set import DataSet
 from wsss_cli.data.images import check_images
 from wsss_cli.data.label_folder import grey_files, require_folder
@@ -43,8 +44,10 @@ def check(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
         WsssError: Data, weights, saliency or masks are missing, or a run holds another result.
     """
     standings, splits = [], {}
+    features: list[Path] = []  # of a stopped training, which later ones do not find any more
     for run in runs:
-        before, plan = _plans(run)
+        before, plan = _plans(run, features)
+        features += [each.run / "train" / FEATURES_FILE for each in (run.start, run.train) if each]
         split = run.attend.split or run.train.split or plan.data_set.training_split()
         if split not in splits:
             _check_images(run, plan.data_set, split)
@@ -67,17 +70,21 @@ def check(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
     return standings
 
 
-def _plans(run: ComparedRun) -> tuple[dict[str, str], train.TrainPlan]:
+def _plans(run: ComparedRun, features: Sequence[Path]) -> tuple[dict[str, str], train.TrainPlan]:
     """How the common start stands, if there is one, and the plan of the training after it.
 
     As long as the start is not complete, its own plan stands for both: they share the data.
+
+    Args:
+        run: The run.
+        features: Those that earlier runs may hold: in these places there is room for its own.
     """
     if run.start is None:
-        return {}, train.prepare(run.train, Silent())
-    start = train.prepare(run.start, Silent())
+        return {}, train.prepare(run.train, Silent(), gone_before=features)
+    start = train.prepare(run.start, Silent(), gone_before=features)
     state = start.directory.state(way_out=WAY_OUT)
     if state == "complete":
-        return {"start": state}, train.prepare(run.train, Silent())
+        return {"start": state}, train.prepare(run.train, Silent(), gone_before=features)
     train.require_fit(run.train, run.start, len(start.data_set.class_names))
     return {"start": state}, start
 

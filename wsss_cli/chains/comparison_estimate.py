@@ -36,7 +36,7 @@ def estimate_comparison(
         if run.start is not None and not start_is_made and run.seed not in starts:
             starts.add(run.seed)
             if ("start", "") not in timed:
-                plan = train.prepare(run.start, Silent())
+                plan = train.plan_training(run.start, Silent())
                 timed["start", ""] = estimate_stage("train", plan, "new")
             parts.append(timed["start", ""])
         for stage in ("train", "attend"):
@@ -57,9 +57,9 @@ def estimate_comparison(
 def _training_plan(run: ComparedRun, *, start_is_made: bool) -> TrainPlan:
     """The plan of a run's training, also of one that goes on from a network still to be made."""
     if start_is_made:
-        return train.prepare(run.train, Silent())
+        return train.plan_training(run.train, Silent())
     # Heads alone are refused on a trunk without weights, which the start will have.
-    plan = train.prepare(replace(run.train, start=None, heads_only=False), Silent())
+    plan = train.plan_training(replace(run.train, start=None, heads_only=False), Silent())
     return replace(plan, config=run.train)
 
 
