@@ -394,6 +394,21 @@ def test_what_a_later_stage_would_miss_is_found_before_the_first_training(
     assert not (tmp_path / "out").exists()
 
 
+def test_masks_named_in_another_case_are_known(
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path
+) -> None:
+    given = shutil.copytree(own_voc.root / "SegmentationClass", tmp_path / "gt")
+    for image_id in own_voc.train_ids:
+        own_voc.mask(image_id).rename(own_voc.mask(image_id).with_suffix(".PNG"))
+    line = [*_arguments(own_voc, tmp_path), "--dry-run"]
+    assert wsss(*line).code == 0
+    text = SHARED + f'[evaluate]\ngt = "{given}"\n' + SETTINGS
+    assert wsss(*_arguments(own_voc, tmp_path, text), "--dry-run").code == 0
+    for image_id in own_voc.train_ids:
+        (given / f"{image_id}.png").rename(given / f"{image_id}.PNG")
+    _refused(wsss(*_arguments(own_voc, tmp_path, text), "--dry-run"), 1, given, "has no mask")
+
+
 def test_saliency_and_data_have_to_be_given(wsss: Command, voc: TinyVoc, tmp_path: Path) -> None:
     arguments = _arguments(voc, tmp_path)
     place = arguments.index("--saliency")

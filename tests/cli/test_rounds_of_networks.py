@@ -318,6 +318,18 @@ def test_labels_without_masks_are_not_scored(
     assert not (tmp_path / "out").exists()
 
 
+def test_masks_named_in_another_case_are_scored(
+    wsss: Command, own_voc: TinyVoc, tmp_path: Path
+) -> None:
+    for image_id in (*own_voc.train_ids, *own_voc.val_ids):
+        own_voc.mask(image_id).rename(own_voc.mask(image_id).with_suffix(".PNG"))
+    outcome = wsss(*_arguments(own_voc, tmp_path, SHORT), "--json")
+    assert outcome.code == 0, outcome.err
+    (first,) = outcome.values["rounds"]
+    assert first["labels"]["images"] == 12
+    assert first["network"]["images"] == 4
+
+
 def test_diverged_training_names_its_rate(
     wsss: Command, voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

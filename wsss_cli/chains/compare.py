@@ -29,7 +29,7 @@ from wsss_cli.metrics.bootstrap import Difference, paired_bootstrap
 from wsss_cli.metrics.segmentation import overlap
 from wsss_cli.stages import attend, proxy, train
 from wsss_cli.stages.evaluate import FIXED_THRESHOLD, FRACTION, MATCHED_RECALL
-from wsss_cli.stages.inputs import find_masks
+from wsss_cli.stages.inputs import find_masks, masks_there
 from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Silent, Track
 
@@ -110,7 +110,7 @@ def _check_images(run: ComparedRun, data_set: DataSet, split: str) -> None:
     grey_files(run.labels.saliency, image_ids, "--saliency")
     masks = run.labels.gt or find_masks(data_set)
     require_folder(masks, "evaluate.gt" if run.labels.gt else "--data")
-    if not any((masks / f"{image_id}.png").is_file() for image_id in image_ids):
+    if not masks_there(image_ids, data_set, run.labels.gt):
         raise WsssError(f"{masks} has no mask of the images of {split}, so nothing can be scored")
 
 

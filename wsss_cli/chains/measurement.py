@@ -74,15 +74,15 @@ def measure(run: ComparedRun, track: Track) -> Measurement:
 
 
 def _directory(run: ComparedRun) -> StageDirectory:
-    truth = evaluate.prepare(run.attention, Silent()).truth
+    plan = evaluate.prepare(run.attention, Silent())
     inputs = {
         stage: Input(run.directory / stage, str(_fingerprint(run.directory / stage)))
         for stage in ("attend", "proxy")
     }
     assert run.labels.saliency is not None
-    maps = grey_files(run.labels.saliency, [path.stem for path in truth], "--saliency")
+    maps = grey_files(run.labels.saliency, plan.image_ids, "--saliency")
     inputs["saliency"] = Input(run.labels.saliency, files_fingerprint(maps))
-    inputs["truth"] = Input(truth[0].parent, files_fingerprint(truth))
+    inputs["truth"] = Input(plan.truth[0].parent, files_fingerprint(plan.truth))
     return StageDirectory(
         path=run.directory / FOLDER,
         stage=FOLDER,

@@ -26,7 +26,7 @@ from wsss_cli.errors import UsageError, WsssError, listing
 from wsss_cli.metrics.bootstrap import RESAMPLES, Difference
 from wsss_cli.stages import evaluate
 from wsss_cli.stages.evaluate import FRACTION
-from wsss_cli.stages.inputs import find_data, find_masks, rule_saliency
+from wsss_cli.stages.inputs import find_data, find_masks, masks_there, rule_saliency
 from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Silent, Track
 
@@ -146,8 +146,9 @@ def _stage(link: Link) -> Any:  # noqa: ANN401 - a module
 
 def _with_masks(rounds: Sequence[Round], image_ids: Sequence[str]) -> bool:
     """Whether any of the images has a true mask."""
-    masks = find_masks(find_data(rounds[0].links[0].config))
-    return any((masks / f"{image_id}.png").is_file() for image_id in image_ids)
+    data_set = find_data(rounds[0].links[0].config)
+    find_masks(data_set)
+    return bool(masks_there(image_ids, data_set, None))
 
 
 def _score(config: EvaluateConfig, track: Track) -> dict[str, Any]:

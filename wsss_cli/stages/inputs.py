@@ -1,6 +1,6 @@
 """Where a stage finds what earlier stages made."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -86,6 +86,25 @@ def find_masks(data_set: "DataSet") -> Path:
     if data_set.masks is None:
         raise UsageError(f"{data_set.root} has no true masks; {data_set.masks_advice}")
     return data_set.masks
+
+
+def masks_there(
+    image_ids: Sequence[str], data_set: "DataSet | None", gt: Path | None
+) -> dict[str, Path]:
+    """The true masks that are there, by image.
+
+    Args:
+        image_ids: Images to be scored.
+        data_set: Knows its own masks; may be None where a folder is given.
+        gt: Folder of masks ``ID.png`` in their place.
+    """
+    if gt is not None:
+        masks = {image_id: gt / f"{image_id}.png" for image_id in image_ids}
+    else:
+        assert data_set is not None
+        own = {image_id: data_set.mask_path(image_id) for image_id in image_ids}
+        masks = {image_id: path for image_id, path in own.items() if path is not None}
+    return {image_id: path for image_id, path in masks.items() if path.is_file()}
 
 
 def require_same_classes(

@@ -139,11 +139,11 @@ def score_baselines(plan: EvaluatePlan, track: Track) -> dict[str, float]:
 
 def _count(plan: EvaluatePlan, index: int) -> _Counts:
     config, num_labels, truth = plan.config, plan.num_labels, plan.truth[index]
-    target = read_label_map(truth)
-    prediction = _read_fitting(plan.source / truth.name, target, truth)
+    target, name = read_label_map(truth), f"{plan.image_ids[index]}.png"
+    prediction = _read_fitting(plan.source / name, target, truth)
     label_maps: dict[str, Labels] = {_SCORED: prediction}
     if plan.rival is not None:
-        label_maps[_RIVAL] = _read_fitting(plan.rival / truth.name, target, truth)
+        label_maps[_RIVAL] = _read_fitting(plan.rival / name, target, truth)
     if plan.baselines is not None:
         height, width = target.shape
         label_maps |= plan.baselines.label_maps(index, (height, width))
@@ -152,8 +152,9 @@ def _count(plan: EvaluatePlan, index: int) -> _Counts:
             n: Tally.of(label_map, target, num_labels) for n, label_map in label_maps.items()
         }
     except ValueError:  # counting finds what is no label, reading says in which file
-        for folder in filter(None, (truth.parent, plan.source, plan.rival)):
-            read_label_map(folder / truth.name, num_labels=num_labels)
+        folders = [folder for folder in (plan.source, plan.rival) if folder is not None]
+        for path in (truth, *(folder / name for folder in folders)):
+            read_label_map(path, num_labels=num_labels)
         raise
     if not config.boundaries:
         return _Counts(tallies, border_style(target))

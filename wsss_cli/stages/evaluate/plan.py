@@ -28,7 +28,7 @@ from wsss_cli.stages.evaluate.baselines import Baselines
 from wsss_cli.stages.evaluate.chosen_threshold import ChosenThreshold, recorded_threshold
 from wsss_cli.stages.evaluate.label_names import names_without_data_set
 from wsss_cli.stages.image_loop import each_image
-from wsss_cli.stages.inputs import data_if_known, find_attention, find_masks
+from wsss_cli.stages.inputs import data_if_known, find_attention, find_masks, masks_there
 from wsss_cli.stages.label_map_check import require_recorded_classes
 from wsss_cli.tracking import Track
 
@@ -128,7 +128,7 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
     require_folder(gt, "--gt")
     if data_set is not None:
         require_recorded_classes(gt, "--gt", data_set.class_names, data_set.root)
-    masks = _masks(config, data_set, gt, image_ids)
+    masks = masks_there(image_ids, data_set, config.gt)
     scored_ids = list(masks)
     if not scored_ids:
         raise WsssError(
@@ -188,16 +188,6 @@ def prepare(config: EvaluateConfig, track: Track) -> EvaluatePlan:
         data_set=data_set,
         image_labels=None if data_set is None else known_labels(data_set, scored_ids),
     )
-
-
-def _masks(
-    config: EvaluateConfig, data_set: DataSet | None, gt: Path, image_ids: Sequence[str]
-) -> dict[str, Path]:
-    """The true masks that are there, by image."""
-    masks = {image_id: gt / f"{image_id}.png" for image_id in image_ids}
-    if data_set is not None and config.gt is None:
-        masks = {image_id: data_set.mask_path(image_id) or path for image_id, path in masks.items()}
-    return {image_id: path for image_id, path in masks.items() if path.is_file()}
 
 
 def _labels(attention: Path) -> str | None:
