@@ -18,6 +18,8 @@ from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.chains import compare as chain
 from wsss_cli.cli.comparison_file import read_comparison
 from wsss_cli.configs.compare import CompareConfig
+from wsss_cli.data.data_set import DataSet
+from wsss_cli.data.layouts import find_data_set
 from wsss_cli.errors import DivergenceError
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages import evaluate
@@ -173,6 +175,20 @@ def test_dry_run_of_a_new_comparison_writes_nothing(
     for name in RUNS:
         assert f"{tmp_path / 'out' / name}  train new, attend new, proxy new\n" in outcome.out
     assert not (tmp_path / "out").exists()
+
+
+def test_the_data_set_is_read_once(
+    wsss: Command, voc: TinyVoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def spy(path: Path) -> DataSet:
+        read.append(path)
+        return find_data_set(path)
+
+    monkeypatch.setattr("wsss_cli.data.layouts.find_data_set", spy)
+    assert wsss(*_arguments(voc, tmp_path), "--dry-run").code == 0
+    assert read == [voc.root]
 
 
 def test_stopped_between_and_within_runs_it_ends_with_the_same_table(

@@ -28,22 +28,24 @@ def compare(
     ranks.require_alone("wsss compare")
     runs = read_comparison(config)
     from wsss_cli.stages.early_checks import check_usage
+    from wsss_cli.stages.inputs import data_sets_read_once
 
-    check_usage("train", runs[0].start or runs[0].train)
-    if config.saliency is None:
-        raise UsageError(
-            "a comparison needs saliency maps, if only for the baseline; pass --saliency DIR (grey "
-            "PNG by image id)"
-        )
-    from wsss_cli.chains import compare as chain
-    from wsss_cli.chains.comparison_estimate import estimate_comparison
+    with data_sets_read_once():
+        check_usage("train", runs[0].start or runs[0].train)
+        if config.saliency is None:
+            raise UsageError(
+                "a comparison needs saliency maps, if only for the baseline; pass --saliency DIR "
+                "(grey PNG by image id)"
+            )
+        from wsss_cli.chains import compare as chain
+        from wsss_cli.chains.comparison_estimate import estimate_comparison
 
-    if dry_run:
-        standings = chain.check(runs)
-        plan = {"runs": standings, "estimate": asdict(estimate_comparison(runs, standings))}
-        show(plan, _plan, as_json=json)
-        return
-    report = chain.run(config.out, runs, track=choose_track(quiet=quiet))
+        if dry_run:
+            standings = chain.check(runs)
+            plan = {"runs": standings, "estimate": asdict(estimate_comparison(runs, standings))}
+            show(plan, _plan, as_json=json)
+            return
+        report = chain.run(config.out, runs, track=choose_track(quiet=quiet))
     status = "up to date" if report.up_to_date else "complete"
     head = {"stage": "compare", "status": status, "directory": str(config.out)}
     values = {**head, **report.values}
