@@ -30,7 +30,7 @@ from wsss_cli.data.images import read_image
 from wsss_cli.data.layouts import find_data_set
 from wsss_cli.inspect.branches import view_classes
 from wsss_cli.methods.network_file import load_network
-from wsss_cli.metrics.branch_shares import MeanShares, branch_shares
+from wsss_cli.metrics.branch_shares import branch_shares
 from wsss_cli.stages.train.snapshots import SNAPSHOTS
 
 SHARES = ("mass_object", "mass_background", "lit_object", "lit_background", "strength")
@@ -46,16 +46,24 @@ def measure(run: Path, split: str, images: int, size: int) -> Iterator[Row]:
     labels = data_set.labels(image_ids)
     for path in sorted((run / "train" / SNAPSHOTS).glob("*.pt")):
         network, config, _ = load_network(path)
-        of_branch: dict[str, MeanShares] = {}
+        of_branch: dict[str, list[dict[str, float]]] = {}
         for image_id, present in zip(image_ids, labels, strict=True):
             target = torch.tensor(truth[image_id])
             image = read_image(data_set.image_path(image_id))
             for view in view_classes(network, config.method, image, present, size):
                 for name, attention in view.maps.items():
                     shares = branch_shares(attention, view.class_id, target)
-                    of_branch.setdefault(name, MeanShares()).add(shares)
-        for name, mean in of_branch.items():
-            yield {"run": run.name, "iteration": int(path.stem), "branch": name, **mean.means()}
+                    of_branch.setdefault(name, []).append(shares)
+        for name, of_maps in of_branch.items():
+            mean = defined_means(of_maps)
+            yield {"run": run.name, "iteration": int(path.stem), "branch": name, **mean}
+
+
+def defined_means(shares: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each share over one map or more, undefined ones left out; nan where all are."""
+    return {
+        name: float(torch.tensor([each[name] for each in shares]).nanmean()) for name in shares[0]
+    }
 
 
 def averaged(rows: Sequence[Row]) -> list[Row]:

@@ -2,12 +2,15 @@
 
 import math
 from fractions import Fraction
+from pathlib import Path
+from runpy import run_path
 
 import pytest
 import torch
 
-from wsss_cli.metrics.branch_shares import LIT, MeanShares, branch_shares
+from wsss_cli.metrics.branch_shares import LIT, branch_shares
 
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "branch_shares.py"
 MAP = torch.tensor([[1.0, 0.5, 0.25], [0.25, 0.0, 0.75]])
 TARGET = torch.tensor([[2, 2, 0], [1, 0, 255]], dtype=torch.uint8)
 
@@ -61,10 +64,7 @@ def test_what_cannot_be_shared_is_undefined_and_left_out_of_the_mean() -> None:
     absent = branch_shares(MAP, 3, TARGET)
     assert absent["mass_object"] == 0.0
     assert math.isnan(absent["lit_object"])
-    mean = MeanShares()
-    for shares in (silent, absent, branch_shares(MAP, 2, TARGET)):
-        mean.add(shares)
-    means = mean.means()
+    defined_means = run_path(str(BENCHMARK))["defined_means"]
+    means = defined_means([silent, absent, branch_shares(MAP, 2, TARGET)])
     assert means["mass_object"] == pytest.approx(0.375)  # of 0 and 3/4
     assert means["lit_object"] == pytest.approx(0.5)  # of 0 and 1
-    assert MeanShares().means() == {}

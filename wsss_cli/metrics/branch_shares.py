@@ -1,8 +1,5 @@
 """How much of a branch's attention lies on the object, and how much on the background."""
 
-from collections.abc import Mapping
-
-import torch
 from torch import Tensor
 
 from wsss_cli.labels import IGNORE
@@ -32,22 +29,3 @@ def branch_shares(attention: Tensor, class_id: int, target: Tensor) -> dict[str,
         shares[f"mass_{name}"] = float(mass[region].sum() / total)
         shares[f"lit_{name}"] = float((attention[region] >= LIT).double().mean())
     return shares
-
-
-class MeanShares:
-    """Means of :func:`branch_shares` over many maps, undefined ones left out."""
-
-    def __init__(self) -> None:
-        """Start with no map."""
-        self._rows: list[Mapping[str, float]] = []
-
-    def add(self, shares: Mapping[str, float]) -> None:
-        """Count one map."""
-        self._rows.append(shares)
-
-    def means(self) -> dict[str, float]:
-        """The mean of each share; nan where it is undefined for every map."""
-        names = self._rows[0].keys() if self._rows else ()
-        return {
-            name: float(torch.tensor([row[name] for row in self._rows]).nanmean()) for name in names
-        }
