@@ -354,6 +354,12 @@ def test_diverged_training_names_its_rate(
         ("[[relabel]]\ntrain.lr = 1.0", ["relabel number 1", "has train", "crf, proxy, segment"]),
         ("[[relabel]]\n[[relabel]]\ncrf.presets = 'irn'", ["relabel number 2", "presets"]),
         ("[[relabel]]\nsegment.pixel-weights = 'x'", ["crf.uncertainty"]),
+        ("[[relabel]]\nsegment.proxy = '.'", ["relabel number 1", "cannot set proxy"]),
+        ("[segment]\nproxy = '.'", ["[segment] cannot set proxy"]),
+        (
+            "[[relabel]]\nproxy.rule = 'masked'\nproxy.potential-attention = 'nowhere.h5'",
+            ["rounds.toml", "round-2", "--potential-attention nowhere.h5"],
+        ),
         ("[[relabel]]\nproxy.rule = 'seenet'", ["relabel number 1", "seenet", "masked"]),
         ("[[relabel]]\nproxy.w = 2", ["relabel number 1", "seenet", "masked"]),
         ("[[relabel]]\nproxy.rule = 'maskd'", ["--rule must be one of", "'maskd'"]),

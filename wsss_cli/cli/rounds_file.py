@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from wsss_cli.artifacts.file_names import CHECKPOINT_FILE
 from wsss_cli.cli.chain_file import (
@@ -47,6 +46,7 @@ DECIDED = {
     "restrict_to_labels": "training images are always predicted so, others never",
     "train_split": "set split in [train]",
     "supervision": "every round learns from its own labels",
+    "proxy": "every round learns from its own labels",
     "corrected": "every round learns from its own labels",
     "submission": "pack the predictions of a round by `wsss segment --checkpoint`",
 }
@@ -71,7 +71,7 @@ def read_rounds(config: RoundsConfig) -> list[Round]:
     later = tables.get(RELABEL, [])
     if not isinstance(later, list) or not all(isinstance(table, dict) for table in later):
         raise UsageError(f"{path}: each further round is a table in two brackets, [[{RELABEL}]]")
-    first = {stage: _options(Place(path, stage), tables, stage) for stage in FIRST}
+    first = {stage: options_in(Place(path, stage), tables, stage, DECIDED) for stage in FIRST}
     if config.data is None:
         raise UsageError("rounds need a data set; pass --data PATH (`wsss data -h` tells which)")
     maker = _Maker(config, first)
@@ -84,7 +84,9 @@ def read_rounds(config: RoundsConfig) -> list[Round]:
                 f"has {unknown[0]}, which is none of {', '.join(LATER)}"
                 f"{did_you_mean(unknown[0], LATER)}"
             )
-        options = {stage: _options(place, table, stage) for stage in LATER if stage in table}
+        options = {
+            stage: options_in(place, table, stage, DECIDED) for stage in LATER if stage in table
+        }
         rounds.append(maker.later(place, number, options, rounds[-1]))
     links = [link.config for each in rounds for link in each.links]
     check(
@@ -95,10 +97,6 @@ def read_rounds(config: RoundsConfig) -> list[Round]:
     )
     require_weights_used(path, config.weights, links)
     return rounds
-
-
-def _options(place: Place, tables: Table, stage: str) -> dict[str, Any]:
-    return options_in(place, tables, stage, DECIDED)
 
 
 class _Maker:
