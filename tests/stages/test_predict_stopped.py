@@ -1,8 +1,10 @@
 """``wsss predict`` killed at any change that it makes on the disk, and continued."""
 
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ from new_photographs import photograph, segmentation_checkpoint, video
 
 from wsss_cli.artifacts.score_file import ScoreFile
 from wsss_cli.configs.predict import PredictConfig
-from wsss_cli.errors import UsageError
+from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.stages import predict
+from wsss_cli.stages.predict import execution
 from wsss_cli.stages.result import Report
 from wsss_cli.tracking import Silent
 
@@ -151,6 +154,39 @@ def test_killed_while_replacing_it_replaces_the_rest(
             prediction(out, **other)
         prediction(out, **other)
         assert _result(out) == whole, kill
+
+
+def test_full_disk_is_continued_after(
+    prediction: Prediction, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prediction(tmp_path / "whole")
+    whole, sync = _result(tmp_path / "whole"), os.fsync
+    for most in range(1, len(whole)):
+        out, synced = tmp_path / f"full{most}", iter(range(most))
+
+        def full(file: int, synced: Iterator[int] = synced) -> None:
+            if next(synced, None) is None:
+                raise OSError(errno.ENOSPC, "no space left")
+            sync(file)
+
+        monkeypatch.setattr(os, "fsync", full)
+        with suppress(WsssError):  # a video that does not fit is a failure among others
+            assert prediction(out).failure
+        monkeypatch.setattr(os, "fsync", sync)
+        assert prediction(out).failure is None
+        assert _result(out) == whole, most
+
+
+def test_video_that_vanishes_costs_no_other(checkpoint: Path, tmp_path: Path) -> None:
+    clips = [video(tmp_path / f"{name}.mp4", 2, 32, 48) for name in "ab"]
+    config = PredictConfig(
+        checkpoint=checkpoint, photos=tuple(map(str, clips)), out=tmp_path / "out"
+    )
+    plan = predict.prepare(config, Silent())
+    clips[0].unlink()
+    report = execution.predict(plan, Silent())
+    assert "a.mp4" in str(report.failure)
+    assert [each["file"] for each in report.values["videos"]] == [str(clips[1])]
 
 
 def test_killed_it_keeps_what_it_has_of_a_subfolder(

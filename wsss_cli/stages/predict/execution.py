@@ -73,6 +73,8 @@ def _predict(
             predict_video(plan, task.picture, track)
         except WsssError as error:
             failures.append(Failure(task.picture, str(error)))
+        except OSError as error:
+            failures.append(Failure(task.picture, error.strerror or str(error)))
     return [failure for part in ranks.gathered(failures) for failure in part]
 
 

@@ -105,7 +105,7 @@ def require_free(
     Raises:
         UsageError: One is there and is not known.
     """
-    for path in set(paths) - set(own):
+    for path in sorted(set(paths) - set(own)):
         if (out / path).exists() or (out / path).is_symlink():
             raise UsageError(
                 f"{out / path} is there and was not made of {source} by this command; move it "
