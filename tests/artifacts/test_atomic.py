@@ -111,7 +111,7 @@ def test_full_disk_is_a_sentence_that_leaves_nothing(tmp_path: Path, number: int
 
 def test_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(WsssError, match=r"a\.bin"):
+    with pytest.raises(WsssError, match=r"a\.bin cannot be written .*; choose another folder"):
         write_bytes(tmp_path / "file" / "a.bin", b"x")
 
 

@@ -172,7 +172,7 @@ def unwritable(path: Path, error: OSError) -> WsssError:
             f"the disk is full: {path} could not be written; what was finished is kept, free some "
             "space and run the same command again to continue"
         )
-    return WsssError(f"{path} cannot be written ({error.strerror}); choose another --run")
+    return WsssError(f"{path} cannot be written ({error.strerror}); choose another folder")
 
 
 def _write_all(file: IO[bytes], content: bytes) -> None:
