@@ -14,6 +14,7 @@ import torch
 from conftest import Command, Outcome, TinyVoc
 from PIL import Image
 
+from wsss_cli.artifacts.feature_cache import bytes_of_features
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.chains import compare as chain
 from wsss_cli.cli.comparison_file import read_comparison
@@ -656,6 +657,25 @@ def test_heads_that_learn_from_the_same_features_pass_the_trunk_once(
         for run in (tmp_path / "alone", tmp_path / "out" / "linear-cam" / "seed-3")
     ]
     assert all(torch.equal(networks[0][name], networks[1][name]) for name in networks[0])
+
+
+def test_dry_run_counts_features_once_that_settings_share(
+    wsss: Command, voc: TinyVoc, tmp_path: Path, weights: str
+) -> None:
+    shared = SHARED.replace("[train]", '[train]\nmethod = "cam"\nheads-only = true')
+    takes = {}
+    for name, seeds, settings in (
+        ("one", [3], ""),
+        ("two", [3], "[settings.other]\ntrain.lr = 0.1\n"),
+        ("seeds", [3, 4], ""),
+        ("larger", [3], "[settings.other]\ntrain.crop = 33\n"),
+    ):
+        text = shared.replace("[0, 1]", str(seeds)) + "[settings.CAM]\n" + settings
+        line = [*_arguments(voc, tmp_path, text), "--weights", weights, "--dry-run", "--json"]
+        takes[name] = wsss(*line).values["estimate"]["bytes_on_disk"]
+    features = bytes_of_features(12 + 4, (96, 4, 4))
+    assert takes["larger"] == 2 * takes["one"]
+    assert takes["two"] == takes["seeds"] == 2 * takes["one"] - features + bytes_of_features(0, ())
 
 
 def test_a_stopped_comparison_needs_the_room_for_features_once(

@@ -32,7 +32,13 @@ def bytes_of_features(images: int, shape: tuple[int, ...]) -> int:
 
 
 class FeatureCache:
-    """The features of a list of images."""
+    """The features of a list of images.
+
+    Attributes:
+        path: The file.
+        shape: (K, h, w) of the features of an image.
+        header: Its first bytes, which say of what the features are.
+    """
 
     def __init__(self, path: Path, shape: tuple[int, int, int], identity: object) -> None:
         """Look at what there is.
@@ -45,14 +51,14 @@ class FeatureCache:
         self.path = path
         self.shape = shape
         sizes = "x".join(map(str, shape))
-        self._header = (MAGIC + f"{fingerprint(identity)} {sizes}\n".encode()).ljust(_HEADER)
+        self.header = (MAGIC + f"{fingerprint(identity)} {sizes}\n".encode()).ljust(_HEADER)
         self._record = bytes_of_features(1, shape) - _HEADER
 
     def done(self) -> int:
         """How many images have their features in the file: the first ones of the list."""
         try:
             with self.path.open("rb") as file:
-                if file.read(_HEADER) != self._header:
+                if file.read(_HEADER) != self.header:
                     return 0
             return (self.path.stat().st_size - _HEADER) // self._record
         except FileNotFoundError:
@@ -79,7 +85,7 @@ class FeatureCache:
             Whether it is there now.
         """
         with suppress(OSError):
-            if self._header == other._header and not _others_than(other.path, LOCK):
+            if self.header == other.header and not _others_than(other.path, LOCK):
                 other.path.parent.mkdir(parents=True, exist_ok=True)
                 self.path.replace(other.path)
                 return True
@@ -99,7 +105,7 @@ class FeatureCache:
         try:
             with self.path.open("r+b" if done else "wb") as file:
                 if not done:
-                    file.write(self._header)
+                    file.write(self.header)
                 file.seek(_HEADER + done * self._record)  # over part of an image, if there is one
                 file.write(half.tobytes())
                 file.flush()

@@ -7,13 +7,14 @@ from typing import Any
 from wsss_cli.configs.compare import ComparedRun
 from wsss_cli.configs.methods import METHODS
 from wsss_cli.data.images import check_images
-from wsss_cli.inspect.estimates.by_stage import estimate_stage
+from wsss_cli.inspect.estimates.by_stage import estimate_heads, estimate_stage
 from wsss_cli.inspect.estimates.costs import Estimate, added, nothing_to_do
 from wsss_cli.methods.network_file import build_network
 from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.stages import train
 from wsss_cli.stages.attend import AttendPlan
 from wsss_cli.stages.train import TrainPlan
+from wsss_cli.stages.train.features import cache_of
 from wsss_cli.tracking import Silent
 
 
@@ -22,36 +23,50 @@ def estimate_comparison(
 ) -> Estimate:
     """Estimate what is left; proxies and scores, which take seconds, are left out.
 
-    Each setting is timed once, whatever its seeds.
+    Each setting is timed once, whatever its seeds. Heads alone that learn from the same features
+    pass the trunk once, whatever their settings.
 
     Args:
         runs: All of them.
         standings: How the stages of each stand.
     """
-    timed: dict[tuple[str, str], Estimate] = {}
+    timed: dict[tuple[str, str, bool], Estimate] = {}
+    features: set[bytes] = set()  # each file's header says of what they are
     starts: set[int] = set()
     parts = [nothing_to_do()]
     for run, standing in zip(runs, standings, strict=True):
         start_is_made = standing.get("start", "complete") == "complete"
         if run.start is not None and not start_is_made and run.seed not in starts:
             starts.add(run.seed)
-            if ("start", "") not in timed:
+            if ("start", "", False) not in timed:
                 plan = train.plan_training(run.start, Silent())
-                timed["start", ""] = estimate_stage("train", plan, "new")
-            parts.append(timed["start", ""])
+                timed["start", "", False] = estimate_stage("train", plan, "new")
+            parts.append(timed["start", "", False])
         for stage in ("train", "attend"):
             if standing[stage] == "complete":
                 continue
-            key = stage, run.setting
+            passed = stage == "train" and _is_passed(run, features)
+            key = stage, run.setting, passed
             if key not in timed:
                 plan = _training_plan(run, start_is_made=start_is_made)
-                timed[key] = (
-                    estimate_stage("train", plan, "new")
-                    if stage == "train"
-                    else _attending(plan, run)
-                )
+                if stage == "attend":
+                    timed[key] = _attending(plan, run)
+                else:
+                    timed[key] = (
+                        estimate_heads(plan) if passed else estimate_stage("train", plan, "new")
+                    )
             parts.append(timed[key])
     return added(*parts)
+
+
+def _is_passed(run: ComparedRun, features: set[bytes]) -> bool:
+    """Whether an earlier run leaves its features to this one, whose own are added to them."""
+    if run.start is not None or not run.train.heads_only:
+        return False
+    header = cache_of(train.plan_training(run.train, Silent())).header
+    passed = header in features
+    features.add(header)
+    return passed
 
 
 def _training_plan(run: ComparedRun, *, start_is_made: bool) -> TrainPlan:

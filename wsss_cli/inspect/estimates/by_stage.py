@@ -54,14 +54,23 @@ def estimate_stage(stage: str, plan: Any, state: str) -> Estimate:  # noqa: ANN4
     return _ESTIMATES[stage](plan)
 
 
-def _train(plan: Any) -> Estimate:  # noqa: ANN401
+def estimate_heads(plan: Any) -> Estimate:  # noqa: ANN401
+    """Estimate a training of heads alone to which another one leaves its features.
+
+    Args:
+        plan: What ``prepare`` of ``train`` returned.
+    """
+    return _train(plan, passed=True)
+
+
+def _train(plan: Any, *, passed: bool = False) -> Estimate:  # noqa: ANN401
     from wsss_cli.methods.network_file import build_network
     from wsss_cli.models.pretrained import InitialWeights
 
     config, classes = plan.config, len(plan.data_set.class_names)
     network = build_network(config, classes, InitialWeights())
     numbers = sum(each.numel() for each in network.parameters())
-    passing = _passing(plan, network) if config.heads_only else nothing_to_do()
+    passing = _passing(plan, network, passed=passed) if config.heads_only else nothing_to_do()
     labels = torch.zeros(1, classes, device=plan.device)
     labels[:, 0] = 1
 
@@ -94,14 +103,13 @@ def _training(plan: Any, network: Any, loss: Callable[[Tensor], Tensor]) -> Esti
     )
 
 
-def _passing(plan: Any, network: Any) -> Estimate:  # noqa: ANN401
+def _passing(plan: Any, network: Any, *, passed: bool) -> Estimate:  # noqa: ANN401
     """What is left of passing every image through a trunk that then stands aside."""
     from wsss_cli.models.trunks import PrecomputedFeatures
     from wsss_cli.stages.train.features import cache_of, ids_of_features
 
-    passing = _passes_once(
-        plan, network.trunk, network.trunk, cache_of(plan), len(ids_of_features(plan))
-    )
+    images = 0 if passed else len(ids_of_features(plan))
+    passing = _passes_once(plan, network.trunk, network.trunk, cache_of(plan), images)
     network.trunk = PrecomputedFeatures(network.trunk, METHODS[plan.config.method].feature_blocks)
     return passing
 
@@ -120,7 +128,7 @@ def _passes_once(
     return estimate_passes(
         trunk.eval(),
         features_of,
-        pixels=(images - cache.done()) * plan.config.crop**2,
+        pixels=max(0, images - cache.done()) * plan.config.crop**2,
         most_at_once=plan.config.batch_size * plan.config.crop**2,
         written=bytes_of_features(images, cache.shape) + in_checkpoint,
         device=plan.device,
