@@ -43,7 +43,14 @@ WAYS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("train", {"erase": FILE, "heads_only": True}, {"frozen_blocks"}),
     ("train", {"erase": FILE, **POLY}, {"lr_steps"}),
     ("train", {"erase": FILE, "background_branch": False}, {"share_background_head"}),
-    *(("train", {"method": name, "erase": FILE}, set()) for name in METHODS),
+    *(
+        (
+            "train",
+            {"method": name, "erase": FILE},
+            set() if entry.hidden_layers else {"head_channels"},
+        )
+        for name, entry in METHODS.items()
+    ),
     ("attend", {}, set()),
     ("attend", {"model": FILE}, set()),
     ("saliency", {"model": "there"}, set()),

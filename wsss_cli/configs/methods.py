@@ -18,6 +18,7 @@ class Method:
         here: What differs from the paper; the module's docstring has it at length.
         losses: What each of its losses measures, by the name under which it is logged.
         merge: How ``wsss attend`` merges the maps of several views of an image by default.
+        hidden_layers: Whether its heads have hidden convolutions, whose width is a setting.
         feature_blocks: How many of the trunk's last blocks its losses need the features of; 0 where
             they need more of an image than that.
     """
@@ -27,6 +28,7 @@ class Method:
     here: str
     losses: Mapping[str, str]
     merge: str = "max"
+    hidden_layers: bool = True
     feature_blocks: int = 1
 
     @property
@@ -83,6 +85,7 @@ METHODS = {
         "like its own prototype than like the background's",
         {"a": _CLASSES, "prototypes": "difference of activation and prototypes"},
         merge="sum",
+        hidden_layers=False,
         feature_blocks=4,
     ),
     "seenet": Method(

@@ -315,6 +315,11 @@ class TrainConfig(MethodOptions, OverwriteConfig, CommonConfig, PrecisionConfig,
             without["frozen_blocks"] = NONE_LEARNS
         if self.lr_policy == "poly":
             without["lr_steps"] = _BY_STEPS
+        if not METHODS[self.method].hidden_layers:
+            without["head_channels"] = (
+                f"is the width of hidden layers, and the heads of {self.method} have none",
+                "leave it out or choose another --method",
+            )
         if not self.background_branch and self.method == "seenet":
             without["share_background_head"] = _OF_BACKGROUND
         return without
@@ -374,4 +379,7 @@ class TrainConfig(MethodOptions, OverwriteConfig, CommonConfig, PrecisionConfig,
         implied = {**_IMPLIED, "output_stride": strides[0]}
         unsaid = {name for name, value in implied.items() if getattr(self, name) == value}
         frozen = {"frozen_blocks"} if self.heads_only else set()
-        return frozenset({*erasing, *measuring, *steps, *frozen, *unsaid})
+        # None stays in the fingerprint, where results have it that were made before.
+        linear = not METHODS[self.method].hidden_layers and self.head_channels is not None
+        width = {"head_channels"} if linear else set()
+        return frozenset({*erasing, *measuring, *steps, *frozen, *width, *unsaid})
