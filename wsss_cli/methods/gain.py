@@ -41,7 +41,8 @@ class GainNetwork(nn.Module):
         Args:
             trunk: Gives the features.
             num_classes: Foreground classes C.
-            config: ``gain_sigma``, ``gain_omega``, ``gain_alpha`` and ``head_channels``.
+            config: ``gain_sigma``, ``gain_omega``, ``gain_alpha``, ``loss_reduction`` and
+                ``head_channels``.
         """
         super().__init__()
         self.trunk = trunk

@@ -41,12 +41,13 @@ class Branches:
 class AttentionNetwork(Protocol):
     """A network that learns from image-level labels where their objects are."""
 
-    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, labels: Tensor, *saliency: Tensor) -> dict[str, Tensor]:
         """Scalar loss of every branch, a mean over the images; training minimises their sum.
 
         Args:
             images: (B, 3, H, W) RGB in 0..255.
             labels: (B, C) multi-hot float.
+            *saliency: (B, H, W) in [0, 1], for methods that learn from it; the others take none.
         """
         ...
 

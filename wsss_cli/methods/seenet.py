@@ -32,8 +32,8 @@ class SeeNetNetwork(nn.Module):
         Args:
             trunk: Gives the features F.
             num_classes: Foreground classes C.
-            config: the three thresholds ``delta_...``, the three switches of the branches and
-                ``head_channels``.
+            config: the three thresholds ``delta_...``, the three switches of the branches,
+                ``loss_reduction`` and ``head_channels``.
         """
         super().__init__()
         self.trunk = trunk

@@ -94,9 +94,9 @@ class OnnxAttention(nn.Module):
                 "give a network with outputs of features and weights"
             )
 
-    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, labels: Tensor, *saliency: Tensor) -> dict[str, Tensor]:
         """None: a file does not learn."""
-        del images, labels
+        del images, labels, saliency
         raise NotImplementedError
 
     def attention(self, images: Tensor, labels: Tensor) -> BranchMaps:
