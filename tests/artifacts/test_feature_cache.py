@@ -50,6 +50,21 @@ def test_the_first_images_can_be_kept_alone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cache.rows(), features.astype(np.float16))
 
 
+@pytest.mark.parametrize("image", range(4))
+def test_a_changed_bit_ends_what_is_intact(tmp_path: Path, image: int) -> None:
+    path = tmp_path / "f.bin"
+    cache = FeatureCache(path, SHAPE, 1)
+    assert cache.intact() == 0
+    cache.append(_features(4))
+    assert cache.intact() == 4
+    content = bytearray(path.read_bytes())
+    record = bytes_of_features(1, SHAPE) - bytes_of_features(0, SHAPE)
+    content[bytes_of_features(image, SHAPE) + record // 2] ^= 8
+    path.write_bytes(content)
+    assert cache.done() == 4
+    assert cache.intact() == image
+
+
 @pytest.mark.parametrize(
     ("shape", "identity"), [(SHAPE, ["data", 8]), ((3, 4, 2), ["data", 16]), ((1, 2, 4), [])]
 )

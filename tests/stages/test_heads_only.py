@@ -169,6 +169,28 @@ def test_stopped_on_the_way_every_image_passes_once(
     assert len(logged(tmp_path / "parts" / "train")) == len(logged(tmp_path / "whole" / "train"))
 
 
+def test_damaged_features_pass_again(voc: TinyVoc, tmp_path: Path, weights: str) -> None:
+    settings = {"iterations": 4, "held_out": 0.0}
+    train.run(_config(voc, tmp_path / "whole", weights, **settings), track=Silent())
+    config = _config(voc, tmp_path / "parts", weights, **settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "feature_batches", lambda *_: iter(()))
+        with pytest.raises(StopIteration):
+            train.run(config, track=Silent())
+    path = tmp_path / "parts" / "train" / "features.bin"
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1  # of the last image
+    path.write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:
+        passes, notes = _counted(patch), list[str]()
+        patch.setattr(Silent, "note", lambda _, text: notes.append(text))
+        train.run(config, track=Silent())
+    assert 0 < sum(passes) < 12
+    assert any("damaged" in note and str(path) in note for note in notes)
+    first, second = _network(tmp_path / "whole"), _network(tmp_path / "parts")
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
 @pytest.mark.parametrize("gone", [False, True])
 def test_stopped_at_its_very_end_the_map_is_that_of_the_features(
     voc: TinyVoc, tmp_path: Path, weights: str, gone: bool

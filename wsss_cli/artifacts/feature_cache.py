@@ -1,14 +1,15 @@
 """Features of a frozen trunk, kept in a file while heads learn from them.
 
 The file begins with what the features are of; features of anything else are not read but replaced.
-They follow in the order of the images, so its size says how many there are, and a stopped stage
-goes on with the next one.
+They follow in the order of the images, each with a checksum. So the size says how many there are,
+and a stopped stage goes on with the next one.
 """
 
 import math
 import os
 from contextlib import suppress
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -18,17 +19,18 @@ from wsss_cli.artifacts.fingerprint import fingerprint
 from wsss_cli.artifacts.stage_directory import LOCK
 from wsss_cli.errors import WsssError
 
-MAGIC = b"wsss features 1\n"
+MAGIC = b"wsss features 2\n"
 # The rest is a SHA-256 in hexadecimal and the shape of an image's features.
 _HEADER = 128
 _KIND = np.dtype("<f2")
+_CHECKSUM = np.dtype("<u4")  # CRC-32 of the features of an image
 # The largest number of half precision: what is larger is kept as this.
 _LARGEST = float(np.finfo(np.float16).max)
 
 
 def bytes_of_features(images: int, shape: tuple[int, ...]) -> int:
     """Size of the file of so many images, each with features (K, h, w)."""
-    return _HEADER + images * math.prod(shape) * _KIND.itemsize
+    return _HEADER + images * (math.prod(shape) * _KIND.itemsize + _CHECKSUM.itemsize)
 
 
 class FeatureCache:
@@ -52,7 +54,8 @@ class FeatureCache:
         self.shape = shape
         sizes = "x".join(map(str, shape))
         self.header = (MAGIC + f"{fingerprint(identity)} {sizes}\n".encode()).ljust(_HEADER)
-        self._record = bytes_of_features(1, shape) - _HEADER
+        self._kind = np.dtype([("features", _KIND, shape), ("checksum", _CHECKSUM)])
+        self._record = self._kind.itemsize
 
     def done(self) -> int:
         """How many images have their features in the file: the first ones of the list."""
@@ -63,6 +66,15 @@ class FeatureCache:
             return (self.path.stat().st_size - _HEADER) // self._record
         except FileNotFoundError:
             return 0
+
+    def intact(self) -> int:
+        """How many of them, from the first one on, are as they were written; reads them all."""
+        if not self.done():
+            return 0
+        for number, record in enumerate(self._records()):
+            if crc32(record["features"].tobytes()) != record["checksum"]:
+                return number
+        return self.done()
 
     def keep(self, images: int) -> None:
         """Drop the features of all but the first images.
@@ -101,13 +113,15 @@ class FeatureCache:
             WsssError: The disk is full or the folder cannot be written to.
         """
         done = self.done()
-        half = features.clip(max=_LARGEST).astype(_KIND)
+        records = np.empty(len(features), self._kind)
+        records["features"] = features.clip(max=_LARGEST)
+        records["checksum"] = [crc32(row.tobytes()) for row in records["features"]]
         try:
             with self.path.open("r+b" if done else "wb") as file:
                 if not done:
                     file.write(self.header)
                 file.seek(_HEADER + done * self._record)  # over part of an image, if there is one
-                file.write(half.tobytes())
+                file.write(records.tobytes())
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -115,7 +129,11 @@ class FeatureCache:
 
     def rows(self) -> npt.NDArray[np.float16]:
         """(N, K, h, w) of the images that are done, read from the disk where they are looked at."""
-        return np.memmap(self.path, _KIND, "r", _HEADER, (self.done(), *self.shape))
+        rows: npt.NDArray[np.float16] = self._records()["features"]
+        return rows
+
+    def _records(self) -> npt.NDArray[np.void]:
+        return np.memmap(self.path, self._kind, "r", _HEADER, (self.done(),))
 
 
 def is_alone(path: Path) -> bool:

@@ -151,7 +151,7 @@ def _run(
     device = {"device": config.device} if config.device != CompareConfig.device else {}
     workers = {"workers": config.workers}
 
-    def learnt_maps(options: Table) -> Table:
+    def learned_maps(options: Table) -> Table:
         """The saliency maps, for a training whose method learns from them."""
         method = str({**shared["train"], **options}.get("method", TrainConfig.method))
         return {"saliency": config.saliency} if learns_from_saliency(method) else {}
@@ -161,7 +161,9 @@ def _run(
     origin: Table = weights
     if start is not None:
         started = config.out / START_FOLDER / f"seed-{seed}"
-        before = [("train", {"run": started, **training, **learnt_maps(start), **weights, **start})]
+        before = [
+            ("train", {"run": started, **training, **learned_maps(start), **weights, **start})
+        ]
         origin = {"weights": None, "start": started / "train" / "checkpoint.pt"}
     of_proxy = {**shared["proxy"], **by_setting["proxy"]}
     # Of another kind than text it is refused below, with all other values.
@@ -172,7 +174,7 @@ def _run(
     chain: list[tuple[str, Table]] = [
         (
             "train",
-            {**training, **learnt_maps(by_setting["train"]), **origin, **by_setting["train"]},
+            {**training, **learned_maps(by_setting["train"]), **origin, **by_setting["train"]},
         ),
         ("attend", {**device, **workers, **shared["attend"], **by_setting["attend"]}),
         ("proxy", {**drawn_in, **device, **workers, **of_proxy}),

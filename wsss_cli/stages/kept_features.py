@@ -182,7 +182,9 @@ def compute_features(
         WsssError: An image cannot be read, or the disk is full.
     """
     size = plan.config.batch_size
-    done = cache.done()
+    done = cache.intact()
+    if done < cache.done():
+        track.note(f"{cache.path} is damaged from image {done + 1} on; these pass the trunk again")
     if done < images.count:
         # The last bits of an image's features depend on the images beside it in its batch.
         done -= done % size
