@@ -133,19 +133,19 @@ def prepare(config: AttendConfig, track: Track) -> AttendPlan:
         resolved={"split": split, "precision": precision},
     )
     return AttendPlan(
-        config,
-        data_set,
-        split,
-        image_ids,
-        labels,
-        sizes,
-        network,
-        erase,
-        trained_with.erase_threshold,
-        config.merge or METHODS[trained_with.method].merge,
-        device,
-        precision,
-        directory,
+        config=config,
+        data_set=data_set,
+        split=split,
+        image_ids=image_ids,
+        labels=labels,
+        sizes=sizes,
+        network=network,
+        erase=erase,
+        erase_threshold=trained_with.erase_threshold,
+        merge=config.merge or METHODS[trained_with.method].merge,
+        device=device,
+        precision=precision,
+        directory=directory,
     )
 
 

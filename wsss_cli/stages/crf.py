@@ -90,7 +90,14 @@ def prepare(config: CrfConfig, track: Track) -> CrfPlan:
         device=device,
         resolved=asdict(config.chosen),
     )
-    return CrfPlan(config, data_set, scores, image_ids, device, directory)
+    return CrfPlan(
+        config=config,
+        data_set=data_set,
+        scores=scores,
+        image_ids=image_ids,
+        device=device,
+        directory=directory,
+    )
 
 
 @contextmanager

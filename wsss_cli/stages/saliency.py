@@ -84,7 +84,14 @@ def prepare(config: SaliencyConfig, track: Track) -> SaliencyPlan:
         resolved={"split": split},
         details={"model": asdict(SALIENCY_MODELS[config.way])},
     )
-    return SaliencyPlan(config, data_set, split, image_ids, model, directory)
+    return SaliencyPlan(
+        config=config,
+        data_set=data_set,
+        split=split,
+        image_ids=image_ids,
+        model=model,
+        directory=directory,
+    )
 
 
 def _model(config: SaliencyConfig) -> tuple[Model, dict[str, Input]]:

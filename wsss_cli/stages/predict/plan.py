@@ -192,7 +192,14 @@ def prepare(
         option="--out",
     )
     return PredictPlan(
-        config, checkpoint, kind, predictor, photographs, device, precision, directory
+        config=config,
+        checkpoint=checkpoint,
+        kind=kind,
+        predictor=predictor,
+        photographs=photographs,
+        device=device,
+        precision=precision,
+        directory=directory,
     )
 
 

@@ -128,16 +128,16 @@ def prepare(config: ProxyConfig, track: Track) -> ProxyPlan:
         device=device,
     )
     return ProxyPlan(
-        config,
-        attention,
-        potential,
-        data_set,
-        class_names,
-        image_ids,
-        grey_maps,
-        predictions,
-        device,
-        directory,
+        config=config,
+        attention=attention,
+        potential=potential,
+        data_set=data_set,
+        class_names=class_names,
+        image_ids=image_ids,
+        grey_maps=grey_maps,
+        predictions=predictions,
+        device=device,
+        directory=directory,
     )
 
 

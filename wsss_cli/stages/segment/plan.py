@@ -176,22 +176,22 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
 
     scales = config.scales or _kept_scales(directory_at, scales, config, track)
     plan = SegmentPlan(
-        replace(config, scales=scales),
-        data_set,
-        model,
-        weights,
-        supervision,
-        sizes,
-        pixel_weights,
-        confidence,
-        correctable,
-        predicted_ids,
-        predicted_sizes,
-        predicted_labels,
-        scales,
-        device,
-        precision,
-        directory_at(scales),
+        config=replace(config, scales=scales),
+        data_set=data_set,
+        model=model,
+        weights=weights,
+        supervision=supervision,
+        supervision_sizes=sizes,
+        pixel_weights=pixel_weights,
+        confidence=confidence,
+        correctable=correctable,
+        predicted_ids=predicted_ids,
+        predicted_sizes=predicted_sizes,
+        predicted_labels=predicted_labels,
+        scales=scales,
+        device=device,
+        precision=precision,
+        directory=directory_at(scales),
     )
     learns_heads = config.heads_only and config.checkpoint is None
     caches = partial(cache_of, plan) if learns_heads else None

@@ -146,17 +146,17 @@ def plan_training(config: TrainConfig, track: Track) -> TrainPlan:
         lowerable=("lr",),
     )
     plan = TrainPlan(
-        config,
-        data_set,
-        split,
-        [image_ids[row] for row in division.learned],
-        labels[division.learned],
-        division.measured,
-        saliency,
-        weights,
-        device,
-        precision,
-        directory,
+        config=config,
+        data_set=data_set,
+        split=split,
+        image_ids=[image_ids[row] for row in division.learned],
+        labels=labels[division.learned],
+        measured=division.measured,
+        saliency=saliency,
+        weights=weights,
+        device=device,
+        precision=precision,
+        directory=directory,
     )
     caches = partial(cache_of, plan) if config.heads_only else None
     return replace(plan, directory=with_known_features(directory, caches))
