@@ -1,7 +1,7 @@
 """The training of an attention network, from its first weights to its checkpoint."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -59,12 +59,7 @@ def train(
     """
     config, directory = plan.config, plan.directory
     started = time.monotonic()
-    torch.manual_seed(config.seed)
-    network = build_network(config, len(plan.data_set.class_names), plan.weights)
-    if config.start is not None:
-        tensors = read_checkpoint(config.start, CHECKPOINT_KIND)["network"]
-        take_heads(network, tensors, source=str(config.start))
-    network = network.to(plan.device)
+    network = _first_network(plan)
     recorded = directory.recorded_counts()
     directory.begin(overwrite=config.overwrite)  # only now: the weights have been found to fit
     network = network.to(memory_format=torch.channels_last)
@@ -76,17 +71,11 @@ def train(
     if config.heads_only and (not trained or has_all_features(plan)):
         with _mined(plan) as mined:
             on_features = pass_images(plan, network, mined, track)
-
-    def whole_network() -> AbstractContextManager[object]:
-        return nullcontext() if on_features is None else on_features.whole()
+    whole_network = nullcontext if on_features is None else on_features.whole
 
     def write(path: Path) -> None:
         with whole_network():
             write_network(path, config, plan.data_set.class_names, network)
-
-    def keep_snapshot(iteration: int) -> None:
-        if config.snapshot_every and iteration % config.snapshot_every == 0:
-            write(snapshot_path(directory.path, iteration))
 
     measuring = None
     if plan.measured is not None:
@@ -95,11 +84,95 @@ def train(
             config, plan.data_set, plan.measured, plan.device, plan.precision, view
         )
     learning = Learning(network, measuring, track)
+    trainer = _trainer(plan, network, learning, write, track)
+    if trained:
+        # Something else has vanished from a finished training: that is not worth another one.
+        trainer.iteration = config.iterations
+    else:
+        _resume(plan, trainer, track)
+    track.note(f"{len(plan.image_ids)} images of {plan.split}, {plan.device} in {plan.precision}")
+    if plan.measured is not None:
+        track.note(f"the mAP is taken on {plan.measured.describe()}")
+    first = trainer.iteration
+    if trained:
+        tensors = read_checkpoint(directory.path / CHECKPOINT_FILE, CHECKPOINT_KIND)["network"]
+        with whole_network():
+            network.load_state_dict(tensors)
+        if config.heads_only and on_features is None and measuring is not None:
+            track.note(
+                "the features that the heads learned from are gone, so the mAP is that of the "
+                "photographs themselves and may differ in its last digits"
+            )
+        track_finished(directory, config.tracker, track)
+    else:
+        with _mined(plan) as mined, _saliency(plan) as saliency:
+            trainer.train(
+                partial(_batches, plan, mined, saliency)
+                if on_features is None
+                else partial(feature_batches, plan, on_features, saliency),
+                partial(_losses, plan, network),
+                config.iterations,
+                track,
+                finish=lambda: write(directory.path / CHECKPOINT_FILE),
+            )
+    course = Course(read_metrics(directory.path), trainer.unlogged_losses())
+    learned = learning.outcome(config, plan.labels, course)
+    if on_features is not None:  # nothing looks at them any more
+        cache = cache_of(plan)
+        any(cache.move_to(other) for other in requested_caches)  # to the first that takes them
+    rate = (config.iterations - first) / max(trainer.seconds, 1e-9)
+    return {
+        "images": len(plan.image_ids),
+        "negatives": count_negatives(plan.labels),
+        "iterations": config.iterations,
+        "losses": last_losses(directory.path),
+        "seconds": round(time.monotonic() - started, 1),
+        "rate": float(f"{rate:.4g}"),
+        **learned,
+    }
+
+
+def _first_network(plan: TrainPlan) -> Any:  # noqa: ANN401 - any method's
+    """The network before its first step, on the device.
+
+    Raises:
+        WsssError: The weights do not fit it.
+    """
+    config = plan.config
+    torch.manual_seed(config.seed)
+    network = build_network(config, len(plan.data_set.class_names), plan.weights)
+    if config.start is not None:
+        tensors = read_checkpoint(config.start, CHECKPOINT_KIND)["network"]
+        take_heads(network, tensors, source=str(config.start))
+    return network.to(plan.device)
+
+
+def _trainer(
+    plan: TrainPlan,
+    network: Any,  # noqa: ANN401 - any method's
+    learning: Learning,
+    write: Callable[[Path], None],
+    track: Track,
+) -> Trainer:
+    """What runs the steps, with the solver of the settings and what happens beside the steps.
+
+    Args:
+        plan: The training.
+        network: On the device.
+        learning: Measures it.
+        write: Writes a checkpoint.
+        track: Told of trackers that fail.
+    """
+    config, directory = plan.config, plan.directory
 
     def lr_factor(name: str) -> float:
         return (config.head_lr_factor or 1.0) if name.startswith("head_") else 1.0
 
-    trainer = Trainer(
+    def keep_snapshot(iteration: int) -> None:
+        if config.snapshot_every and iteration % config.snapshot_every == 0:
+            write(snapshot_path(directory.path, iteration))
+
+    return Trainer(
         network,
         torch.optim.SGD(
             parameter_groups(network.named_parameters(), config.weight_decay, lr_factor),
@@ -116,61 +189,34 @@ def train(
         after_step=keep_snapshot,
         also_logged=learning.also_logged,
     )
-    if trained:
-        # Something else has vanished from a finished training: that is not worth another one.
-        trainer.iteration = config.iterations
-    elif trainer.resume():
-        require_snapshots(directory.path, config, trainer.iteration)
-        if directory.earlier_settings():
-            remove_snapshots(directory.path, trainer.iteration)
-        track.note(f"resuming at iteration {trainer.iteration}")
-    track.note(f"{len(plan.image_ids)} images of {plan.split}, {plan.device} in {plan.precision}")
-    if plan.measured is not None:
-        track.note(f"the mAP is taken on {plan.measured.describe()}")
-    first = trainer.iteration
 
-    def losses_of(images: Tensor, labels: Tensor, *maps: Tensor) -> dict[str, Loss]:
-        with autocast(plan.device, plan.precision):
-            losses = network.losses(images, labels, *maps)
-        return {name: Loss(loss, len(images)) for name, loss in losses.items()}
 
-    if not trained:
-        with _mined(plan) as mined, _saliency(plan) as saliency:
-            trainer.train(
-                partial(_batches, plan, mined, saliency)
-                if on_features is None
-                else partial(feature_batches, plan, on_features, saliency),
-                losses_of,
-                config.iterations,
-                track,
-                1,
-                lambda: write(directory.path / CHECKPOINT_FILE),
-            )
-    else:
-        tensors = read_checkpoint(directory.path / CHECKPOINT_FILE, CHECKPOINT_KIND)["network"]
-        with whole_network():
-            network.load_state_dict(tensors)
-        if config.heads_only and on_features is None and measuring is not None:
-            track.note(
-                "the features that the heads learned from are gone, so the mAP is that of the "
-                "photographs themselves and may differ in its last digits"
-            )
-        track_finished(directory, config.tracker, track)
-    course = Course(read_metrics(directory.path), trainer.unlogged_losses())
-    learned = learning.outcome(config, plan.labels, course)
-    if on_features is not None:  # nothing looks at them any more
-        cache = cache_of(plan)
-        any(cache.move_to(other) for other in requested_caches)  # to the first that takes them
-    rate = (config.iterations - first) / max(trainer.seconds, 1e-9)
-    return {
-        "images": len(plan.image_ids),
-        "negatives": count_negatives(plan.labels),
-        "iterations": config.iterations,
-        "losses": last_losses(directory.path),
-        "seconds": round(time.monotonic() - started, 1),
-        "rate": float(f"{rate:.4g}"),
-        **learned,
-    }
+def _resume(plan: TrainPlan, trainer: Trainer, track: Track) -> None:
+    """Go on from the last kept state, if there is one, with the snapshots that belong to it.
+
+    Raises:
+        UsageError: A snapshot is missing.
+    """
+    directory = plan.directory
+    if not trainer.resume():
+        return
+    require_snapshots(directory.path, plan.config, trainer.iteration)
+    if directory.earlier_settings():
+        remove_snapshots(directory.path, trainer.iteration)
+    track.note(f"resuming at iteration {trainer.iteration}")
+
+
+def _losses(
+    plan: TrainPlan,
+    network: Any,  # noqa: ANN401 - any method's
+    images: Tensor,
+    labels: Tensor,
+    *maps: Tensor,
+) -> dict[str, Loss]:
+    """Losses of a batch by name."""
+    with autocast(plan.device, plan.precision):
+        losses = network.losses(images, labels, *maps)
+    return {name: Loss(loss, len(images)) for name, loss in losses.items()}
 
 
 def _mined(plan: TrainPlan) -> AbstractContextManager[MinedRegions | None]:
