@@ -42,7 +42,7 @@ from wsss_cli.device import autocast, resolve_device, resolve_precision
 from wsss_cli.models.classifier import Classifier
 from wsss_cli.models.trunks import TORCHVISION_PREPROCESSING, Trunk
 from wsss_cli.ops.attention import BranchMaps, fuse_scales
-from wsss_cli.stages.attend import attention_of
+from wsss_cli.stages.attend.network_attention import attention_of
 
 FloatArray = npt.NDArray[np.float32]
 Maps = list[FloatArray]

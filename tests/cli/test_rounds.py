@@ -26,7 +26,7 @@ from wsss_cli.models.classifier import Classifier
 from wsss_cli.ops.attention import fuse_branches
 from wsss_cli.ops.prohibitive import label_confidence, prohibitive_labels
 from wsss_cli.stages import attend, segment, train
-from wsss_cli.stages.attend import attention_of
+from wsss_cli.stages.attend.network_attention import attention_of
 from wsss_cli.stages.segment import training
 from wsss_cli.stages.segment.views import merged_logits
 from wsss_cli.tracking import Silent

@@ -14,7 +14,7 @@ from wsss_cli.methods import cam
 from wsss_cli.methods.network_file import import_method
 from wsss_cli.models.classifier import Classifier
 from wsss_cli.models.trunks import build_trunk
-from wsss_cli.stages.attend import attention_of
+from wsss_cli.stages.attend.network_attention import attention_of
 
 
 def _network() -> Classifier:

@@ -16,7 +16,7 @@ from wsss_cli.methods.seenet import SeeNetNetwork
 from wsss_cli.models import two_heads
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.ops.attention import fuse_branches
-from wsss_cli.stages.attend import attention_of
+from wsss_cli.stages.attend.network_attention import attention_of
 
 NUM_CLASSES = 4
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import Command, TinyVoc, train_arguments
 
 import wsss_cli
-from wsss_cli.stages import attend
+from wsss_cli.stages.attend import plan
 
 MOST_FRAMES = 9
 
@@ -16,7 +16,7 @@ MOST_FRAMES = 9
 def test_few_functions_stand_between_command_and_network(
     voc: TinyVoc, tmp_path: Path, wsss: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package, load = Path(wsss_cli.__file__).parent, attend.load_network
+    package, load = Path(wsss_cli.__file__).parent, plan.load_network
     stacks: list[list[str]] = []
 
     def watched(path: Path) -> Any:
@@ -33,7 +33,7 @@ def test_few_functions_stand_between_command_and_network(
         return (network, *others)
 
     assert wsss(*train_arguments(voc, tmp_path / "run")).code == 0
-    monkeypatch.setattr(attend, "load_network", watched)
+    monkeypatch.setattr(plan, "load_network", watched)
     assert wsss("attend", "--run", tmp_path / "run").code == 0
     stack = stacks[0]
     between = stack[stack.index("config_command.py:command") + 1 :]

@@ -25,7 +25,7 @@ from wsss_cli.ops.attention import fuse_on_grid, sum_views
 from wsss_cli.ops.colour_refinement import refine_by_colour
 from wsss_cli.ops.image_prototypes import redrawn
 from wsss_cli.stages import attend, proxy
-from wsss_cli.stages.attend import attention_of
+from wsss_cli.stages.attend.network_attention import attention_of
 from wsss_cli.tracking import Silent
 
 VIEWS = {"keep_aspect": True, "size": 48, "scales": (1.0, 0.75), "merge": "sum", "amp": "off"}

@@ -12,7 +12,7 @@ from wsss_cli.inspect.estimates.costs import Estimate, added, nothing_to_do
 from wsss_cli.methods.network_file import build_network
 from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.stages import train
-from wsss_cli.stages.attend import AttendPlan
+from wsss_cli.stages.attend.plan import AttendPlan
 from wsss_cli.stages.train import TrainPlan
 from wsss_cli.stages.train.features import cache_of
 from wsss_cli.tracking import Silent

@@ -144,7 +144,7 @@ def _features(trunk: Any, images: Tensor) -> Tensor:  # noqa: ANN401
 
 
 def _attend(plan: Any) -> Estimate:  # noqa: ANN401
-    from wsss_cli.stages.attend import attention_of
+    from wsss_cli.stages.attend.network_attention import attention_of
 
     config = plan.config
     labels = torch.zeros(1, len(plan.data_set.class_names), device=plan.device)

@@ -26,7 +26,7 @@ from wsss_cli.device import autocast
 from wsss_cli.errors import UsageError
 from wsss_cli.methods.network_file import load_network
 from wsss_cli.methods.protocol import AttentionNetwork
-from wsss_cli.stages.attend import attention_of, labels_by_network, merged
+from wsss_cli.stages.attend.network_attention import attention_of, labels_by_network, merged
 
 # Maps of larger pictures are made at so many pixels and enlarged when they are drawn: their detail
 # is that of a grid of some 30 x 30.
