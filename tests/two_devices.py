@@ -11,7 +11,8 @@ from conftest import logged
 from fake_card import CARD, card
 
 from wsss_cli.artifacts.stage_directory import read_manifest
-from wsss_cli.stages import attend, crf
+from wsss_cli.stages import crf
+from wsss_cli.stages.attend import plan as attend_plan
 from wsss_cli.stages.proxy import plan as proxy_plan
 from wsss_cli.stages.refine import plan as refine_plan
 from wsss_cli.stages.segment import plan as segment_plan
@@ -28,7 +29,7 @@ TELLING = {"manifest.json", "metrics.jsonl", ".lock"}
 def on_card() -> Iterator[None]:
     """Within, whatever device a stage is asked for is the card."""
     with pytest.MonkeyPatch.context() as patch, card(*HEAVY):
-        for module in (train_plan, attend, proxy_plan, refine_plan, crf, segment_plan):
+        for module in (train_plan, attend_plan, proxy_plan, refine_plan, crf, segment_plan):
             patch.setattr(module, "resolve_device", lambda name: CARD)
         yield
 

@@ -140,7 +140,7 @@ def test_bfloat16_moves_attention_by_no_more_than_stated(
         checkpoint = scores["run"] / "train/checkpoint.pt"
         return AttendConfig(run=run, data=scores["data"], checkpoint=checkpoint, split="val")
 
-    made = _in_both(monkeypatch, "wsss_cli.stages.attend", attend, config, tmp_path)
+    made = _in_both(monkeypatch, "wsss_cli.stages.attend.plan", attend, config, tmp_path)
     one, other = (AttentionFile(directory / "attention.h5") for directory in made)
     correlations = []
     with one, other:

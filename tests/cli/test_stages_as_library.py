@@ -26,9 +26,9 @@ from wsss_cli.methods import network_file
 from wsss_cli.methods.network_file import import_method
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages import attend, proxy, segment, train
-from wsss_cli.stages.optimisation import Loss, Trainer, last_losses
+from wsss_cli.stages.optimisation.solver import parameter_groups
+from wsss_cli.stages.optimisation.trainer import Loss, Trainer, last_losses
 from wsss_cli.stages.result import Report
-from wsss_cli.stages.solver import parameter_groups
 from wsss_cli.tracking import Silent
 
 
@@ -342,9 +342,9 @@ def trainers(monkeypatch: pytest.MonkeyPatch) -> list[Trainer]:
     seen: list[Trainer] = []
     real = Trainer.train
 
-    def spy(trainer: Trainer, *arguments: Any) -> None:
+    def spy(trainer: Trainer, *arguments: Any, **options: Any) -> None:
         seen.append(trainer)
-        real(trainer, *arguments)
+        real(trainer, *arguments, **options)
 
     monkeypatch.setattr(Trainer, "train", spy)
     return seen

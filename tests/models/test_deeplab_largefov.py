@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV, segmentation_loss
-from wsss_cli.stages.solver import parameter_groups
+from wsss_cli.stages.optimisation.solver import parameter_groups
 
 VGG_WIDTHS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 VGG_TRUNK = sum((9 * a + 1) * b for a, b in itertools.pairwise(VGG_WIDTHS))

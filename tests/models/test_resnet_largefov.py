@@ -15,7 +15,7 @@ from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV, segmentation_loss
 from wsss_cli.models.pretrained import initial_weights
 from wsss_cli.models.trunks import build_trunk
-from wsss_cli.stages.solver import parameter_groups
+from wsss_cli.stages.optimisation.solver import parameter_groups
 from wsss_cli.tracking import Silent
 
 BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}

@@ -12,7 +12,7 @@ from PIL import Image
 from wsss_cli.artifacts.attention_file import AttentionFile
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.stages import train
-from wsss_cli.stages.optimisation import Trainer
+from wsss_cli.stages.optimisation.trainer import Trainer
 from wsss_cli.tracking import Silent
 
 pytestmark = [

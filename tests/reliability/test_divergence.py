@@ -15,9 +15,9 @@ from conftest import Command, TinyVoc, logged, train_arguments
 
 from wsss_cli.artifacts.stage_directory import read_manifest
 from wsss_cli.errors import DivergenceError
-from wsss_cli.stages.optimisation import Loss, Trainer
+from wsss_cli.stages.optimisation.solver import parameter_groups
+from wsss_cli.stages.optimisation.trainer import Loss, Trainer
 from wsss_cli.stages.segment import training
-from wsss_cli.stages.solver import parameter_groups
 from wsss_cli.stages.train import training as attention
 from wsss_cli.tracking import Silent
 

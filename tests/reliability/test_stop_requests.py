@@ -20,7 +20,8 @@ from wsss_cli.artifacts import atomic, checkpoint
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import WsssError
-from wsss_cli.stages import optimisation, segment, train
+from wsss_cli.stages import segment, train
+from wsss_cli.stages.optimisation import trainer
 from wsss_cli.stages.train import plan, training
 from wsss_cli.stop_signals import StopRequest
 from wsss_cli.tracking import Silent
@@ -184,8 +185,8 @@ def test_a_second_interrupt_while_the_state_is_written_ends_at_once_and_breaks_n
 def test_states_are_kept_by_time_and_change_nothing(
     voc: TinyVoc, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert 30 <= optimisation.CHECKPOINT_SECONDS <= 120
-    monkeypatch.setattr(optimisation, "CHECKPOINT_SECONDS", 0.0)
+    assert 30 <= trainer.CHECKPOINT_SECONDS <= 120
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="killed"):
 
         def killed() -> None:

@@ -22,6 +22,7 @@ from wsss_cli.configs.attend import AttendConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.stages import attend, segment, train
+from wsss_cli.stages.attend import plan as attend_plan
 from wsss_cli.stages.segment import plan as segment_plan
 from wsss_cli.stages.train import plan as train_plan
 from wsss_cli.tracking import Silent
@@ -32,7 +33,7 @@ SMALL: dict[str, Any] = {"iterations": 1, "batch_size": 4, "crop": 32, "lr": 0.0
 @contextmanager
 def _computing_in(precision: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (train_plan, attend, segment_plan):
+        for module in (train_plan, attend_plan, segment_plan):
             patch.setattr(module, "resolve_precision", lambda amp, device: precision)
         yield
 

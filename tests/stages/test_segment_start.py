@@ -15,8 +15,8 @@ from wsss_cli.configs.segmentation_models import SEGMENTATION_MODELS
 from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.trunks import build_trunk
 from wsss_cli.stages import segment
+from wsss_cli.stages.optimisation.solver import polynomial_fall
 from wsss_cli.stages.segment.solver import optimiser, solver_constants
-from wsss_cli.stages.solver import polynomial_fall
 from wsss_cli.tracking import Silent
 
 

@@ -17,7 +17,7 @@ from wsss_cli.artifacts.trackers import OPENERS, RUNS_FILE, TrackedTraining
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.stages import segment, train
-from wsss_cli.stages.optimisation import Trainer
+from wsss_cli.stages.optimisation.trainer import Trainer
 from wsss_cli.tracking import Silent
 
 

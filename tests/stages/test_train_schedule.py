@@ -20,11 +20,13 @@ from wsss_cli.errors import UsageError
 from wsss_cli.methods.network_file import build_network, load_network, write_network
 from wsss_cli.models.pretrained import InitialWeights
 from wsss_cli.ops.losses import multilabel_loss
-from wsss_cli.stages import loss_window, optimisation, train
-from wsss_cli.stages.optimisation import Loss, Trainer
-from wsss_cli.stages.solver import parameter_groups
+from wsss_cli.stages import train
+from wsss_cli.stages.optimisation import loss_window
+from wsss_cli.stages.optimisation import trainer as training_loop
+from wsss_cli.stages.optimisation.kept_states import KeptStates
+from wsss_cli.stages.optimisation.solver import parameter_groups
+from wsss_cli.stages.optimisation.trainer import Loss, Trainer
 from wsss_cli.stages.train import training
-from wsss_cli.stages.training_state import KeptStates
 from wsss_cli.tracking import Silent
 
 
@@ -187,7 +189,7 @@ def test_seconds_are_those_of_the_steps_alone(
         now += seconds
 
     clock = SimpleNamespace(monotonic=lambda: now)
-    for module in (optimisation, loss_window):
+    for module in (training_loop, loss_window):
         monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(KeptStates, "write", lambda *_, **__: spend(1000))
 

@@ -18,7 +18,8 @@ from wsss_cli.artifacts.attention_file import INDEX
 from wsss_cli.configs.proxy import ProxyConfig
 from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.train import TrainConfig
-from wsss_cli.stages import loss_window, proxy, segment, train
+from wsss_cli.stages import proxy, segment, train
+from wsss_cli.stages.optimisation import loss_window
 from wsss_cli.tracking import Silent
 
 Settings = dict[str, Any]

@@ -14,7 +14,7 @@ from wsss_cli.ops.regions import CUTS
 from wsss_cli.stages.attention_maps import write_maps
 from wsss_cli.stages.empty_maps import warnings
 from wsss_cli.stages.image_loop import each_image
-from wsss_cli.stages.optimisation import last_losses
+from wsss_cli.stages.optimisation.trainer import last_losses
 from wsss_cli.stages.refine.edge_file import read_edges
 from wsss_cli.stages.refine.maps import by_edges, by_regions, refined
 from wsss_cli.stages.refine.plan import RefinePlan, prepare

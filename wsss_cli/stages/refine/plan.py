@@ -36,7 +36,7 @@ from wsss_cli.stages.inputs import (
     training_settings,
 )
 from wsss_cli.stages.label_map_check import require_recorded_classes
-from wsss_cli.stages.optimisation import require_shares
+from wsss_cli.stages.optimisation.trainer import require_shares
 from wsss_cli.stages.refine.edge_file import read_edges
 from wsss_cli.stages.result import result_directory
 from wsss_cli.tracking import Track

@@ -15,10 +15,10 @@ from wsss_cli.device import autocast, moved, pinned, resolve_workers
 from wsss_cli.models.edge_network import STRIDE, EdgeNetwork
 from wsss_cli.models.trunks import OXFORD_MEAN
 from wsss_cli.ops.edge_supervision import edge_losses
-from wsss_cli.stages.optimisation import Batch, Loss, Trainer
+from wsss_cli.stages.optimisation.solver import parameter_groups, polynomial_fall
+from wsss_cli.stages.optimisation.trainer import Batch, Loss, Trainer
 from wsss_cli.stages.refine.edge_file import build, write_edges
 from wsss_cli.stages.refine.plan import RefinePlan
-from wsss_cli.stages.solver import parameter_groups, polynomial_fall
 from wsss_cli.tracking import Track
 
 MOMENTUM = 0.9

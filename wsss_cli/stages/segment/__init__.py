@@ -13,14 +13,14 @@ from wsss_cli.configs.segment import SegmentConfig
 from wsss_cli.configs.stages import FEATURES_FILE
 from wsss_cli.data.mask_survey import known_labels
 from wsss_cli.stages.label_shares import shares_of_files, warnings
-from wsss_cli.stages.optimisation import last_losses
+from wsss_cli.stages.optimisation.tracker import track_complete, track_finished
+from wsss_cli.stages.optimisation.trainer import last_losses
 from wsss_cli.stages.result import Report, make
 from wsss_cli.stages.segment.label_correction import correction_values
 from wsss_cli.stages.segment.network_file import load_network, read_network
 from wsss_cli.stages.segment.plan import SegmentPlan, prepare
 from wsss_cli.stages.segment.prediction import has_scores, label_path, predict
 from wsss_cli.stages.segment.training import train, untrained
-from wsss_cli.stages.training_tracker import track_complete, track_finished
 from wsss_cli.tracking import Track
 
 __all__ = ["CHECKPOINT_FILE", "SegmentPlan", "load_network", "prepare", "run"]

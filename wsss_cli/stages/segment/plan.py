@@ -30,7 +30,7 @@ from wsss_cli.stages.inputs import (
     training_settings,
 )
 from wsss_cli.stages.kept_features import is_to_train, with_known_features
-from wsss_cli.stages.optimisation import require_shares
+from wsss_cli.stages.optimisation.trainer import require_shares
 from wsss_cli.stages.result import result_directory
 from wsss_cli.stages.segment.features import cache_of, require_features
 from wsss_cli.stages.segment.label_correction import require_epochs

@@ -14,7 +14,7 @@ from wsss_cli.models.deeplab_largefov import (
     DeepLabLargeFOV,
     lr_factor,
 )
-from wsss_cli.stages.solver import BIAS_LR_FACTOR, parameter_groups
+from wsss_cli.stages.optimisation.solver import BIAS_LR_FACTOR, parameter_groups
 
 
 def solver_constants(config: SegmentConfig) -> dict[str, Any]:

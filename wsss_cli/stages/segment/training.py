@@ -18,15 +18,15 @@ from wsss_cli.models import deeplab_largefov
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV, segmentation_loss
 from wsss_cli.ops.prohibitive import prohibitive_labels
 from wsss_cli.stages.kept_features import NetworkOnFeatures
-from wsss_cli.stages.optimisation import Batch, Loss, Trainer
+from wsss_cli.stages.optimisation.solver import polynomial_fall
+from wsss_cli.stages.optimisation.tracker import tracked_training
+from wsss_cli.stages.optimisation.trainer import Batch, Loss, Trainer
 from wsss_cli.stages.segment.features import pass_images
 from wsss_cli.stages.segment.label_correction import LabelCorrection
 from wsss_cli.stages.segment.network_file import write_network
 from wsss_cli.stages.segment.plan import SegmentPlan
 from wsss_cli.stages.segment.solver import optimiser, solver_lines
 from wsss_cli.stages.segment.training_views import drawn_view, seen_image
-from wsss_cli.stages.solver import polynomial_fall
-from wsss_cli.stages.training_tracker import tracked_training
 from wsss_cli.tracking import Track
 
 

@@ -6,12 +6,12 @@ from contextlib import suppress
 from wsss_cli.artifacts.feature_cache import FeatureCache
 from wsss_cli.configs.train import TrainConfig
 from wsss_cli.errors import WsssError
+from wsss_cli.stages.optimisation.tracker import track_complete
 from wsss_cli.stages.result import Report, make
 from wsss_cli.stages.train.features import cache_of, may_share_features
 from wsss_cli.stages.train.plan import TrainPlan, plan_training, prepare, require_fit
 from wsss_cli.stages.train.snapshots import snapshot_path
 from wsss_cli.stages.train.training import train
-from wsss_cli.stages.training_tracker import track_complete
 from wsss_cli.tracking import Silent, Track
 
 __all__ = ["TrainPlan", "plan_training", "prepare", "require_fit", "run", "snapshot_path"]

@@ -27,7 +27,7 @@ from wsss_cli.device import autocast, resolve_workers
 from wsss_cli.errors import UsageError, WsssError
 from wsss_cli.methods.protocol import AttentionNetwork
 from wsss_cli.metrics.classification import Guessing, average_precisions, guessing
-from wsss_cli.stages.loss_window import LOG_EVERY
+from wsss_cli.stages.optimisation.loss_window import LOG_EVERY
 from wsss_cli.tracking import Track
 
 VALIDATION = "val"

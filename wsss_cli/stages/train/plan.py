@@ -29,7 +29,7 @@ from wsss_cli.stages.erasing import check_mined
 from wsss_cli.stages.input_kinds import images_input
 from wsss_cli.stages.inputs import find_data, require_same_classes, training_saliency
 from wsss_cli.stages.kept_features import is_to_train, with_known_features
-from wsss_cli.stages.optimisation import require_shares
+from wsss_cli.stages.optimisation.trainer import require_shares
 from wsss_cli.stages.result import result_directory
 from wsss_cli.stages.train.features import cache_of, require_features
 from wsss_cli.stages.train.held_out import MeasuredImages, divide

@@ -29,8 +29,9 @@ from wsss_cli.methods.network_file import (
 )
 from wsss_cli.models.warm_start import take_heads
 from wsss_cli.stages.erasing import mined_regions
-from wsss_cli.stages.optimisation import Loss, Trainer, last_losses
-from wsss_cli.stages.solver import parameter_groups
+from wsss_cli.stages.optimisation.solver import parameter_groups
+from wsss_cli.stages.optimisation.tracker import track_finished, tracked_training
+from wsss_cli.stages.optimisation.trainer import Loss, Trainer, last_losses
 from wsss_cli.stages.train.features import (
     cache_of,
     feature_batches,
@@ -43,7 +44,6 @@ from wsss_cli.stages.train.learning import Course, Learning
 from wsss_cli.stages.train.plan import TrainPlan
 from wsss_cli.stages.train.snapshots import remove_snapshots, require_snapshots, snapshot_path
 from wsss_cli.stages.train.taught_saliency import ReadSaliency
-from wsss_cli.stages.training_tracker import track_finished, tracked_training
 from wsss_cli.tracking import Track
 
 

@@ -16,9 +16,9 @@ from wsss_cli import ranks, stop_signals
 from wsss_cli.artifacts.metrics_log import MetricsLog, read_metrics
 from wsss_cli.artifacts.trackers import TrackedTraining
 from wsss_cli.errors import DivergenceError, UsageError, WsssError
-from wsss_cli.stages.divergence_watch import DivergenceWatch
-from wsss_cli.stages.loss_window import LossWindow
-from wsss_cli.stages.training_state import KeptStates
+from wsss_cli.stages.optimisation.divergence_watch import DivergenceWatch
+from wsss_cli.stages.optimisation.kept_states import KeptStates
+from wsss_cli.stages.optimisation.loss_window import LossWindow
 from wsss_cli.tracking import Track
 
 # Seconds after which a resumable state is written, however few iterations they were.

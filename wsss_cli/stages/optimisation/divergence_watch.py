@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from wsss_cli.errors import DivergenceError, WsssError
-from wsss_cli.stages.training_state import KeptStates
+from wsss_cli.stages.optimisation.kept_states import KeptStates
 
 # With so many times the loss of the first batch, or 1, no state is kept, unless by request, nor
 # gone on from after a divergence.

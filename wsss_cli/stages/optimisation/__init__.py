@@ -1,0 +1,1 @@
+"""What the trainings of ``train``, ``refine`` and ``segment`` have in common."""
