@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Command
 from new_photographs import photograph, segmentation_checkpoint, video
 
 from wsss_cli.artifacts.score_file import ScoreFile
@@ -257,3 +258,30 @@ def test_map_of_somebody_else_is_refused_whatever_is_killed(
             assert str(out / name) in str(report.failure)
             assert [picture["file"] for picture in report.values["pictures"]] == [str(photos[1])]
             assert (out / name).read_bytes() == b"mine"
+
+
+def test_nothing_is_written_through_a_link(checkpoint: Path, tmp_path: Path) -> None:
+    photos, out = _pictures(tmp_path / "photos"), tmp_path / "out"
+    prediction = Prediction(checkpoint, photos, overlay=True)
+    prediction(out)
+    elsewhere = (out / "overlays").rename(tmp_path / "elsewhere")
+    (out / "overlays").symlink_to(elsewhere)
+    before = {path: path.read_bytes() for path in elsewhere.iterdir()}
+    for more in ({"flip": False, "overwrite": True}, {"probabilities": True}):
+        with pytest.raises(UsageError, match="overlays is a link"):
+            prediction(out, **more)
+    assert {path: path.read_bytes() for path in elsewhere.iterdir()} == before
+
+
+def test_show_knows_what_predict_has_written(
+    wsss: Command, checkpoint: Path, tmp_path: Path
+) -> None:
+    out, photo = tmp_path / "out", photograph(tmp_path / "photos" / "day1" / "a.jpg", 20, 30)
+    Prediction(checkpoint, [photo.parent.parent], probabilities=True)(out)
+    (numbers,) = (out / "scores").iterdir()
+    for path in (out / "records/day1/a.json", out / "day1/a.png", numbers):
+        shown = wsss("show", path, "--json")
+        assert shown.code == 0, shown.err
+        assert shown.values["written_by"]["stage"] == "predict", path
+    (out / "mine.png").write_bytes((out / "day1/a.png").read_bytes())
+    assert wsss("show", out / "mine.png", "--json").values["written_by"] is None

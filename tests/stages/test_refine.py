@@ -221,6 +221,17 @@ def test_images_without_regions_keep_their_maps_and_are_named(
     got = _maps(run / "refine" / "attention.h5")
     for image_id in (first, second, third):
         np.testing.assert_allclose(got[image_id], images[image_id].maps, atol=0.5 / 20 + 1e-3)
+    before = wsss("show", run, "--json").values["stages"]["refine"]
+    assert not before["stale"]
+    (folder / second / "metadata.csv").touch()  # as SAM leaves it where it finds nothing
+    shutil.move(folder / f"{last}.png", folder / second / "0.png")
+    (folder / last).mkdir()
+    # The same pictures, but of other images.
+    assert wsss("show", run, "--json").values["stages"]["refine"]["stale"]
+    (folder / second / "0.png").unlink()
+    Image.new("L", images[last].size[::-1], 1).save(folder / last / "0.png")
+    done = wsss("refine", "--regions", folder, "--run", run, "--overwrite")
+    assert done.code == 0, done.err
     (folder / second / "mask.jpg").touch()  # no picture of ours, so not known to be none
     assert second in wsss("refine", "--regions", folder, "--run", run, "--overwrite").err
 

@@ -19,7 +19,8 @@ from wsss_cli.artifacts.fingerprint import fingerprint
 from wsss_cli.artifacts.stage_directory import LOCK
 from wsss_cli.errors import WsssError
 
-MAGIC = b"wsss features 2\n"
+_ANY_VERSION = b"wsss features "
+MAGIC = _ANY_VERSION + b"2\n"
 # The rest is a SHA-256 in hexadecimal and the shape of an image's features.
 _HEADER = 128
 _KIND = np.dtype("<f2")
@@ -142,7 +143,7 @@ def is_alone(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
+            return file.read(len(_ANY_VERSION)) == _ANY_VERSION
     except OSError:  # not ours to read, so not ours to write over
         return False
 

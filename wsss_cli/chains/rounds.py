@@ -82,7 +82,8 @@ def _check_lists(rounds: Sequence[Round], data_set: DataSet, image_ids: Sequence
                 f"from: {listing(sorted(lacking))}; leave it out, or set split in [train]"
             )
     for before, after in pairwise(each.links[-1].config.split for each in rounds):
-        unscored = set(data_set.image_ids(after)) - set(data_set.image_ids(before))
+        others = sorted(set(data_set.image_ids(after)) - set(data_set.image_ids(before)))
+        unscored = masks_there(others, data_set, None)
         if unscored:
             raise UsageError(
                 f"segment.split {after} has {len(unscored)} images that are not in {before}, on "

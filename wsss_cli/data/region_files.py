@@ -22,6 +22,8 @@ from wsss_cli.ops.regions import Regions
 
 # Pixels of all regions of an image together; SAM's overlap a few times.
 _MOST_PIXELS = 2**28
+# What SAM writes beside its pictures; it is not read.
+_TABLE = "metadata.csv"
 
 Numbers = npt.NDArray[np.int64]
 
@@ -65,9 +67,9 @@ def find_regions(folder: Path, image_ids: Sequence[str]) -> dict[str, RegionFile
     return regions
 
 
-def region_paths(regions: Mapping[str, RegionFiles]) -> list[Path]:
-    """All files of the regions, in the order of the images."""
-    return [path for files in regions.values() for path in files.paths]
+def region_paths(regions: Mapping[str, RegionFiles]) -> dict[str, list[Path]]:
+    """The files of the regions of each image."""
+    return {image_id: files.paths for image_id, files in regions.items()}
 
 
 def _files(folder: Path, image_id: str) -> RegionFiles | None:
@@ -77,7 +79,8 @@ def _files(folder: Path, image_id: str) -> RegionFiles | None:
     if own.is_dir():
         shown = sorted(path for path in own.iterdir() if not path.name.startswith("."))
         each = [path for path in shown if path.suffix == ".png"]
-        if each or not shown:  # an empty folder is one of no region
+        # An empty folder, or one with SAM's table alone, is of an image without regions.
+        if each or (not ways and all(path.name == _TABLE for path in shown)):
             ways.append(RegionFiles(each, one_each=True))
     if len(ways) > 1:
         first, second = ((way.paths or [own])[0].relative_to(folder) for way in ways[:2])

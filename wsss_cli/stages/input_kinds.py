@@ -4,7 +4,7 @@ A stage asks here when it records what it reads, and ``wsss show`` asks again wh
 changed since.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,13 @@ def scores_input(maps: ScoreFile | SoftMapFolder) -> Input:
 def pictures_input(folder: Path, paths: Iterable[Path]) -> Input:
     """Saliency maps or predicted label maps of some images, in the images' order."""
     return Input(folder.resolve(), files_fingerprint(paths))
+
+
+def regions_input(folder: Path, files: Mapping[str, Sequence[Path]]) -> Input:
+    """Files of regions by image, which may be none."""
+    whole = pictures_input(folder, [path for paths in files.values() for path in paths])
+    without = [image_id for image_id, paths in files.items() if not paths]
+    return Input(whole.path, fingerprint([whole.fingerprint, without])) if without else whole
 
 
 def supervision_input(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wsss_cli.artifacts.stage_directory import read_manifest
@@ -60,4 +60,21 @@ def writer_of(path: Path) -> Writer | None:
         for pattern in manifest.get("owned", ()):
             if len(Path(pattern).parts) == len(inside.parts) and inside.match(pattern):
                 return Writer(directory, manifest)
+    return _predictor_of(path)
+
+
+def _predictor_of(path: Path) -> Writer | None:
+    """``wsss predict``, whose records know its files, at any depth."""
+    from wsss_cli.stages.predict.places import STAGE
+    from wsss_cli.stages.predict.records import RECORDS, all_files
+
+    for directory in path.absolute().parents:
+        try:
+            manifest = read_manifest(directory)
+        except (WsssError, OSError):
+            continue
+        inside = path.absolute().relative_to(directory)
+        if manifest["stage"] == STAGE:
+            known = inside.parts[0] == RECORDS or PurePosixPath(inside) in all_files(directory)
+            return Writer(directory, manifest) if known else None
     return None

@@ -24,6 +24,7 @@ from wsss_cli.stages.input_kinds import (
     file_input,
     images_input,
     pictures_input,
+    regions_input,
     scores_input,
     supervision_input,
 )
@@ -149,7 +150,7 @@ class InputsNow:
 
         with AttentionFile(self._input(manifest, "attention")) as file:
             files = region_paths(find_regions(folder, file.image_ids))
-        return pictures_input(folder, files).fingerprint
+        return regions_input(folder, files).fingerprint
 
     def image_labels(self, manifest: Manifest, root: Path) -> str:
         """Labels of the images that a segmentation network learns from."""

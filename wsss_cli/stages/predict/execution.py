@@ -121,13 +121,14 @@ def _report(
     """Report on the results that are there now."""
     failed = {str(path): reason for path, reason in plan.photographs.unreadable.items()}
     failed |= {str(failure.picture.path): failure.reason for failure in failures}
+    not_made = {failure.picture.name for failure in failures}
     for video in plan.photographs.videos:
         record = read_record(plan.out, video.name)
-        why = None if record is None else break_off(record)
+        if record is None or video.name in not_made or not is_whole(plan.out, record):
+            continue
+        why = break_off(record)
         if why is not None:
             failed[str(video.path)] = why
-
-    not_made = {failure.picture.name for failure in failures}
 
     def described(pictures: list[Photograph]) -> list[dict[str, Any]]:
         made = [picture for picture in pictures if picture.name not in not_made]

@@ -105,7 +105,14 @@ def require_free(
     Raises:
         UsageError: One is there and is not known.
     """
-    for path in sorted(set(paths) - set(own)):
+    paths = set(paths)
+    for folder in sorted({parent for path in paths for parent in path.parents[:-1]}):
+        if (out / folder).is_symlink():
+            raise UsageError(
+                f"{out / folder} is a link, and what is made of {source} would be written through "
+                "it; remove it, or choose another --out"
+            )
+    for path in sorted(paths - set(own)):
         if (out / path).exists() or (out / path).is_symlink():
             raise UsageError(
                 f"{out / path} is there and was not made of {source} by this command; move it "

@@ -27,6 +27,7 @@ from wsss_cli.stages.input_kinds import (
     file_input,
     images_input,
     pictures_input,
+    regions_input,
 )
 from wsss_cli.stages.inputs import (
     find_attention,
@@ -115,7 +116,7 @@ def prepare(config: RefineConfig, track: Track) -> RefinePlan:
         inputs["checkpoint"] = file_input(config.checkpoint)
     elif config.regions is not None:
         regions = find_regions(config.regions, image_ids)
-        inputs["regions"] = pictures_input(config.regions, region_paths(regions))
+        inputs["regions"] = regions_input(config.regions, region_paths(regions))
         # What is wrong with one is mostly wrong with all: seen now, it costs no earlier result.
         if not any(has_region(regions[i], size) for i, size in zip(image_ids, sizes, strict=True)):
             raise WsssError(
