@@ -91,6 +91,8 @@ def _clear(plan: PredictPlan, track: Track) -> None:
 
 def _numbers_there(plan: PredictPlan) -> dict[str, Path]:
     """The HDF5 file of each picture that has one, by the picture's id, of all calls."""
+    if not (plan.out / plan.predictor.layout.content).is_dir():
+        return {}  # without reading the record of every picture
     paths = (plan.out / path for path in sorted(all_files(plan.out)) if path.suffix == ".h5")
     return {path.stem: path for path in paths if path.is_file()}
 
