@@ -129,6 +129,7 @@ def test_nothing_is_stale_in_runs_that_nobody_touched(
             [
                 *("segment", *SHORT, "--prohibitive", "--pixel-weights", voc.saliency),
                 *(*CORRECTED, "--corrected", voc.root / "SegmentationClass"),
+                *("--classifier", start),
             ],
         ],
         "second": [["proxy", *base, "--attention", attention, *masked, *saliency]],

@@ -178,7 +178,7 @@ class _Maker:
             for field, about in settings_of(SegmentConfig)
             if field.name in self.options["segment"]
             and (field.name == "amp" or about.group == PREDICTION)
-            and field.name != "split"
+            and field.name not in ("split", "classifier")  # the labels are known here
         }
         predicted = {
             **shared,

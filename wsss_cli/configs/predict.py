@@ -21,6 +21,7 @@ class PredictConfig(OverwriteConfig, WorkConfig, PrecisionConfig):
       wsss predict runs/default/segment/checkpoint.pt IMG_1.jpg --out found
       wsss predict runs/default holiday --out found --overlay
       wsss predict runs/default 'holiday/**/*.jpg' --out found --crf irn --json
+      wsss predict runs/default holiday --out found --classifier runs/default/train/checkpoint.pt
       wsss predict runs/default clip.mp4 --out found --scales 1 --no-flip
       wsss predict runs/default/train/checkpoint.pt holiday --out where --overlay
 
@@ -79,6 +80,13 @@ class PredictConfig(OverwriteConfig, WorkConfig, PrecisionConfig):
         None,
         "Refine label maps by a dense CRF with the settings of a published system.",
         choices=tuple(PRESETS),
+        unset="none",
+    )
+    classifier: Path | None = setting(
+        None,
+        "Trained attention network (checkpoint.pt of wsss train): how likely it finds a class in "
+        "the picture weighs the class at all pixels of its label map.",
+        role=Role.INPUT,
         unset="none",
     )
     size: int | None = setting(

@@ -29,6 +29,7 @@ class SegmentConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
       wsss segment
       wsss segment --preset quick
       wsss segment --batch-size 5 --accumulate 2
+      wsss segment --classifier runs/default/train/checkpoint.pt
       wsss segment --supervision full --run runs/ceiling --data VOC2012
       wsss segment --checkpoint runs/default/segment/checkpoint.pt --data VOC2012 \\
                    --split train --restrict-to-labels --run runs/again
@@ -192,6 +193,14 @@ class SegmentConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
         "(DCSP); the images need annotations.",
         group=PREDICTION,
     )
+    classifier: Path | None = setting(
+        None,
+        "Trained attention network (checkpoint.pt of wsss train): how likely it finds a class in "
+        "the photograph weighs the class at all pixels.",
+        role=Role.INPUT,
+        unset="none",
+        group=PREDICTION,
+    )
     probabilities: bool = setting(
         False, "Also write the soft scores, as HDF5.", role=Role.EXTRA, group=PREDICTION
     )
@@ -230,6 +239,12 @@ class SegmentConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
             self.scale_low <= self.scale_high,
             "scale_low",
             f"must be at most --scale-high; they are {self.scale_low} and {self.scale_high}",
+        )
+        check(
+            self.classifier is None or not self.restrict_to_labels,
+            "classifier",
+            "says which classes a photograph may show, and --restrict-to-labels knows them; leave "
+            "one of them out",
         )
         if self.scales is not None:
             check_scales(self.scales)

@@ -195,7 +195,7 @@ def _soft_maps(path: Path) -> Iterator[ScoreFile | SoftMapFolder]:
 _FINGERPRINTS: Mapping[str, Callable[[InputsNow, Manifest, Path], str]] = {
     "data": InputsNow.data,
     "images": InputsNow.listed_images,
-    **dict.fromkeys(("weights", "start", "checkpoint", "model"), InputsNow.file),
+    **dict.fromkeys(("weights", "start", "checkpoint", "classifier", "model"), InputsNow.file),
     **dict.fromkeys(("attention", "erase", "potential_attention"), InputsNow.attention),
     **dict.fromkeys(("saliency", "second_saliency"), InputsNow.saliency),
     "prediction": partial(InputsNow.label_maps, option="--prediction"),

@@ -34,6 +34,7 @@ _MOST_PIXELS = 2**21
 # Options that say something of segmentation networks only, and why.
 _OF_SEGMENTATION = {
     "crf": "refines label maps",
+    "classifier": "weighs the classes of label maps",
     "merge": "is of the logits of label maps; attention keeps the strongest value of its views",
     "longest_side": "is of networks that see pictures at their own size; use --size",
 }

@@ -185,7 +185,11 @@ def prepare(
         stage=STAGE,
         stage_version=VERSION,
         settings={**predictor.settings, "precision": precision},
-        inputs={"checkpoint": Input(checkpoint, file_fingerprint(checkpoint))},
+        inputs={
+            name: Input(path, file_fingerprint(path))
+            for name, path in (("checkpoint", checkpoint), ("classifier", config.classifier))
+            if path is not None
+        },
         owned=(),
         extras=(f"{RECORDS}/**/*", predictor.layout.index),  # the records know the others
         details={"class_names": list(predictor.class_names), "device": str(device)},

@@ -17,7 +17,8 @@ from wsss_cli.configs.predict import PredictConfig
 from wsss_cli.configs.segment import MERGES, SegmentConfig
 from wsss_cli.data.exif_orientation import as_seen, as_stored, stored_size
 from wsss_cli.data.images import Pixels
-from wsss_cli.errors import UsageError
+from wsss_cli.errors import UsageError, WsssError
+from wsss_cli.stages.segment.classifier import load_classifier
 from wsss_cli.stages.segment.image_prediction import ImagePredictor
 from wsss_cli.stages.segment.network_file import SegmentationCheckpoint, read_network
 from wsss_cli.stages.segment.scales import checkpoint_scales
@@ -172,6 +173,10 @@ def load_segmentation(
         )
     trained = read_network(checkpoint)
     scales = config.scales or checkpoint_scales(checkpoint, trained, track)
+    classifier = None
+    if config.classifier is not None:
+        classifier = load_classifier(config.classifier, device, precision)
+        _require_same_classes(config.classifier, classifier.class_names, trained.class_names)
     predictor = ImagePredictor(
         trained.network,
         scales,
@@ -180,6 +185,7 @@ def load_segmentation(
         config.crf,
         device,
         precision,
+        classifier,
     )
     reduced_to, reduced_beyond = _sizes(config, trained)
     return SegmentationPredictor(
@@ -189,6 +195,16 @@ def load_segmentation(
         reduced_to,
         reduced_beyond,
     )
+
+
+def _require_same_classes(path: Path, ours: Sequence[str], theirs: Sequence[str]) -> None:
+    """Refuse a classifier of other classes than the segmentation network's."""
+    if tuple(ours) != tuple(theirs):
+        raise WsssError(
+            f"--classifier {path} knows {len(ours)} classes ({', '.join(ours)}), but the "
+            f"segmentation network {len(theirs)} ({', '.join(theirs)}); give one that was trained "
+            "on the same classes"
+        )
 
 
 def _sizes(config: PredictConfig, trained: SegmentationCheckpoint) -> tuple[int | None, float]:

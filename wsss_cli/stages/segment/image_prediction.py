@@ -11,7 +11,9 @@ from wsss_cli.data.resizing import resize_image
 from wsss_cli.device import autocast
 from wsss_cli.models.deeplab_largefov import DeepLabLargeFOV
 from wsss_cli.ops.dense_crf import dense_crf, refined_labels
+from wsss_cli.ops.presence import weighted_by_presence
 from wsss_cli.ops.score_grid import best_labels, label_probabilities, log_probabilities
+from wsss_cli.stages.segment.classifier import ImageClassifier
 from wsss_cli.stages.segment.views import merged_logits
 
 
@@ -27,6 +29,7 @@ class ImagePredictor:
         crf: Name of the settings of the dense CRF that refines label maps; None is none.
         device: Where to compute.
         precision: ``bfloat16`` or ``float32``.
+        classifier: What weighs the classes by the photograph as a whole; None weighs none.
     """
 
     network: DeepLabLargeFOV
@@ -36,6 +39,7 @@ class ImagePredictor:
     crf: str | None
     device: torch.device
     precision: str
+    classifier: ImageClassifier | None = None
 
     def __post_init__(self) -> None:
         self.network.eval().to(self.device)
@@ -63,6 +67,8 @@ class ImagePredictor:
                 merge=self.merge,
                 device=self.device,
             )
+        if self.classifier is not None:
+            logits = weighted_by_presence(logits, self.classifier.logits(image))
         return log_probabilities(logits, possible)
 
     def label_map(self, scores: Tensor, image: Pixels, *, reduction: float = 1.0) -> Tensor:

@@ -32,6 +32,7 @@ from wsss_cli.stages.inputs import (
 from wsss_cli.stages.kept_features import is_to_train, with_known_features
 from wsss_cli.stages.optimisation.trainer import require_shares
 from wsss_cli.stages.result import result_directory
+from wsss_cli.stages.segment.classifier import ImageClassifier, load_classifier
 from wsss_cli.stages.segment.features import cache_of, require_features
 from wsss_cli.stages.segment.label_correction import require_epochs
 from wsss_cli.stages.segment.network_file import (
@@ -66,6 +67,7 @@ class SegmentPlan:
         predicted_sizes: (H, W) of each.
         predicted_labels: (M, C) their image-level labels, with ``--restrict-to-labels``.
         scales: Factors of the photographs' sides to predict at; ``config`` holds the same.
+        classifier: With ``--classifier``, what weighs the classes that are predicted.
     """
 
     config: SegmentConfig
@@ -81,6 +83,7 @@ class SegmentPlan:
     predicted_sizes: list[tuple[int, int]]
     predicted_labels: npt.NDArray[np.bool_] | None
     scales: tuple[float, ...]
+    classifier: ImageClassifier | None
     device: torch.device
     precision: str
     directory: StageDirectory
@@ -159,6 +162,12 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         weights = initial_weights(wanted, backbone, track)
         inputs["weights"] = Input(Path(weights.name), weights.fingerprint)
 
+    classifier = None
+    if config.classifier is not None:
+        classifier = load_classifier(config.classifier, device, precision)
+        require_same_classes(config.classifier, classifier.class_names, data_set)
+        inputs["classifier"] = file_input(config.classifier)
+
     def directory_at(scales: tuple[float, ...]) -> StageDirectory:
         resolved = replace(config, scales=scales)
         return result_directory(
@@ -189,6 +198,7 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         predicted_sizes=predicted_sizes,
         predicted_labels=predicted_labels,
         scales=scales,
+        classifier=classifier,
         device=device,
         precision=precision,
         directory=directory_at(scales),

@@ -76,6 +76,7 @@ def image_predictor(plan: SegmentPlan, network: DeepLabLargeFOV) -> ImagePredict
         config.crf,
         plan.device,
         plan.precision,
+        plan.classifier,
     )
 
 
