@@ -138,6 +138,9 @@ def test_what_cannot_classify_is_refused(
     content = read_checkpoint(lively_checkpoint, "attention")
     other = tmp_path / "other.pt"
     write_checkpoint(other, "attention", {**content, "class_names": ["cat", "dog", "cross"]})
+    diverged = tmp_path / "diverged.pt"
+    nothing = {n: t * float("nan") if "score" in n else t for n, t in content["network"].items()}
+    write_checkpoint(diverged, "attention", {**content, "network": nothing})
     picture = photograph(tmp_path / "a.jpg")
     segmenting = ("segment", "--data", voc.root, "--checkpoint", checkpoint, "--run", tmp_path)
     predicting = ("predict", checkpoint, picture, "--out", tmp_path / "out")
@@ -147,6 +150,7 @@ def test_what_cannot_classify_is_refused(
             (checkpoint, (str(checkpoint), "segmentation")),
             (tmp_path / "gone.pt", ("gone.pt", "does not exist")),
             (picture, ("a.jpg",)),
+            (tmp_path, ("is a folder",)),
         ):
             refused = wsss(*command, "--classifier", classifier)
             assert refused.code in (1, 2), refused.err
@@ -162,6 +166,10 @@ def test_what_cannot_classify_is_refused(
     assert attention.code == 2
     assert "--classifier" in attention.err
     assert not any((tmp_path / name).exists() for name in ("segment", "out", "maps"))
+    for command in (segmenting, predicting):  # only a photograph shows this
+        refused = wsss(*command, "--classifier", diverged)
+        assert refused.code == 1, refused.err
+        assert "its training diverged" in refused.err
 
 
 def test_rounds_weigh_what_is_scored_and_not_what_is_learned_from(
@@ -176,3 +184,29 @@ def test_rounds_weigh_what_is_scored_and_not_what_is_learned_from(
     weighed = [config.classifier is not None for config in segments]
     told = [config.restrict_to_labels for config in segments]
     assert (weighed, told) == ([True, False, True], [False, True, False])
+
+
+@pytest.mark.parametrize("where", ["[segment]\n", "[[relabel]]\nsegment."])
+def test_rounds_refuse_a_wrong_classifier_before_any_work(
+    wsss: Command, voc: TinyVoc, checkpoint: Path, tmp_path: Path, where: str
+) -> None:
+    file, out = tmp_path / "rounds.toml", tmp_path / "out"
+    file.write_text(f"[train]\nbackbone = 'tiny'\n{where}classifier = '{checkpoint}'\n")
+    if "relabel" not in where:
+        file.write_text(file.read_text() + "[[relabel]]\n")
+    refused = wsss("rounds", file, "--data", voc.root, "--out", out, "--saliency", voc.saliency)
+    assert refused.code in (1, 2), refused.err
+    assert "checkpoint for segmentation" in refused.err
+    assert not out.exists()
+
+
+def test_dry_run_names_the_classifier_and_counts_its_passes(
+    wsss: Command, voc: TinyVoc, checkpoint: Path, lively_checkpoint: Path, tmp_path: Path
+) -> None:
+    weigh = ("--classifier", lively_checkpoint, "--dry-run", "--json")
+    segmenting = ("segment", "--data", voc.root, "--checkpoint", checkpoint, "--run", tmp_path)
+    predicting = ("predict", checkpoint, photograph(tmp_path / "a.jpg"), "--out", tmp_path / "out")
+    for command in (segmenting, predicting):
+        told = wsss(*command, *weigh)
+        assert told.code == 0, told.err
+        assert told.values["classifier"] == str(lively_checkpoint)

@@ -114,8 +114,10 @@ def read_tensors(path: Path, *, lazily: bool = False) -> dict[str, Any]:
         lazily: Leave values on the disk until they are looked at.
 
     Raises:
-        WsssError: The file is missing, broken, or not a dictionary.
+        WsssError: The file is missing, a folder, broken, or not a dictionary.
     """
+    if path.is_dir():
+        raise WsssError(f"{path} is a folder; give the file, such as checkpoint.pt in it")
     try:
         mapped = lazily and zipfile.is_zipfile(path)  # torch's older format cannot be
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)

@@ -235,7 +235,9 @@ class StageDirectory:
         ]
         for role in sorted({*inputs, *self.inputs}):
             now = self.inputs.get(role)
-            if now is None or inputs.get(role, {}).get("fingerprint") != now.fingerprint:
+            if now is None:
+                changed.append(f"its input {role} is left out now")
+            elif inputs.get(role, {}).get("fingerprint") != now.fingerprint:
                 changed.append(f"its input {role} has changed")
         if manifest.get("stage_version") != self.stage_version:
             changed.append(ANOTHER_VERSION)

@@ -47,7 +47,7 @@ def check(rounds: Sequence[Round]) -> list[dict[str, Any]]:
     image_ids = data_set.image_ids(training.split or data_set.training_split())
     _check_lists(rounds, data_set, image_ids)
     for each in rounds:
-        check_network(each.links[-1].config, training, len(image_ids))
+        check_network(each.links[-1].config, training, len(image_ids), data_set)
     standings, finished = [], True
     for link in (link for each in rounds for link in each.links):
         if link.stage == "proxy":

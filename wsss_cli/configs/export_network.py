@@ -24,7 +24,8 @@ class ExportNetworkConfig(Config):
     and `labels`, int64 (1, H, W): 0 background, 1..C the classes. An attention network is told
     `labels`, float32 (1, C) of 0 and 1, and has `logits` (1, C), from which labels can be guessed
     first, and `maps` (1, C, h, w) from 0 to 1. The file holds the class names. Beside it appears
-    network.md, a model card to complete. ONNX needs the extra `onnx`; .pt2 is for torch.export.
+    network.md, a model card to complete. A --classifier is a network of its own to export. ONNX
+    needs the extra `onnx`; .pt2 is for torch.export.
     """
 
     checkpoint: Path = setting(

@@ -29,12 +29,13 @@ class SegmentConfig(OverwriteConfig, CommonConfig, PrecisionConfig, SeedConfig):
       wsss segment
       wsss segment --preset quick
       wsss segment --batch-size 5 --accumulate 2
-      wsss segment --classifier runs/default/train/checkpoint.pt
       wsss segment --supervision full --run runs/ceiling --data VOC2012
       wsss segment --checkpoint runs/default/segment/checkpoint.pt --data VOC2012 \\
                    --split train --restrict-to-labels --run runs/again
       wsss segment --checkpoint runs/default/segment/checkpoint.pt --data VOC2012 \\
                    --split test --crf deeplab-v2 --submission test.tar.gz --run runs/test
+      wsss segment --checkpoint runs/default/segment/checkpoint.pt --data VOC2012 \\
+                   --classifier runs/default/train/checkpoint.pt --run runs/weighed
 
     Writes RUN/segment: checkpoint.pt, metrics.jsonl and predictions/ID.png; with --probabilities
     also scores.h5, with "ID/scores" (L, h, w) for every image ID, stored in shards. With

@@ -6,10 +6,9 @@ from torch.nn import functional
 
 
 def weighted_by_presence(label_logits: Tensor, class_logits: Tensor) -> Tensor:
-    """Weigh the probabilities of labels by those that the image shows the classes.
+    """Multiply each class's probability at each pixel by that of its being in the image at all.
 
-    At a pixel, the probability of a class becomes its old one times the probability that the image
-    shows the class; that of the background keeps its weight. The softmax normalises them anew.
+    That of the background stays, and the softmax normalises all of them anew.
 
     Args:
         label_logits: (L, h, w) of background and L - 1 classes, before the softmax.

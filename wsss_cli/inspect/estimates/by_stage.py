@@ -274,9 +274,28 @@ def _segment(plan: Any) -> Estimate:  # noqa: ANN401
             precision=plan.precision,
         )
     )
+    if plan.classifier is not None:
+        parts.append(_classifying(plan, plan.classifier, len(plan.predicted_ids)))
     if config.crf is not None:
         parts.append(_refining(plan, config.crf))
     return added(*parts)
+
+
+def _classifying(plan: Any, classifier: Any, images: int) -> Estimate:  # noqa: ANN401
+    """The passes of the network that says which classes photographs show, beside another's."""
+    from wsss_cli.stages.attend.network_attention import labels_by_network
+    from wsss_cli.stages.segment.classifier import SIDE
+
+    network, num_classes = classifier.network.eval(), len(classifier.class_names)
+    return estimate_passes(
+        network,
+        lambda pictures: labels_by_network(network, pictures, num_classes),
+        pixels=images * SIDE**2,
+        most_at_once=SIDE**2,
+        written=0,
+        device=plan.device,
+        precision=plan.precision,
+    )
 
 
 def _segment_training(plan: Any, network: Any) -> list[Estimate]:  # noqa: ANN401

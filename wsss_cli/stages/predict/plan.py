@@ -114,8 +114,10 @@ class PredictPlan:
 
     def describe(self) -> dict[str, Any]:
         """Describe what would be done, for ``--dry-run``."""
+        classifier = self.config.classifier
         return {
             "checkpoint": str(self.checkpoint),
+            **({} if classifier is None else {"classifier": str(classifier)}),
             "kind": self.kind,
             "classes": ", ".join(self.predictor.class_names),
             "pictures": len(self.photographs.pictures),

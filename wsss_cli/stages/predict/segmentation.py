@@ -201,9 +201,9 @@ def _require_same_classes(path: Path, ours: Sequence[str], theirs: Sequence[str]
     """Refuse a classifier of other classes than the segmentation network's."""
     if tuple(ours) != tuple(theirs):
         raise WsssError(
-            f"--classifier {path} knows {len(ours)} classes ({', '.join(ours)}), but the "
-            f"segmentation network {len(theirs)} ({', '.join(theirs)}); give one that was trained "
-            "on the same classes"
+            f"--classifier {path} was trained on other classes than the segmentation network, or "
+            f"in another order: {', '.join(ours)} there, {', '.join(theirs)} here; give one that "
+            "was trained on the same"
         )
 
 

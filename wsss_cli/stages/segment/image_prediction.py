@@ -44,6 +44,8 @@ class ImagePredictor:
     def __post_init__(self) -> None:
         self.network.eval().to(self.device)
         self.network.to(memory_format=torch.channels_last)
+        if self.classifier is not None:
+            self.classifier.to_device()
 
     def scores(
         self, image: Pixels, possible: Tensor | None = None, *, reduction: float = 1.0

@@ -127,6 +127,11 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
     model = config.model or model_of(training_settings(config.run).get("backbone", "vgg16"))
     predicted_labels = data_set.labels(predicted_ids) if config.restrict_to_labels else None
     inputs = {"images": images_input(data_set, predicted_ids, predicted_labels)}
+    classifier = None
+    if config.classifier is not None:
+        classifier = load_classifier(config.classifier, device, precision)
+        require_same_classes(config.classifier, classifier.class_names, data_set)
+        inputs["classifier"] = file_input(config.classifier)
     supervision: dict[str, Path] = {}
     sizes: list[tuple[int, int]] = []
     pixel_weights: dict[str, Path] = {}
@@ -161,12 +166,6 @@ def prepare(config: SegmentConfig, track: Track) -> SegmentPlan:
         wanted = config.weights or trained_weights(config.run, backbone)
         weights = initial_weights(wanted, backbone, track)
         inputs["weights"] = Input(Path(weights.name), weights.fingerprint)
-
-    classifier = None
-    if config.classifier is not None:
-        classifier = load_classifier(config.classifier, device, precision)
-        require_same_classes(config.classifier, classifier.class_names, data_set)
-        inputs["classifier"] = file_input(config.classifier)
 
     def directory_at(scales: tuple[float, ...]) -> StageDirectory:
         resolved = replace(config, scales=scales)
