@@ -275,22 +275,22 @@ def _segment(plan: Any) -> Estimate:  # noqa: ANN401
         )
     )
     if plan.classifier is not None:
-        parts.append(_classifying(plan, plan.classifier, len(plan.predicted_ids)))
+        parts.append(_classifying(plan))
     if config.crf is not None:
         parts.append(_refining(plan, config.crf))
     return added(*parts)
 
 
-def _classifying(plan: Any, classifier: Any, images: int) -> Estimate:  # noqa: ANN401
+def _classifying(plan: Any) -> Estimate:  # noqa: ANN401
     """The passes of the network that says which classes photographs show, beside another's."""
     from wsss_cli.stages.attend.network_attention import labels_by_network
     from wsss_cli.stages.segment.classifier import SIDE
 
-    network, num_classes = classifier.network.eval(), len(classifier.class_names)
+    network, num_classes = plan.classifier.network.eval(), len(plan.data_set.class_names)
     return estimate_passes(
         network,
         lambda pictures: labels_by_network(network, pictures, num_classes),
-        pixels=images * SIDE**2,
+        pixels=len(plan.predicted_ids) * SIDE**2,
         most_at_once=SIDE**2,
         written=0,
         device=plan.device,
